@@ -1,0 +1,120 @@
+"""What can be refused, and why. Each error carries its facts; `edge.problems` alone turns them into words.
+
+No error carries personal data: these facts end up in answers and in logs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+class Refused(Exception):
+    """A request that a rule, or the present state of things, does not allow."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong with the input. `pointer` is a URI reference into it: `#/date` (RFC 6901), `?limit`."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass
+class InvalidInput(Refused):
+    """The input is well-formed, yet says something it may not."""
+
+    errors: list[FieldError]
+
+
+@dataclass
+class PropertyNotFound(Refused):
+    property_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
+class VisitNotFound(Refused):
+    visit_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
+class PropertyExists(Refused):
+    property_id: str
+
+
+@dataclass
+class VisitExists(Refused):
+    visit_id: str
+
+
+@dataclass
+class VisitsNotAllowed(Refused):
+    """The property takes no visits at present."""
+
+    property_id: str
+
+
+@dataclass(frozen=True)
+class TakenInterval:
+    """Whole quarter hours that are full, and whose they are: the property's or the agent's."""
+
+    start: datetime
+    end: datetime
+    holder: Literal["property", "agent"]
+
+
+@dataclass
+class SlotTaken(Refused):
+    """Somebody else holds the time. It names the intervals met, never the visitor."""
+
+    intervals: list[TakenInterval]
+
+
+@dataclass
+class TransitionNotAllowed(Refused):
+    current: str
+    wanted: str
+    allowed: list[str]
+
+
+@dataclass
+class VisitNotStarted(Refused):
+    """Only a visit that has begun can be completed or missed."""
+
+    starts: datetime
+
+
+@dataclass
+class SlotsReleased(Refused):
+    """Date, duration and agent of a visit that no longer holds its slots cannot change."""
+
+    status: str
+    fields: list[str]
+
+
+@dataclass
+class KeyReused(Refused):
+    """The Idempotency-Key came earlier with another payload."""
+
+
+@dataclass
+class VersionMismatch(Refused):
+    """Somebody changed the thing since the caller read it."""
+
+
+@dataclass
+class PreconditionRequired(Refused):
+    """The call must say which version it changes."""
+
+    header: str
+
+
+@dataclass
+class StoreBusy(Exception):
+    """The store could not take the request in time. Nothing was written; the same request may simply be sent again."""
+
+    retry_after_seconds: int = 1

@@ -1,0 +1,42 @@
+"""Requests that may be sent again: the Idempotency-Key, and what is remembered of a success."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain.errors import Refused
+from chalicelib.domain.signatures import Signature
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A caller's key for one route, with the payload it came with (canonical, so that only its meaning counts)."""
+
+    caller: str
+    route: str
+    key: str
+    payload: bytes
+
+    @property
+    def id(self) -> str:
+        """Names the record. Caller and route are part of it: nobody meets another's keys."""
+        return hashlib.sha256(json.dumps([self.caller, self.route, self.key]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class IdempotencyRecord:
+    """What is kept of a success: which resource it made and a keyed fingerprint of the payload. No personal data."""
+
+    id: str
+    resource_id: str
+    fingerprint: Signature
+    expires_at: datetime
+
+
+class AlreadyDone(Refused):
+    """A request with this Idempotency-Key succeeded before."""

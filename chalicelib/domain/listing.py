@@ -1,0 +1,81 @@
+"""Lists: which visits are asked for, in which order, and the pages they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Literal, TypeVar
+
+from chalicelib.domain.errors import FieldError, InvalidInput
+from chalicelib.domain.visits import Status
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+Order = Literal["asc", "desc"]
+
+BACK = timedelta(days=31)
+AHEAD = timedelta(days=92)
+WIDEST = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of time, from `start` up to but not including `end`."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def around(cls, now: datetime, start: datetime | None, end: datetime | None) -> Window:
+        """The window a caller means: 31 days back to 92 ahead, or 366 days from the one bound that is given.
+
+        Raises InvalidInput when it would be empty.
+        """
+        if start is None:
+            return cls(now - BACK, now + AHEAD) if end is None else cls(_shifted(end, -WIDEST), end)
+        if end is None:
+            return cls(start, _shifted(start, WIDEST))
+        if end <= start:
+            raise InvalidInput([FieldError("?to", "must be later than 'from'")])
+        return cls(start, end)
+
+    @property
+    def width(self) -> timedelta:
+        return self.end - self.start
+
+
+def _shifted(instant: datetime, by: timedelta) -> datetime:
+    try:
+        return instant + by
+    except OverflowError:  # the calendar ends here
+        return instant.replace(year=9999 if by > timedelta(0) else 1)
+
+
+@dataclass(frozen=True)
+class VisitFilter:
+    """What a list of visits is narrowed to. No statuses means all of them."""
+
+    window: Window
+    property_id: str | None = None
+    agent_id: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    order: Order = "asc"
+
+    def __post_init__(self) -> None:
+        if self.property_id is None and self.agent_id is None and self.window.width > WIDEST:
+            raise InvalidInput(
+                [FieldError("?to", "at most 366 days after 'from' unless propertyId or agentId is given")]
+            )
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some items, in order, and the position after which to go on: None at the end."""
+
+    items: list[T]
+    next: str | None
+
+    def map(self, make: Callable[[T], U]) -> Page[U]:
+        return Page([make(item) for item in self.items], self.next)

@@ -1,0 +1,211 @@
+"""Visits: who comes when and where, the lifecycle of a visit, and what may change while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from chalicelib.domain.errors import (
+    FieldError,
+    InvalidInput,
+    SlotsReleased,
+    TransitionNotAllowed,
+    VisitNotStarted,
+)
+from chalicelib.domain.slots import quarters
+
+T = TypeVar("T")
+
+DEFAULT_DURATION_MINUTES = 30
+
+
+class Status(StrEnum):
+    REQUESTED = "requested"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
+
+
+HOLDING: Final = frozenset({Status.REQUESTED, Status.CONFIRMED})
+"""The statuses in which a visit keeps its slots; all others free them."""
+
+AFTER_START: Final = frozenset({Status.COMPLETED, Status.NO_SHOW})
+
+LIFECYCLE: Final[Mapping[Status, tuple[Status, ...]]] = MappingProxyType(
+    {
+        Status.REQUESTED: (Status.CONFIRMED, Status.DECLINED, Status.CANCELLED),
+        Status.CONFIRMED: (Status.COMPLETED, Status.NO_SHOW, Status.CANCELLED),
+        Status.DECLINED: (),
+        Status.CANCELLED: (),
+        Status.COMPLETED: (),
+        Status.NO_SHOW: (),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Personal data. It lives in the visit and nowhere else."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class BookVisit:
+    """The wish to book a visit. `date` is the start, in UTC; without a place it is at the property's address."""
+
+    property_id: str
+    date: datetime
+    duration_minutes: int = DEFAULT_DURATION_MINUTES
+    place: str | None = None
+    status: Status = Status.CONFIRMED
+    agent_id: str | None = None
+    visitor: Visitor | None = None
+    notes: str | None = None
+
+
+class Unchanged(Enum):
+    """Stands where a change says nothing of a field: None already means that the field is taken away."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+@dataclass(frozen=True)
+class ChangeVisitor:
+    """What changes of the visitor; the rest stays."""
+
+    name: str | Unchanged = UNCHANGED
+    email: str | Unchanged | None = UNCHANGED
+    phone: str | Unchanged | None = UNCHANGED
+
+
+@dataclass(frozen=True)
+class ChangeVisit:
+    """A merge patch for the domain (RFC 7396): what is UNCHANGED stays, None takes away or sets the default."""
+
+    date: datetime | Unchanged = UNCHANGED
+    duration_minutes: int | Unchanged | None = UNCHANGED
+    place: str | Unchanged | None = UNCHANGED
+    agent_id: str | Unchanged | None = UNCHANGED
+    visitor: ChangeVisitor | Unchanged | None = UNCHANGED
+    notes: str | Unchanged | None = UNCHANGED
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit as it stands. `date` is the start in UTC, `time_zone` the property's; `version` grows with every change."""
+
+    id: str
+    property_id: str
+    date: datetime
+    duration_minutes: int
+    time_zone: str
+    place: str
+    status: Status
+    agent_id: str | None
+    visitor: Visitor | None
+    notes: str | None
+    cancellation: Cancellation | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def holds_slots(self) -> bool:
+        return self.status in HOLDING
+
+    @property
+    def quarters(self) -> list[datetime]:
+        """The quarter hours that the visit occupies for as long as it holds slots."""
+        return quarters(self.date, self.duration_minutes)
+
+    def moves_to(self, other: Visit) -> bool:
+        """Whether the other version of this visit is at another time."""
+        return (self.date, self.duration_minutes) != (other.date, other.duration_minutes)
+
+    def changed(self, change: ChangeVisit, address: str, now: datetime) -> Visit:
+        """The next version with the change applied, or this very visit when nothing differs.
+
+        `address` is where the visit takes place once its own place is taken away. Raises SlotsReleased when time or
+        agent change though the slots are free again, and InvalidInput when a visitor would be left without a name.
+        """
+        wanted = replace(
+            self,
+            date=_kept(change.date, self.date),
+            duration_minutes=_kept(change.duration_minutes, self.duration_minutes) or DEFAULT_DURATION_MINUTES,
+            place=_kept(change.place, self.place) or address,
+            agent_id=_kept(change.agent_id, self.agent_id),
+            visitor=self._visitor_after(change.visitor),
+            notes=_kept(change.notes, self.notes),
+        )
+        fields = [
+            name
+            for name, differs in (
+                ("date", wanted.date != self.date),
+                ("durationMinutes", wanted.duration_minutes != self.duration_minutes),
+                ("agentId", wanted.agent_id != self.agent_id),
+            )
+            if differs
+        ]
+        if fields and not self.holds_slots:
+            raise SlotsReleased(self.status, fields)
+        return self._next(wanted, now)
+
+    def _visitor_after(self, change: ChangeVisitor | Unchanged | None) -> Visitor | None:
+        if change is UNCHANGED:
+            return self.visitor
+        if change is None:
+            return None
+        name = _kept(change.name, self.visitor.name if self.visitor else None)
+        if name is None:
+            raise InvalidInput([FieldError("#/visitor/name", "is required: a visitor has a name")])
+        return Visitor(
+            name=name,
+            email=_kept(change.email, self.visitor.email if self.visitor else None),
+            phone=_kept(change.phone, self.visitor.phone if self.visitor else None),
+        )
+
+    def becomes(self, status: Status, reason: str | None, now: datetime) -> Visit:
+        """The next version in another status, or this very visit when it is there already.
+
+        Raises TransitionNotAllowed, or VisitNotStarted for an outcome before the start.
+        """
+        if status == self.status:
+            return self
+        if status not in LIFECYCLE[self.status]:
+            raise TransitionNotAllowed(self.status, status, [str(allowed) for allowed in LIFECYCLE[self.status]])
+        if status in AFTER_START and now < self.date:
+            raise VisitNotStarted(self.date)
+        cancellation = Cancellation(reason, now) if status is Status.CANCELLED else None
+        return self._next(replace(self, status=status, cancellation=cancellation), now)
+
+    def erased(self, now: datetime) -> Visit:
+        """The next version without a word about the visitor, or this very visit when there is none left."""
+        cancellation = replace(self.cancellation, reason=None) if self.cancellation else None
+        return self._next(replace(self, visitor=None, notes=None, cancellation=cancellation), now)
+
+    def _next(self, wanted: Visit, now: datetime) -> Visit:
+        if wanted == self:
+            return self
+        return replace(wanted, version=self.version + 1, updated_at=now)
+
+
+def _kept(wanted: T | Unchanged, current: T) -> T:
+    return current if isinstance(wanted, Unchanged) else wanted

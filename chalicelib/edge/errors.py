@@ -1,0 +1,35 @@
+"""What can be wrong with a request before any use case sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.domain.errors import Refused
+
+
+@dataclass
+class MalformedRequest(Refused):
+    """The request cannot be read at all: a body that is no JSON, a header that makes no sense."""
+
+    detail: str
+
+
+@dataclass
+class UnsupportedMediaType(Refused):
+    accepted: tuple[str, ...]
+
+
+@dataclass
+class BodyTooLarge(Refused):
+    most_bytes: int
+
+
+@dataclass
+class InvalidCursor(Refused):
+    """A cursor that we did not make, made for another list, or made too long ago."""
+
+    detail: str
+
+
+class ResourceNotFound(Refused):
+    """Nothing is at this address, whatever it may be."""

@@ -1,0 +1,178 @@
+"""What callers get: the wire form of properties, visits, pages and busy times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from chalicelib.domain.properties import Property
+from chalicelib.domain.visits import Visit
+from chalicelib.edge.instants import instant_text
+from chalicelib.services.listing import BusyTimes
+
+
+def _number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+IfAny = Field(default=None, exclude_if=_absent)
+"""For what is left out of the answer when there is none."""
+
+InstantOut = Annotated[datetime, PlainSerializer(instant_text, return_type=str)]
+AmountOut = Annotated[Decimal, PlainSerializer(_number, return_type=int | float)]
+
+
+class Output(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    def json_text(self) -> str:
+        return self.model_dump_json(by_alias=True)
+
+
+class VisitorOutput(Output):
+    name: str
+    email: str | None = IfAny
+    phone: str | None = IfAny
+
+
+class CancellationOutput(Output):
+    at: InstantOut
+    reason: str | None = IfAny
+
+
+class VisitOutput(Output):
+    id: str
+    property_id: str
+    date: InstantOut
+    duration_minutes: int
+    time_zone: str
+    place: str
+    status: str
+    agent_id: str | None = IfAny
+    visitor: VisitorOutput | None = IfAny
+    notes: str | None = IfAny
+    cancellation: CancellationOutput | None = IfAny
+    version: int
+    created_at: InstantOut
+    updated_at: InstantOut
+
+    @classmethod
+    def of(cls, visit: Visit) -> VisitOutput:
+        visitor, cancellation = visit.visitor, visit.cancellation
+        return cls(
+            id=visit.id,
+            property_id=visit.property_id,
+            date=visit.date,
+            duration_minutes=visit.duration_minutes,
+            time_zone=visit.time_zone,
+            place=visit.place,
+            status=visit.status,
+            agent_id=visit.agent_id,
+            visitor=VisitorOutput(name=visitor.name, email=visitor.email, phone=visitor.phone) if visitor else None,
+            notes=visit.notes,
+            cancellation=CancellationOutput(reason=cancellation.reason, at=cancellation.at) if cancellation else None,
+            version=visit.version,
+            created_at=visit.created_at,
+            updated_at=visit.updated_at,
+        )
+
+
+class PropertyLinks(Output):
+    visits: str
+    """Where all visits of the property are, path-absolute."""
+
+
+class PropertyOutput(Output):
+    id: str
+    name: str
+    address: str
+    price: AmountOut
+    currency: str
+    time_zone: str
+    capacity: int
+    visits_allowed: bool
+    version: int
+    created_at: InstantOut
+    updated_at: InstantOut
+    visits: list[VisitOutput] | None = IfAny
+    links: PropertyLinks | None = IfAny
+
+    @classmethod
+    def of(cls, property: Property, visits: list[Visit] | None = None, all_visits: str | None = None) -> PropertyOutput:
+        """A property; by itself also with its next visits and the address of all of them."""
+        details = property.details
+        return cls(
+            id=property.id,
+            name=details.name,
+            address=details.address,
+            price=details.price,
+            currency=details.currency,
+            time_zone=details.time_zone,
+            capacity=details.capacity,
+            visits_allowed=details.visits_allowed,
+            version=property.version,
+            created_at=property.created_at,
+            updated_at=property.updated_at,
+            visits=[VisitOutput.of(visit) for visit in visits] if visits is not None else None,
+            links=PropertyLinks(visits=all_visits) if all_visits is not None else None,
+        )
+
+
+class VisitPage(Output):
+    items: list[VisitOutput]
+    next_cursor: str | None
+
+
+class PropertyPage(Output):
+    items: list[PropertyOutput]
+    next_cursor: str | None
+
+
+class BusyIntervalOutput(Output):
+    start: InstantOut
+    end: InstantOut
+    held: int
+    free: int
+
+    model_config = ConfigDict(
+        alias_generator=lambda name: {"start": "from", "end": "to"}.get(name, name), populate_by_name=True
+    )
+
+
+class BusyOutput(Output):
+    """When a property is taken, in whole quarter hours; nobody's name."""
+
+    property_id: str
+    start: InstantOut
+    end: InstantOut
+    capacity: int
+    time_zone: str
+    busy: list[BusyIntervalOutput]
+
+    model_config = ConfigDict(
+        alias_generator=lambda name: {"start": "from", "end": "to"}.get(name) or to_camel(name),
+        populate_by_name=True,
+    )
+
+    @classmethod
+    def of(cls, times: BusyTimes) -> BusyOutput:
+        return cls(
+            property_id=times.property.id,
+            start=times.window.start,
+            end=times.window.end,
+            capacity=times.property.details.capacity,
+            time_zone=times.property.details.time_zone,
+            busy=[BusyIntervalOutput(start=i.start, end=i.end, held=i.held, free=i.free) for i in times.intervals],
+        )
+
+
+class HealthOutput(Output):
+    status: str

@@ -1,0 +1,139 @@
+"""From a raw request to typed input: media type, size, JSON, fields, path and query. All refusals, no surprises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+from urllib.parse import unquote
+
+from chalice.app import Request
+from pydantic import ValidationError
+
+from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain.idempotency import IdempotencyKey
+from chalicelib.edge.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from chalicelib.edge.inputs import PROPERTY_ID, VISIT_ID, Input
+from chalicelib.edge.json import MalformedJson, parse_json
+
+I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
+
+JSON: Final = ("application/json",)
+MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+
+MOST_BYTES: Final = 64 * 1024
+
+
+def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
+    """The body as the model. Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest or InvalidInput."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    if media_type.strip().lower() not in accepted or (charset and charset[1].lower() not in ("utf-8", "utf8")):
+        raise UnsupportedMediaType(accepted)
+    raw = _raw_body(request)
+    if len(raw) > MOST_BYTES:
+        raise BodyTooLarge(MOST_BYTES)
+    if not raw.strip():
+        raise MalformedRequest("The body is empty; expected a JSON object.")
+    try:
+        value = parse_json(raw)
+    except MalformedJson as wrong:
+        raise MalformedRequest(f"The body is not valid JSON: {wrong}.") from None
+    return validated(model, value)
+
+
+def validated(model: type[I], value: object) -> I:
+    """A JSON value as the model. Raises InvalidInput with a pointer to each thing that is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as wrong:
+        # The input itself stays out of the answer: it may be personal data.
+        found = wrong.errors(include_url=False, include_context=False, include_input=False)
+    raise InvalidInput(
+        [
+            FieldError(_pointer(error["loc"]), _detail(model, error["type"], error["loc"], error["msg"]))
+            for error in found
+        ]
+    )
+
+
+def property_id(raw: str) -> str:
+    """The id in the path of a property. One that cannot be an id is one that is not there."""
+    found = _decoded(raw, PROPERTY_ID)
+    if found is None:
+        raise PropertyNotFound("")
+    return found
+
+
+def visit_id(raw: str) -> str:
+    """The id in the path of a visit. One that cannot be an id is one that is not there."""
+    found = _decoded(raw, VISIT_ID)
+    if found is None:
+        raise VisitNotFound("")
+    return found
+
+
+def query_values(request: Request) -> Mapping[str, list[str]]:
+    """The query, every name with all its values."""
+    params = request.query_params
+    return {name: params.getlist(name) for name in params} if params is not None else {}
+
+
+def idempotency_key(request: Request, body: Input) -> IdempotencyKey | None:
+    """The Idempotency-Key with its caller, route and payload: what the body means, however it was written.
+
+    Raises MalformedRequest unless the key is 1 to 255 printable ASCII characters.
+    """
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return None
+    key = given.strip()
+    if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
+        raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    meaning = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return IdempotencyKey(
+        caller=caller(request),
+        route=f"{request.method} {request.path}",
+        key=key,
+        payload=json.dumps(meaning, sort_keys=True).encode(),
+    )
+
+
+def caller(request: Request) -> str:
+    """Who calls, as the authorizer says; without one everybody is the same caller."""
+    return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
+
+
+def _raw_body(request: Request) -> bytes:
+    try:
+        raw = request.raw_body
+    except ValueError:  # base64 or text that cannot be
+        raise MalformedRequest("The body cannot be read.") from None
+    return raw.encode() if isinstance(raw, str) else raw
+
+
+def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    try:
+        decoded = unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return decoded if pattern.fullmatch(decoded) else None
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """A JSON pointer as a URI fragment (RFC 6901, section 6)."""
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+
+
+def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: str) -> str:
+    if kind == "extra_forbidden":
+        name = str(loc[-1])
+        known = model.hints.get(name) if len(loc) == 1 else None
+        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+    if kind == "missing":
+        return f"'{loc[-1]}' is required"
+    if kind == "model_type":
+        return "must be a JSON object"
+    return message.removeprefix("Value error, ")

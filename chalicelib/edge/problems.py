@@ -1,0 +1,257 @@
+"""Every error the API answers with, as problem details (RFC 9457). The one place that turns errors into words."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from http import HTTPStatus
+from typing import Final, ParamSpec
+
+from chalice.app import Request, Response
+
+from chalicelib.domain import errors
+from chalicelib.edge import errors as edge
+from chalicelib.edge.instants import instant_text
+
+P = ParamSpec("P")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="unknown")
+"""The gateway's id of the request under way: the caller sees it in a 500, the operator finds it in the log."""
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:visits:problem:"
+
+log = logging.getLogger("visits")
+
+
+def problem_response(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    **facts: object,
+) -> Response:
+    """A problem document. `slug` makes the stable type; further facts become members of their own."""
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    document = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **known}
+    return Response(
+        json.dumps(document, ensure_ascii=False, separators=(",", ":")),
+        status_code=status,
+        headers={"Content-Type": MEDIA_TYPE, **(headers or {})},
+    )
+
+
+def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
+    """Around every route: a refusal becomes its problem document, a fault a 500 that shows nothing inside."""
+
+    @wraps(view)
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except (errors.Refused, errors.StoreBusy) as refusal:
+            return problem_for(refusal)
+        except Exception as fault:
+            return _unexpected(fault)
+
+    return answered
+
+
+def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
+    """The problem document of a refusal; every kind of refusal has exactly one."""
+    match refusal:
+        case errors.InvalidInput(found):
+            return problem_response(
+                422,
+                "invalid-input",
+                "Invalid input",
+                "The request is well-formed, but something in it is not allowed. See 'errors'.",
+                errors=[{"pointer": error.pointer, "detail": error.detail} for error in found],
+            )
+        case errors.PropertyNotFound(property_id):
+            return problem_response(
+                404,
+                "property-not-found",
+                "Property not found",
+                "There is no property with this id.",
+                propertyId=property_id or None,
+            )
+        case errors.VisitNotFound(visit_id):
+            return problem_response(
+                404,
+                "visit-not-found",
+                "Visit not found",
+                "There is no visit with this id.",
+                visitId=visit_id or None,
+            )
+        case errors.PropertyExists(property_id):
+            return problem_response(
+                409,
+                "property-exists",
+                "Property exists",
+                "There is a property with this id already. Use PUT with If-Match to replace it.",
+                propertyId=property_id,
+            )
+        case errors.VisitExists(visit_id):
+            return problem_response(
+                409,
+                "visit-exists",
+                "Visit exists",
+                "There is a visit with this id already.",
+                visitId=visit_id,
+            )
+        case errors.VisitsNotAllowed(property_id):
+            return problem_response(
+                409,
+                "visits-not-allowed",
+                "Visits not allowed",
+                "The property takes no visits at present.",
+                propertyId=property_id,
+            )
+        case errors.SlotTaken(intervals):
+            return problem_response(
+                409,
+                "slot-taken",
+                "Slot taken",
+                _taken(intervals),
+                conflicts=[
+                    {"from": instant_text(i.start), "to": instant_text(i.end), "holder": i.holder} for i in intervals
+                ],
+            )
+        case errors.TransitionNotAllowed(current, wanted, allowed):
+            return problem_response(
+                409,
+                "transition-not-allowed",
+                "Transition not allowed",
+                f"A visit that is {current} cannot become {wanted}.",
+                currentStatus=current,
+                allowed=allowed,
+            )
+        case errors.VisitNotStarted(starts):
+            return problem_response(
+                409,
+                "visit-not-started",
+                "Visit not started",
+                "Only after its start can a visit be completed or missed.",
+                starts=instant_text(starts),
+            )
+        case errors.SlotsReleased(status, fields):
+            return problem_response(
+                409,
+                "slots-released",
+                "Slots released",
+                f"A visit that is {status} holds no slots any more: book a new one instead.",
+                currentStatus=status,
+                fields=fields,
+            )
+        case errors.KeyReused():
+            return problem_response(
+                422,
+                "idempotency-key-reused",
+                "Idempotency-Key reused",
+                "This Idempotency-Key came with another payload before. Use a new key for a new request.",
+            )
+        case errors.VersionMismatch():
+            return problem_response(
+                412,
+                "precondition-failed",
+                "Precondition failed",
+                "It is not as your If-Match or If-None-Match says. Read it again and decide anew.",
+            )
+        case errors.PreconditionRequired(header):
+            return problem_response(
+                428,
+                "precondition-required",
+                "Precondition required",
+                f"Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
+            )
+        case edge.MalformedRequest(detail):
+            return problem_response(400, "malformed-request", "Malformed request", detail)
+        case edge.InvalidCursor(detail):
+            return problem_response(400, "invalid-cursor", "Invalid cursor", detail)
+        case edge.UnsupportedMediaType(accepted):
+            return problem_response(
+                415,
+                "unsupported-media-type",
+                "Unsupported media type",
+                f"Send the body with Content-Type: {' or '.join(accepted)}.",
+                headers={"Accept": ", ".join(accepted)},
+            )
+        case edge.BodyTooLarge(most_bytes):
+            return problem_response(
+                413, "body-too-large", "Body too large", f"The body may have {most_bytes:,} bytes at most."
+            )
+        case edge.ResourceNotFound():
+            return problem_response(404, "not-found", "Not found", "There is nothing at this address.")
+        case errors.StoreBusy(retry_after_seconds):
+            return problem_response(
+                503,
+                "store-busy",
+                "Store busy",
+                "Nothing was written. Send the same request again in a moment.",
+                headers={"Retry-After": str(retry_after_seconds)},
+            )
+    return _unexpected(refusal)
+
+
+def shape_framework_answers(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Middleware: what Chalice answers by itself, before or instead of a route, becomes a problem document too."""
+    request_id.set(_id_of(request))
+    response = get_response(request)
+    if response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
+        return response
+    if response.status_code == 405:
+        return problem_response(
+            405,
+            "method-not-allowed",
+            "Method not allowed",
+            "This address does not know that method.",
+            headers={"Allow": str(response.headers["Allow"])},
+        )
+    if response.status_code == 415:
+        return problem_for(edge.UnsupportedMediaType(("application/json",)))
+    if response.status_code >= 500:
+        return _internal_error()
+    phrase = HTTPStatus(response.status_code).phrase
+    return problem_response(response.status_code, phrase.lower().replace(" ", "-"), phrase.capitalize(), phrase)
+
+
+def _taken(intervals: list[errors.TakenInterval]) -> str:
+    spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
+    return f"Taken, in whole quarter hours: {spans}. See GET /properties/{{id}}/busy for what is free."
+
+
+def _unexpected(fault: BaseException) -> Response:
+    # Where it happened, but not the message: a message may quote the request, and with it personal data.
+    frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(fault.__traceback__)]
+    log.error(
+        json.dumps(
+            {
+                "level": "ERROR",
+                "event": "fault",
+                "requestId": request_id.get(),
+                "kind": type(fault).__qualname__,
+                "frames": frames,
+            }
+        )
+    )
+    return _internal_error()
+
+
+def _internal_error() -> Response:
+    return problem_response(
+        500,
+        "internal-error",
+        "Internal error",
+        "Something went wrong on our side. When you ask about it, quote the request id.",
+        requestId=request_id.get(),
+    )
+
+
+def _id_of(request: Request) -> str:
+    """The gateway's id; `chalice local` has only the one that Lambda would give."""
+    return str(request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "unknown"))

@@ -1,0 +1,41 @@
+"""What is remembered of requests that succeeded under an Idempotency-Key, written with what they made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
+from chalicelib.repositories import items
+from chalicelib.repositories.table import ConditionsFailed, Table, Write
+
+
+class DynamoIdempotencyRecords:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
+        """One strongly consistent read. TTL deletes days late, so the expiry is checked here."""
+        item = self._table.get(items.idempotency_key(record_id))
+        record = items.idempotency_of(item) if item else None
+        return record if record and record.expires_at > now else None
+
+
+def remember(once: IdempotencyRecord | None, now: datetime) -> list[Write]:
+    """The write that makes a second success under the same key impossible until the first has expired."""
+    if once is None:
+        return []
+    return [
+        Write(
+            key=items.idempotency_key(once.id),
+            item=items.idempotency_item(once),
+            condition="attribute_not_exists(pk) OR #ttl <= :now",
+            values={":now": int(now.timestamp())},
+            decisive=True,
+        )
+    ]
+
+
+def refuse_replay(failed: ConditionsFailed, once: IdempotencyRecord | None) -> None:
+    """Raises AlreadyDone when the record was in the way. Ask before the slots: they may be the request's own."""
+    if once is not None and any(write.key == items.idempotency_key(once.id) for write in failed.writes):
+        raise AlreadyDone from failed

@@ -1,0 +1,256 @@
+"""The shape of the table: keys, attribute names, and domain objects to items and back. Nothing else knows them.
+
+item         pk / sk                          byProperty          byMonth             byAgent
+property     P#id / P                                             PS#shard / id
+visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
+slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
+idempotency  I#hash / I
+signing keys K#:signing / K
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.listing import Window
+from chalicelib.domain.properties import Property, PropertyDetails
+from chalicelib.domain.signatures import Keyring, Signature
+from chalicelib.domain.slots import QUARTER
+from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
+
+Item = dict[str, Any]
+"""An item in plain Python, before boto3's type serializer or after its deserializer."""
+
+Key = dict[str, str]
+
+BY_PROPERTY: Final = "byProperty"
+BY_MONTH: Final = "byMonth"
+BY_AGENT: Final = "byAgent"
+
+PARTITION_KEYS: Final[Mapping[str, str]] = {BY_PROPERTY: "g1pk", BY_MONTH: "g2pk", BY_AGENT: "g3pk"}
+SORT_KEYS: Final[Mapping[str, str]] = {BY_PROPERTY: "g1sk", BY_MONTH: "g2sk", BY_AGENT: "g3sk"}
+
+SHARDS: Final = 4
+"""Partitions that a month, and the list of properties, is spread over: each takes 1,000 writes a second."""
+
+SLOT_KEPT: Final = timedelta(days=30)
+
+WRITTEN_BY: Final = "writtenBy"
+"""Names the call that put an item, so that a call knows its own work again when the answer was lost."""
+
+LAST: Final = "~"
+"""Sorts after everything that an id or an instant is made of."""
+
+
+def _stored(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _loaded(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _shard(id: str) -> int:
+    return zlib.crc32(id.encode()) % SHARDS
+
+
+def _present(item: Item) -> Item:
+    return {name: value for name, value in item.items() if value is not None}
+
+
+# Properties
+
+
+def property_key(property_id: str) -> Key:
+    return {"pk": f"P#{property_id}", "sk": "P"}
+
+
+def property_shards() -> tuple[str, ...]:
+    return tuple(f"PS#{shard}" for shard in range(SHARDS))
+
+
+def property_item(property: Property) -> Item:
+    details = property.details
+    return {
+        **property_key(property.id),
+        "g2pk": f"PS#{_shard(property.id)}",
+        "g2sk": property.id,
+        "id": property.id,
+        "name": details.name,
+        "address": details.address,
+        "price": details.price,
+        "currency": details.currency,
+        "timeZone": details.time_zone,
+        "capacity": details.capacity,
+        "visitsAllowed": details.visits_allowed,
+        "version": property.version,
+        "createdAt": _stored(property.created_at),
+        "updatedAt": _stored(property.updated_at),
+    }
+
+
+def property_of(item: Item) -> Property:
+    return Property(
+        id=item["id"],
+        details=PropertyDetails(
+            name=item["name"],
+            address=item["address"],
+            price=Decimal(item["price"]),
+            currency=item["currency"],
+            time_zone=item["timeZone"],
+            capacity=int(item["capacity"]),
+            visits_allowed=item["visitsAllowed"],
+        ),
+        version=int(item["version"]),
+        created_at=_loaded(item["createdAt"]),
+        updated_at=_loaded(item["updatedAt"]),
+    )
+
+
+# Visits
+
+
+def visit_key(visit_id: str) -> Key:
+    return {"pk": f"V#{visit_id}", "sk": "V"}
+
+
+def visits_of_property(property_id: str) -> str:
+    return f"P#{property_id}"
+
+
+def visits_of_agent(agent_id: str) -> str:
+    return f"A#{agent_id}"
+
+
+def month_shards(month: str) -> tuple[str, ...]:
+    return tuple(f"M#{month}#{shard}" for shard in range(SHARDS))
+
+
+def window_bounds(window: Window) -> tuple[str, str]:
+    """The sort keys between which the window's visits lie; at its end, which is not part of it, lies none."""
+    return _stored(window.start), _stored(window.end)
+
+
+def months_between(low: str, high: str) -> Iterator[str]:
+    """Every yyyy-mm that a range of visits' sort keys touches, in order."""
+    year, month = int(low[:4]), int(low[5:7])
+    while (name := f"{year:04d}-{month:02d}") <= high[:7]:
+        yield name
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def visit_item(visit: Visit) -> Item:
+    position = f"{_stored(visit.date)}#{visit.id}"
+    item: Item = {
+        **visit_key(visit.id),
+        "g1pk": visits_of_property(visit.property_id),
+        "g1sk": position,
+        "g2pk": f"M#{_stored(visit.date)[:7]}#{_shard(visit.id)}",
+        "g2sk": position,
+        "id": visit.id,
+        "propertyId": visit.property_id,
+        "date": _stored(visit.date),
+        "durationMinutes": visit.duration_minutes,
+        "timeZone": visit.time_zone,
+        "place": visit.place,
+        "status": str(visit.status),
+        "agentId": visit.agent_id,
+        "notes": visit.notes,
+        "version": visit.version,
+        "createdAt": _stored(visit.created_at),
+        "updatedAt": _stored(visit.updated_at),
+    }
+    if visit.agent_id is not None:
+        item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
+    if visit.visitor is not None:
+        who = visit.visitor
+        item["visitor"] = _present({"name": who.name, "email": who.email, "phone": who.phone})
+    if visit.cancellation is not None:
+        item["cancellation"] = _present({"reason": visit.cancellation.reason, "at": _stored(visit.cancellation.at)})
+    return _present(item)
+
+
+def visit_of(item: Item) -> Visit:
+    visitor, cancellation = item.get("visitor"), item.get("cancellation")
+    return Visit(
+        id=item["id"],
+        property_id=item["propertyId"],
+        date=_loaded(item["date"]),
+        duration_minutes=int(item["durationMinutes"]),
+        time_zone=item["timeZone"],
+        place=item["place"],
+        status=Status(item["status"]),
+        agent_id=item.get("agentId"),
+        visitor=Visitor(visitor["name"], visitor.get("email"), visitor.get("phone")) if visitor else None,
+        notes=item.get("notes"),
+        cancellation=Cancellation(cancellation.get("reason"), _loaded(cancellation["at"])) if cancellation else None,
+        version=int(item["version"]),
+        created_at=_loaded(item["createdAt"]),
+        updated_at=_loaded(item["updatedAt"]),
+    )
+
+
+# Slots
+
+
+def property_slot_day(property_id: str, day: str) -> str:
+    return f"S#P#{property_id}#{day}"
+
+
+def property_slot(property_id: str, quarter: datetime) -> Key:
+    return {"pk": property_slot_day(property_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+
+
+def agent_slot(agent_id: str, quarter: datetime) -> Key:
+    return {"pk": f"S#A#{agent_id}#{quarter:%Y-%m-%d}", "sk": f"{quarter:%H:%M}"}
+
+
+def slot_quarter(key: Key) -> datetime:
+    return datetime.fromisoformat(f"{key['pk'][-10:]}T{key['sk']}:00+00:00")
+
+
+def slot_ttl(quarter: datetime) -> int:
+    return int((quarter + QUARTER + SLOT_KEPT).timestamp())
+
+
+# Idempotency and keys
+
+
+def idempotency_key(record_id: str) -> Key:
+    return {"pk": f"I#{record_id}", "sk": "I"}
+
+
+def idempotency_item(record: IdempotencyRecord) -> Item:
+    return {
+        **idempotency_key(record.id),
+        "resourceId": record.resource_id,
+        "keyId": record.fingerprint.key_id,
+        "fingerprint": record.fingerprint.value,
+        "ttl": int(record.expires_at.timestamp()),
+    }
+
+
+def idempotency_of(item: Item) -> IdempotencyRecord:
+    return IdempotencyRecord(
+        id=item["pk"].removeprefix("I#"),
+        resource_id=item["resourceId"],
+        fingerprint=Signature(item["keyId"], bytes(item["fingerprint"])),
+        expires_at=datetime.fromtimestamp(int(item["ttl"]), UTC),
+    )
+
+
+def signing_keys_key() -> Key:
+    return {"pk": "K#:signing", "sk": "K"}
+
+
+def signing_keys_item(keyring: Keyring) -> Item:
+    return {**signing_keys_key(), "current": keyring.current, "secrets": dict(keyring.secrets)}
+
+
+def signing_keys_of(item: Item) -> Keyring:
+    return Keyring(item["current"], {id: bytes(secret) for id, secret in item["secrets"].items()})

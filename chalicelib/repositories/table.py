@@ -1,0 +1,313 @@
+"""The table as the repositories use it: consistent reads, transactions that outlast contention, ordered ranges."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.listing import Page
+from chalicelib.repositories.items import PARTITION_KEYS, SORT_KEYS, WRITTEN_BY, Item, Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CONTENDED_FOR_SECONDS = 3.0
+FIRST_PAUSE_SECONDS = 0.025
+LONGEST_PAUSE_SECONDS = 0.4
+
+READ_BUDGET = 1000
+"""Items that one page may read while it looks for those that match a filter."""
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+BUSY_ERRORS = frozenset(
+    {
+        "TransactionInProgressException",
+        "TransactionConflictException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
+
+
+def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serializer.serialize(value) for name, value in item.items()}
+
+
+def deserialized(item: Mapping[str, Any]) -> Item:
+    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+
+
+@dataclass(frozen=True)
+class Write:
+    """One member of a transaction: put an item whole, or update one; with the condition it depends on."""
+
+    key: Key
+    item: Item | None = None
+    update: str | None = None
+    condition: str | None = None
+    values: Item = field(default_factory=dict)
+    decisive: bool = False
+    """Whether its failed condition counts at once, whatever else is contended."""
+
+    def request(self, table: str) -> dict[str, Any]:
+        made: dict[str, Any] = {"TableName": table}
+        if self.condition is not None:
+            made["ConditionExpression"] = self.condition
+        # "ttl" is a reserved word of DynamoDB's expressions.
+        if "#ttl" in f"{self.condition} {self.update}":
+            made["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+        if self.values:
+            made["ExpressionAttributeValues"] = serialized(self.values)
+        if self.item is not None:
+            return {"Put": {**made, "Item": serialized(self.item)}}
+        return {"Update": {**made, "Key": serialized(self.key), "UpdateExpression": self.update}}
+
+
+class ConditionsFailed(Exception):
+    """A transaction was cancelled, and nothing was written, because of the conditions of these writes."""
+
+    def __init__(self, writes: list[Write]) -> None:
+        self.writes = writes
+
+
+@dataclass(frozen=True)
+class Group:
+    """Partitions that are read together and merged; `first` and `last` enclose every sort key in them."""
+
+    partitions: tuple[str, ...]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """An ordered range of an index: groups one after another, sort keys from `low` to `high` inclusive."""
+
+    index: str
+    groups: tuple[Group, ...]
+    low: str
+    high: str
+    descending: bool = False
+    filter: str | None = None
+    filter_names: Mapping[str, str] = field(default_factory=dict)
+    filter_values: Item = field(default_factory=dict)
+
+
+class _BudgetSpent(Exception):
+    """The page has read enough; the next one goes on from where it stands."""
+
+
+class Table:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        name: str,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def get(self, key: Key) -> Item | None:
+        """One strongly consistent read."""
+        with _store_faults():
+            found = self._client.get_item(TableName=self._name, Key=serialized(key), ConsistentRead=True)
+        return deserialized(found["Item"]) if "Item" in found else None
+
+    def ping(self) -> None:
+        """Asks for an item that is never there: half a read unit says that the table answers. Raises StoreBusy."""
+        with _store_faults():
+            self._client.get_item(TableName=self._name, Key=serialized({"pk": "health", "sk": "health"}))
+
+    def transact(self, writes: list[Write]) -> None:
+        """Writes all or nothing. Raises ConditionsFailed, or StoreBusy when it stays contended.
+
+        Every attempt carries the same token, so that one whose answer was lost is not taken for somebody else's.
+        """
+        # The request as a dict: its type in the stubs cannot be built member by member.
+        request: Any = [write.request(self._name) for write in writes]
+        token = str(uuid.uuid4())
+
+        def attempt() -> None:
+            try:
+                self._client.transact_write_items(TransactItems=request, ClientRequestToken=token)
+            except self._client.exceptions.TransactionCanceledException as cancelled:
+                failed, transient = _why(cancelled, writes)
+                if failed and (not transient or any(write.decisive for write in failed)):
+                    raise ConditionsFailed(failed) from cancelled
+                if transient:
+                    raise StoreBusy from cancelled
+                raise
+
+        self._until_settled(attempt)
+
+    def put(self, write: Write) -> None:
+        """Puts one item under its condition, at half the price of a transaction. Raises ConditionsFailed, StoreBusy."""
+        request: Any = {
+            **write.request(self._name)["Put"],
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        request["Item"] |= serialized({WRITTEN_BY: str(uuid.uuid4())})
+
+        def attempt() -> None:
+            try:
+                self._client.put_item(**request)
+            except self._client.exceptions.ConditionalCheckFailedException as failed:
+                present: Any = failed.response
+                # The item says that this very call wrote it: the answer to an earlier attempt was lost.
+                if present.get("Item", {}).get(WRITTEN_BY) != request["Item"][WRITTEN_BY]:
+                    raise ConditionsFailed([write]) from failed
+
+        self._until_settled(attempt)
+
+    def _until_settled(self, attempt: Callable[[], None]) -> None:
+        """Tries anew with full jitter for three seconds while others are at the same items."""
+        deadline = self._monotonic() + CONTENDED_FOR_SECONDS
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                with _store_faults():
+                    attempt()
+                return
+            except StoreBusy:
+                if self._monotonic() > deadline:
+                    raise
+            self._sleep(random.uniform(0, pause))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def query(self, partition: str, low: str, high: str) -> Iterator[Item]:
+        """The items of one partition of the table itself, between two sort keys. Eventually consistent."""
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
+            "ExpressionAttributeValues": serialized({":pk": partition, ":low": low, ":high": high}),
+        }
+        while True:
+            with _store_faults():
+                answer = self._client.query(TableName=self._name, **request)
+            yield from map(deserialized, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def page(self, range: Range, after: str | None, limit: int) -> Page[Item]:
+        """Items of the range in order, from beyond the sort key `after`, and the sort key reached if more may follow.
+
+        What it reads is bounded by the limit, or by READ_BUDGET with a filter, never by the size of the table.
+        """
+        items: list[Item] = []
+        reached = after
+        try:
+            for position, item in self._stream(range, after, limit):
+                if item is not None and len(items) == limit:
+                    return Page(items, reached)
+                if item is not None:
+                    items.append(item)
+                reached = position
+        except _BudgetSpent:
+            return Page(items, reached)
+        return Page(items, None)
+
+    def _stream(self, range: Range, after: str | None, limit: int) -> Iterator[tuple[str, Item | None]]:
+        """Items by sort key, between them bare positions up to which everything has been read."""
+        low, high = range.low, range.high
+        if after is not None:
+            low, high = (low, min(high, after)) if range.descending else (max(low, after), high)
+        budget = [READ_BUDGET]
+        for group in reversed(range.groups) if range.descending else range.groups:
+            if group.last <= low or group.first >= high:
+                continue
+            if budget[0] <= 0:
+                raise _BudgetSpent
+            shards = [
+                self._partition(range, partition, low, high, after, limit, budget, len(group.partitions))
+                for partition in group.partitions
+            ]
+            yield from heapq.merge(*shards, key=lambda found: found[0], reverse=range.descending)
+            yield group.first if range.descending else group.last, None
+
+    def _partition(
+        self,
+        range: Range,
+        partition: str,
+        low: str,
+        high: str,
+        after: str | None,
+        limit: int,
+        budget: list[int],
+        siblings: int,
+    ) -> Iterator[tuple[str, Item | None]]:
+        sort_key = SORT_KEYS[range.index]
+        # Of one more than the page takes, this partition's share; `after` itself may come along.
+        wanted = -(-(limit + 1) // siblings) + (after is not None)
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": range.index,
+            "KeyConditionExpression": f"{PARTITION_KEYS[range.index]} = :pk AND {sort_key} BETWEEN :low AND :high",
+            "ExpressionAttributeValues": serialized(
+                {":pk": partition, ":low": low, ":high": high, **range.filter_values}
+            ),
+            "ScanIndexForward": not range.descending,
+            "Limit": wanted,
+        }
+        if range.filter is not None:
+            request |= {
+                "FilterExpression": range.filter,
+                "Limit": max(2 * wanted, 50),
+            }
+            if range.filter_names:
+                request["ExpressionAttributeNames"] = dict(range.filter_names)
+        while True:
+            with _store_faults():
+                answer = self._client.query(**request)
+            budget[0] -= answer["ScannedCount"]
+            for raw in answer["Items"]:
+                item = deserialized(raw)
+                if item[sort_key] != after:
+                    yield item[sort_key], item
+            if "LastEvaluatedKey" not in answer:
+                return
+            last = answer["LastEvaluatedKey"]
+            yield last[sort_key]["S"], None
+            if budget[0] <= 0:
+                raise _BudgetSpent
+            request["ExclusiveStartKey"] = last
+
+
+def _why(cancelled: ClientError, writes: list[Write]) -> tuple[list[Write], bool]:
+    """The writes whose condition failed, and whether anything failed that may pass by itself."""
+    response: Any = cancelled.response
+    codes = [reason.get("Code") for reason in response.get("CancellationReasons", [])]
+    failed = [write for write, code in zip(writes, codes, strict=False) if code == CONDITION_FAILED]
+    return failed, any(code in TRANSIENT for code in codes)
+
+
+@contextmanager
+def _store_faults() -> Iterator[None]:
+    """Turns the store's overload and silence into StoreBusy, here alone; anything else stays a fault of ours."""
+    try:
+        yield
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] in BUSY_ERRORS:
+            raise StoreBusy from fault
+        raise
+    except BotoCoreError as fault:
+        raise StoreBusy from fault

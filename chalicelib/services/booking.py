@@ -1,0 +1,89 @@
+"""The use cases of a visit: book, change, change status, erase. HTTP and the queue call the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chalicelib.domain.errors import StoreBusy, VersionMismatch
+from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+from chalicelib.domain.visits import BookVisit, ChangeVisit, Status, Visit
+from chalicelib.services.once import Once, Outcome
+from chalicelib.services.ports import Clock, NewId, Properties, Visits
+
+Expected = frozenset[int] | None
+"""The versions that the caller is willing to change; None for any."""
+
+ATTEMPTS = 8
+"""How often a change without an expected version is tried anew when others change the same visit."""
+
+
+class Booking:
+    def __init__(self, properties: Properties, visits: Visits, once: Once, clock: Clock, new_id: NewId) -> None:
+        self._properties = properties
+        self._visits = visits
+        self._once = once
+        self._clock = clock
+        self._new_id = new_id
+
+    def get(self, visit_id: str) -> Visit:
+        return self._visits.get(visit_id)
+
+    def book(self, command: BookVisit, key: IdempotencyKey | None = None) -> Outcome[Visit]:
+        """Books one visit and holds its slots, or raises SlotTaken. Retrying with the same key books nothing twice."""
+        visit_id = self._new_id()
+
+        def attempt(once: IdempotencyRecord | None) -> Visit:
+            property = self._properties.get(command.property_id)
+            visit = property.receive(command, visit_id, self._clock())
+            self._visits.add(visit, property.details.capacity, once)
+            return visit
+
+        return self._once.run(key, visit_id, attempt, recall=self._visits.get)
+
+    def change(self, visit_id: str, change: ChangeVisit, expected: Expected) -> Visit:
+        """Applies a merge patch; a new date reschedules and keeps the id."""
+
+        def revise(visit: Visit) -> Visit:
+            property = self._properties.get(visit.property_id)
+            revised = property.revise(visit, change, self._clock())
+            if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
+                self._visits.move(visit, revised, property.details.capacity)
+            elif revised is not visit:
+                self._visits.save(visit, revised)
+            return revised
+
+        return self._update(visit_id, expected, revise)
+
+    def change_status(self, visit_id: str, status: Status, reason: str | None, expected: Expected = None) -> Visit:
+        """The one door for every transition. Asking for the status that it has changes nothing."""
+
+        def pass_on(visit: Visit) -> Visit:
+            after = visit.becomes(status, reason, self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, expected, pass_on)
+
+    def erase_visitor(self, visit_id: str, expected: Expected = None) -> Visit:
+        """Takes every word about the visitor out of the visit, which itself stays."""
+
+        def erase(visit: Visit) -> Visit:
+            after = visit.erased(self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, expected, erase)
+
+    def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
+        """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
+        for _ in range(ATTEMPTS):
+            visit = self._visits.get(visit_id)
+            if expected is not None and visit.version not in expected:
+                raise VersionMismatch
+            try:
+                return write(visit)
+            except VersionMismatch:
+                continue
+        raise StoreBusy

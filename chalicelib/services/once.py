@@ -1,0 +1,56 @@
+"""Runs a request that may be sent again at most once: what succeeded under an Idempotency-Key is recalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from chalicelib.domain.errors import KeyReused, Refused
+from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
+from chalicelib.services.ports import Clock, IdempotencyRecords
+from chalicelib.services.signing import Signer
+
+T = TypeVar("T")
+
+PURPOSE = "idempotency"
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a request made, now or, if `replayed`, when it came before."""
+
+    result: T
+    replayed: bool = False
+
+
+class Once:
+    def __init__(self, records: IdempotencyRecords, signer: Signer, clock: Clock) -> None:
+        self._records = records
+        self._signer = signer
+        self._clock = clock
+
+    def run(
+        self,
+        key: IdempotencyKey | None,
+        resource_id: str,
+        attempt: Callable[[IdempotencyRecord | None], T],
+        recall: Callable[[str], T],
+    ) -> Outcome[T]:
+        """Attempts the request; the attempt writes the given record in the same transaction as what it makes.
+
+        Only a refusal makes us look for an earlier success, so the usual request pays no extra read, and a retry
+        never conflicts with itself. Raises KeyReused when the earlier payload was another one.
+        """
+        if key is None:
+            return Outcome(attempt(None))
+        record = IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), self._clock() + KEPT)
+        try:
+            return Outcome(attempt(record))
+        except Refused:
+            earlier = self._records.find(key.id, self._clock())
+            if earlier is None:
+                raise
+        if not self._signer.verifies(PURPOSE, key.payload, earlier.fingerprint):
+            raise KeyReused
+        return Outcome(recall(earlier.resource_id), replayed=True)
