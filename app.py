@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Chalice, Request, Response, SQSEvent
 
 from chalicelib.container import services
 from chalicelib.domain.properties import Property
@@ -18,12 +19,22 @@ from chalicelib.edge.inputs import (
     RegisterPropertyInput,
     StatusInput,
 )
+from chalicelib.edge.intakes import (
+    accepted,
+    intake_answer,
+    prefers_async,
+    results_answer,
+    submission,
+    submission_of_one,
+)
 from chalicelib.edge.lists import list_properties, list_visits
+from chalicelib.edge.messages import work_off
 from chalicelib.edge.outputs import BusyOutput, HealthOutput, PropertyOutput, VisitOutput
 from chalicelib.edge.preconditions import etag, must_be_new, optional_versions, required_versions
 from chalicelib.edge.problems import answers_problems, shape_framework_answers
 from chalicelib.edge.queries import BusyQuery, no_query
 from chalicelib.edge.urls import all_visits_url
+from chalicelib.settings import queue_of_stage
 
 app = Chalice(app_name="visits")
 app.middleware("http")(shape_framework_answers)
@@ -105,6 +116,9 @@ def property_created(request: Request, property: Property, replayed: bool = Fals
 def book_visit() -> Response:
     request = current()
     body = parsing.parse_body(BookVisitInput, request)
+    if prefers_async(request):
+        intake = services().intake.hand_in(submission_of_one(request, body))
+        return accepted(request, intake, preference_applied=True)
     key = parsing.idempotency_key(request, body)
     outcome = services().booking.book(body.to_command(), key)
     visit = outcome.result
@@ -147,6 +161,32 @@ def erase_visitor(visit_id: str) -> Response:
     expected = optional_versions(request.headers)
     visit = services().booking.erase_visitor(parsing.visit_id(visit_id), expected)
     return no_content(etag(visit.version))
+
+
+# Intakes
+
+
+@route("POST", "/intakes")
+def hand_in() -> Response:
+    request = current()
+    return accepted(request, services().intake.hand_in(submission(request)))
+
+
+@route("GET", "/intakes/{intake_id}")
+def get_intake(intake_id: str) -> Response:
+    request = current()
+    no_query(parsing.query_values(request))
+    return intake_answer(request, services().intake.look_up(parsing.intake_id(intake_id)))
+
+
+@route("GET", "/intakes/{intake_id}/results")
+def get_results(intake_id: str) -> Response:
+    return results_answer(current(), services().intake, services().signer, parsing.intake_id(intake_id))
+
+
+@app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
+def work_off_queue(event: SQSEvent) -> None:
+    work_off(event, services().worker, services().queue, services().clock)
 
 
 # The service itself

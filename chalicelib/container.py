@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -11,26 +12,35 @@ import boto3
 from botocore.config import Config
 from uuid6 import uuid7
 
+from chalicelib.edge.problems import describe
 from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.services.booking import Booking
+from chalicelib.services.intake import IntakeDesk
 from chalicelib.services.listing import Listing
 from chalicelib.services.once import Once
 from chalicelib.services.portfolio import Portfolio
 from chalicelib.services.ports import (
     Clock,
     IdempotencyRecords,
+    Intakes,
     NewId,
     Properties,
+    Queue,
     SigningKeys,
     Store,
     Visits,
 )
 from chalicelib.services.signing import Signer
+from chalicelib.services.work import Worker
 from chalicelib.settings import Settings
+
+WORKER_THREADS = 16
 
 CLIENT = Config(
     # Together with our own three seconds of patience this stays inside the gateway's 29 seconds.
@@ -48,8 +58,12 @@ class Services:
     booking: Booking
     portfolio: Portfolio
     listing: Listing
+    intake: IntakeDesk
+    worker: Worker
+    queue: Queue
     signer: Signer
     store: Store
+    clock: Clock
 
 
 def utc_now() -> datetime:
@@ -65,6 +79,8 @@ def wire(
     visits: Visits,
     records: IdempotencyRecords,
     keys: SigningKeys,
+    intakes: Intakes,
+    queue: Queue,
     store: Store,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
@@ -72,12 +88,18 @@ def wire(
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
     once = Once(records, signer, clock)
+    booking = Booking(properties, visits, once, clock, new_id)
+    pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="row")
     return Services(
-        booking=Booking(properties, visits, once, clock, new_id),
+        booking=booking,
         portfolio=Portfolio(properties, once, clock, new_id),
         listing=Listing(properties, visits, clock),
+        intake=IntakeDesk(intakes, queue, signer, clock),
+        worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
+        queue=queue,
         signer=signer,
         store=store,
+        clock=clock,
     )
 
 
@@ -91,5 +113,7 @@ def services() -> Services:
         visits=DynamoVisits(table),
         records=DynamoIdempotencyRecords(table),
         keys=DynamoSigningKeys(table),
+        intakes=DynamoIntakes(table),
+        queue=SqsQueue(boto3.client("sqs", config=CLIENT), settings.queue_name),
         store=table,
     )

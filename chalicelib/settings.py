@@ -20,3 +20,8 @@ class Settings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Raises pydantic's ValidationError, which names the variable that is missing or wrong."""
         return cls.model_validate(dict(environment))
+
+
+def queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that the worker listens to. Chalice asks while it loads the app, before any settings are checked."""
+    return environment.get("QUEUE_NAME", "visits-local")

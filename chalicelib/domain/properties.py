@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from chalicelib.domain.errors import FieldError, InvalidInput, VisitsNotAllowed
-from chalicelib.domain.visits import BookVisit, ChangeVisit, Visit
+from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Visit
 
 HORIZON = timedelta(days=5 * 366)
 """How far from now a visit may be, before and after."""
@@ -42,7 +42,7 @@ class Property:
             return self
         return replace(self, details=details, version=self.version + 1, updated_at=now)
 
-    def receive(self, command: BookVisit, visit_id: str, now: datetime) -> Visit:
+    def receive(self, command: BookVisit, visit_id: str, now: datetime, origin: Origin | None = None) -> Visit:
         """The visit that the command asks for, in this property's zone and, unless it says otherwise, at its address.
 
         Raises VisitsNotAllowed, or InvalidInput for a date beyond the horizon.
@@ -64,6 +64,7 @@ class Property:
             version=1,
             created_at=now,
             updated_at=now,
+            origin=origin,
         )
 
     def revise(self, visit: Visit, change: ChangeVisit, now: datetime) -> Visit:

@@ -16,6 +16,7 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     VisitNotStarted,
 )
+from chalicelib.domain.signatures import Signature
 from chalicelib.domain.slots import quarters
 
 T = TypeVar("T")
@@ -65,6 +66,15 @@ class Cancellation:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which row of which intake a visit came from, and a keyed fingerprint of what that row said."""
+
+    intake_id: str
+    row: int
+    content: Signature
+
+
+@dataclass(frozen=True)
 class BookVisit:
     """The wish to book a visit. `date` is the start, in UTC; without a place it is at the property's address."""
 
@@ -98,7 +108,7 @@ class ChangeVisitor:
 
 @dataclass(frozen=True)
 class ChangeVisit:
-    """A merge patch for the domain (RFC 7396): what is UNCHANGED stays, None takes away or sets the default."""
+    """A merge patch for the domain (RFC 7396): UNCHANGED stays, None takes away or sets the default."""
 
     date: datetime | Unchanged = UNCHANGED
     duration_minutes: int | Unchanged | None = UNCHANGED
@@ -110,7 +120,7 @@ class ChangeVisit:
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit as it stands. `date` is the start in UTC, `time_zone` the property's; `version` grows with every change."""
+    """A visit as it stands. `date` is the start in UTC, `time_zone` the property's; `version` grows with changes."""
 
     id: str
     property_id: str
@@ -126,6 +136,7 @@ class Visit:
     version: int
     created_at: datetime
     updated_at: datetime
+    origin: Origin | None = None
 
     @property
     def holds_slots(self) -> bool:

@@ -7,7 +7,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.visits import Visit
 from chalicelib.edge.outputs import Output, VisitOutput
 from chalicelib.edge.preconditions import etag, unchanged_since
-from chalicelib.edge.urls import url
+from chalicelib.edge.urls import same_url, url
 
 JSON = "application/json"
 
@@ -43,5 +43,4 @@ def page_answer(request: Request, output: Output, next_query: dict[str, str | li
     """A page; the next one is in the Link header too (RFC 8288)."""
     if next_query is None:
         return json_answer(output)
-    segments = [segment for segment in request.path.split("/") if segment]
-    return json_answer(output, {"Link": f'<{url(request, *segments, query=next_query)}>; rel="next"'})
+    return json_answer(output, {"Link": f'<{same_url(request, next_query)}>; rel="next"'})

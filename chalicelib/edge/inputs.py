@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from chalicelib.domain.intakes import MOST_ROWS
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import (
     DEFAULT_DURATION_MINUTES,
@@ -42,7 +43,7 @@ _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)*")
 _PHONE = re.compile(r"\+?[0-9()./ x#*,;-]*[0-9][0-9()./ x#*,;-]*")
 PROPERTY_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}")
-VISIT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def _one_line(text: str) -> str:
@@ -108,6 +109,7 @@ Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
 AgentId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_phone)]
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines)]
@@ -165,6 +167,18 @@ class BookVisitInput(Input):
             visitor=self.visitor.to_visitor() if self.visitor else None,
             notes=self.notes,
         )
+
+
+class RowInput(BookVisitInput):
+    """A row of an intake: a visit, with the producer's own id of it if there is one."""
+
+    external_id: ExternalId | None = None
+
+
+class IntakeInput(Input):
+    """The body of POST /intakes. What is in a row is judged when it is worked off."""
+
+    visits: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_ROWS)]
 
 
 class ChangeVisitorInput(Input):

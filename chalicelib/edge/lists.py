@@ -9,7 +9,7 @@ from chalicelib.edge.answers import page_answer
 from chalicelib.edge.cursors import Cursor, Cursors
 from chalicelib.edge.outputs import PropertyOutput, PropertyPage, VisitOutput, VisitPage
 from chalicelib.edge.parsing import query_values
-from chalicelib.edge.queries import PropertyQuery, VisitQuery
+from chalicelib.edge.queries import PageQuery, VisitQuery
 from chalicelib.services.listing import Listing
 from chalicelib.services.portfolio import Portfolio
 from chalicelib.services.signing import Signer
@@ -37,7 +37,7 @@ def list_visits(request: Request, listing: Listing, signer: Signer) -> Response:
 
 def list_properties(request: Request, portfolio: Portfolio, signer: Signer) -> Response:
     """GET /properties, by id."""
-    query = PropertyQuery.parse(query_values(request))
+    query = PageQuery.parse(query_values(request))
     cursors = Cursors(signer, "properties", {})
     after = cursors.read(query.cursor).after if query.cursor is not None else None
     page = portfolio.list(after, query.limit)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from chalicelib.domain.intakes import Intake, RowOutcome
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Visit
 from chalicelib.edge.instants import instant_text
@@ -172,6 +173,67 @@ class BusyOutput(Output):
             time_zone=times.property.details.time_zone,
             busy=[BusyIntervalOutput(start=i.start, end=i.end, held=i.held, free=i.free) for i in times.intervals],
         )
+
+
+class CountsOutput(Output):
+    total: int
+    created: int
+    duplicate: int
+    rejected: int
+
+
+class IntakeLinks(Output):
+    results: str
+    """Where the outcome of every row is, path-absolute."""
+
+
+class IntakeOutput(Output):
+    id: str
+    status: str
+    counts: CountsOutput
+    created_at: InstantOut
+    expires_at: InstantOut
+    links: IntakeLinks
+
+    @classmethod
+    def of(cls, intake: Intake, results: str) -> IntakeOutput:
+        counts = intake.counts
+        return cls(
+            id=intake.manifest.id,
+            status=intake.status,
+            counts=CountsOutput(
+                total=counts.total,
+                created=counts.created,
+                duplicate=counts.duplicate,
+                rejected=counts.rejected,
+            ),
+            created_at=intake.manifest.created_at,
+            expires_at=intake.manifest.expires_at,
+            links=IntakeLinks(results=results),
+        )
+
+
+class RowOutcomeOutput(Output):
+    row: int
+    external_id: str | None = IfAny
+    status: str
+    visit_id: str | None = IfAny
+    problem: dict[str, Any] | None = IfAny
+
+    @classmethod
+    def of(cls, outcome: RowOutcome) -> RowOutcomeOutput:
+        return cls(
+            row=outcome.row,
+            external_id=outcome.external_id,
+            status=outcome.result,
+            visit_id=outcome.visit_id,
+            problem=dict(outcome.problem) if outcome.problem is not None else None,
+        )
+
+
+class RowOutcomePage(Output):
+    items: list[RowOutcomeOutput]
+    next_cursor: str | None
 
 
 class HealthOutput(Output):

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
+from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.edge.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
-from chalicelib.edge.inputs import PROPERTY_ID, VISIT_ID, Input
+from chalicelib.edge.inputs import PROPERTY_ID, UUID, Input
 from chalicelib.edge.json import MalformedJson, parse_json
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
@@ -27,20 +28,36 @@ MOST_BYTES: Final = 64 * 1024
 
 def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
     """The body as the model. Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest or InvalidInput."""
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
-    if media_type.strip().lower() not in accepted or (charset and charset[1].lower() not in ("utf-8", "utf8")):
-        raise UnsupportedMediaType(accepted)
-    raw = _raw_body(request)
-    if len(raw) > MOST_BYTES:
-        raise BodyTooLarge(MOST_BYTES)
-    if not raw.strip():
-        raise MalformedRequest("The body is empty; expected a JSON object.")
+    media_type(request, accepted)
     try:
-        value = parse_json(raw)
+        value = parse_json(read_body(request, MOST_BYTES))
     except MalformedJson as wrong:
         raise MalformedRequest(f"The body is not valid JSON: {wrong}.") from None
     return validated(model, value)
+
+
+def media_type(request: Request, accepted: tuple[str, ...]) -> str:
+    """Which of the accepted media types the body has. Raises UnsupportedMediaType; none given is none accepted."""
+    given, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    kind = str(given.strip().lower())
+    if kind not in accepted or (charset and charset[1].lower() not in ("utf-8", "utf8")):
+        raise UnsupportedMediaType(accepted)
+    return kind
+
+
+def read_body(request: Request, most_bytes: int) -> bytes:
+    """The body as it came. Raises BodyTooLarge, or MalformedRequest when there is none."""
+    try:
+        raw = request.raw_body
+    except ValueError:  # base64 or text that cannot be
+        raise MalformedRequest("The body cannot be read.") from None
+    raw = raw.encode() if isinstance(raw, str) else raw
+    if len(raw) > most_bytes:
+        raise BodyTooLarge(most_bytes)
+    if not raw.strip():
+        raise MalformedRequest("The body is empty; expected JSON.")
+    return raw
 
 
 def validated(model: type[I], value: object) -> I:
@@ -68,9 +85,17 @@ def property_id(raw: str) -> str:
 
 def visit_id(raw: str) -> str:
     """The id in the path of a visit. One that cannot be an id is one that is not there."""
-    found = _decoded(raw, VISIT_ID)
+    found = _decoded(raw, UUID)
     if found is None:
         raise VisitNotFound("")
+    return found
+
+
+def intake_id(raw: str) -> str:
+    """The id in the path of an intake. One that cannot be an id is one that is not there."""
+    found = _decoded(raw, UUID)
+    if found is None:
+        raise IntakeNotFound("")
     return found
 
 
@@ -81,16 +106,10 @@ def query_values(request: Request) -> Mapping[str, list[str]]:
 
 
 def idempotency_key(request: Request, body: Input) -> IdempotencyKey | None:
-    """The Idempotency-Key with its caller, route and payload: what the body means, however it was written.
-
-    Raises MalformedRequest unless the key is 1 to 255 printable ASCII characters.
-    """
-    given = request.headers.get("idempotency-key")
-    if given is None:
+    """The Idempotency-Key with its caller, route and payload: what the body means, however it was written."""
+    key = key_header(request)
+    if key is None:
         return None
-    key = given.strip()
-    if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
-        raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
     meaning = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return IdempotencyKey(
         caller=caller(request),
@@ -100,17 +119,20 @@ def idempotency_key(request: Request, body: Input) -> IdempotencyKey | None:
     )
 
 
+def key_header(request: Request) -> str | None:
+    """The Idempotency-Key as it came. Raises MalformedRequest unless it is 1 to 255 printable ASCII characters."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return None
+    key = str(given.strip())
+    if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
+        raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    return key
+
+
 def caller(request: Request) -> str:
     """Who calls, as the authorizer says; without one everybody is the same caller."""
     return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
-
-
-def _raw_body(request: Request) -> bytes:
-    try:
-        raw = request.raw_body
-    except ValueError:  # base64 or text that cannot be
-        raise MalformedRequest("The body cannot be read.") from None
-    return raw.encode() if isinstance(raw, str) else raw
 
 
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
@@ -124,7 +146,7 @@ def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
     """A JSON pointer as a URI fragment (RFC 6901, section 6)."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+    return "#" + "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in loc)
 
 
 def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: str) -> str:

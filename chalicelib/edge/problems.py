@@ -13,7 +13,7 @@ from typing import Final, ParamSpec
 
 from chalice.app import Request, Response
 
-from chalicelib.domain import errors
+from chalicelib.domain import errors, intakes
 from chalicelib.edge import errors as edge
 from chalicelib.edge.instants import instant_text
 
@@ -24,6 +24,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="unknown")
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:visits:problem:"
+
+MOST_ERRORS_IN_RESULT: Final = 5
 
 log = logging.getLogger("visits")
 
@@ -169,6 +171,28 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 "Precondition required",
                 f"Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
             )
+        case intakes.IntakeNotFound(intake_id):
+            return problem_response(
+                404,
+                "intake-not-found",
+                "Intake not found",
+                "There is no intake with this id; intakes are kept for 30 days.",
+                intakeId=intake_id or None,
+            )
+        case intakes.ExternalIdReused():
+            return problem_response(
+                409,
+                "external-id-reused",
+                "External id reused",
+                "A visit with other content came with this externalId before.",
+            )
+        case intakes.GivenUp():
+            return problem_response(
+                500,
+                "given-up",
+                "Given up",
+                "The row could not be worked off and was discarded. Send it again if it is still wanted.",
+            )
         case edge.MalformedRequest(detail):
             return problem_response(400, "malformed-request", "Malformed request", detail)
         case edge.InvalidCursor(detail):
@@ -196,6 +220,14 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 headers={"Retry-After": str(retry_after_seconds)},
             )
     return _unexpected(refusal)
+
+
+def describe(refusal: errors.Refused) -> Mapping[str, object]:
+    """The problem document of a row, for its result. With the first errors only: results are many."""
+    document: dict[str, object] = json.loads(problem_for(refusal).body)
+    if isinstance(document.get("errors"), list):
+        document["errors"] = list(document["errors"])[:MOST_ERRORS_IN_RESULT]  # type: ignore[call-overload] # a list, just seen
+    return document
 
 
 def shape_framework_answers(request: Request, get_response: Callable[[Request], Response]) -> Response:

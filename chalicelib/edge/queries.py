@@ -131,14 +131,14 @@ class VisitQuery:
 
 
 @dataclass(frozen=True)
-class PropertyQuery:
-    """GET /properties as it was asked."""
+class PageQuery:
+    """A list without filters as it was asked for."""
 
     limit: int
     cursor: str | None
 
     @classmethod
-    def parse(cls, values: Mapping[str, list[str]]) -> PropertyQuery:
+    def parse(cls, values: Mapping[str, list[str]]) -> PageQuery:
         query = Query(values)
         parsed = cls(query.limit(), query.text("cursor", 1000))
         query.finish()

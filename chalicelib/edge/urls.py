@@ -24,6 +24,11 @@ def url(request: Request, *segments: str, query: dict[str, str | list[str]] | No
     return own_prefix(request) + path + (f"?{urlencode(query, doseq=True)}" if query else "")
 
 
+def same_url(request: Request, query: dict[str, str | list[str]]) -> str:
+    """The address that was asked for, with another query."""
+    return f"{quote(request.context['path'], safe='/%')}?{urlencode(query, doseq=True)}"
+
+
 def all_visits_url(request: Request, filter: VisitFilter) -> str:
     """The address of every visit of a property."""
     window = filter.window

@@ -10,18 +10,20 @@ signing keys K#:signing / K
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.intakes import Manifest, RowOutcome
 from chalicelib.domain.listing import Window
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signatures import Keyring, Signature
 from chalicelib.domain.slots import QUARTER
-from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
+from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 
 Item = dict[str, Any]
 """An item in plain Python, before boto3's type serializer or after its deserializer."""
@@ -61,6 +63,14 @@ def _shard(id: str) -> int:
 
 def _present(item: Item) -> Item:
     return {name: value for name, value in item.items() if value is not None}
+
+
+def _signature_attributes(signature: Signature) -> Item:
+    return {"keyId": signature.key_id, "fingerprint": signature.value}
+
+
+def _signature(item: Item) -> Signature:
+    return Signature(item["keyId"], bytes(item["fingerprint"]))
 
 
 # Properties
@@ -170,13 +180,19 @@ def visit_item(visit: Visit) -> Item:
     if visit.visitor is not None:
         who = visit.visitor
         item["visitor"] = _present({"name": who.name, "email": who.email, "phone": who.phone})
+    if visit.origin is not None:
+        item["origin"] = {
+            "intakeId": visit.origin.intake_id,
+            "row": visit.origin.row,
+            **_signature_attributes(visit.origin.content),
+        }
     if visit.cancellation is not None:
         item["cancellation"] = _present({"reason": visit.cancellation.reason, "at": _stored(visit.cancellation.at)})
     return _present(item)
 
 
 def visit_of(item: Item) -> Visit:
-    visitor, cancellation = item.get("visitor"), item.get("cancellation")
+    visitor, cancellation, origin = item.get("visitor"), item.get("cancellation"), item.get("origin")
     return Visit(
         id=item["id"],
         property_id=item["propertyId"],
@@ -192,6 +208,7 @@ def visit_of(item: Item) -> Visit:
         version=int(item["version"]),
         created_at=_loaded(item["createdAt"]),
         updated_at=_loaded(item["updatedAt"]),
+        origin=Origin(origin["intakeId"], int(origin["row"]), _signature(origin)) if origin else None,
     )
 
 
@@ -218,6 +235,80 @@ def slot_ttl(quarter: datetime) -> int:
     return int((quarter + QUARTER + SLOT_KEPT).timestamp())
 
 
+# Intakes
+
+
+def manifest_key(intake_id: str) -> Key:
+    return {"pk": f"N#{intake_id}", "sk": "N"}
+
+
+def chunk_key(intake_id: str, number: int) -> Key:
+    return {"pk": f"N#{intake_id}", "sk": f"C#{number:04d}"}
+
+
+def chunk_number(item: Item) -> int:
+    return int(item["sk"].removeprefix("C#"))
+
+
+CHUNKS: Final = ("C#", "C#~")
+"""The sort keys between which the chunks of an intake lie."""
+
+
+def manifest_item(manifest: Manifest) -> Item:
+    return _present(
+        {
+            **manifest_key(manifest.id),
+            "producer": manifest.producer,
+            "rows": manifest.rows,
+            "chunks": manifest.chunks,
+            "sent": manifest.sent,
+            "createdAt": _stored(manifest.created_at),
+            "ttl": int(manifest.expires_at.timestamp()),
+            **(_signature_attributes(manifest.fingerprint) if manifest.fingerprint else {}),
+        }
+    )
+
+
+def manifest_of(item: Item) -> Manifest:
+    return Manifest(
+        id=item["pk"].removeprefix("N#"),
+        producer=item["producer"],
+        rows=int(item["rows"]),
+        chunks=int(item["chunks"]),
+        fingerprint=_signature(item) if "fingerprint" in item else None,
+        sent=item["sent"],
+        created_at=_loaded(item["createdAt"]),
+    )
+
+
+def outcome_attributes(outcomes: Sequence[RowOutcome]) -> list[Item]:
+    return [
+        _present(
+            {
+                "row": outcome.row,
+                "externalId": outcome.external_id,
+                "result": outcome.result,
+                "visitId": outcome.visit_id,
+                "problem": json.dumps(outcome.problem) if outcome.problem is not None else None,
+            }
+        )
+        for outcome in outcomes
+    ]
+
+
+def outcomes_of(item: Item) -> list[RowOutcome]:
+    return [
+        RowOutcome(
+            row=int(outcome["row"]),
+            external_id=outcome.get("externalId"),
+            result=outcome["result"],
+            visit_id=outcome.get("visitId"),
+            problem=json.loads(outcome["problem"]) if "problem" in outcome else None,
+        )
+        for outcome in item.get("outcomes", [])
+    ]
+
+
 # Idempotency and keys
 
 
@@ -229,8 +320,7 @@ def idempotency_item(record: IdempotencyRecord) -> Item:
     return {
         **idempotency_key(record.id),
         "resourceId": record.resource_id,
-        "keyId": record.fingerprint.key_id,
-        "fingerprint": record.fingerprint.value,
+        **_signature_attributes(record.fingerprint),
         "ttl": int(record.expires_at.timestamp()),
     }
 
@@ -239,7 +329,7 @@ def idempotency_of(item: Item) -> IdempotencyRecord:
     return IdempotencyRecord(
         id=item["pk"].removeprefix("I#"),
         resource_id=item["resourceId"],
-        fingerprint=Signature(item["keyId"], bytes(item["fingerprint"])),
+        fingerprint=_signature(item),
         expires_at=datetime.fromtimestamp(int(item["ttl"]), UTC),
     )
 

@@ -83,8 +83,10 @@ class Write:
 class ConditionsFailed(Exception):
     """A transaction was cancelled, and nothing was written, because of the conditions of these writes."""
 
-    def __init__(self, writes: list[Write]) -> None:
+    def __init__(self, writes: list[Write], present: Item | None = None) -> None:
         self.writes = writes
+        self.present = present or {}
+        """The item as it stood, where a single one was to be written."""
 
 
 @dataclass(frozen=True)
@@ -162,20 +164,27 @@ class Table:
 
     def put(self, write: Write) -> None:
         """Puts one item under its condition, at half the price of a transaction. Raises ConditionsFailed, StoreBusy."""
-        request: Any = {
-            **write.request(self._name)["Put"],
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        request["Item"] |= serialized({WRITTEN_BY: str(uuid.uuid4())})
+        token = str(uuid.uuid4())
+        request: Any = write.request(self._name)["Put"]
+        request["Item"] |= serialized({WRITTEN_BY: token})
+        try:
+            self._write_one(self._client.put_item, request, write)
+        except ConditionsFailed as failed:
+            # The item says that this very call wrote it: the answer to an earlier attempt was lost.
+            if failed.present.get(WRITTEN_BY) != token:
+                raise
 
+    def update(self, write: Write) -> None:
+        """Updates one item under its condition. Raises ConditionsFailed, StoreBusy."""
+        self._write_one(self._client.update_item, write.request(self._name)["Update"], write)
+
+    def _write_one(self, operation: Callable[..., object], request: Any, write: Write) -> None:
         def attempt() -> None:
             try:
-                self._client.put_item(**request)
+                operation(**request, ReturnValuesOnConditionCheckFailure="ALL_OLD")
             except self._client.exceptions.ConditionalCheckFailedException as failed:
-                present: Any = failed.response
-                # The item says that this very call wrote it: the answer to an earlier attempt was lost.
-                if present.get("Item", {}).get(WRITTEN_BY) != request["Item"][WRITTEN_BY]:
-                    raise ConditionsFailed([write]) from failed
+                response: Any = failed.response
+                raise ConditionsFailed([write], deserialized(response.get("Item", {}))) from failed
 
         self._until_settled(attempt)
 
@@ -195,8 +204,9 @@ class Table:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def query(self, partition: str, low: str, high: str) -> Iterator[Item]:
-        """The items of one partition of the table itself, between two sort keys. Eventually consistent."""
+        """The items of one partition of the table itself, between two sort keys. Strongly consistent."""
         request: dict[str, Any] = {
+            "ConsistentRead": True,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
             "ExpressionAttributeValues": serialized({":pk": partition, ":low": low, ":high": high}),
         }

@@ -36,6 +36,7 @@ class DynamoVisits:
             key=items.visit_key(visit.id),
             item=items.visit_item(visit),
             condition="attribute_not_exists(pk)",
+            decisive=True,
         )
         taken = [*_hold_property(visit, visit.quarters, capacity), *_hold_agent(visit, visit.quarters)]
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.domain.errors import StoreBusy, VersionMismatch
+from chalicelib.domain.errors import StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.visits import BookVisit, ChangeVisit, Status, Visit
+from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
 from chalicelib.services.once import Once, Outcome
 from chalicelib.services.ports import Clock, NewId, Properties, Visits
 
@@ -28,17 +28,30 @@ class Booking:
     def get(self, visit_id: str) -> Visit:
         return self._visits.get(visit_id)
 
+    def find(self, visit_id: str) -> Visit | None:
+        try:
+            return self._visits.get(visit_id)
+        except VisitNotFound:
+            return None
+
     def book(self, command: BookVisit, key: IdempotencyKey | None = None) -> Outcome[Visit]:
         """Books one visit and holds its slots, or raises SlotTaken. Retrying with the same key books nothing twice."""
         visit_id = self._new_id()
 
         def attempt(once: IdempotencyRecord | None) -> Visit:
-            property = self._properties.get(command.property_id)
-            visit = property.receive(command, visit_id, self._clock())
-            self._visits.add(visit, property.details.capacity, once)
-            return visit
+            return self._book(command, visit_id, None, once)
 
         return self._once.run(key, visit_id, attempt, recall=self._visits.get)
+
+    def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
+        """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
+        return self._book(command, visit_id, origin, None)
+
+    def _book(self, command: BookVisit, visit_id: str, origin: Origin | None, once: IdempotencyRecord | None) -> Visit:
+        property = self._properties.get(command.property_id)
+        visit = property.receive(command, visit_id, self._clock(), origin)
+        self._visits.add(visit, property.details.capacity, once)
+        return visit
 
     def change(self, visit_id: str, change: ChangeVisit, expected: Expected) -> Visit:
         """Applies a merge patch; a new date reschedules and keeps the id."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import IdempotencyRecord
+from chalicelib.domain.intakes import Chunk, ChunkSummary, Claim, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signatures import Keyring
@@ -73,3 +75,46 @@ class SigningKeys(Protocol):
 class Store(Protocol):
     def ping(self) -> None:
         """Raises when the store cannot be reached."""
+
+
+class Intakes(Protocol):
+    """Manifests of intakes and the outcomes of their chunks."""
+
+    def get(self, intake_id: str, now: datetime) -> Manifest:
+        """Strongly consistent. Raises IntakeNotFound, also once expired."""
+
+    def open(self, manifest: Manifest) -> Manifest:
+        """Stores a manifest unless there is one under its id already; gives the one that stands."""
+
+    def mark_sent(self, intake_id: str) -> None:
+        """Every chunk is in the queue."""
+
+    def claim(self, chunk: Chunk, manifest: Manifest, claimant: str, now: datetime, until: datetime) -> Claim:
+        """Makes the chunk the claimant's alone until the given instant, unless it is finished or another's."""
+
+    def release(self, chunk: Chunk, claimant: str) -> None:
+        """Lets others work on the chunk at once. Raises ClaimLost."""
+
+    def finish(self, chunk: Chunk, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        """Records what became of a chunk's rows, all at once. Raises ClaimLost."""
+
+    def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
+        """Records the rows of a discarded dead letter; False when the chunk is finished already."""
+
+    def summaries(self, intake_id: str) -> Sequence[ChunkSummary]:
+        """Of the chunks that are finished."""
+
+    def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
+        """By row, of the chunks that are finished."""
+
+
+class Queue(Protocol):
+    def send(self, messages: Sequence[str]) -> None:
+        """Returns once every message is durably in the queue; raises StoreBusy otherwise, though some may be."""
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Acknowledges messages. One that could not be is handed out again, which does no harm."""
+
+
+Describe = Callable[[Refused], Mapping[str, object]]
+"""The problem document of a refusal, without personal data."""

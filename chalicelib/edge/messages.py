@@ -1,0 +1,129 @@
+"""The messages of the queue (docs/intake-message.schema.json): ours, and those that other producers send directly."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from chalice.app import SQSEvent
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id
+from chalicelib.edge.inputs import Input, RowInput
+from chalicelib.edge.json import MalformedJson, parse_json
+from chalicelib.edge.parsing import validated
+from chalicelib.services.ports import Clock, Queue
+from chalicelib.services.work import Worker
+
+MARGIN: Final = timedelta(seconds=8)
+"""What the worker keeps back of its time, to finish rows under way and to acknowledge."""
+
+MOST_FOREIGN_ROWS: Final = 100
+
+log = logging.getLogger("visits")
+
+
+class UnreadableMessage(Exception):
+    """A message that nobody can work off; it says nothing of what was in it."""
+
+
+class Unfinished(Exception):
+    """Raised to the queue for what was not finished, so that it is handed out again."""
+
+    def __init__(self, unfinished: int, total: int) -> None:
+        super().__init__(f"{unfinished} of {total} messages are not finished and will be handed out again")
+
+
+class IntakeReference(Input):
+    """Which part of which intake of ours the rows are."""
+
+    id: str
+    producer: str
+    chunk: Annotated[int, Field(ge=0, lt=MOST_ROWS)]
+    first_row: Annotated[int, Field(ge=0, lt=MOST_ROWS)]
+
+
+class IntakeMessage(Input):
+    """One or many visits for the queue, version 1. Unknown fields are ignored, so that producers may run ahead."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: Literal[1]
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+    intake: IntakeReference | None = None
+    visits: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_FOREIGN_ROWS)]
+
+    @model_validator(mode="after")
+    def only_we_refer_to_intakes(self) -> IntakeMessage:
+        if (self.source == OWN_SOURCE) != (self.intake is not None):
+            raise ValueError("'intake' goes with the source 'api', which is ours")
+        return self
+
+
+assert MESSAGE_VERSION == 1
+
+
+def read_message(body: str, message_id: str) -> Chunk:
+    """A message as the chunk it is. Raises UnreadableMessage; a row that cannot be read is a row to be rejected."""
+    try:
+        message = IntakeMessage.model_validate(parse_json(body.encode("utf-8", "surrogatepass")))
+    except (MalformedJson, ValidationError):
+        raise UnreadableMessage from None
+    if message.intake is None:
+        intake, producer, number, first = intake_id("source", message.source, message_id), message.source, 0, 0
+    else:
+        reference = message.intake
+        intake, producer, number, first = reference.id, reference.producer, reference.chunk, reference.first_row
+    return Chunk(
+        intake_id=intake,
+        producer=producer,
+        number=number,
+        rows=tuple(_row(first + n, raw) for n, raw in enumerate(message.visits)),
+        foreign=message.intake is None,
+    )
+
+
+def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> None:
+    """Works off a batch. What is finished is acknowledged here; for the rest Unfinished is raised.
+
+    A returned list of failures counts as success unless the event source expects one, and Chalice cannot say so;
+    this way is right either way.
+    """
+    context: Any = event.context
+    deadline = clock() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
+    records: list[Mapping[str, Any]] = event.to_dict()["Records"]
+    chunks: dict[str, Chunk] = {}
+    for record in records:
+        try:
+            chunks[record["receiptHandle"]] = read_message(record["body"], record["messageId"])
+        except UnreadableMessage:
+            log.error(json.dumps({"level": "ERROR", "event": "unreadable", "messageId": record["messageId"]}))
+    finished = worker.work(chunks.values(), deadline)
+    done = [receipt for receipt, chunk in chunks.items() if chunk.key in finished]
+    if len(done) < len(records):
+        queue.delete(done)
+        raise Unfinished(len(records) - len(done), len(records))
+
+
+def canonical(value: object) -> str:
+    """One text for everything that means the same: members sorted, no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=float)
+
+
+def rows_as_text(rows: Iterable[object]) -> list[str]:
+    return [canonical(row) for row in rows]
+
+
+def _row(number: int, raw: dict[str, Any]) -> Row:
+    given = raw.get("externalId")
+    external_id = given if isinstance(given, str) and 0 < len(given) <= 128 else None
+    try:
+        row = validated(RowInput, raw)
+    except InvalidInput as wrong:
+        return Row(number, external_id, wrong, b"")
+    meaning = row.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"external_id"})
+    return Row(number, row.external_id, row.to_command(), canonical(meaning).encode())
