@@ -1,0 +1,225 @@
+"""What API Gateway does between HTTP and the app, as far as a caller can tell.
+
+It finds the route, asks the authorizer, calls the app with a Lambda event, and answers by itself whatever
+must not reach the app, with the same problem documents as the gateway responses that `make deploy` sets up.
+`chalice local` answers those outside the app in Chalice's own words, so it is not used for this.
+"""
+
+import base64
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from chalice.app import Chalice
+from chalice.config import Config
+from chalice.local import (
+    ForbiddenError,
+    LambdaContext,
+    LocalGatewayAuthorizer,
+    NotAuthorizedError,
+)
+
+from chalicelib.edge.errors import Unauthenticated
+from chalicelib.edge.problems import problem_for, problem_response
+
+LONGEST_RUN_SECONDS = 900
+CALLER = "127.0.0.1"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request, well-formed and completely read. Header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, list[str]]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP response. It has a body of its own also where HTTP forbids to send it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Gateway(Protocol):
+    """Whatever answers calls: the app behind its gateway, or the word that the app does not load."""
+
+    def answer(self, call: Call) -> Answer: ...
+
+
+class AppGateway:
+    """Answers calls with a Chalice app."""
+
+    def __init__(self, app: Chalice, config: Config) -> None:
+        self._app = app
+        self._config = config
+        self._routes = Routes(app.routes)
+        self._authorizer = LocalGatewayAuthorizer(app)
+
+    def answer(self, call: Call) -> Answer:
+        context = LambdaContext(
+            function_name=self._config.function_name,
+            memory_size=self._config.lambda_memory_size or 128,
+            max_runtime_ms=(self._config.lambda_timeout or LONGEST_RUN_SECONDS) * 1000,
+        )
+        try:
+            answer = self._answer(call, context)
+        except Exception:
+            # The app maps its own errors. This one was raised around it: by the authorizer, or while the answer
+            # was serialised. The terminal gets the trace, the caller nothing of the inside.
+            log.exception("%s %s failed outside the app", call.method, call.path)
+            response = problem_response(
+                500,
+                "internal-error",
+                "Internal error",
+                "Something went wrong on our side. When you ask about it, quote the request id.",
+                requestId=context.aws_request_id,
+            )
+            answer = _from_lambda(response.to_dict())
+        return Answer(answer.status, [*answer.headers, ("x-amzn-RequestId", context.aws_request_id)], answer.body)
+
+    def _answer(self, call: Call, context: LambdaContext) -> Answer:
+        match = self._routes.match(call.path)
+        if match is None:
+            return problem(404, "not-found", "Not found", "There is nothing at this address.")
+        methods = self._app.routes[match.route]
+        if call.method not in methods:
+            return self._unrouted(call.method, methods)
+        event = _event(call, match, context)
+        try:
+            event, _ = self._authorizer.authorize(call.path, event, context)
+        except (NotAuthorizedError, ForbiddenError):
+            # The deployed gateway turns ACCESS_DENIED into 401 too: a bad key is not a missing permission.
+            return _from_lambda(problem_for(Unauthenticated()).to_dict())
+        except Exception:
+            log.exception("the authorizer failed")
+            return problem(
+                503,
+                "authorization-unavailable",
+                "Authorization unavailable",
+                "The key could not be checked, and nothing was done. Send the same request again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+        return _from_lambda(self._app(event, context))
+
+    def _unrouted(self, method: str, methods: Mapping[str, Any]) -> Answer:
+        """A method that the address does not have: a preflight where the app allows it, otherwise 405."""
+        allow = ", ".join(methods)
+        cors = next((entry.cors for entry in methods.values() if entry.cors is not None), None)
+        if method == "OPTIONS" and cors is not None:
+            headers = {
+                **cors.get_access_control_headers(),
+                "Access-Control-Allow-Methods": f"{allow}, OPTIONS",
+            }
+            return Answer(200, list(headers.items()), b"")
+        return problem(
+            405,
+            "method-not-allowed",
+            "Method not allowed",
+            "This address does not know that method.",
+            headers={"Allow": allow},
+        )
+
+
+class BrokenApp:
+    """Answers while the app does not load, so that an editing slip does not end the stack."""
+
+    def answer(self, call: Call) -> Answer:
+        return problem(
+            503,
+            "app-does-not-load",
+            "App does not load",
+            "The app has an error, shown where it was started. It is loaded again when a file changes.",
+            headers={"Retry-After": "1"},
+        )
+
+
+@dataclass(frozen=True)
+class Match:
+    """A route that fits a path, and what its variable segments are."""
+
+    route: str
+    captured: dict[str, str]
+
+
+class Routes:
+    """Finds the route of a path as API Gateway does: fixed segments before variable ones, none empty."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        # '{' sorts after letters and digits, so fixed segments come first.
+        self._routes = [(route, _segments(route)) for route in sorted(routes)]
+
+    def match(self, path: str) -> Match | None:
+        segments = _segments(path)
+        if segments != [""] and "" in segments:
+            return None
+        for route, pattern in self._routes:
+            if len(pattern) == len(segments):
+                pairs = list(zip(pattern, segments, strict=True))
+                if all(_is_variable(expected) or expected == given for expected, given in pairs):
+                    return Match(route, {e[1:-1]: given for e, given in pairs if _is_variable(e)})
+        return None
+
+
+def problem(status: int, slug: str, title: str, detail: str, headers: dict[str, str] | None = None) -> Answer:
+    """A problem document, in the app's own shape."""
+    return _from_lambda(problem_response(status, slug, title, detail, headers).to_dict())
+
+
+def _segments(path: str) -> list[str]:
+    """The path's parts. API Gateway drops one trailing slash."""
+    return path.removeprefix("/").removesuffix("/").split("/")
+
+
+def _is_variable(segment: str) -> bool:
+    return segment.startswith("{") and segment.endswith("}")
+
+
+def _event(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]:
+    """The Lambda event of a proxy integration; the body in base64, as the media types `*/*` make it."""
+    return {
+        "resource": match.route,
+        "path": call.path,
+        "httpMethod": call.method,
+        "requestContext": {
+            "requestId": context.aws_request_id,
+            "httpMethod": call.method,
+            "resourcePath": match.route,
+            "path": call.path,
+            "identity": {"sourceIp": CALLER},
+        },
+        # The gateway hands on the last of several equal headers.
+        "headers": {name: values[-1] for name, values in call.headers.items()},
+        "multiValueHeaders": dict(call.headers),
+        "pathParameters": match.captured,
+        "multiValueQueryStringParameters": parse_qs(call.query, keep_blank_values=True) or None,
+        "stageVariables": {},
+        "body": base64.b64encode(call.body).decode("ascii") if call.body else None,
+        "isBase64Encoded": bool(call.body),
+    }
+
+
+def _from_lambda(response: Mapping[str, Any]) -> Answer:
+    """An app's answer as HTTP. Lambda returns JSON, so a body that is not text is refused here as there."""
+    body = response["body"]
+    if response.get("isBase64Encoded"):
+        content = base64.b64decode(body)
+    elif isinstance(body, str):
+        content = body.encode()
+    elif body is None:
+        content = b""
+    else:
+        raise TypeError(f"The body of an answer is {type(body).__name__}; Lambda can only return text.")
+    headers = [(name, str(value)) for name, value in response["headers"].items()]
+    for name, values in (response.get("multiValueHeaders") or {}).items():
+        headers += [(name, str(value)) for value in values]
+    return Answer(int(response["statusCode"]), headers, content)

@@ -1,0 +1,269 @@
+"""What `make run` keeps up: the embedded AWS, its table and queues, API and worker with autoreload, and sample data.
+
+Everything stops in the opposite order, the embedded AWS last, because it saves its state while it stops.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from watchfiles import Change, watch
+
+from devstack import examples, seed
+from devstack.data_stack import create_data_stack
+from devstack.development_key import development_key
+from devstack.emulator import (
+    HOST,
+    ROOT,
+    Emulator,
+    answers_as_ministack,
+    emulator,
+    port_is_taken,
+)
+from devstack.failure import CannotGoOn
+from devstack.server import STAGE, listen
+
+SAMPLE_VISITS = 200
+START_SECONDS = 60
+STOP_SECONDS = 10
+LOOK_MILLISECONDS = 500
+
+
+@dataclass
+class Part:
+    """A child process of the stack. One that serves our code is started anew when the code changes.
+
+    Its standard input is a lifeline: when this process is gone, however it went, the pipe ends and so does the
+    part.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    files: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            cwd=ROOT,
+            env=self.environment,
+            pass_fds=self.files,
+            # Ctrl-C in the terminal is for this process, which then stops its parts in order.
+            start_new_session=True,
+        )
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+        self.process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def died(self) -> bool:
+        """Whether it ended by itself; said once, and forgotten until it is started again."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        self.stop()
+        return True
+
+
+@dataclass
+class Stack:
+    """Everything that runs."""
+
+    url: str
+    state: Path
+    aws: Emulator
+    parts: list[Part]
+    key: str
+
+    def run(self) -> None:
+        """Brings it all up, says so, and keeps it up until somebody interrupts."""
+        for part in self.parts:
+            part.start()
+        self._wait_for_api()
+        self._load_sample_data()
+        self._announce()
+        self._watch()
+
+    def _wait_for_api(self) -> None:
+        _step("Starting the API")
+        deadline = time.monotonic() + START_SECONDS
+        told = False
+        with httpx.Client(trust_env=False, timeout=START_SECONDS) as client:
+            while time.monotonic() < deadline:
+                self._look_after()
+                with contextlib.suppress(httpx.TransportError):
+                    answer = client.get(f"{self.url}/health")
+                    if answer.status_code < 500:
+                        return
+                    if answer.json().get("type", "").endswith("app-does-not-load") and not told:
+                        told = True
+                        deadline = float("inf")
+                        _step("The API starts as soon as the app loads")
+                    if told:
+                        self._reload_on_change(once=True)
+                        continue
+                time.sleep(0.1)
+        raise CannotGoOn(f"The API did not become healthy within {START_SECONDS} s; what it says is above.")
+
+    def _load_sample_data(self) -> None:
+        """On the first run, and when the month of the last sample is over."""
+        marker = self.state / "sample-data-loaded"
+        with seed.Api(self.url, self.key) as api:
+            if marker.exists() and examples.upcoming_visit(api) is not None:
+                return
+        _step(f"Loading sample data: {SAMPLE_VISITS} visits at real addresses, prices and people made up")
+        seed.load(self.url, SAMPLE_VISITS, self.key)
+        marker.touch()
+
+    def _announce(self) -> None:
+        with seed.Api(self.url, self.key) as api:
+            lines = examples.curl_lines(api, self.url, self.key)
+        print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
+        print("It reloads when the code changes; Ctrl-C stops it and keeps the data. To try it, paste:\n")
+        for what, line in lines:
+            print(f"# {what}\n{line}\n")
+        # Scripts read until the line `ready`, so the key comes before it.
+        print(f"key: {self.key}")
+        print(f"ready: {self.url}", flush=True)
+
+    def _watch(self) -> None:
+        while True:
+            self._reload_on_change()
+
+    def _reload_on_change(self, once: bool = False) -> None:
+        """Waits for changes of the code and starts the parts anew; looks after everything meanwhile.
+
+        The watch is set up anew after every change: most editors replace a file, and a watch on the old one
+        would see nothing more.
+        """
+        watched = (ROOT / "app.py", ROOT / "chalicelib", ROOT / ".chalice")
+        with contextlib.suppress(FileNotFoundError):  # in the middle of being replaced
+            for changes in watch(
+                *watched,
+                watch_filter=_is_code,
+                debounce=200,
+                step=50,
+                rust_timeout=LOOK_MILLISECONDS,
+                yield_on_timeout=True,
+            ):
+                self._look_after()
+                if changes:
+                    changed = sorted({os.path.relpath(path, ROOT) for _, path in changes})
+                    _step(f"{', '.join(changed[:3])} changed: reloading")
+                    for part in self.parts:
+                        part.restart()
+                    return
+                if once:
+                    return
+            return
+        time.sleep(0.1)
+
+    def _look_after(self) -> None:
+        if why := self.aws.died():
+            raise CannotGoOn(f"{why[0].upper()}{why[1:]}")
+        for part in self.parts:
+            if part.died():
+                _step(f"The part '{part.name}' ended by itself; it starts again when the code changes")
+
+
+@contextlib.contextmanager
+def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
+    with contextlib.ExitStack() as cleanup:
+        listener = cleanup.enter_context(_listener(port))
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        if aws_port and port_is_taken(aws_port):
+            whose = "another embedded AWS" if answers_as_ministack(f"http://{HOST}:{aws_port}") else "another program"
+            raise CannotGoOn(f"Port {aws_port} is taken by {whose}: choose one with make run AWS_PORT=<port>")
+        cleanup.enter_context(_only_user_of(state))
+        _step(f"Starting the embedded AWS, its data in {os.path.relpath(state)}")
+        aws = cleanup.enter_context(emulator(aws_port, state))
+        _step("Creating the table and the queues, or finding them as they were")
+        create_data_stack(aws.endpoint, STAGE)
+        parts = [_api(listener, aws.endpoint), _worker(aws.endpoint)]
+        for part in parts:
+            cleanup.callback(part.stop)
+        yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
+
+
+def _api(listener: socket.socket, aws: str) -> Part:
+    """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
+    number = listener.fileno()
+    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws]
+    return Part("api", command, _environment(), (number,))
+
+
+def _worker(aws: str) -> Part:
+    """What takes the intakes from the queue: on the real AWS, Lambda does."""
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment())
+
+
+def _environment() -> dict[str, str]:
+    """The person's environment without their AWS: nothing may reach a real account by mistake."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": f"{HOST},localhost",
+        "no_proxy": f"{HOST},localhost",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return listen(port)
+    except PermissionError:
+        raise CannotGoOn(f"Port {port} is not for ordinary users: choose one with make run PORT=<port>") from None
+    except OSError:
+        raise CannotGoOn(f"Port {port} is taken by another program: choose one with make run PORT=<port>") from None
+
+
+@contextlib.contextmanager
+def _only_user_of(state: Path) -> Iterator[None]:
+    """Two emulators that save into one folder would overwrite each other's data."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("w")
+    except OSError as why:
+        raise CannotGoOn(
+            f"The data cannot be kept in {state} ({why.strerror}): choose make run STATE=<folder>"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CannotGoOn(
+                f"Another make run has its data in {os.path.relpath(state)}: stop it, or choose make run STATE=<folder>"
+            ) from None
+        yield
+
+
+def _is_code(_: Change, path: str) -> bool:
+    return path.endswith(".py") or Path(path).name == "config.json"
+
+
+def _step(what: str) -> None:
+    print(f"{what} ...", flush=True)

@@ -1,0 +1,177 @@
+"""The queue worker of `make run`: polls the stage's queue and calls the app's handler as Lambda's poller would.
+
+`chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
+What it returns from is deleted; what it raises for is handed out again when the visibility timeout is over.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.config import Config
+from chalice.local import LambdaContext
+
+from chalicelib.settings import queue_of_stage
+from devstack.data_stack import QUICK
+from devstack.emulator import ROOT
+from devstack.server import STAGE, load_app
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+HANDLER = "work_off_queue"
+BATCH = 10
+TIMEOUT_SECONDS = 60
+"""The function's timeout where `.chalice/config.json` says none."""
+POLL_SECONDS = 1
+"""How long an empty queue is waited at: as long as a stop may take to be noticed."""
+
+Handler = Callable[[dict[str, Any], Any], object]
+
+
+class QueueWorker:
+    """Works off one queue, a batch at a time."""
+
+    def __init__(self, handler: Handler, sqs: "SQSClient", queue: str, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
+        self._handler = handler
+        self._sqs = sqs
+        self._name = queue
+        self._timeout_seconds = timeout_seconds
+        self._known: tuple[str, str] | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until it is told to stop; the batch under way is finished. A queue that is away is waited for."""
+        told = False
+        while not stop.is_set():
+            try:
+                self.work_once(POLL_SECONDS)
+                told = False
+            except (BotoCoreError, ClientError) as fault:
+                if not told and not stop.is_set():
+                    _say(f"the queue cannot be reached ({type(fault).__name__}); trying again")
+                told = True
+                stop.wait(POLL_SECONDS)
+
+    def work_once(self, wait_seconds: int = 0) -> int:
+        """Takes what the queue hands out at once, if anything, and works it off; gives the number of messages."""
+        url, arn = self._queue()
+        answer = self._sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=wait_seconds,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        if messages and self._handled(messages, arn):
+            self._delete(url, messages)
+        return len(messages)
+
+    def _handled(self, messages: list["MessageTypeDef"], arn: str) -> bool:
+        event = {"Records": [record(message, arn) for message in messages]}
+        context = LambdaContext(HANDLER, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
+        try:
+            self._handler(event, context)
+        except Exception as fault:
+            _say(f"{_told(fault)}; what is left of {len(messages)} comes again after the visibility timeout")
+            return False
+        return True
+
+    def _delete(self, url: str, messages: list["MessageTypeDef"]) -> None:
+        self._sqs.delete_message_batch(
+            QueueUrl=url,
+            Entries=[{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)],
+        )
+
+    def _queue(self) -> tuple[str, str]:
+        if self._known is None:
+            url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+            found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+            self._known = url, found["Attributes"]["QueueArn"]
+        return self._known
+
+
+def record(message: "MessageTypeDef", arn: str) -> dict[str, Any]:
+    """A received message as Lambda hands it to a function."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": dict(message.get("Attributes", {})),
+        "messageAttributes": {name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()},
+        "md5OfBody": message.get("MD5OfBody", ""),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": arn.split(":")[3],
+    }
+
+
+def function_timeout(config: Config) -> int:
+    """What the stage gives the worker; Chalice's own default would be a minute as well."""
+    of_worker = config.scope(config.chalice_stage, HANDLER)
+    return of_worker.lambda_timeout or TIMEOUT_SECONDS
+
+
+def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {"stringValue": value["StringValue"]} if "StringValue" in value else {}
+    return {**kept, "stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+
+
+def _told(fault: Exception) -> str:
+    """One line without the message of the exception: it may quote a row, and with it personal data."""
+    if type(fault).__name__ == "Unfinished":  # by name: the app's modules are loaded anew with the app
+        return str(fault)
+    ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.startswith(str(ROOT))]
+    where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""
+    return f"the batch failed ({type(fault).__name__}{where})"
+
+
+def _say(what: str) -> None:
+    print(f"  worker: {what}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """A child of `make run`: works until SIGTERM or the parent's end."""
+    parser = argparse.ArgumentParser(prog="devstack.worker", description=__doc__)
+    parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="  worker: %(message)s", stream=sys.stderr)
+    for chatty in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    stop = threading.Event()
+    _stop_on(stop)
+    try:
+        app, config = load_app(STAGE, {"AWS_ENDPOINT_URL": arguments.aws})
+        handler = app.handler_map[HANDLER]
+    except Exception:
+        # The API shows why; this one is started anew, like it, when the code changes.
+        _say("waiting until the app loads")
+        stop.wait()
+        return
+    QueueWorker(handler, boto3.client("sqs", config=QUICK), queue_of_stage(os.environ), function_timeout(config)).run(
+        stop
+    )
+
+
+def _stop_on(stop: threading.Event) -> None:
+    def stop_with_parent() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        stop.set()
+
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

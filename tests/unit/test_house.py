@@ -1,0 +1,47 @@
+"""The rules of the house that no single module can keep: who imports whom, and who makes AWS clients."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file names in an import."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(modules: set[str], package: str) -> set[str]:
+    return {module for module in modules if module == package or module.startswith(f"{package}.")}
+
+
+def test_imports_run_one_way() -> None:
+    """The contracts are in pyproject.toml."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([lint, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_entry_points_reach_storage_only_through_the_container() -> None:
+    # import-linter knows packages only, and app.py is none.
+    reached = imports(ROOT / "app.py")
+    assert not within(reached, "chalicelib.repositories")
+    assert not within(reached, "boto3") | within(reached, "botocore")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_container_makes_aws_clients(path: Path) -> None:
+    if path != ROOT / "chalicelib" / "container.py":
+        # boto3.dynamodb is types and conditions; boto3 itself is what makes clients.
+        assert not {"boto3", "boto3.session", "botocore.session"} & imports(path)
