@@ -6,19 +6,21 @@ STATE ?= .state
 URL ?= http://127.0.0.1:$(PORT)
 N ?= 200
 PYTHON ?=
+STAGE ?= local
+ACTION ?= list
 
 BIN := .venv/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
 
 # chalice packages whatever bytecode lies about, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHON
 
-.PHONY: help run test check static format seed setup clean
+.PHONY: help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas spike setup clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-14s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-24s %s\n' "$$name" "$$text"; done
 
 run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
@@ -41,6 +43,39 @@ format: setup ## format the code and fix what can be fixed
 
 seed: setup ## load N sample visits into any address (URL=http://... N=200 KEY=<api key>)
 	@VISITS_KEY="$(KEY)" $(BIN)/python -m devstack.seed --url "$(URL)" --visits "$(N)"
+
+import: setup ## hand in a file of visits (FILE=visits.csv URL=http://... KEY=<api key> ZONE=Europe/Berlin)
+	@test -n "$(FILE)" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
+	@# 1 says that rows were rejected: told in words, and no failure of make.
+	@VISITS_KEY="$(KEY)" $(BIN)/python -m tools.importer "$(FILE)" --url "$(URL)" --zone "$(ZONE)" \
+		|| { code=$$?; test $$code -eq 1 || exit $$code; }
+
+KEYS = $(BIN)/python -m tools.keys --stage "$(STAGE)" --aws-port "$(AWS_PORT)"
+
+key: setup ## make an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,admin EXPIRES=90d)
+	@$(KEYS) create --name "$(NAME)" --scopes "$(SCOPES)" $(if $(EXPIRES),--expires "$(EXPIRES)")
+
+keys: setup ## list the API keys of a stage, without their secrets (STAGE=local)
+	@$(KEYS) list
+
+rotate-key: setup ## a new API key for the same caller; the old ones end later (STAGE=local NAME=partner OVERLAP=7d)
+	@$(KEYS) rotate --name "$(NAME)" $(if $(OVERLAP),--overlap "$(OVERLAP)")
+
+revoke-key: setup ## end an API key, or all of a caller (STAGE=local ID=<id> or NAME=partner)
+	@$(KEYS) revoke $(if $(ID),--id "$(ID)",--name "$(NAME)")
+
+rotate-signing-keys: setup ## a new key for cursors and fingerprints, in use ten minutes later (STAGE=local)
+	@$(KEYS) rotate-signing
+
+redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
+	@$(BIN)/python -m tools.redrive "$(ACTION)" --stage "$(STAGE)" --aws-port "$(AWS_PORT)" --only "$(ONLY)" \
+		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes)
+
+schemas: setup ## write docs/intake-message.schema.json anew from the code
+	@$(BIN)/python -m tools.schemas
+
+spike: setup ## a burst of five times what the worker takes: figures, and docs/spike.png
+	@$(BIN)/python -m bench.spike
 
 setup: .venv/.installed .venv-aws/.installed ## install what developing needs (done by the others too)
 

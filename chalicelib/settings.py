@@ -25,3 +25,8 @@ class Settings(BaseModel):
 def queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that the worker listens to. Chalice asks while it loads the app, before any settings are checked."""
     return environment.get("QUEUE_NAME", "visits-local")
+
+
+def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
+    """The web origins whose pages may read our answers, from a list with commas; usually none."""
+    return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))

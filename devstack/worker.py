@@ -69,7 +69,7 @@ class QueueWorker:
             QueueUrl=url,
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=wait_seconds,
-            AttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
         messages = answer.get("Messages", [])

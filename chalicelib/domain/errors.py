@@ -114,6 +114,18 @@ class PreconditionRequired(Refused):
 
 
 @dataclass
+class ExportTooLarge(Refused):
+    """More than one answer can carry: too many rows, too many bytes, or too much to read through."""
+
+    limit: Literal["rows", "bytes", "pages"]
+    most: int
+
+
+class FeedNotFound(Refused):
+    """No such property, a feed that is not shared, or a wrong token: the caller is not told which."""
+
+
+@dataclass
 class StoreBusy(Exception):
     """The store could not take the request in time. Nothing was written; the same request may simply be sent again."""
 

@@ -5,7 +5,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+REFRESHED_EVERY: Final = timedelta(minutes=5)
+"""How old the keys may be that an instance works with."""
+
+ANNOUNCED: Final = 2 * REFRESHED_EVERY
+"""How long a new key is known before it signs: every instance has it by then, and understands what it signed."""
+
+VERIFIES_ON: Final = timedelta(days=31)
+"""How long a key that signs no more is kept: a day longer than an intake, whose signature outlives all others."""
+
+
+class RotationUnderWay(Exception):
+    """The last new key does not sign yet."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +33,30 @@ class Signature:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The secret keys in use: `current` signs, all of them verify."""
+    """The secret keys in use: `current` signs, all of them verify. One may be waiting to become the current one."""
 
     current: str
     secrets: Mapping[str, bytes]
+    waiting: tuple[str, datetime] | None = None
+    """The next key and when it becomes the current one."""
+    retired: Mapping[str, datetime] = field(default_factory=dict)
+    """When each of the others ceased to sign."""
+
+    def at(self, now: datetime) -> Keyring:
+        """The keyring as it is then: the waiting key signs once its time has come."""
+        if self.waiting is None or now < self.waiting[1]:
+            return self
+        following, since = self.waiting
+        return Keyring(following, self.secrets, retired={**self.retired, self.current: since})
+
+    def rotated(self, key_id: str, secret: bytes, now: datetime) -> Keyring:
+        """With a new key waiting, and without those that nothing valid was signed with. Raises RotationUnderWay."""
+        settled = self.at(now)
+        if settled.waiting is not None:
+            raise RotationUnderWay
+        retired = {id: since for id, since in settled.retired.items() if now - since <= VERIFIES_ON}
+        kept = {id: settled.secrets[id] for id in (settled.current, *retired)}
+        return Keyring(settled.current, {**kept, key_id: secret}, (key_id, now + ANNOUNCED), retired)
 
     def sign(self, purpose: str, message: bytes) -> Signature:
         """Signs for one purpose only: a cursor's signature is worthless on a fingerprint."""

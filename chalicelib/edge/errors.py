@@ -31,5 +31,23 @@ class InvalidCursor(Refused):
     detail: str
 
 
+@dataclass
+class NotAcceptable(Refused):
+    """The caller's Accept header takes nothing that we could send."""
+
+    available: str
+
+
 class ResourceNotFound(Refused):
     """Nothing is at this address, whatever it may be."""
+
+
+class Unauthenticated(Refused):
+    """Nobody has vouched for who calls."""
+
+
+@dataclass
+class ScopeMissing(Refused):
+    """The key is good, but not for this."""
+
+    scope: str

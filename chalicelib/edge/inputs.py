@@ -19,9 +19,12 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from typing_extensions import TypeAliasType
 
 from chalicelib.domain.intakes import MOST_ROWS
 from chalicelib.domain.properties import PropertyDetails
@@ -36,26 +39,32 @@ from chalicelib.domain.visits import (
     Visitor,
 )
 from chalicelib.edge.currencies import CURRENCIES
-from chalicelib.edge.instants import parse_instant
+from chalicelib.edge.instants import EXAMPLE, SHOWN_PATTERN, parse_instant
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)*")
+# Checked here and shown in the published schemas alike: spelled out, so that Python and ECMA-262 read the same in them.
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_LINE = re.compile(rf"[^{_CONTROLS}]*[^{_CONTROLS}{_SPACES}][^{_CONTROLS}]*")
+_LINES = re.compile(r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*")
+_LABEL = rf"[^{_CONTROLS}{_SPACES}@.]+"
+_EMAIL = re.compile(rf"[^{_CONTROLS}{_SPACES}@]+@{_LABEL}(\.{_LABEL})*")
 _PHONE = re.compile(r"\+?[0-9()./ x#*,;-]*[0-9][0-9()./ x#*,;-]*")
-PROPERTY_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}")
+_ID = "A-Za-z0-9_~-"
+PROPERTY_ID = re.compile(rf"[{_ID}][.{_ID}]{{0,63}}|\.[{_ID}][.{_ID}]{{0,62}}|\.\.[.{_ID}]{{1,62}}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SMALLEST = Decimal("0.001")
 
 
 def _one_line(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
-    if _CONTROL.search(text):
+    if not _LINE.fullmatch(text):
         raise ValueError("must be one line without control characters")
     return text
 
 
 def _lines(text: str) -> str:
-    if _CONTROL_BUT_LINES.search(text):
+    if not _LINES.fullmatch(text):
         raise ValueError("must not contain control characters")
     return text
 
@@ -99,27 +108,67 @@ def _amount(number: object) -> Decimal:
     amount = Decimal(number)
     if not 0 <= amount < 10**12:
         raise ValueError("must be 0 or more, and less than 1,000,000,000,000")
-    exponent = amount.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -3:
+    exact = abs(amount.quantize(_SMALLEST))  # abs: JSON has a zero below zero
+    if exact != amount:
         raise ValueError("must have 3 decimal places at most")
-    return amount
+    return exact
 
 
-Instant = Annotated[datetime, BeforeValidator(parse_instant)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
-Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
-AgentId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
-Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_phone)]
-Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines)]
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines)]
-PropertyId = Annotated[str, AfterValidator(_property_id)]
-Currency = Annotated[str, AfterValidator(_currency)]
-TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]
-Amount = Annotated[Decimal, BeforeValidator(_amount)]
-Duration = Annotated[int, Field(ge=5, le=240)]
-Capacity = Annotated[int, Field(ge=1, le=1000)]
+def _whole(number: object) -> object:
+    """30.0 is an integer too, to JSON Schema and to callers whose language has one kind of number."""
+    if isinstance(number, Decimal) and abs(number) < 10**6 and number == number.to_integral_value():
+        return int(number)
+    return number
+
+
+def _shown(pattern: str) -> Any:
+    """What the published schemas say of a check that is a function here; patterns that ECMA-262 reads as well."""
+    return Field(json_schema_extra={"pattern": f"^(?:{pattern})$"})
+
+
+_SHOWN_ONE_LINE = _shown(_LINE.pattern)
+_SHOWN_LINES = _shown(_LINES.pattern)
+
+INSTANT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": SHOWN_PATTERN,
+    "examples": [EXAMPLE],
+}
+PROPERTY_ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^(?:{PROPERTY_ID.pattern})$"}
+
+Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema(INSTANT_SCHEMA)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line), _SHOWN_ONE_LINE]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line), _SHOWN_ONE_LINE]
+AgentId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line), _SHOWN_ONE_LINE]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line), _SHOWN_ONE_LINE]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email), _shown(_EMAIL.pattern)]
+Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_phone), _shown(_PHONE.pattern)]
+Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
+PropertyId = Annotated[str, AfterValidator(_property_id), WithJsonSchema(PROPERTY_ID_SCHEMA)]
+Currency = TypeAliasType(
+    "Currency", Annotated[str, AfterValidator(_currency), Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
+)
+TimeZone = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_time_zone),
+    WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
+]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 10**12, "multipleOf": 0.001}),
+]
+Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole)]
+Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """For a patch: what is not given stays as it is."""
+    for shown in schema["properties"].values():
+        shown.pop("default", None)
 
 
 class Input(BaseModel):
@@ -148,11 +197,13 @@ class BookVisitInput(Input):
     )
 
     property_id: PropertyId
-    date: Instant
+    date: Annotated[Instant, Field(description="The start, within five years before or after now.")]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
-    place: Name | None = None
+    place: Annotated[Name | None, Field(description="Where to meet; the property's address unless given.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"
-    agent_id: AgentId | None = None
+    agent_id: Annotated[
+        AgentId | None, Field(description="Who conducts it: never at two properties at the same time.")
+    ] = None
     visitor: VisitorInput | None = None
     notes: Notes | None = None
 
@@ -172,16 +223,31 @@ class BookVisitInput(Input):
 class RowInput(BookVisitInput):
     """A row of an intake: a visit, with the producer's own id of it if there is one."""
 
-    external_id: ExternalId | None = None
+    external_id: Annotated[
+        ExternalId | None,
+        Field(description="Your own id of the visit. The same content again is a duplicate, other content is refused."),
+    ] = None
+
+
+def _row(value: object, _: object) -> object:
+    """Any object for now, whatever a row should be."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")
+    return value
+
+
+AnyRow = Annotated[RowInput | dict[str, Any], WrapValidator(_row)]
 
 
 class IntakeInput(Input):
     """The body of POST /intakes. What is in a row is judged when it is worked off."""
 
-    visits: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_ROWS)]
+    visits: Annotated[list[AnyRow], Field(min_length=1, max_length=MOST_ROWS)]
 
 
 class ChangeVisitorInput(Input):
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
     name: Name = ""  # cannot be null; not read unless given
     email: Email | None = None
     phone: Phone | None = None
@@ -197,6 +263,8 @@ class ChangeVisitorInput(Input):
 
 class ChangeVisitInput(Input):
     """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     hints: ClassVar[dict[str, str]] = {
         "status": "cannot be patched: use PUT /visits/{id}/status",
@@ -228,6 +296,13 @@ class ChangeVisitInput(Input):
 
 class StatusInput(Input):
     """The body of PUT /visits/{id}/status."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+            "then": {"properties": {"status": {"const": "cancelled"}}},
+        }
+    )
 
     status: Literal["requested", "confirmed", "declined", "cancelled", "completed", "no_show"]
     reason: Reason | None = None

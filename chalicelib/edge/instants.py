@@ -7,6 +7,13 @@ from datetime import UTC, datetime
 
 EXAMPLE = "2027-03-14T10:30:00+01:00"
 
+SHOWN_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.0+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+"""How the published schemas show an instant; that the day exists they cannot say."""
+
+WRITTEN = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+WRITTEN_EXAMPLE = "2027-03-14T09:30:00Z"
+"""How we write one, as a pattern and for example."""
+
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?P<fraction>\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )

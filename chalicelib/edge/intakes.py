@@ -13,7 +13,7 @@ from chalicelib.edge.answers import json_answer, page_answer
 from chalicelib.edge.cursors import Cursor, Cursors
 from chalicelib.edge.errors import MalformedRequest
 from chalicelib.edge.inputs import BookVisitInput, IntakeInput
-from chalicelib.edge.json import MalformedJson, parse_json
+from chalicelib.edge.json import DEEPEST, MalformedJson, parse_json
 from chalicelib.edge.messages import canonical, rows_as_text
 from chalicelib.edge.outputs import IntakeOutput, RowOutcomeOutput, RowOutcomePage
 from chalicelib.edge.parsing import caller, key_header, media_type, query_values, read_body, validated
@@ -26,6 +26,9 @@ NDJSON: Final = "application/x-ndjson"
 MEDIA_TYPES: Final = ("application/json", NDJSON)
 MOST_BYTES: Final = 5 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 2
+
+DEEPEST_ROW: Final = DEEPEST - 2
+"""A line is a row; in its message, as in a JSON body, two more levels are around it."""
 
 
 def submission(request: Request) -> Submission:
@@ -107,7 +110,7 @@ def _lines(raw: bytes) -> list[Any]:
         if not line.strip():
             continue
         try:
-            rows.append(parse_json(line))
+            rows.append(parse_json(line, DEEPEST_ROW))
         except MalformedJson as wrong:
             raise MalformedRequest(f"Line {number} is not valid JSON: {wrong}.") from None
         if len(rows) > MOST_ROWS:

@@ -13,11 +13,11 @@ class MalformedJson(ValueError):
     """Not JSON. The message says why in terms of the text, without quoting it."""
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes, deepest: int = DEEPEST) -> Any:
     """Any JSON value; numbers with a fraction are exact Decimals.
 
     Raises MalformedJson for invalid UTF-8, NaN and Infinity, a member given twice, half a surrogate pair, nesting
-    deeper than 32, and numbers beyond reason.
+    deeper than that, and numbers beyond reason.
     """
     try:
         text = raw.decode("utf-8")
@@ -28,13 +28,13 @@ def parse_json(raw: bytes) -> Any:
     except json.JSONDecodeError as wrong:
         raise MalformedJson(f"{wrong.msg} at line {wrong.lineno}, column {wrong.colno}") from None
     except RecursionError:
-        raise MalformedJson(f"nested deeper than {DEEPEST} levels") from None
+        raise MalformedJson(f"nested deeper than {deepest} levels") from None
     except MalformedJson:
         raise
     except ValueError:  # an integer of thousands of digits
         raise MalformedJson("a number has too many digits") from None
-    if text.count("[") + text.count("{") > DEEPEST and _deeper_than(value, DEEPEST):
-        raise MalformedJson(f"nested deeper than {DEEPEST} levels")
+    if text.count("[") + text.count("{") > deepest and _deeper_than(value, deepest):
+        raise MalformedJson(f"nested deeper than {deepest} levels")
     if "\\u" in text and _has_lone_surrogate(value):
         raise MalformedJson("half of a surrogate pair is no character")
     return value

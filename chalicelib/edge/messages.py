@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
@@ -13,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id
-from chalicelib.edge.inputs import Input, RowInput
+from chalicelib.edge.inputs import UUID, Input, RowInput
 from chalicelib.edge.json import MalformedJson, parse_json
 from chalicelib.edge.parsing import validated
 from chalicelib.services.ports import Clock, Queue
@@ -27,8 +28,12 @@ MOST_FOREIGN_ROWS: Final = 100
 log = logging.getLogger("visits")
 
 
+ORIGINAL_ID: Final = "originalMessageId"
+"""The message attribute of a dead letter that was sent again: the id that the message had at first."""
+
+
 class UnreadableMessage(Exception):
-    """A message that nobody can work off; it says nothing of what was in it."""
+    """A message that nobody can work off; it says why, but nothing of what was in it."""
 
 
 class Unfinished(Exception):
@@ -41,8 +46,8 @@ class Unfinished(Exception):
 class IntakeReference(Input):
     """Which part of which intake of ours the rows are."""
 
-    id: str
-    producer: str
+    id: Annotated[str, Field(pattern=f"^{UUID.pattern}$")]
+    producer: Annotated[str, Field(min_length=1, max_length=256)]
     chunk: Annotated[int, Field(ge=0, lt=MOST_ROWS)]
     first_row: Annotated[int, Field(ge=0, lt=MOST_ROWS)]
 
@@ -71,8 +76,10 @@ def read_message(body: str, message_id: str) -> Chunk:
     """A message as the chunk it is. Raises UnreadableMessage; a row that cannot be read is a row to be rejected."""
     try:
         message = IntakeMessage.model_validate(parse_json(body.encode("utf-8", "surrogatepass")))
-    except (MalformedJson, ValidationError):
-        raise UnreadableMessage from None
+    except MalformedJson as wrong:
+        raise UnreadableMessage(f"not valid JSON: {wrong}") from None
+    except ValidationError as wrong:
+        raise UnreadableMessage(_why(wrong)) from None
     if message.intake is None:
         intake, producer, number, first = intake_id("source", message.source, message_id), message.source, 0, 0
     else:
@@ -99,7 +106,7 @@ def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> Non
     chunks: dict[str, Chunk] = {}
     for record in records:
         try:
-            chunks[record["receiptHandle"]] = read_message(record["body"], record["messageId"])
+            chunks[record["receiptHandle"]] = read_message(record["body"], _first_id(record))
         except UnreadableMessage:
             log.error(json.dumps({"level": "ERROR", "event": "unreadable", "messageId": record["messageId"]}))
     finished = worker.work(chunks.values(), deadline)
@@ -110,12 +117,34 @@ def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> Non
 
 
 def canonical(value: object) -> str:
-    """One text for everything that means the same: members sorted, no white space."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=float)
+    """One text for everything that means the same: members sorted, no white space. `parse_json` reads it again."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_number)
+    # Both are in JSON only within a string, and SQS takes no message that has them.
+    return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
 def rows_as_text(rows: Iterable[object]) -> list[str]:
     return [canonical(row) for row in rows]
+
+
+def _number(exact: object) -> float | str:
+    """A number with a fraction. No field takes one; beyond what a float holds, JSON has no infinity to say it with."""
+    number = float(str(exact))
+    return number if math.isfinite(number) else str(exact)
+
+
+def _first_id(record: Mapping[str, Any]) -> str:
+    """The id under which a message came first: sent again from the dead letters, it is the same intake still."""
+    attribute: Mapping[str, Any] = record.get("messageAttributes", {}).get(ORIGINAL_ID, {})
+    return str(attribute.get("stringValue") or record["messageId"])
+
+
+def _why(wrong: ValidationError) -> str:
+    """The first thing that is wrong with an envelope. Names that are not ours are left out: they could be data."""
+    error = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+    unknown = error["type"] == "extra_forbidden"
+    place = "/".join(str(part) for part in (error["loc"][:-1] if unknown else error["loc"]))
+    return f"#/{place}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _row(number: int, raw: dict[str, Any]) -> Row:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from chalicelib.domain.intakes import Intake, RowOutcome
+from chalicelib.domain.intakes import Intake, IntakeStatus, Result, RowOutcome
 from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import Visit
-from chalicelib.edge.instants import instant_text
+from chalicelib.domain.visits import Status, Visit
+from chalicelib.edge.instants import WRITTEN, WRITTEN_EXAMPLE, instant_text
 from chalicelib.services.listing import BusyTimes
 
 
@@ -27,8 +27,16 @@ def _absent(value: object) -> bool:
 IfAny = Field(default=None, exclude_if=_absent)
 """For what is left out of the answer when there is none."""
 
-InstantOut = Annotated[datetime, PlainSerializer(instant_text, return_type=str)]
-AmountOut = Annotated[Decimal, PlainSerializer(_number, return_type=int | float)]
+InstantOut = Annotated[
+    datetime,
+    PlainSerializer(instant_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{WRITTEN}$", "examples": [WRITTEN_EXAMPLE]}),
+]
+AmountOut = Annotated[
+    Decimal,
+    PlainSerializer(_number, return_type=int | float),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
 
 
 class Output(BaseModel):
@@ -56,7 +64,7 @@ class VisitOutput(Output):
     duration_minutes: int
     time_zone: str
     place: str
-    status: str
+    status: Status
     agent_id: str | None = IfAny
     visitor: VisitorOutput | None = IfAny
     notes: str | None = IfAny
@@ -127,6 +135,18 @@ class PropertyOutput(Output):
         )
 
 
+class CalendarLinks(Output):
+    calendar: str
+    """Where the feed is, path-absolute: anybody who has this address reads it."""
+
+
+class CalendarTokenOutput(Output):
+    """What is shown once: only its hash is kept."""
+
+    token: str
+    links: CalendarLinks
+
+
 class VisitPage(Output):
     items: list[VisitOutput]
     next_cursor: str | None
@@ -189,7 +209,7 @@ class IntakeLinks(Output):
 
 class IntakeOutput(Output):
     id: str
-    status: str
+    status: IntakeStatus
     counts: CountsOutput
     created_at: InstantOut
     expires_at: InstantOut
@@ -213,12 +233,23 @@ class IntakeOutput(Output):
         )
 
 
+class Problem(Output):
+    """Problem details (RFC 9457): what every problem document has, whatever kind of problem it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
 class RowOutcomeOutput(Output):
     row: int
     external_id: str | None = IfAny
-    status: str
+    status: Result
     visit_id: str | None = IfAny
-    problem: dict[str, Any] | None = IfAny
+    problem: Problem | None = IfAny
 
     @classmethod
     def of(cls, outcome: RowOutcome) -> RowOutcomeOutput:
@@ -227,7 +258,7 @@ class RowOutcomeOutput(Output):
             external_id=outcome.external_id,
             status=outcome.result,
             visit_id=outcome.visit_id,
-            problem=dict(outcome.problem) if outcome.problem is not None else None,
+            problem=Problem.model_validate(outcome.problem) if outcome.problem is not None else None,
         )
 
 
@@ -237,4 +268,4 @@ class RowOutcomePage(Output):
 
 
 class HealthOutput(Output):
-    status: str
+    status: Literal["ok"]

@@ -46,6 +46,8 @@ def must_be_new(headers: Mapping[str, str]) -> bool:
         return False
     if given.strip() != "*":
         raise MalformedRequest("on a PUT, If-None-Match can only be *")
+    if headers.get("if-match") is not None:
+        raise MalformedRequest("If-Match and If-None-Match contradict each other: send one of them")
     return True
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from http import HTTPStatus
-from typing import Final, ParamSpec
+from itertools import accumulate
+from typing import Any, Final, ParamSpec
 
 from chalice.app import Request, Response
 
-from chalicelib.domain import errors, intakes
+from chalicelib.domain import errors, intakes, patience
 from chalicelib.edge import errors as edge
+from chalicelib.edge.headers import SECURITY, secured
 from chalicelib.edge.instants import instant_text
 
 P = ParamSpec("P")
@@ -25,7 +27,18 @@ request_id: ContextVar[str] = ContextVar("request_id", default="unknown")
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:visits:problem:"
 
+CHALLENGE: Final = 'Bearer realm="visits"'
+"""How a caller is asked for a key (RFC 6750, section 3)."""
+
 MOST_ERRORS_IN_RESULT: Final = 5
+MOST_BYTES_OF_ERRORS_IN_RESULT: Final = 1500
+"""The outcomes of a hundred rows are one item of the table, which may have 400 KB."""
+
+_TOO_LARGE: Final = {
+    "rows": "An export has {:,} rows at most.",
+    "bytes": "An export has {:,} bytes at most.",
+    "pages": "There is too much to read through for so few rows.",
+}
 
 log = logging.getLogger("visits")
 
@@ -44,7 +57,7 @@ def problem_response(
     return Response(
         json.dumps(document, ensure_ascii=False, separators=(",", ":")),
         status_code=status,
-        headers={"Content-Type": MEDIA_TYPE, **(headers or {})},
+        headers={"Content-Type": MEDIA_TYPE, **SECURITY, **(headers or {})},
     )
 
 
@@ -171,6 +184,22 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 "Precondition required",
                 f"Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
             )
+        case errors.ExportTooLarge(limit, most):
+            return problem_response(
+                422,
+                "export-too-large",
+                "Export too large",
+                f"{_TOO_LARGE[limit].format(most)} Narrow it with from, to, propertyId, agentId or status,"
+                " and export the rest separately.",
+                limit=limit,
+            )
+        case errors.FeedNotFound():
+            return problem_response(
+                404,
+                "feed-not-found",
+                "Feed not found",
+                "There is no calendar at this address, or it is not shared any more.",
+            )
         case intakes.IntakeNotFound(intake_id):
             return problem_response(
                 404,
@@ -205,9 +234,33 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 f"Send the body with Content-Type: {' or '.join(accepted)}.",
                 headers={"Accept": ", ".join(accepted)},
             )
+        case edge.NotAcceptable(available):
+            return problem_response(
+                406,
+                "not-acceptable",
+                "Not acceptable",
+                f"This is available as {available} only, and your Accept header does not take that.",
+            )
         case edge.BodyTooLarge(most_bytes):
             return problem_response(
                 413, "body-too-large", "Body too large", f"The body may have {most_bytes:,} bytes at most."
+            )
+        case edge.Unauthenticated():
+            return problem_response(
+                401,
+                "unauthorized",
+                "Unauthorized",
+                "Send a valid key: 'Authorization: Bearer <key>'.",
+                headers={"WWW-Authenticate": CHALLENGE},
+            )
+        case edge.ScopeMissing(scope):
+            return problem_response(
+                403,
+                "insufficient-scope",
+                "Insufficient scope",
+                f"This needs a key with the scope '{scope}'.",
+                headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
+                scope=scope,
             )
         case edge.ResourceNotFound():
             return problem_response(404, "not-found", "Not found", "There is nothing at this address.")
@@ -224,16 +277,26 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
 
 def describe(refusal: errors.Refused) -> Mapping[str, object]:
     """The problem document of a row, for its result. With the first errors only: results are many."""
-    document: dict[str, object] = json.loads(problem_for(refusal).body)
-    if isinstance(document.get("errors"), list):
-        document["errors"] = list(document["errors"])[:MOST_ERRORS_IN_RESULT]  # type: ignore[call-overload] # a list, just seen
+    document: dict[str, Any] = json.loads(problem_for(refusal).body)
+    if "errors" in document:
+        document["errors"] = _first(document["errors"])
     return document
+
+
+def _first(errors: list[object]) -> list[object]:
+    """As many as a result has room for, and one in any case."""
+    sizes = accumulate(len(json.dumps(error)) for error in errors[:MOST_ERRORS_IN_RESULT])
+    return errors[: max(1, sum(size <= MOST_BYTES_OF_ERRORS_IN_RESULT for size in sizes))]
 
 
 def shape_framework_answers(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Middleware: what Chalice answers by itself, before or instead of a route, becomes a problem document too."""
     request_id.set(_id_of(request))
-    response = get_response(request)
+    patience.begin()
+    return secured(_shaped(get_response(request)))
+
+
+def _shaped(response: Response) -> Response:
     if response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
         return response
     if response.status_code == 405:
@@ -247,7 +310,7 @@ def shape_framework_answers(request: Request, get_response: Callable[[Request], 
     if response.status_code == 415:
         return problem_for(edge.UnsupportedMediaType(("application/json",)))
     if response.status_code >= 500:
-        return _internal_error()
+        return internal_error()
     phrase = HTTPStatus(response.status_code).phrase
     return problem_response(response.status_code, phrase.lower().replace(" ", "-"), phrase.capitalize(), phrase)
 
@@ -271,10 +334,22 @@ def _unexpected(fault: BaseException) -> Response:
             }
         )
     )
-    return _internal_error()
+    return internal_error()
 
 
-def _internal_error() -> Response:
+def too_many_requests() -> Response:
+    """What the gateway answers beyond the rate of the stage: it never asks us, but callers shall see one shape."""
+    return problem_response(
+        429,
+        "too-many-requests",
+        "Too many requests",
+        "More requests than this service takes at once. Send it again in a moment.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def internal_error() -> Response:
+    """Whatever went wrong: the request id, and nothing of the inside."""
     return problem_response(
         500,
         "internal-error",

@@ -4,7 +4,9 @@ item         pk / sk                          byProperty          byMonth       
 property     P#id / P                                             PS#shard / id
 visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
 slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
+calendar     P#id / T
 idempotency  I#hash / I
+API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K
 """
 
@@ -17,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from chalicelib.domain.access import ApiKey, Scope
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Manifest, RowOutcome
 from chalicelib.domain.listing import Window
@@ -45,7 +48,7 @@ SLOT_KEPT: Final = timedelta(days=30)
 WRITTEN_BY: Final = "writtenBy"
 """Names the call that put an item, so that a call knows its own work again when the answer was lost."""
 
-LAST: Final = "~"
+LAST: Final = "\x7f"
 """Sorts after everything that an id or an instant is made of."""
 
 
@@ -120,6 +123,19 @@ def property_of(item: Item) -> Property:
         created_at=_loaded(item["createdAt"]),
         updated_at=_loaded(item["updatedAt"]),
     )
+
+
+def calendar_token_key(property_id: str) -> Key:
+    return {"pk": f"P#{property_id}", "sk": "T"}
+
+
+def calendar_token_item(property_id: str, token_hash: bytes, now: datetime) -> Item:
+    return {**calendar_token_key(property_id), "secretHash": token_hash, "createdAt": _stored(now)}
+
+
+def calendar_token_hash_of(item: Item) -> bytes | None:
+    """None once the token is withdrawn."""
+    return bytes(item["secretHash"]) if "secretHash" in item else None
 
 
 # Visits
@@ -339,8 +355,61 @@ def signing_keys_key() -> Key:
 
 
 def signing_keys_item(keyring: Keyring) -> Item:
-    return {**signing_keys_key(), "current": keyring.current, "secrets": dict(keyring.secrets)}
+    following, since = keyring.waiting or (None, None)
+    return _present(
+        {
+            **signing_keys_key(),
+            "current": keyring.current,
+            "secrets": dict(keyring.secrets),
+            "waiting": following,
+            "waitingUntil": _stored(since) if since else None,
+            "retired": {id: _stored(when) for id, when in keyring.retired.items()},
+        }
+    )
 
 
 def signing_keys_of(item: Item) -> Keyring:
-    return Keyring(item["current"], {id: bytes(secret) for id, secret in item["secrets"].items()})
+    return Keyring(
+        current=item["current"],
+        secrets={id: bytes(secret) for id, secret in item["secrets"].items()},
+        waiting=(item["waiting"], _loaded(item["waitingUntil"])) if "waiting" in item else None,
+        retired={id: _loaded(when) for id, when in item.get("retired", {}).items()},
+    )
+
+
+API_KEYS: Final = "KS"
+"""The partition in which the API keys can be listed."""
+
+
+def api_key_key(key_id: str) -> Key:
+    return {"pk": f"K#{key_id}", "sk": "K"}
+
+
+def api_key_item(key: ApiKey) -> Item:
+    """Without a TTL: who could call, and until when, stays known."""
+    return _present(
+        {
+            **api_key_key(key.id),
+            "g2pk": API_KEYS,
+            "g2sk": f"{key.name}#{_stored(key.created_at)}#{key.id}",
+            "id": key.id,
+            "name": key.name,
+            "secretHash": key.secret_hash,
+            "scopes": sorted(key.scopes),
+            "createdAt": _stored(key.created_at),
+            "expiresAt": _stored(key.expires_at) if key.expires_at else None,
+            "revokedAt": _stored(key.revoked_at) if key.revoked_at else None,
+        }
+    )
+
+
+def api_key_of(item: Item) -> ApiKey:
+    return ApiKey(
+        id=item["id"],
+        name=item["name"],
+        secret_hash=bytes(item["secretHash"]),
+        scopes=frozenset(Scope(scope) for scope in item["scopes"]),
+        created_at=_loaded(item["createdAt"]),
+        expires_at=_loaded(item["expiresAt"]) if "expiresAt" in item else None,
+        revoked_at=_loaded(item["revokedAt"]) if "revokedAt" in item else None,
+    )

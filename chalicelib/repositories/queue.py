@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.domain import patience
 from chalicelib.domain.errors import StoreBusy
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class SqsQueue:
     def _send(self, batch: list[str]) -> None:
         waiting = dict(enumerate(batch))
         for attempt in range(ATTEMPTS):
+            patience.check()
             if attempt:
                 self._sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))
             entries = [{"Id": str(n), "MessageBody": body} for n, body in waiting.items()]

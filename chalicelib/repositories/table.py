@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.domain import patience
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.listing import Page
 from chalicelib.repositories.items import PARTITION_KEYS, SORT_KEYS, WRITTEN_BY, Item, Key
@@ -193,6 +194,7 @@ class Table:
         deadline = self._monotonic() + CONTENDED_FOR_SECONDS
         pause = FIRST_PAUSE_SECONDS
         while True:
+            patience.check()
             try:
                 with _store_faults():
                     attempt()
@@ -313,6 +315,7 @@ def _why(cancelled: ClientError, writes: list[Write]) -> tuple[list[Write], bool
 @contextmanager
 def _store_faults() -> Iterator[None]:
     """Turns the store's overload and silence into StoreBusy, here alone; anything else stays a fault of ours."""
+    patience.check()
     try:
         yield
     except ClientError as fault:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chalicelib.domain.errors import KeyReused, Refused
-from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
+from chalicelib.domain.errors import KeyReused, Refused, StoreBusy
+from chalicelib.domain.idempotency import KEPT, AlreadyDone, IdempotencyKey, IdempotencyRecord
 from chalicelib.services.ports import Clock, IdempotencyRecords
 from chalicelib.services.signing import Signer
 
@@ -40,15 +40,18 @@ class Once:
         """Attempts the request; the attempt writes the given record in the same transaction as what it makes.
 
         Only a refusal makes us look for an earlier success, so the usual request pays no extra read, and a retry
-        never conflicts with itself. Raises KeyReused when the earlier payload was another one.
+        never conflicts with itself. Raises KeyReused when the earlier payload was another one, and StoreBusy when the
+        earlier success expired at this very moment: sent again, the request is a new one.
         """
         if key is None:
             return Outcome(attempt(None))
         record = IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), self._clock() + KEPT)
         try:
             return Outcome(attempt(record))
-        except Refused:
+        except Refused as refused:
             earlier = self._records.find(key.id, self._clock())
+            if earlier is None and isinstance(refused, AlreadyDone):
+                raise StoreBusy from refused
             if earlier is None:
                 raise
         if not self._signer.verifies(PURPOSE, key.payload, earlier.fingerprint):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.access import ApiKey
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, ChunkSummary, Claim, Manifest, RowOutcome
@@ -65,6 +66,34 @@ class Visits(Protocol):
 class IdempotencyRecords(Protocol):
     def find(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         """Strongly consistent; None once expired."""
+
+
+class ApiKeys(Protocol):
+    """The keys that callers present."""
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """Strongly consistent."""
+
+    def add(self, key: ApiKey) -> None: ...
+
+    def save(self, key: ApiKey) -> None:
+        """Writes a key that is there as it is now."""
+
+    def list(self) -> Sequence[ApiKey]:
+        """By name and age; one made a moment ago may be missing."""
+
+
+class CalendarTokens(Protocol):
+    """The hashed tokens of calendar feeds, at most one for a property."""
+
+    def find(self, property_id: str) -> bytes | None:
+        """Strongly consistent; None where none was kept, or it was removed."""
+
+    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
+        """In place of the one before."""
+
+    def remove(self, property_id: str) -> None:
+        """Does nothing where there is none."""
 
 
 class SigningKeys(Protocol):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from chalicelib.domain.signatures import Keyring, Signature
+from chalicelib.domain.signatures import REFRESHED_EVERY, Keyring, Signature
 from chalicelib.services.ports import Clock, SigningKeys
-
-REFRESHED_EVERY = timedelta(minutes=5)
 
 
 class Signer:

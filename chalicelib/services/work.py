@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
@@ -10,7 +13,6 @@ from chalicelib.domain.errors import InvalidInput, Refused, StoreBusy
 from chalicelib.domain.intakes import (
     Chunk,
     Claim,
-    ClaimLost,
     ExternalIdReused,
     GivenUp,
     IntakeNotFound,
@@ -28,6 +30,8 @@ PURPOSE = "row"
 
 CLAIM_OUTLASTS = timedelta(seconds=10)
 """How long a claim stands beyond the worker's deadline: when it ends, the worker is surely gone."""
+
+log = logging.getLogger("visits")
 
 
 class Worker:
@@ -86,12 +90,16 @@ class Worker:
         try:
             manifest = self._manifest(chunk)
             return self._intakes.claim(chunk, manifest, claimant, now, deadline + CLAIM_OUTLASTS)
-        except (StoreBusy, IntakeNotFound):
+        except Exception as fault:
+            _leave(chunk, fault)
             return Claim.ELSEWHERE
 
     def _manifest(self, chunk: Chunk) -> Manifest:
         if not chunk.foreign:
-            return self._intakes.get(chunk.intake_id, self._clock())
+            standing = self._intakes.get(chunk.intake_id, self._clock())
+            if chunk.producer != standing.producer or chunk.number >= standing.chunks:
+                raise IntakeNotFound(chunk.intake_id)
+            return standing
         manifest = Manifest(
             id=chunk.intake_id,
             producer=chunk.producer,
@@ -106,13 +114,14 @@ class Worker:
     def _finish(self, chunk: Chunk, claimant: str, rows: Sequence[Future[RowOutcome]]) -> bool:
         faults = [fault for fault in (row.exception() for row in rows) if fault is not None]
         try:
-            if faults:
-                self._intakes.release(chunk, claimant)
-                return False
-            self._intakes.finish(chunk, claimant, [row.result() for row in rows])
-        except (StoreBusy, ClaimLost):
-            return False
-        return True
+            if not faults:
+                self._intakes.finish(chunk, claimant, [row.result() for row in rows])
+                return True
+            _leave(chunk, faults[0])
+            self._intakes.release(chunk, claimant)
+        except Exception as fault:
+            _leave(chunk, fault)
+        return False
 
     def _outcome(self, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
         if isinstance(row.wish, InvalidInput):
@@ -143,3 +152,12 @@ class Worker:
 
     def _rejected(self, row: Row, refusal: Refused) -> RowOutcome:
         return RowOutcome(row.number, row.external_id, "rejected", problem=self._describe(refusal))
+
+
+def _leave(chunk: Chunk, fault: BaseException) -> None:
+    """Notes why a chunk stays in the queue. Whatever it was, the neighbours in the batch are not held up by it."""
+    # Where in our code it happened, but not the message: a message may quote a row, and with it personal data.
+    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "chalicelib" in f.filename]
+    places = [f"{f.filename}:{f.lineno} {f.name}" for f in frames]
+    entry = {"level": "ERROR", "event": "chunk-left", "intakeId": chunk.intake_id, "chunk": chunk.number}
+    log.error(json.dumps(entry | {"kind": type(fault).__qualname__, "frames": places}))

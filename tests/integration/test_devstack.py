@@ -22,6 +22,7 @@ from chalice.config import Config
 
 from devstack.emulator import HOST, ROOT, free_port
 from devstack.server import serving
+from tests.contract import check
 
 PATIENCE = 90.0
 BOOKING = {"date": f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%dT10:00:00Z}", "place": "Hall"}
@@ -47,7 +48,7 @@ class Run:
         """A client with the key that the run has printed, if it asks for one."""
         key = self.said("key")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, event_hooks={"response": [check]})
 
     def curl_lines(self) -> list[str]:
         return [line for line in self.text().splitlines() if line.startswith("curl ")]

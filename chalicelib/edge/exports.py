@@ -1,0 +1,101 @@
+"""GET /visits/export: which file is asked for, whether the caller takes it, and how it travels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from chalice.app import CaseInsensitiveMapping, Request, Response
+
+from chalicelib.domain.errors import ExportTooLarge
+from chalicelib.domain.listing import VisitFilter
+from chalicelib.edge.errors import NotAcceptable
+from chalicelib.edge.parsing import query_values
+from chalicelib.edge.queries import ExportFormat, ExportQuery
+from chalicelib.exports.csv import write_csv
+from chalicelib.exports.ics import write_ics
+from chalicelib.exports.xlsx import write_xlsx
+from chalicelib.services.exporting import MOST_BYTES, Exporting, Write
+from chalicelib.services.listing import Listing
+
+CALENDAR: Final = "text/calendar; charset=utf-8"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+BINARY_TYPES: Final = (XLSX,)
+"""What travels in base64 through the gateway; every other answer of ours is text."""
+
+MOST_BYTES_OF_ANSWER: Final = 6_000_000
+"""Lambda answers in JSON and in less than 6 MB, and some of its runtimes spell other letters than ours as \\uXXXX."""
+
+_Q = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Format:
+    content_type: str
+    file_name: str
+    write: Write
+
+
+FORMATS: Final[Mapping[ExportFormat, Format]] = MappingProxyType(
+    {
+        "csv": Format("text/csv; charset=utf-8; header=present", "visits.csv", write_csv),
+        "xlsx": Format(XLSX, "visits.xlsx", write_xlsx),
+        "ics": Format(CALENDAR, "visits.ics", write_ics),
+    }
+)
+
+MEDIA_TYPES: Final = tuple(format.content_type.partition(";")[0] for format in FORMATS.values())
+
+
+def export_visits(request: Request, listing: Listing, exporting: Exporting) -> Response:
+    """Raises InvalidInput, NotAcceptable or ExportTooLarge."""
+    query = ExportQuery.parse(query_values(request))
+    format = FORMATS[query.format]
+    check_accepted(request, format.content_type)
+    window = listing.window(query.start, query.end)
+    filter = VisitFilter(window, query.property_id, query.agent_id, query.statuses, query.order)
+    content = exporting.export(filter, format.write)
+    return Response(
+        content if format.content_type in BINARY_TYPES else text_body(content),
+        headers={
+            "Content-Type": format.content_type,
+            "Content-Disposition": f'attachment; filename="{format.file_name}"',
+        },
+    )
+
+
+def text_body(content: bytes) -> str:
+    """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda."""
+    text = content.decode()
+    if len(json.dumps(text)) > MOST_BYTES_OF_ANSWER:
+        raise ExportTooLarge("bytes", MOST_BYTES)
+    return text
+
+
+def check_accepted(request: Request, content_type: str) -> None:
+    """Raises NotAcceptable when the caller does not take the type.
+
+    Chalice has a check of its own for binary answers, which refuses a request without Accept and does not know
+    application/*; so it is told that anything goes.
+    """
+    media_type = content_type.partition(";")[0]
+    if not accepts(request.headers.get("accept", ""), media_type):
+        raise NotAcceptable(media_type)
+    request.headers = CaseInsensitiveMapping({**request.headers, "accept": "*/*"})
+
+
+def accepts(header: str, media_type: str) -> bool:
+    """Whether an Accept header takes a type (RFC 9110, section 12.5.1): the most specific range decides, q=0 is no."""
+    qualities: dict[str, float] = {}
+    for member in header.lower().split(","):
+        media_range, *parameters = (part.strip() for part in member.split(";"))
+        found = [matched for matched in map(_Q.fullmatch, parameters) if matched]
+        if media_range:
+            qualities[media_range] = float(found[0][1]) if found else 1.0
+    ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
+    return not qualities or next((qualities[known] > 0 for known in ranges if known in qualities), False)

@@ -1,0 +1,101 @@
+"""Visits as CSV (RFC 4180): UTF-8, CRLF, a header row. For programs first; docs/exports.md describes the columns.
+
+A cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection"). So does one that
+has apostrophes in front of such a beginning already: taking one away always gives back what was there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.visits import Visit
+
+HEADER: Final = (
+    "id",
+    "propertyId",
+    "date",
+    "localDate",
+    "timeZone",
+    "durationMinutes",
+    "place",
+    "status",
+    "agentId",
+    "visitorName",
+    "visitorEmail",
+    "visitorPhone",
+    "notes",
+    "cancellationReason",
+    "cancelledAt",
+    "version",
+    "createdAt",
+    "updatedAt",
+)
+
+ROWS_IN_CHUNK: Final = 200
+
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_PLAIN_NUMBER: Final = re.compile(r"\+[0-9][0-9 ]*")
+"""A telephone number in the international form: no spreadsheet can do worse than to show it as a number."""
+
+
+def write_csv(visits: Iterable[Visit]) -> Iterator[bytes]:
+    """The file, some rows at a time."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for number, visit in enumerate(visits, 1):
+        writer.writerow(_row(visit))
+        if number % ROWS_IN_CHUNK == 0:
+            yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+def _row(visit: Visit) -> tuple[str, ...]:
+    visitor, cancellation = visit.visitor, visit.cancellation
+    return (
+        visit.id,
+        _inert(visit.property_id),
+        _utc(visit.date),
+        visit.date.astimezone(ZoneInfo(visit.time_zone)).isoformat(timespec="seconds"),
+        visit.time_zone,
+        str(visit.duration_minutes),
+        _inert(visit.place),
+        str(visit.status),
+        _inert(visit.agent_id),
+        _inert(visitor.name) if visitor else "",
+        _inert(visitor.email) if visitor else "",
+        _phone(visitor.phone) if visitor else "",
+        _inert(visit.notes),
+        _inert(cancellation.reason) if cancellation else "",
+        _utc(cancellation.at) if cancellation else "",
+        str(visit.version),
+        _utc(visit.created_at),
+        _utc(visit.updated_at),
+    )
+
+
+def _inert(text: str | None) -> str:
+    if text is None:
+        return ""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _phone(text: str | None) -> str:
+    return text if text is not None and _PLAIN_NUMBER.fullmatch(text) else _inert(text)
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

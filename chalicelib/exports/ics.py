@@ -1,0 +1,145 @@
+"""Visits as a calendar (RFC 5545), by a writer of our own: docs/decisions.md says why.
+
+Times are instants in UTC, which every calendar program shows in its user's zone, so no VTIMEZONE is needed. There is
+no METHOD: with one, CalDAV servers refuse the file (RFC 4791, section 4.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from chalicelib.domain.feeds import Feed
+from chalicelib.domain.visits import Status, Visit
+
+WIDEST_LINE: Final = 75
+"""Octets of a line without its end (RFC 5545, section 3.1)."""
+
+STATUS: Final[Mapping[Status, str]] = MappingProxyType(
+    {
+        Status.REQUESTED: "TENTATIVE",
+        Status.CONFIRMED: "CONFIRMED",
+        Status.DECLINED: "CANCELLED",
+        Status.CANCELLED: "CANCELLED",
+        # What became of an appointment is not for calendars to say: the time was kept for it.
+        Status.COMPLETED: "CONFIRMED",
+        Status.NO_SHOW: "CONFIRMED",
+    }
+)
+
+BEGIN: Final = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Property Visits//Visits 1//EN", "CALSCALE:GREGORIAN")
+END: Final = ("END:VCALENDAR",)
+NOTHING: Final = (
+    # A calendar has at least one component (RFC 5545, section 3.6), also when there is no visit.
+    "BEGIN:VTIMEZONE",
+    "TZID:Etc/UTC",
+    "BEGIN:STANDARD",
+    "DTSTART:19700101T000000",
+    "TZOFFSETFROM:+0000",
+    "TZOFFSETTO:+0000",
+    "END:STANDARD",
+    "END:VTIMEZONE",
+)
+
+_LINE_END: Final = re.compile("\r\n|[\r\n\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def write_ics(visits: Iterable[Visit]) -> Iterator[bytes]:
+    """The visits with all that is known of them, one event at a time."""
+    return _calendar((), (_event(visit, _summary(visit), _description(visit)) for visit in visits))
+
+
+def write_feed(feed: Feed) -> Iterator[bytes]:
+    """A property's calendar for whoever has its address: when and where, and nobody's name, words or reasons."""
+    name = feed.property.details.name
+    heading = [
+        f"NAME:{_text(name)}",
+        f"X-WR-CALNAME:{_text(name)}",
+        "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
+        "X-PUBLISHED-TTL:PT1H",
+    ]
+    if not feed.complete:
+        remark = _text(f"Only the first {len(feed.visits)} visits, up to {feed.visits[-1].date:%Y-%m-%d}; more follow.")
+        heading += [f"DESCRIPTION:{remark}", f"X-WR-CALDESC:{remark}"]
+    return _calendar(heading, (_event(visit, f"Visit: {name}", None) for visit in feed.visits))
+
+
+def _calendar(heading: Iterable[str], events: Iterable[Iterable[str]]) -> Iterator[bytes]:
+    yield _lines((*BEGIN, *heading))
+    any_event = False
+    for event in events:
+        any_event = True
+        yield _lines(event)
+    yield _lines(END if any_event else (*NOTHING, *END))
+
+
+def _event(visit: Visit, summary: str, description: str | None) -> Iterator[str]:
+    yield "BEGIN:VEVENT"
+    # An id for the life of the visit, and a UUID, as RFC 7986 asks for.
+    yield f"UID:{visit.id}"
+    # Without a METHOD this is when the event last changed (section 3.8.7.2), so the same visit is the same text.
+    yield f"DTSTAMP:{_utc(visit.updated_at)}"
+    yield f"CREATED:{_utc(visit.created_at)}"
+    yield f"LAST-MODIFIED:{_utc(visit.updated_at)}"
+    yield f"SEQUENCE:{visit.version - 1}"
+    yield f"DTSTART:{_utc(visit.date)}"
+    yield f"DTEND:{_utc(visit.date + timedelta(minutes=visit.duration_minutes))}"
+    yield f"STATUS:{STATUS[visit.status]}"
+    yield f"TRANSP:{'TRANSPARENT' if STATUS[visit.status] == 'CANCELLED' else 'OPAQUE'}"
+    yield f"SUMMARY:{_text(summary)}"
+    yield f"LOCATION:{_text(visit.place)}"
+    if description:
+        yield f"DESCRIPTION:{_text(description)}"
+    yield f"X-VISITS-STATUS:{visit.status}"
+    yield f"X-VISITS-PROPERTY:{_text(visit.property_id)}"
+    yield "END:VEVENT"
+
+
+def _summary(visit: Visit) -> str:
+    return f"Visit: {visit.visitor.name}" if visit.visitor else "Visit"
+
+
+def _description(visit: Visit) -> str:
+    """What an agent wants to see beside the time. In words: ATTENDEE would make calendar programs send invitations."""
+    visitor, cancellation = visit.visitor, visit.cancellation
+    facts = (
+        ("Visitor", visitor.name if visitor else None),
+        ("E-mail", visitor.email if visitor else None),
+        ("Phone", visitor.phone if visitor else None),
+        ("Agent", visit.agent_id),
+        ("Cancelled because", cancellation.reason if cancellation else None),
+        ("Notes", visit.notes),
+    )
+    return "\n".join(f"{name}: {fact}" for name, fact in facts if fact is not None)
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _text(text: str) -> str:
+    """A TEXT value (section 3.3.11): escaped, and without the control characters that it cannot have."""
+    escaped = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return _CONTROL.sub("", _LINE_END.sub(r"\\n", escaped))
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return b"".join(_folded(line.encode()) for line in lines)
+
+
+def _folded(line: bytes) -> bytes:
+    """The line with its end, folded where it is too long, never inside a character."""
+    parts = []
+    width = WIDEST_LINE
+    while len(line) > width:
+        cut = width
+        while line[cut] & 0xC0 == 0x80:  # goes on with a character that began before
+            cut -= 1
+        parts.append(line[:cut])
+        line = line[cut:]
+        width = WIDEST_LINE - 1  # the space that says that a line goes on is part of it
+    return b"\r\n ".join([*parts, line]) + b"\r\n"

@@ -1,0 +1,142 @@
+"""The whole API over HTTP in this process, on a table of the emulator, with what the tests may replace."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+from chalice.config import Config
+
+import app as entry
+from chalicelib.container import CLIENT, Services, utc_now, wire
+from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
+from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.intakes import DynamoIntakes
+from chalicelib.repositories.keys import DynamoSigningKeys
+from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.visits import DynamoVisits
+from devstack.server import serving
+from tests.contract import check
+from tests.integration.access import access_to, bearer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from tests.integration.conftest import FreshTable
+
+PROPERTY = {"name": "House", "address": "Lane 1", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
+PATIENCE = httpx.Timeout(60)
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API as its callers see it, and the services behind it."""
+
+    http: httpx.Client
+    services: Services
+    dynamodb: DynamoDBClient
+
+    def post(self, path: str, body: object, key: str | None = None) -> httpx.Response:
+        return self.http.post(path, json=body, headers={"Idempotency-Key": key} if key else {})
+
+    def put(self, path: str, body: object) -> httpx.Response:
+        return self.http.put(path, json=body)
+
+    def patch(self, path: str, body: object, match: str = "*") -> httpx.Response:
+        return self.http.patch(path, json=body, headers={"If-Match": match})
+
+    def get(self, path: str, **query: object) -> httpx.Response:
+        params: Any = {name.rstrip("_"): value for name, value in query.items() if value is not None}
+        return self.http.get(path, params=params)
+
+    def property(self, id: str, **details: object) -> str:
+        """Registers a property; gives back its id."""
+        registered = self.post("/properties", PROPERTY | {"id": id} | details)
+        assert registered.status_code == 201, registered.text
+        return id
+
+    def visit(self, property_id: str, date: str, **details: object) -> dict[str, Any]:
+        """Books a visit that nothing is in the way of."""
+        booked = self.post("/visits", {"propertyId": property_id, "date": date, **details})
+        assert booked.status_code == 201, booked.text
+        visit: dict[str, Any] = booked.json()
+        return visit
+
+
+def client_of(table: FreshTable) -> DynamoDBClient:
+    """A client as the container makes it, with connections of its own."""
+    client: DynamoDBClient = boto3.client("dynamodb", **_access(table))
+    return client
+
+
+def _access(table: FreshTable) -> dict[str, Any]:
+    environment = table.environment
+    return {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"],
+        "region_name": environment["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+        "config": CLIENT,
+    }
+
+
+@contextlib.contextmanager
+def serve(
+    table: FreshTable,
+    clock: Callable[[], datetime] = utc_now,
+    visits: Callable[[Table], DynamoVisits] = DynamoVisits,
+) -> Iterator[Api]:
+    """The API over the table while the block runs; the clock and the repository of visits can be others."""
+    dynamodb, sqs = client_of(table), boto3.client("sqs", **_access(table))
+    # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
+    authorizer = client_of(table)
+    store = Table(dynamodb, table.name)
+    services = wire(
+        properties=DynamoProperties(store),
+        visits=visits(store),
+        records=DynamoIdempotencyRecords(store),
+        keys=DynamoSigningKeys(store),
+        intakes=DynamoIntakes(store),
+        calendar_tokens=DynamoCalendarTokens(store),
+        queue=SqsQueue(sqs, table.environment["QUEUE_NAME"]),
+        store=store,
+        clock=clock,
+    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.closing(dynamodb),
+        contextlib.closing(sqs),
+        contextlib.closing(authorizer),
+    ):
+        patch.setattr(entry, "services", lambda: services)
+        keys = access_to(authorizer, table.name)
+        patch.setattr(entry, "access", lambda: keys)
+        with (
+            serving(entry.app, Config.create(app_name="visits")) as url,
+            httpx.Client(
+                base_url=url,
+                timeout=PATIENCE,
+                limits=httpx.Limits(max_connections=50),
+                headers=bearer(keys),
+                event_hooks={"response": [check]},
+            ) as http,
+        ):
+            yield Api(http, services, dynamodb)

@@ -1,0 +1,146 @@
+"""Every route with every kind of key, through the development server; the routes are the app's own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+import app as entry
+from chalicelib.container import utc_now
+from chalicelib.domain.access import Scope
+from chalicelib.domain.errors import StoreBusy
+from chalicelib.edge.access import PUBLIC
+from chalicelib.repositories.api_keys import DynamoApiKeys
+from chalicelib.repositories.table import Table
+from tests.integration.access import access_to, bearer
+from tests.integration.api import Api, serve
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import FreshTable
+
+SCOPES = [str(scope) for scope in Scope]
+STRANGERS = ["no key", "garbage", "another scheme", "huge", "expired", "revoked", "wrong secret"]
+KEYS = [*STRANGERS, *SCOPES]
+ROUTES = sorted(entry.required)
+
+Headers = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def api(table: FreshTable) -> Iterator[Api]:
+    with serve(table) as api:
+        del api.http.headers["Authorization"]
+        yield api
+
+
+@pytest.fixture(scope="module")
+def headers(api: Api, table: FreshTable) -> dict[str, Headers]:
+    """What each kind of caller sends."""
+    access = access_to(api.dynamodb, table.name)
+    expired, _ = made = access.issue("expired", Scope)
+    repository = DynamoApiKeys(Table(api.dynamodb, table.name))
+    repository.save(replace(expired, expires_at=utc_now() - timedelta(seconds=1)))
+    revoked = access.issue("revoked", Scope)
+    access.revoke(revoked[0].id)
+    _, good = access.issue("good", Scope)
+    return {
+        "no key": {},
+        "garbage": {"Authorization": "Bearer pv_' OR 1=1 --"},
+        "another scheme": {"Authorization": f"Basic {good.text}"},
+        "huge": {"Authorization": "Bearer " + "A" * 8000},
+        "expired": {"Authorization": f"Bearer {made[1].text}"},
+        "revoked": {"Authorization": f"Bearer {revoked[1].text}"},
+        "wrong secret": {"Authorization": f"Bearer {good.text[:-2]}AA"},
+        **{scope: bearer(access, [Scope(scope)], name=f"only-{scope}") for scope in SCOPES},
+    }
+
+
+def call(api: Api, method: str, path: str, headers: Headers) -> httpx.Response:
+    """A request that gets as far as the key lets it; the body is one that no route takes."""
+    somewhere = re.sub(r"\{\w+\}", "018f0000-0000-7000-8000-000000000000", path)
+    return api.http.request(method, somewhere, headers=headers, content=b"" if method == "GET" else b"[]")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_route_opens_to_its_scope_and_to_nothing_else(
+    api: Api, headers: dict[str, Headers], method: str, path: str, key: str
+) -> None:
+    answer = call(api, method, path, headers[key])
+    wanted = entry.required[method, path]
+    if wanted == PUBLIC or key == wanted:
+        assert answer.status_code not in (401, 403), answer.text
+        return
+    expected, slug = (401, "unauthorized") if key in STRANGERS else (403, "insufficient-scope")
+    assert answer.status_code == expected, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="visits"')
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json()["type"] == f"urn:visits:problem:{slug}"
+    assert answer.json()["status"] == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
+def test_a_method_that_a_route_does_not_have_opens_nothing(api: Api, path: str, method: str) -> None:
+    if (method, path) not in entry.required:
+        assert call(api, method, path, {}).status_code in (401, 404, 405)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["/visits/", "//visits", "/visits/.", "/visits/%2e", "/VISITS", "/visits%2f", "/./visits"]
+)
+def test_another_spelling_of_an_address_opens_nothing(api: Api, spelling: str) -> None:
+    answer = api.http.send(httpx.Request("GET", f"{api.http.base_url}".rstrip("/") + spelling))
+    assert answer.status_code in (401, 404)
+
+
+def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
+    api: Api, headers: dict[str, Headers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(_: object, __: str) -> None:
+        raise StoreBusy
+
+    monkeypatch.setattr(DynamoApiKeys, "find", busy)
+    answer = call(api, "GET", "/visits", headers["read"])
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["type"] == "urn:visits:problem:authorization-unavailable"
+
+
+def test_every_answer_forbids_to_keep_it_and_to_guess_its_type(api: Api, headers: dict[str, Headers]) -> None:
+    for path in ("/health", "/visits", "/visits/nothing", "/nowhere"):
+        for key in ("read", "no key"):
+            answer = call(api, "GET", path, headers[key])
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+
+
+def test_rotated_keys_are_one_caller_whose_retries_are_retries(api: Api, table: FreshTable) -> None:
+    access = access_to(api.dynamodb, table.name)
+    before = bearer(access, name="feed")
+    other = bearer(access, name="another-feed")
+    _, shown = access.rotate("feed", timedelta(days=1))
+    after = {"Authorization": f"Bearer {shown.text}"}
+    house = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
+    once = {"Idempotency-Key": "one"}
+    first = api.http.post("/properties", json=house, headers=before | once)
+    again = api.http.post("/properties", json=house, headers=after | once)
+    assert (again.json()["id"], again.headers["Idempotency-Replayed"]) == (first.json()["id"], "true")
+    assert api.http.post("/properties", json=house, headers=other | once).json()["id"] != first.json()["id"]
+
+
+def test_listed_keys_show_no_secret_and_are_found_without_a_scan(api: Api, table: FreshTable) -> None:
+    access = access_to(api.dynamodb, table.name)
+    key, shown = access.issue("listed", [Scope.READ])
+    while key not in access.all_keys():
+        time.sleep(0.01)
+    assert shown.secret not in repr(access.all_keys())

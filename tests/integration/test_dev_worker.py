@@ -1,0 +1,171 @@
+"""The queue worker of `make run`: real events for the app's handler, and what becomes of the messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from devstack.data_stack import create_data_stack
+from devstack.emulator import REGION, ROOT
+from devstack.worker import QueueWorker
+from tests.integration.intake import Mailbox, mailbox, partner_message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+    from tests.integration.conftest import FreshTable
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def box(table: FreshTable) -> Iterator[Mailbox]:
+    with mailbox(table, visibility=1, receives=3) as made:
+        yield made
+
+
+class Handler:
+    """Stands in for the app's: keeps what it is called with, and raises as often as it is told."""
+
+    def __init__(self, faults: int = 0) -> None:
+        self.calls: list[tuple[dict[str, Any], Any]] = []
+        self.faults = faults
+
+    def __call__(self, event: dict[str, Any], context: Any) -> None:
+        self.calls.append((event, context))
+        if len(self.calls) <= self.faults:
+            raise RuntimeError("quotes Ada Lovelace")
+
+
+def worker(box: Mailbox, handler: Handler) -> QueueWorker:
+    return QueueWorker(handler, box.sqs, box.url.rsplit("/", 1)[1])
+
+
+def test_the_handler_gets_the_event_that_lambda_would_send(box: Mailbox) -> None:
+    handler = Handler()
+    sent = box.sqs.send_message(
+        QueueUrl=box.url,
+        MessageBody="hello",
+        MessageAttributes={"originalMessageId": {"DataType": "String", "StringValue": "first"}},
+    )
+    assert worker(box, handler).work_once(1) == 1
+
+    ((event, context),) = handler.calls
+    (record,) = event["Records"]
+    assert record["messageId"] == sent["MessageId"]
+    assert record["receiptHandle"]
+    assert record["body"] == "hello"
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert {"SentTimestamp", "ApproximateFirstReceiveTimestamp", "SenderId"} <= record["attributes"].keys()
+    assert record["messageAttributes"]["originalMessageId"]["stringValue"] == "first"
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"].startswith(f"arn:aws:sqs:{REGION}:")
+    assert record["eventSourceARN"].endswith(box.url.rsplit("/", 1)[1])
+    assert record["awsRegion"] == REGION
+    assert 0 < context.get_remaining_time_in_millis() <= 60_000
+    assert context.aws_request_id
+
+
+def test_a_batch_is_ten_messages_and_gone_when_the_handler_returns(box: Mailbox) -> None:
+    box.send(*map(str, range(12)))
+    handler = Handler()
+    assert worker(box, handler).work_once(1) == 10
+    assert box.waiting() == 2
+
+
+def test_what_the_handler_raises_for_comes_again_and_is_told_without_what_is_in_it(
+    box: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    box.send("one")
+    handler = Handler(faults=1)
+    working = worker(box, handler)
+    working.work_once(1)
+    assert box.waiting() == 1
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "RuntimeError" in told[0]
+    assert "Ada" not in told[0]
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while box.waiting() and time.monotonic() < deadline:
+        working.work_once(1)
+    counts = [event["Records"][0]["attributes"]["ApproximateReceiveCount"] for event, _ in handler.calls]
+    assert counts == ["1", "2"]
+
+
+def test_it_stops_after_the_batch_under_way(box: Mailbox) -> None:
+    stop = threading.Event()
+    begun = threading.Event()
+
+    class Slow(Handler):
+        def __call__(self, event: dict[str, Any], context: Any) -> None:
+            begun.set()
+            stop.wait(PATIENCE_SECONDS)
+            super().__call__(event, context)
+
+    handler = Slow()
+    box.send("one")
+    thread = threading.Thread(target=worker(box, handler).run, args=(stop,))
+    thread.start()
+    assert begun.wait(PATIENCE_SECONDS)
+    stop.set()
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert len(handler.calls) == 1
+    assert box.waiting() == 0
+
+
+def test_the_process_works_off_the_local_stage_and_ends_on_sigterm(aws: str) -> None:
+    create_data_stack(aws, "local")
+    sqs: SQSClient = boto3.client(
+        "sqs", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    url = sqs.get_queue_url(QueueName="visits-local")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=partner_message({"propertyId": "p1", "date": "2029-03-14T10:30:00Z"}))
+    command = [sys.executable, "-m", "devstack.worker", "--aws", aws]
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_until_empty(sqs, url)
+        asked = time.monotonic()
+        child.terminate()
+        _, told = child.communicate(timeout=PATIENCE_SECONDS)
+        assert time.monotonic() - asked < 5
+    finally:
+        child.kill()
+        sqs.close()
+    assert child.returncode == 0
+    assert told == b""
+
+
+def test_the_queue_keeps_messages_for_two_weeks_and_hides_them_for_six_timeouts(aws: str) -> None:
+    create_data_stack(aws, "local")
+    sqs: SQSClient = boto3.client(
+        "sqs", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    main, dead = (
+        sqs.get_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], AttributeNames=["All"])[
+            "Attributes"
+        ]
+        for name in ("visits-local", "visits-local-dead")
+    )
+    sqs.close()
+    assert int(main["VisibilityTimeout"]) >= 6 * 60
+    assert main["MessageRetentionPeriod"] == dead["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert json.loads(main["RedrivePolicy"])["deadLetterTargetArn"] == dead["QueueArn"]
+    assert json.loads(dead["RedriveAllowPolicy"])["sourceQueueArns"] == [main["QueueArn"]]
+
+
+def wait_until_empty(sqs: SQSClient, url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()):
+        assert time.monotonic() < deadline, "the worker left the message in the queue"
+        time.sleep(0.05)

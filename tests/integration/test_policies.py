@@ -1,0 +1,220 @@
+"""Least privilege: the committed policies are the generated ones, and allow what the functions do and nothing more."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.client import BaseClient
+
+import app as entry
+from chalicelib.edge.access import PUBLIC
+from devstack.emulator import ROOT
+from tests.integration import intake
+from tests.integration.api import Api, serve
+from tests.integration.intake import Mailbox, mailbox
+from tests.integration.tour import tour
+from tools import gateway_responses
+from tools.policies import FUNCTIONS, STAGES, policy, written
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import FreshTable
+
+Right = tuple[str, str]
+"""An action, and the resource by the end of its ARN."""
+
+MEMBERS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+OF_BATCHES = {"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage"}
+LAMBDAS_OWN = {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")}
+"""What Lambda does in the worker's name to hand it messages."""
+
+
+class Recorder:
+    """Every call to AWS, by the function that made it."""
+
+    def __init__(self) -> None:
+        self.now = "api_handler"
+        self.used: dict[str, set[Right]] = {function: set() for function in FUNCTIONS}
+        self.keys: dict[str, set[str]] = {function: set() for function in FUNCTIONS}
+
+    def record(self, function: str, operation: str, given: dict[str, Any]) -> None:
+        if "QueueUrl" in given or "QueueName" in given:
+            self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", "queue"))
+        elif operation == "TransactWriteItems":
+            for member in given["TransactItems"]:
+                (kind, write) = next(iter(member.items()))
+                self.used[function].add((f"dynamodb:{MEMBERS[kind]}", "table"))
+                self.keys[function].add((write.get("Key") or write["Item"])["pk"]["S"])
+        else:
+            self.used[function].add((f"dynamodb:{operation}", given.get("IndexName", "table")))
+            self.keys[function] |= {found["pk"]["S"] for found in (given.get("Key"), given.get("Item")) if found}
+
+
+@pytest.fixture(scope="module")
+def recorded(table: FreshTable) -> Iterator[Recorder]:
+    """What the functions did on a walk through everything."""
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch, mailbox(table) as box, serve(box.table) as api:
+        authorizer = entry.access()._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
+        box_client: Any = box.sqs
+        send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
+
+        def make_api_call(self: Any, operation: str, given: dict[str, Any]) -> Any:
+            if self is not box_client:
+                recorder.record("bearer_key" if self is authorizer else recorder.now, operation, given)
+            return send(self, operation, given)
+
+        def handle(*given: Any) -> object:
+            recorder.now = "work_off_queue"
+            # Another function, another instance: it does not know what the API has looked up.
+            patch.setattr(entry.services().queue, "_known_url", None)
+            try:
+                return intake.handle(*given)
+            finally:
+                recorder.now = "api_handler"
+
+        patch.setattr(BaseClient, "_make_api_call", make_api_call)
+        patch.setattr("tests.integration.tour.handle", handle)
+        go(api, box)
+        yield recorder
+
+
+def go(api: Api, box: Mailbox) -> None:
+    answers = tour(api, box, {"name": "Ada", "email": "ada@example.com", "phone": "+1 555 0100"})
+    walked = {(answer.request.method, answer.request.url.path) for answer in answers}
+    for method, path in entry.required:
+        shape = re.sub(r"\{\w+\}", "[^/]+", path)
+        assert any(m == method and re.fullmatch(shape, p) for m, p in walked), f"the tour leaves out {method} {path}"
+
+
+def allowed(function: str) -> set[Right]:
+    """What a policy allows, logs aside."""
+    rights = set()
+    for statement in policy(function, "dev")["Statement"]:
+        if statement["Effect"] == "Allow" and statement["Sid"] != "Logs":
+            resources = statement["Resource"]
+            for resource in [resources] if isinstance(resources, str) else resources:
+                kind = "queue" if ":sqs:" in resource else "table" if "/index/" not in resource else None
+                rights |= {(action, kind or resource.rpartition("/")[2]) for action in statement["Action"]}
+    return rights
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, function: str) -> None:
+    used = recorded.used[function] | (LAMBDAS_OWN if function == "work_off_queue" else set())
+    assert used - allowed(function) == set(), "done, and not allowed"
+    assert allowed(function) - used == set(), "allowed, and never done"
+
+
+def test_only_the_authorizer_touches_api_keys_and_touches_nothing_else(recorded: Recorder) -> None:
+    api_key = re.compile("K#.{16}")
+    assert all(api_key.fullmatch(key) for key in recorded.keys["bearer_key"])
+    for function in ("api_handler", "work_off_queue"):
+        assert recorded.keys[function]
+        assert not [key for key in recorded.keys[function] if api_key.fullmatch(key) or key == "KS"]
+
+
+def test_the_committed_policies_are_the_generated_ones() -> None:
+    folder = ROOT / ".chalice" / "policies"
+    assert {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.json")} == dict(written())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_statement_is_wider_than_it_must_be(stage: str, function: str) -> None:
+    for statement in policy(function, stage)["Statement"]:
+        assert "*" not in "".join(statement["Action"])
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            name = resource.split(":", 5)[5]
+            if statement["Effect"] == "Allow" and statement["Sid"] != "Logs":
+                assert "*" not in name
+                assert f"visits-{stage}" in re.split("/", name)
+
+
+# The packaged template
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `chalice package` makes for prod, with the merge template."""
+    out = tmp_path_factory.mktemp("packaged")
+    chalice = str(Path(sys.executable).with_name("chalice"))
+    command = [chalice, "package", "--stage", "prod", "--template-format", "json"]
+    merged = ["--merge-template", str(ROOT / ".chalice" / "resources.json"), str(out)]
+    environment = {"AWS_DEFAULT_REGION": "eu-central-1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(out)}
+    subprocess.run([*command, *merged], cwd=ROOT, env=environment, check=True, capture_output=True)
+    template: dict[str, Any] = json.loads((out / "sam.json").read_text())
+    return template
+
+
+def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_public(packaged: dict[str, Any]) -> None:
+    """Chalice leaves an authorizer named `api_key` out without a word."""
+    definition = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    (name, scheme) = next(iter(definition["securityDefinitions"].items()))
+    assert scheme["name"] == "Authorization"
+    assert scheme["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"] == 60
+    routes = {
+        (method.upper(), path): entry for path, all in definition["paths"].items() for method, entry in all.items()
+    }
+    assert routes.keys() == entry.required.keys()
+    for route, description in routes.items():
+        wanted: list[object] | None = None if entry.required[route] == PUBLIC else [{name: []}]
+        assert description.get("security") == wanted, route
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any], function: str) -> None:
+    role = "".join(part.capitalize() for part in function.split("_")) + "Role"
+    (inline,) = packaged["Resources"][role]["Properties"]["Policies"]
+    assert inline["PolicyDocument"] == policy(function, "prod")
+    roles = [kind for kind, resource in packaged["Resources"].items() if resource["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == len(FUNCTIONS)
+
+
+def test_the_gateway_speaks_as_the_app_does() -> None:
+    text = gateway_responses.FILE.read_text(encoding="utf-8")
+    assert gateway_responses.written(text) == text, "run make gateway-responses"
+
+
+def test_every_answer_of_the_gateway_is_a_problem_document(packaged: dict[str, Any]) -> None:
+    answers = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway_responses.EXTENSION]
+    assert {"UNAUTHORIZED", "ACCESS_DENIED", "THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"} <= answers.keys()
+    for kind, answer in answers.items():
+        document = json.loads(answer["responseTemplates"]["application/json"])
+        headers = {name.rpartition(".")[2]: value for name, value in answer["responseParameters"].items()}
+        assert document["type"].startswith("urn:visits:problem:")
+        assert headers["Content-Type"] == "'application/problem+json'"
+        assert headers["X-Content-Type-Options"] == "'nosniff'"
+        assert headers["Cache-Control"] == "'no-store'"
+        if not kind.startswith("DEFAULT"):
+            assert answer["statusCode"] == str(document["status"])
+        if answer.get("statusCode") == "401":
+            assert headers["WWW-Authenticate"].startswith("'Bearer")
+        if answer.get("statusCode") in ("429", "503"):
+            assert headers["Retry-After"] == "'1'"
+
+
+def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any]) -> None:
+    settings = packaged["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    assert settings[0] | {"ResourcePath": "/*", "HttpMethod": "*"} == settings[0]
+    for setting in settings:
+        assert setting["ThrottlingRateLimit"] > 0
+        path = setting["ResourcePath"].replace("~1", "/").replace("//", "/", 1)
+        assert setting is settings[0] or (setting["HttpMethod"], path) in entry.required
+
+
+def test_data_is_encrypted_where_it_rests() -> None:
+    resources = json.loads((ROOT / ".chalice" / "data.json").read_text())["Resources"]
+    tables = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::DynamoDB::Table"]
+    queues = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::SQS::Queue"]
+    assert tables
+    assert queues
+    assert all(table["SSESpecification"]["SSEEnabled"] for table in tables)
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues)

@@ -1,0 +1,266 @@
+"""`make redrive`: what the person on call sees of dead letters, and what replaying and discarding them comes to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import app as entry
+from chalicelib.domain.intakes import intake_id
+from devstack.emulator import ROOT
+from devstack.failure import CannotGoOn
+from devstack.worker import QueueWorker
+from tests.integration.api import Api, serve
+from tests.integration.intake import Mailbox, mailbox, partner_message
+from tools import redrive
+from tools.redrive import DeadLetterQueue
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import FreshTable
+
+DATE = "2028-04-{:02}T{:02}:00:00Z"
+SECRET = "Ada Lovelace"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The API, its queues, and the person on call."""
+
+    api: Api
+    box: Mailbox
+
+    def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
+        given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
+        return redrive.run(self.letters, given, self.api.services.worker.give_up)
+
+    @property
+    def letters(self) -> DeadLetterQueue:
+        return DeadLetterQueue(self.box.sqs, self.box.table.environment["QUEUE_NAME"], wait_seconds=0)
+
+    def dead(self, body: str, **attributes: str) -> str:
+        """A message that has come to rest among the dead letters; gives its id."""
+        named: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        sent = self.box.sqs.send_message(QueueUrl=self.box.dead_url, MessageBody=body, MessageAttributes=named)
+        return sent["MessageId"]
+
+    def work(self) -> None:
+        worker = QueueWorker(
+            entry.app.handler_map["work_off_queue"], self.box.sqs, self.box.table.environment["QUEUE_NAME"]
+        )
+        while worker.work_once():
+            pass
+
+    def hand_in(self, *rows: dict[str, Any]) -> tuple[str, list[str]]:
+        """An intake whose messages all became dead letters; gives its id and their bodies."""
+        answer = self.api.post("/intakes", {"visits": rows})
+        assert answer.status_code == 202, answer.text
+        messages = self.box.receive(100)
+        self.box.delete(messages)
+        return answer.json()["id"], [message["Body"] for message in messages]
+
+    def intake(self, id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.get(f"/intakes/{id}").json()
+        return found
+
+    def results(self, id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.api.get(f"/intakes/{id}/results").json()["items"]
+        return found
+
+    def booked(self, property_id: str) -> int:
+        return len(self.api.get("/visits", propertyId=property_id, from_=DATE.format(1, 0)).json()["items"])
+
+
+@pytest.fixture
+def site(table: FreshTable) -> Iterator[Site]:
+    with mailbox(table, visibility=30) as box, serve(box.table) as api:
+        yield Site(api, box)
+
+
+def visit(property_id: str, day: int = 3, hour: int = 9, **more: object) -> dict[str, Any]:
+    return {"propertyId": property_id, "date": DATE.format(day, hour), "visitor": {"name": SECRET}, **more}
+
+
+def test_the_list_says_everything_but_what_is_in_the_messages(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.api.property("list-1")
+    intake, (body,) = site.hand_in(visit("list-1"), visit("list-1", hour=10))
+    ours, foreign = site.dead(body), site.dead(partner_message(visit("list-1", notes=SECRET)))
+    broken, wrong = site.dead(f"{SECRET}!"), site.dead(json.dumps({"version": 9, "source": SECRET, "visits": [SECRET]}))
+
+    assert site.redrive("list") == redrive.OK
+
+    told = capsys.readouterr().out
+    assert SECRET not in told
+    assert "Lovelace" not in told
+    lines = {line[:36].strip(): line.split() for line in told.splitlines()}
+    assert lines[ours][:6] == [ours, intake, "0", "2", "1", "0"]
+    assert lines[foreign][1:4] == [intake_id("source", "partner", foreign), "0", "1"]
+    assert "not valid JSON" in " ".join(lines[broken])
+    assert "#/version" in " ".join(lines[wrong])
+    assert "4 dead letters with 3 rows, 2 unreadable" in told
+
+
+def test_what_was_looked_at_is_there_for_others_at_once(site: Site) -> None:
+    for _ in range(12):
+        site.dead("x")
+    site.redrive("list")
+    assert len(site.box.receive(12, dead=True)) == 12
+
+
+def test_a_replay_completes_the_intake(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.api.property("replay-1")
+    intake, bodies = site.hand_in(*[visit("replay-1", day=1 + n // 8, hour=8 + n % 8) for n in range(60)])
+    for body in bodies:
+        site.dead(body)
+    site.dead("unreadable")
+    assert site.intake(intake)["status"] == "queued"
+
+    assert site.redrive("replay") == redrive.OK
+    told = capsys.readouterr().out
+    assert "3 dead letters with 60 rows sent again, 1 left" in told
+    assert "stays: unreadable" in told
+    assert site.box.waiting(dead=True) == 1
+
+    site.work()
+    assert site.intake(intake)["status"] == "done"
+    assert site.intake(intake)["counts"] == {"total": 60, "created": 60, "duplicate": 0, "rejected": 0}
+
+
+def test_a_replayed_message_of_a_producer_is_the_same_intake_and_books_nothing_twice(site: Site) -> None:
+    """It was worked off though it became a dead letter; the room holds two, so a new identity would book again."""
+    site.api.property("same-1", capacity=2)
+    body = partner_message(visit("same-1"))
+    (id,) = site.box.send(body)
+    site.work()
+    site.dead(body, originalMessageId=id)
+
+    site.redrive("replay")
+    site.work()
+
+    assert site.booked("same-1") == 1
+    assert site.intake(intake_id("source", "partner", id))["counts"]["created"] == 1
+
+
+def test_a_message_that_is_in_both_queues_after_a_crash_is_harmless(site: Site) -> None:
+    site.api.property("crash-1", capacity=2)
+    _, (ours,) = site.hand_in(visit("crash-1"))
+    site.dead(ours)
+    foreign = site.dead(partner_message(visit("crash-1", hour=12)))
+    letters = site.letters
+    for letter in letters.look():  # sent again, but then not deleted
+        letters.send_again(letter)
+    site.work()
+
+    site.redrive("replay")
+    site.work()
+
+    assert site.booked("crash-1") == 2
+    assert site.intake(intake_id("source", "partner", foreign))["status"] == "done"
+    assert site.box.waiting(dead=True) == 0
+
+
+def test_what_is_too_old_is_not_replayed(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.dead(partner_message(visit("old-1")))
+    monkeypatch.setattr(redrive, "OLDEST", timedelta(seconds=-1))
+    site.redrive("replay")
+    assert "sent again, 1 left" in capsys.readouterr().out
+    assert site.box.waiting() == 0
+
+
+def test_a_replay_keeps_the_time_of_the_first_sending(site: Site) -> None:
+    id = site.dead(partner_message(visit("age-1")), firstSentTimestamp="1000000000000")
+    (letter,) = site.letters.look()
+    assert letter.age > timedelta(days=365)
+    site.letters.send_again(letter)
+    (again,) = site.box.sqs.receive_message(QueueUrl=site.box.url, MessageAttributeNames=["All"])["Messages"]
+    kept = {name: value["StringValue"] for name, value in again["MessageAttributes"].items()}
+    assert kept == {"originalMessageId": id, "firstSentTimestamp": "1000000000000"}
+
+
+def test_a_discarded_intake_ends_and_its_rows_are_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.api.property("discard-1")
+    intake, (body,) = site.hand_in(visit("discard-1"), visit("discard-1", hour=10, externalId="x"))
+    foreign = site.dead(partner_message(visit("discard-1", hour=11)))
+    site.dead(body)
+    site.dead("unreadable")
+
+    assert site.redrive("discard") == redrive.OK
+
+    assert "3 dead letters discarded, the outcome of 3 rows recorded, 0 left" in capsys.readouterr().out
+    assert site.box.waiting(dead=True) == 0
+    for id, total in ((intake, 2), (intake_id("source", "partner", foreign), 1)):
+        assert site.intake(id)["status"] == "failed"
+        assert site.intake(id)["counts"]["rejected"] == total
+        assert {row["problem"]["type"] for row in site.results(id)} == {"urn:visits:problem:given-up"}
+    assert site.booked("discard-1") == 0
+
+
+def test_discarding_a_message_that_no_intake_waits_for_just_deletes_it(site: Site) -> None:
+    reference = {"id": "0" * 8 + "-0000-5000-8000-" + "0" * 12, "producer": "nobody", "chunk": 0, "firstRow": 0}
+    site.dead(json.dumps({"version": 1, "source": "api", "intake": reference, "visits": [visit("p1")]}))
+    assert site.redrive("discard") == redrive.OK
+    assert site.box.waiting(dead=True) == 0
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_a_dry_run_changes_nothing(site: Site, action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    site.api.property(f"dry-{action}")
+    intake, (body,) = site.hand_in(visit(f"dry-{action}"))
+    site.dead(body)
+    site.dead("unreadable")
+
+    assert site.redrive(action, dry_run=True) == redrive.OK
+
+    assert "Dry run: would" in capsys.readouterr().out
+    assert (site.box.waiting(), site.box.waiting(dead=True)) == (0, 2)
+    assert site.intake(intake)["status"] == "queued"
+    assert len(site.box.receive(2, dead=True)) == 2
+
+
+def test_one_dead_letter_can_be_chosen(site: Site) -> None:
+    first, second = site.dead(partner_message(visit("p1"))), site.dead(partner_message(visit("p1")))
+    site.redrive("discard", second)
+    assert [message["MessageId"] for message in site.box.receive(2, dead=True)] == [first]
+    with pytest.raises(CannotGoOn, match="Not among the dead letters: nowhere"):
+        site.redrive("discard", "nowhere")
+
+
+def test_discarding_needs_a_yes(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.dead("unreadable")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    with pytest.raises(CannotGoOn, match="YES=1"):
+        site.redrive("discard", yes=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    assert site.redrive("discard", yes=False) == redrive.OK
+    assert "Nothing was discarded" in capsys.readouterr().out
+    assert site.box.waiting(dead=True) == 1
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    site.redrive("discard", yes=False)
+    assert site.box.waiting(dead=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--stage", "nowhere"], "There is no stage 'nowhere' in .chalice/config.json; there are: local"),
+        (["--stage", "local", "--aws-port", "9"], "is `make run` running"),
+    ],
+)
+def test_what_cannot_be_worked_with_is_told_in_a_sentence(options: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "tools.redrive", "list", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == redrive.FAILED
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

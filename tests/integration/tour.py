@@ -1,0 +1,75 @@
+"""A walk through the whole API and its queue, every route at least once, for what must hold of all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from chalicelib.edge.messages import Unfinished
+from tests.integration.api import Api
+from tests.integration.intake import Mailbox, handle, partner_message
+
+DAY = "2027-03-12"
+
+
+def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes") -> list[httpx.Response]:
+    """Does everything once, refusals among it; gives every answer. The person is in whatever may carry one."""
+    answers: list[httpx.Response] = []
+
+    def done(answer: httpx.Response, status: int) -> Any:
+        answers.append(answer)
+        assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.text}"
+        return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+
+    def visit(hour: int, **more: object) -> dict[str, object]:
+        date = f"{DAY}T{hour:02}:00:00Z"
+        return {"propertyId": "tour-house", "date": date, "visitor": dict(person), "notes": notes, **more}
+
+    house = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
+    done(api.post("/properties", house | {"id": "tour-house"}, key="tour-house"), 201)
+    done(api.http.put("/properties/tour-other", json=house, headers={"If-None-Match": "*"}), 201)
+    done(api.http.put("/properties/tour-other", json=house | {"capacity": 2}, headers={"If-Match": "*"}), 200)
+    booked = done(api.post("/visits", visit(9, agentId="agent"), key="tour"), 201)
+    done(api.post("/visits", visit(9, agentId="agent"), key="tour"), 201)
+    done(api.post("/visits", visit(9), key="tour"), 422)
+    done(api.post("/visits", visit(9)), 409)
+    done(api.post("/visits", visit(10, place=7)), 422)
+    done(api.post("/visits", visit(10) | {"visitor": {"name": person["name"], "email": f"{person['name']}@ x"}}), 422)
+    one = f"/visits/{booked['id']}"
+    done(api.patch(one, {"date": f"{DAY}T11:00:00Z"}), 200)
+    done(api.patch(one, {"place": "Door"}), 200)
+    done(api.http.patch(one, json={"notes": notes}), 428)
+    done(api.get(one), 200)
+    for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json"):
+        done(api.get(path), 200)
+    done(api.get("/properties/tour-house/busy", from_=f"{DAY}T00:00:00Z", to=f"{DAY}T23:00:00Z"), 200)
+    around = {"from_": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:00:00Z"}
+    done(api.post("/visits", visit(13)), 201)
+    for chosen in ({}, {"propertyId": "tour-house"}, {"agentId": "agent"}):
+        page = done(api.get("/visits", **around, **chosen, limit=1), 200)
+    done(api.get("/visits", **around, limit=1), 200)
+    if page["nextCursor"]:
+        done(api.get("/visits", **around, agentId="agent", limit=1, cursor=page["nextCursor"]), 200)
+    done(api.get("/visits", cursor="no.cursor.ours"), 400)
+    for format in ("csv", "xlsx", "ics"):
+        done(api.get("/visits/export", **around, format=format), 200)
+    shared = done(api.http.put("/properties/tour-house/calendar-token"), 200)
+    done(api.http.get(shared["links"]["calendar"]), 200)
+    answers.append(api.http.delete("/properties/tour-house/calendar-token"))
+    done(api.http.post("/visits", json=visit(15), headers={"Prefer": "respond-async"}), 202)
+    rows = [visit(16, externalId="good"), visit(9, externalId="wrong", place=[person["name"]]), visit(16)]
+    intake = api.post("/intakes", {"visits": rows}, key="tour-intake")
+    done(intake, 202)
+    box.send(partner_message(*rows), partner_message(*rows)[:-1])
+    with pytest.raises(Unfinished):
+        handle(box.receive())
+    done(api.get(intake.headers["Location"]), 200)
+    done(api.get(f"{intake.headers['Location']}/results"), 200)
+    done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
+    done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
+    answers.append(erased := api.http.delete(f"{one}/visitor"))
+    assert erased.status_code == 204
+    return answers

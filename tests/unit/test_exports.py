@@ -1,0 +1,396 @@
+"""Exports as files: what people open them with reads back what is stored, and nothing in them acts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import icalendar
+import openpyxl
+import pytest
+import python_calamine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.domain.errors import ExportTooLarge
+from chalicelib.domain.feeds import Feed, new_token, opens, token_hash
+from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
+from chalicelib.edge.exports import accepts, text_body
+from chalicelib.exports.csv import HEADER, write_csv
+from chalicelib.exports.ics import STATUS, write_feed, write_ics
+from chalicelib.exports.xlsx import COLUMNS, write_xlsx
+from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, Exporting
+from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
+
+FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
+HOSTILE = [
+    *FORMULAS,
+    "\r=1+1",
+    "'=1+1",
+    "''@x",
+    "'quoted'",
+    'say "hi", then; go\\home',
+    "a\r\nb\nc\rd",
+    "a\u2028b\u2029c",
+    "👩‍👩‍👧 Ünïcödé 東京 " * 6,
+    "\u202eright to left\u200f שלום",
+    "ä" * 500,
+    "_x0041_ stays",
+    "https://example.com/?a=1",
+    " blanks around ",
+    "00123",
+    "1e5",
+    "TRUE",
+    "</si><x>&amp;",
+    "\ufffe\uffff",
+    "BEGIN:VEVENT",
+]
+
+
+def joined(pieces: Iterable[bytes]) -> bytes:
+    return b"".join(pieces)
+
+
+def full(text: str = "text", **changes: Any) -> Visit:
+    """A visit that says the same text wherever it can."""
+    return a_visit(
+        **{
+            "place": text,
+            "agent_id": text,
+            "visitor": Visitor(text, text, text),
+            "notes": text,
+            "status": Status.CANCELLED,
+            "cancellation": Cancellation(text, NOW),
+        }
+        | changes
+    )
+
+
+# CSV
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def unguarded(cell: str) -> str:
+    """What docs/exports.md tells readers to do: one apostrophe off where it guards the beginning of a formula."""
+    inner = cell.lstrip("'")
+    return cell[1:] if cell.startswith("'") and inner[:1] in tuple("=+-@\t\r\n＝＋－＠") and inner else cell
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_csv_gives_back_every_text_and_starts_no_formula(text: str) -> None:
+    content = joined(write_csv([full(text)]))
+    (row,) = rows_of(content)
+    for name in ("place", "agentId", "visitorName", "visitorEmail", "visitorPhone", "notes", "cancellationReason"):
+        assert not row[name].startswith(tuple("=+-@\t\r\n＝＋－＠"))
+        assert unguarded(row[name]) == text
+
+
+def test_csv_leaves_international_telephone_numbers_alone() -> None:
+    (row,) = rows_of(joined(write_csv([a_visit(visitor=Visitor("Ada", None, "+49 30 901820"))])))
+    assert row["visitorPhone"] == "+49 30 901820"
+    (row,) = rows_of(joined(write_csv([a_visit(visitor=Visitor("Ada", None, "+1-2-3"))])))
+    assert row["visitorPhone"] == "'+1-2-3"
+
+
+def test_csv_ends_lines_as_the_rfc_says_and_has_its_header_without_visits() -> None:
+    assert joined(write_csv([])) == (",".join(HEADER) + "\r\n").encode()
+    lines = joined(write_csv([a_visit()] * 450)).split(b"\r\n")
+    assert (len(lines), lines[-1]) == (452, b"")
+    assert not any(b"\n" in line or b"\r" in line for line in lines)
+
+
+def test_csv_says_the_instant_and_the_local_time_on_both_sides_of_a_change_of_clocks() -> None:
+    visits = [a_visit(date=utc(text)) for text in ("2027-03-28T00:30", "2027-03-28T01:30")]
+    autumn = [a_visit(date=utc(text)) for text in ("2027-10-31T00:30", "2027-10-31T01:30")]
+    rows = rows_of(joined(write_csv([*visits, *autumn])))
+    assert [(row["date"], row["localDate"]) for row in rows] == [
+        ("2027-03-28T00:30:00Z", "2027-03-28T01:30:00+01:00"),
+        ("2027-03-28T01:30:00Z", "2027-03-28T03:30:00+02:00"),
+        ("2027-10-31T00:30:00Z", "2027-10-31T02:30:00+02:00"),
+        ("2027-10-31T01:30:00Z", "2027-10-31T02:30:00+01:00"),
+    ]
+
+
+def test_duckdb_reads_the_csv_with_types(tmp_path: Path) -> None:
+    file = tmp_path / "visits.csv"
+    file.write_bytes(joined(write_csv([*(full(text) for text in HOSTILE), a_visit(duration_minutes=45)])))
+    with duckdb.connect() as connection:
+        read = connection.execute("FROM read_csv(?)", [str(file)])
+        names = [column[0] for column in read.description or []]
+        rows = [dict(zip(names, row, strict=True)) for row in read.fetchall()]
+    assert tuple(names) == HEADER
+    assert [unguarded(row["place"]) for row in rows[:-1]] == HOSTILE
+    assert rows[-1]["durationMinutes"] == 45
+    assert rows[-1]["notes"] is None
+    assert rows[-1]["date"].replace(tzinfo=rows[-1]["date"].tzinfo or UTC) == TEN
+
+
+# XLSX
+
+
+def workbook_of(content: bytes) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(content))
+
+
+def record(sheet: Any, row: int) -> dict[str, Any]:
+    return {name: sheet.cell(row, column) for column, (name, _) in enumerate(COLUMNS, 1)}
+
+
+def test_xlsx_has_typed_cells_in_the_propertys_zone() -> None:
+    visit = a_visit(date=utc("2027-03-28T00:45"), visitor=Visitor("Ada", "ada@example.com", "+49 30 901820"))
+    content = joined(write_xlsx([visit]))
+    cells = record(workbook_of(content)["Visits"], 2)
+    assert cells["Start"].value == datetime(2027, 3, 28, 1, 45)  # noqa: DTZ001 - Excel has no zones
+    assert cells["End"].value == datetime(2027, 3, 28, 3, 15)  # noqa: DTZ001
+    assert cells["Start (UTC)"].value == datetime(2027, 3, 28, 0, 45)  # noqa: DTZ001
+    assert [cells[name].is_date for name in ("Start", "End", "Start (UTC)", "Created", "Updated")] == [True] * 5
+    assert cells["Time zone"].value == "Europe/Berlin"
+    assert (cells["Phone"].value, cells["Phone"].data_type, cells["Phone"].number_format) == ("+49 30 901820", "s", "@")
+    assert (cells["Minutes"].value, cells["Minutes"].data_type) == (30, "n")
+    assert cells["Notes"].value is None
+    (_, row) = python_calamine.load_workbook(io.BytesIO(content)).get_sheet_by_name("Visits").to_python()
+    assert row[0] == datetime(2027, 3, 28, 1, 45)  # noqa: DTZ001
+    assert row[[name for name, _ in COLUMNS].index("Phone")] == "+49 30 901820"
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if "\ufffe" not in text])
+def test_xlsx_gives_back_every_text_and_has_no_formula_and_no_link(text: str) -> None:
+    content = joined(write_xlsx([full(text)]))
+    expected = text.replace("\r\n", "\n").replace("\r", "\n")
+    book = workbook_of(content)
+    assert not [c for sheet in book for row in sheet for c in row if c.data_type == "f" or c.hyperlink]
+    cells = record(book["Visits"], 2)
+    read = python_calamine.load_workbook(io.BytesIO(content)).get_sheet_by_name("Visits").to_python()[1]
+    by_calamine = dict(zip((name for name, _ in COLUMNS), read, strict=True))
+    for name in ("Place", "Agent", "Visitor", "E-mail", "Phone", "Notes", "Cancellation reason"):
+        assert cells[name].data_type == "s"
+        assert cells[name].value == expected
+        assert by_calamine[name] == expected
+
+
+def test_xlsx_survives_characters_that_xml_does_not_have() -> None:
+    cells = record(workbook_of(joined(write_xlsx([full("a\ufffe\uffffb")])))["Visits"], 2)
+    assert cells["Place"].value.startswith("a")
+    assert cells["Place"].value.endswith("b")
+
+
+def test_xlsx_is_ready_to_work_with() -> None:
+    book = workbook_of(joined(write_xlsx([a_visit(), a_visit()])))
+    sheet = book["Visits"]
+    assert [cell.value for cell in sheet[1]] == [name for name, _ in COLUMNS]
+    assert all(cell.font.bold for cell in sheet[1])
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:S3"
+    (choice,) = sheet.data_validations.dataValidation
+    assert (choice.type, str(choice.sqref)) == ("list", "F2:F3")
+    assert choice.formula1 == '"' + ",".join(Status) + '"'
+    assert [sheet.column_dimensions[letter].width > 8 for letter in "ABC"] == [True] * 3
+
+
+def test_xlsx_counts_by_property_and_status() -> None:
+    statuses = [Status.CONFIRMED, Status.CONFIRMED, Status.CANCELLED]
+    visits = [a_visit(property_id="b", status=status) for status in statuses] + [a_visit(property_id="-a")]
+    counts = [[cell.value for cell in row] for row in workbook_of(joined(write_xlsx(visits)))["Counts"]]
+    assert counts == [
+        ["Property", *map(str, Status), "Total"],
+        ["-a", 0, 1, 0, 0, 0, 0, 1],
+        ["b", 0, 2, 0, 1, 0, 0, 3],
+        ["All", 0, 3, 0, 1, 0, 0, 4],
+    ]
+
+
+def test_xlsx_without_visits_opens() -> None:
+    assert workbook_of(joined(write_xlsx([])))["Visits"].max_row == 1
+
+
+# ICS
+
+
+def events_of(content: bytes) -> list[Any]:
+    return list(icalendar.Calendar.from_ical(content).walk("VEVENT"))
+
+
+def test_ics_says_when_where_and_what_became_of_it() -> None:
+    visit = a_visit(date=utc("2027-03-28T00:45"), duration_minutes=45, version=3, updated_at=NOW + minutes(5))
+    (event,) = events_of(joined(write_ics([visit])))
+    assert (str(event["UID"]), event["SEQUENCE"], str(event["STATUS"])) == (visit.id, 2, "CONFIRMED")
+    assert event["DTSTART"].dt == visit.date
+    assert event["DTEND"].dt == visit.date + timedelta(minutes=45)
+    assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt == NOW + minutes(5)
+    assert str(event["LOCATION"]) == visit.place
+    berlin = ZoneInfo("Europe/Berlin")
+    assert f"{event['DTSTART'].dt.astimezone(berlin):%H:%M}" == "01:45"
+    assert f"{event['DTEND'].dt.astimezone(berlin):%H:%M}" == "03:30"  # the clocks went forward meanwhile
+
+
+def test_ics_has_a_status_for_every_visit() -> None:
+    visits = [a_visit(status=status) for status in Status]
+    events = events_of(joined(write_ics(visits)))
+    found = {str(event["X-VISITS-STATUS"]): (str(event["STATUS"]), str(event["TRANSP"])) for event in events}
+    assert found == {
+        "requested": ("TENTATIVE", "OPAQUE"),
+        "confirmed": ("CONFIRMED", "OPAQUE"),
+        "declined": ("CANCELLED", "TRANSPARENT"),
+        "cancelled": ("CANCELLED", "TRANSPARENT"),
+        "completed": ("CONFIRMED", "OPAQUE"),
+        "no_show": ("CONFIRMED", "OPAQUE"),
+    }
+    assert STATUS.keys() == set(Status)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_ics_gives_back_every_text(text: str) -> None:
+    (event,) = events_of(joined(write_ics([full(text)])))
+    expected = "\n".join(part for line in text.split("\r\n") for part in line.replace("\r", "\n").split("\n"))
+    expected = expected.replace("\u2028", "\n").replace("\u2029", "\n")
+    assert str(event["LOCATION"]) == expected
+    assert str(event["SUMMARY"]) == f"Visit: {expected}"
+    assert f"Notes: {expected}" in str(event["DESCRIPTION"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=300))
+def test_ics_lines_are_folded_between_characters(text: str) -> None:
+    content = joined(write_ics([a_visit(place=text)]))
+    assert content.endswith(b"\r\n")
+    for line in content[:-2].split(b"\r\n"):
+        assert len(line) <= 75
+        line.decode()  # raises where a character was cut in two
+    expected = text.replace("\u2028", "\n").replace("\u2029", "\n")
+    assert str(events_of(content)[0]["LOCATION"]) == expected
+
+
+def test_ics_without_visits_is_still_a_calendar() -> None:
+    calendar = icalendar.Calendar.from_ical(joined(write_ics([])))
+    assert calendar.subcomponents
+    assert not calendar.walk("VEVENT")
+
+
+# The feed
+
+
+def test_a_feed_says_nothing_of_the_visitor() -> None:
+    visit = full("SECRET", place="Lane 1", property_id="house")
+    content = joined(write_feed(Feed(a_property(name="House, \\1"), [visit], complete=True)))
+    assert b"SECRET" not in content
+    calendar: Any = icalendar.Calendar.from_ical(content)
+    # Both are TEXT (RFC 7986, section 5.1), which the library does not know and leaves escaped.
+    assert {b"NAME:House\\, \\\\1", b"X-WR-CALNAME:House\\, \\\\1"} <= set(content.split(b"\r\n"))
+    (event,) = calendar.walk("VEVENT")
+    assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Visit: House, \\1", "Lane 1")
+    assert str(event["STATUS"]) == "CANCELLED"
+
+
+def test_a_feed_that_ends_early_says_so() -> None:
+    calendar: Any = icalendar.Calendar.from_ical(joined(write_feed(Feed(a_property(), [a_visit()], complete=False))))
+    assert "more follow" in str(calendar["DESCRIPTION"])
+
+
+def test_a_token_is_long_and_opens_only_what_it_was_made_for() -> None:
+    token = new_token()
+    assert len(token) == 43
+    assert token != new_token()
+    assert opens(token, token_hash(token))
+    assert not opens(token, token_hash(new_token()))
+    assert not opens(token, None)
+    assert not opens("", bytes(32))
+
+
+# Bounds
+
+
+class Endless:
+    """A store whose list has so many visits; every page of it as large as asked for, or empty."""
+
+    def __init__(self, visits: int, empty_pages: bool = False) -> None:
+        self.pages = 0
+        self._left = visits
+        self._empty = empty_pages
+
+    def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
+        self.pages += 1
+        count = 0 if self._empty else min(limit, self._left)
+        self._left -= count
+        return Page([a_visit()] * count, "more" if self._left else None)
+
+
+ALL = VisitFilter(Window(NOW, NOW + timedelta(days=1)))
+
+
+def exporting(store: Endless) -> Exporting:
+    return Exporting(store)  # type: ignore[arg-type] # an export lists, and nothing else
+
+
+def lines(visits: Iterable[Visit]) -> Iterator[bytes]:
+    return (visit.id.encode() + b"\n" for visit in visits)
+
+
+def test_an_export_has_as_many_rows_as_allowed_and_not_one_more() -> None:
+    assert exporting(Endless(MOST_ROWS)).export(ALL, lines).count(b"\n") == MOST_ROWS
+    store = Endless(10 * MOST_ROWS)
+    with pytest.raises(ExportTooLarge) as refused:
+        exporting(store).export(ALL, lines)
+    assert (refused.value.limit, refused.value.most) == ("rows", MOST_ROWS)
+    assert store.pages == 11  # and it stopped reading
+
+
+def test_an_export_stops_writing_when_it_is_too_large() -> None:
+    written = itertools.count(1)
+
+    def huge(visits: Iterable[Visit]) -> Iterator[bytes]:
+        return (bytes(next(written) and 1_000_000) for _ in visits)
+
+    with pytest.raises(ExportTooLarge) as refused:
+        exporting(Endless(MOST_ROWS)).export(ALL, huge)
+    assert (refused.value.limit, refused.value.most) == ("bytes", MOST_BYTES)
+    assert next(written) == 6
+
+
+def test_an_export_does_not_look_for_ever_for_what_matches_a_filter() -> None:
+    store = Endless(1, empty_pages=True)
+    with pytest.raises(ExportTooLarge) as refused:
+        exporting(store).export(ALL, lines)
+    assert refused.value.limit == "pages"
+    assert store.pages == MOST_PAGES
+
+
+def test_text_that_lambda_would_blow_up_is_too_large() -> None:
+    assert text_body(b"x" * MOST_BYTES)
+    with pytest.raises(ExportTooLarge):
+        text_body(("д" * 1_900_000).encode())  # 3.8 MB, but 11.4 MB as \u0434
+
+
+# Accept
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        ("", True),
+        ("*/*", True),
+        ("text/*", True),
+        ("TEXT/CSV", True),
+        ("text/csv;q=0.1", True),
+        ("application/json", False),
+        ("text/csv;q=0", False),
+        ("*/*;q=0, text/csv", True),
+        ("text/csv;q=0, */*", False),
+        ("text/*;q=0, */*", False),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", True),
+        ("application/json, text/plain", False),
+        (",", True),
+    ],
+)
+def test_accept_is_read_as_http_says(header: str, taken: bool) -> None:
+    assert accepts(header, "text/csv") is taken

@@ -1,0 +1,109 @@
+"""The use cases of looking, over the fakes: what comes up, and when a property is taken."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from chalicelib.domain.errors import InvalidInput, PropertyNotFound
+from chalicelib.domain.listing import Window
+from chalicelib.domain.visits import Status, Visit
+from chalicelib.services.listing import BusyInterval, Listing
+from tests.builders import NOW, TEN, Clock, a_property, a_visit, minutes
+from tests.fakes import FakeProperties, FakeVisits, Memory
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def listing(memory: Memory) -> Listing:
+    return Listing(FakeProperties(memory), FakeVisits(memory), Clock())
+
+
+def standing(memory: Memory, *visits: Visit, capacity: int = 1) -> list[Visit]:
+    """The visits as they stand, however they came about."""
+    memory.properties["house"] = a_property("house", capacity=capacity)
+    memory.visits.update((visit.id, visit) for visit in visits)
+    return list(visits)
+
+
+def busy(listing: Listing, start: datetime | None = TEN, end: datetime | None = TEN + DAY) -> list[BusyInterval]:
+    return listing.busy("house", start, end).intervals
+
+
+def test_neighbouring_quarters_with_the_same_holders_are_one_interval(memory: Memory, listing: Listing) -> None:
+    standing(memory, a_visit(date=TEN), a_visit(date=TEN + minutes(30)))
+    assert busy(listing) == [BusyInterval(TEN, TEN + minutes(60), held=1, free=0)]
+
+
+def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, listing: Listing) -> None:
+    standing(memory, a_visit(duration_minutes=60), a_visit(date=TEN + minutes(20), duration_minutes=5), capacity=3)
+    assert busy(listing) == [
+        BusyInterval(TEN, TEN + minutes(15), held=1, free=2),
+        BusyInterval(TEN + minutes(15), TEN + minutes(30), held=2, free=1),
+        BusyInterval(TEN + minutes(30), TEN + minutes(60), held=1, free=2),
+    ]
+
+
+def test_what_is_apart_stays_apart(memory: Memory, listing: Listing) -> None:
+    standing(memory, a_visit(), a_visit(date=TEN + minutes(45)))
+    assert [interval.start for interval in busy(listing)] == [TEN, TEN + minutes(45)]
+
+
+def test_an_interval_goes_on_across_midnight(memory: Memory, listing: Listing) -> None:
+    late = TEN.replace(hour=23, minute=45)
+    standing(memory, a_visit(date=late))
+    assert busy(listing) == [BusyInterval(late, late + minutes(30), held=1, free=0)]
+
+
+def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(memory: Memory, listing: Listing) -> None:
+    standing(memory, a_visit(), a_visit(), capacity=1)
+    assert [(interval.held, interval.free) for interval in busy(listing)] == [(2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "window"),
+    [
+        (None, None, Window(NOW, NOW + 7 * DAY)),
+        (TEN, None, Window(TEN, TEN + 7 * DAY)),
+        (None, TEN, Window(TEN - 7 * DAY, TEN)),
+        (TEN, TEN + 31 * DAY, Window(TEN, TEN + 31 * DAY)),
+    ],
+)
+def test_busy_looks_a_week_ahead_unless_told_otherwise(
+    memory: Memory, listing: Listing, start: datetime | None, end: datetime | None, window: Window
+) -> None:
+    standing(memory)
+    assert listing.busy("house", start, end).window == window
+
+
+def test_busy_looks_at_31_days_at_most(memory: Memory, listing: Listing) -> None:
+    standing(memory)
+    with pytest.raises(InvalidInput) as refused:
+        busy(listing, TEN, TEN + 31 * DAY + minutes(1))
+    assert [error.pointer for error in refused.value.errors] == ["?to"]
+
+
+def test_busy_of_a_property_that_is_not_there(listing: Listing) -> None:
+    with pytest.raises(PropertyNotFound):
+        busy(listing)
+
+
+def test_upcoming_visits_are_the_next_twenty_that_hold_their_slots(memory: Memory, listing: Listing) -> None:
+    past, gone = a_visit(date=NOW - minutes(1)), a_visit(status=Status.CANCELLED)
+    starting, asked = a_visit(date=NOW), a_visit(date=TEN, status=Status.REQUESTED)
+    elsewhere = a_visit(property_id="villa")
+    later = [a_visit(date=TEN + n * DAY) for n in range(1, 30)]
+    standing(memory, *reversed(later), past, gone, asked, starting, elsewhere)
+    assert listing.upcoming("house") == [starting, asked, *later[:18]]
+
+
+def test_all_visits_of_a_property_are_those_within_the_horizon(memory: Memory, listing: Listing) -> None:
+    visits = standing(memory, a_visit(date=NOW - 1830 * DAY + minutes(1)), a_visit(date=NOW + 1830 * DAY - minutes(1)))
+    assert listing.visits(listing.all_visits_of("house"), None, 10).items == visits

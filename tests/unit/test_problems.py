@@ -1,0 +1,122 @@
+"""Problem documents: every refusal has exactly one, and a fault shows nothing of the inside."""
+
+from __future__ import annotations
+
+import json
+import logging
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chalice.app import Response
+
+import app  # noqa: F401 - see `kinds`
+from chalicelib.domain import errors
+from chalicelib.domain.idempotency import AlreadyDone
+from chalicelib.edge.problems import answers_problems, problem_for
+from tests.builders import NOW, TEN
+
+INTERNAL: dict[type[errors.Refused], str] = {
+    AlreadyDone: "Once turns it into a replay",
+}
+"""Refusals that never answer a request, and why."""
+
+SAMPLES: dict[object, object] = {
+    str: "word",
+    int: 7,
+    list[str]: ["word"],
+    tuple[str, ...]: ("application/json",),
+    list[errors.FieldError]: [errors.FieldError("#/date", "is wrong")],
+    list[errors.TakenInterval]: [errors.TakenInterval(NOW, TEN, "property")],
+    type(NOW): NOW,
+}
+
+
+def kinds(of: type[errors.Refused] = errors.Refused) -> Iterator[type[errors.Refused]]:
+    """Every kind of refusal there is: loading the app has loaded every module that has some."""
+    for kind in of.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def sample(kind: type[Exception]) -> Any:
+    """One of its kind, with facts of the right types."""
+    hints = typing.get_type_hints(kind)
+    given: Any = {name: fact(hints[name]) for name in getattr(kind, "__dataclass_fields__", ())}
+    return kind(**given)
+
+
+def fact(hint: object) -> object:
+    return SAMPLES[hint] if hint in SAMPLES else typing.get_args(hint)[0]  # of a Literal
+
+
+def document(response: Response) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(response.body)
+    return found
+
+
+REFUSALS = sorted({kind for kind in kinds() if kind not in INTERNAL}, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", [*REFUSALS, errors.StoreBusy], ids=lambda kind: kind.__name__)
+def test_every_refusal_has_its_problem(kind: type[Exception]) -> None:
+    response = problem_for(sample(kind))
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert all(isinstance(value, str) for value in response.headers.values())
+    problem = document(response)
+    assert problem["status"] == response.status_code
+    assert 400 <= response.status_code < 600
+    assert problem["type"].startswith("urn:visits:problem:")
+    assert problem["type"] != "urn:visits:problem:internal-error", f"{kind.__name__} has no problem of its own"
+    assert problem["title"]
+    assert problem["detail"]
+
+
+def test_every_refusal_has_a_type_of_its_own() -> None:
+    types = [document(problem_for(sample(kind)))["type"] for kind in REFUSALS]
+    assert len(set(types)) == len(types)
+
+
+def test_a_conflict_names_the_intervals() -> None:
+    response = problem_for(errors.SlotTaken([errors.TakenInterval(NOW, TEN, "agent")]))
+    assert document(response)["conflicts"] == [
+        {"from": "2027-03-10T12:00:00Z", "to": "2027-03-12T10:00:00Z", "holder": "agent"}
+    ]
+
+
+def test_a_busy_store_says_when_to_come_back() -> None:
+    assert problem_for(errors.StoreBusy(retry_after_seconds=3)).headers["Retry-After"] == "3"
+
+
+def test_facts_are_text_and_nothing_but_text() -> None:
+    hostile = 'x"\r\nSet-Cookie: a=b'
+    response = problem_for(errors.TransitionNotAllowed(hostile, hostile, []))
+    assert document(response)["currentStatus"] == hostile
+    assert "\n" not in str(response.headers)
+
+
+def test_a_fault_shows_nothing_and_is_logged_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    @answers_problems
+    def view() -> Response:
+        raise ValueError("Zara Geheim could not be stored in visits-prod")
+
+    with caplog.at_level(logging.DEBUG):
+        response = view()
+    problem = document(response)
+    assert (response.status_code, problem["type"]) == (500, "urn:visits:problem:internal-error")
+    assert "requestId" in problem
+    for text in (str(response.body), caplog.text):
+        assert "Zara" not in text
+        assert "visits-prod" not in text
+    assert "ValueError" in caplog.text
+    assert "test_problems.py" in caplog.text, "where it happened"
+
+
+def test_a_refusal_is_an_answer_and_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    @answers_problems
+    def view() -> Response:
+        raise errors.VisitNotFound("")
+
+    assert view().status_code == 404
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -1,0 +1,139 @@
+"""Visits: the lifecycle, merge patches, and erasure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import InvalidInput, SlotsReleased, TransitionNotAllowed, VisitNotStarted
+from chalicelib.domain.visits import (
+    Cancellation,
+    ChangeVisit,
+    ChangeVisitor,
+    Status,
+    Visit,
+    Visitor,
+)
+from tests.builders import NOW, TEN, a_visit, minutes
+
+AFTER = TEN + minutes(60)
+"""When the usual visit has begun."""
+
+# As the design has it, written out once more: each status, and what may follow it.
+ALLOWED = {
+    "requested": "confirmed declined cancelled",
+    "confirmed": "completed no_show cancelled",
+    "declined": "",
+    "cancelled": "",
+    "completed": "",
+    "no_show": "",
+}
+FULL = Visitor("Ann", "ann@example.com", "+49 30 1")
+
+
+def changed(visit: Visit, **fields: Any) -> Visit:
+    return visit.changed(ChangeVisit(**fields), address="Lane 1", now=AFTER)
+
+
+def test_the_table_above_names_every_status() -> None:
+    assert set(ALLOWED) == {str(status) for status in Status}
+
+
+@pytest.mark.parametrize("wanted", Status)
+@pytest.mark.parametrize("current", Status)
+def test_every_pair_of_statuses(current: Status, wanted: Status) -> None:
+    visit = a_visit(status=current)
+    if wanted is current:
+        assert visit.becomes(wanted, None, AFTER) is visit
+    elif wanted in ALLOWED[current].split():
+        after = visit.becomes(wanted, None, AFTER)
+        assert (after.status, after.version, after.updated_at) == (wanted, 2, AFTER)
+    else:
+        with pytest.raises(TransitionNotAllowed) as refused:
+            visit.becomes(wanted, None, AFTER)
+        assert (refused.value.current, refused.value.wanted) == (current, wanted)
+        assert refused.value.allowed == ALLOWED[current].split()
+
+
+@pytest.mark.parametrize("status", Status)
+def test_only_a_visit_that_may_still_take_place_holds_slots(status: Status) -> None:
+    assert a_visit(status=status).holds_slots == (status in ("requested", "confirmed"))
+
+
+@pytest.mark.parametrize("outcome", [Status.COMPLETED, Status.NO_SHOW])
+def test_an_outcome_is_possible_from_the_start_on(outcome: Status) -> None:
+    with pytest.raises(VisitNotStarted) as refused:
+        a_visit().becomes(outcome, None, TEN - minutes(1))
+    assert refused.value.starts == TEN
+    assert a_visit().becomes(outcome, None, TEN).status is outcome
+
+
+@pytest.mark.parametrize("reason", [None, "ill"])
+def test_a_cancellation_keeps_its_reason_and_time(reason: str | None) -> None:
+    assert a_visit().becomes(Status.CANCELLED, reason, AFTER).cancellation == Cancellation(reason, AFTER)
+
+
+def test_what_is_not_named_stays() -> None:
+    visit = a_visit(visitor=FULL, notes="n", agent_id="a")
+    assert changed(visit) is visit
+    assert changed(visit, notes="other").visitor == FULL
+
+
+def test_a_change_makes_the_next_version() -> None:
+    after = changed(a_visit(), notes="n")
+    assert (after.notes, after.version, after.created_at, after.updated_at) == ("n", 2, NOW, AFTER)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"notes": None}, {"notes": None}),
+        ({"agent_id": None}, {"agent_id": None}),
+        ({"visitor": None}, {"visitor": None}),
+        ({"place": None}, {"place": "Lane 1"}),
+        ({"duration_minutes": None}, {"duration_minutes": 30}),
+        ({"visitor": ChangeVisitor(email=None)}, {"visitor": Visitor("Ann", None, FULL.phone)}),
+        ({"visitor": ChangeVisitor(phone="2")}, {"visitor": Visitor("Ann", FULL.email, "2")}),
+        ({"visitor": ChangeVisitor(name="Bo")}, {"visitor": Visitor("Bo", FULL.email, FULL.phone)}),
+    ],
+)
+def test_null_takes_away_or_sets_the_default(fields: dict[str, object], expected: dict[str, object]) -> None:
+    visit = a_visit(visitor=FULL, notes="n", agent_id="a", place="Garden", duration_minutes=60)
+    after = changed(visit, **fields)
+    assert {name: getattr(after, name) for name in expected} == expected
+    assert after.version == 2
+
+
+def test_a_visitor_has_a_name() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        changed(a_visit(), visitor=ChangeVisitor(email="a@example.com"))
+    assert [error.pointer for error in refused.value.errors] == ["#/visitor/name"]
+    assert changed(a_visit(), visitor=ChangeVisitor(name="Bo")).visitor == Visitor("Bo")
+
+
+@pytest.mark.parametrize("status", [status for status in Status if not a_visit(status=status).holds_slots])
+def test_time_and_agent_stay_once_the_slots_are_free(status: Status) -> None:
+    visit = a_visit(status=status)
+    with pytest.raises(SlotsReleased) as refused:
+        changed(visit, date=AFTER, duration_minutes=45, agent_id="a", notes="n")
+    assert (refused.value.status, refused.value.fields) == (status, ["date", "durationMinutes", "agentId"])
+    assert changed(visit, date=TEN, duration_minutes=30, agent_id=None, notes="n").notes == "n", "nothing moves"
+
+
+def test_erasing_leaves_the_visit_and_not_a_word_about_the_visitor() -> None:
+    visit = a_visit(
+        visitor=FULL, notes="n", agent_id="a", status=Status.CANCELLED, cancellation=Cancellation("Ann is ill", NOW)
+    )
+    after = visit.erased(AFTER)
+    assert (after.visitor, after.notes, after.cancellation) == (None, None, Cancellation(None, NOW))
+    assert (after.agent_id, after.status, after.version) == ("a", Status.CANCELLED, 2)
+    assert after.erased(AFTER) is after
+
+
+@pytest.mark.parametrize(
+    ("fields", "moves"), [({"date": AFTER}, True), ({"duration_minutes": 31}, True), ({"place": "x"}, False)]
+)
+def test_a_visit_moves_when_its_time_changes(fields: dict[str, object], moves: bool) -> None:
+    visit = a_visit()
+    assert visit.moves_to(changed(visit, **fields)) is moves
