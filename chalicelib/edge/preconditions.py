@@ -61,7 +61,7 @@ def unchanged_since(headers: Mapping[str, str], current: str) -> bool:
 
 def _tags(given: str, header: str) -> list[tuple[bool, str]]:
     parts = given.split(",") if given.count('"') > 2 else [given]
-    tags = [_TAG.fullmatch(part.strip()) for part in parts]
+    tags = [_TAG.fullmatch(part.strip()) for part in parts if part.strip()]
     if not all(tags):
         raise MalformedRequest(f'{header} must be * or entity tags in double quotes, like "3"')
     return [(tag["weak"] is not None, tag["value"]) for tag in tags if tag]

@@ -14,9 +14,9 @@ MOST_ROWS: Final = 10_000
 MOST_BYTES: Final = 4_000_000
 """In base64 still less than the 6 MB that a Lambda function can answer."""
 
-ROWS_OF_PAGE: Final = 1000
-MOST_PAGES: Final = 60
-"""A page reads a thousand or two of the store's items. More would not be done before the gateway gives up."""
+ROWS_OF_PAGE: Final = 2500
+MOST_PAGES: Final = 30
+"""A page reads up to five thousand of the store's items. More would not be done before the gateway gives up."""
 
 Write = Callable[[Iterable[Visit]], Iterable[bytes]]
 """Visits to a file, piece by piece."""

@@ -74,6 +74,10 @@ def _fit_query(case: Case) -> None:
 def _fit_headers(case: Case) -> None:
     """The same Idempotency-Key with another payload is refused: each payload has its own, and is replayed with it."""
     headers = case.headers
+    for name in ("If-Match", "If-None-Match"):
+        # schemathesis 4.32 puts a bare 0 here in cases that it calls valid, whatever the pattern says.
+        if headers.get(name) == "0":
+            headers[name] = '"0"'
     if case.operation.label == "PUT /properties/{propertyId}":
         # One of the two is needed, and only one may be there.
         given = "If-None-Match" if "If-None-Match" in headers else "If-Match"

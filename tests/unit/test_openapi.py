@@ -1,0 +1,232 @@
+"""The contract as a document: valid, committed as it is, true to its examples, and kept for those who rely on it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import app as entry
+from chalicelib.domain import errors, intakes
+from chalicelib.domain.errors import Refused
+from chalicelib.domain.idempotency import AlreadyDone
+from chalicelib.edge import errors as edge
+from chalicelib.edge.examples import REFUSALS
+from tests.contract import Contract, ContractBroken
+from tools import openapi
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document() -> Json:
+    return json.loads(openapi.text())  # type: ignore[no-any-return] # a document is an object
+
+
+def operations(document: Json) -> Iterator[Json]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def test_the_document_is_valid_openapi(document: Json) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_the_committed_document_is_what_the_code_promises() -> None:
+    assert openapi.FILE.read_text("utf-8") == openapi.text(), "run `make openapi`"
+
+
+def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:
+    routed = {(method, path.replace("_id}", "Id}")) for path, methods in entry.app.routes.items() for method in methods}
+    shown = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert shown == routed
+
+
+def test_every_operation_says_what_it_is_and_its_name_is_its_own(document: Json) -> None:
+    names = [operation["operationId"] for operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert all(operation["summary"] and operation["description"] for operation in operations(document))
+
+
+def test_every_example_fits_its_schema(document: Json) -> None:
+    checked = 0
+    for content in _contents(document):
+        fits = jsonschema_rs.Draft202012Validator(
+            {**content["schema"], "components": document["components"]}, validate_formats=True
+        )
+        for example in content.get("examples", {}).values():
+            fits.validate(example["value"])
+            checked += 1
+    assert checked > 100
+
+
+def _contents(node: Any) -> Iterator[Json]:
+    if isinstance(node, dict):
+        for name, inner in node.items():
+            if name == "content":
+                yield from inner.values()
+            yield from _contents(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _contents(inner)
+
+
+def test_every_refusal_has_an_example_that_the_document_is_made_of() -> None:
+    shown = {type(refusal) for refusal in REFUSALS}
+    known = {
+        kind
+        for module in (errors, intakes, edge)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, Refused | errors.StoreBusy) and kind is not Refused
+    }
+    # Never an answer: it is how a repository tells a use case to look for the earlier success.
+    assert known - {AlreadyDone} <= shown
+
+
+def test_no_change_since_the_release_breaks_a_client_unless_it_is_declared(document: Json) -> None:
+    released = json.loads(openapi.RELEASED.read_text("utf-8"))
+    declared = json.loads(openapi.DECLARED.read_text("utf-8"))
+    assert openapi.undeclared(released, document, declared) == [], "declare it with the reason, or leave it"
+
+
+def _drop(*keys: str) -> Callable[[Json], None]:
+    def mutate(document: Json) -> None:
+        node: Any = document
+        for key in keys[:-1]:
+            node = node[key]
+        if isinstance(node, list):
+            node.remove(keys[-1])
+        else:
+            del node[keys[-1]]
+
+    return mutate
+
+
+def _put(value: object, *keys: str) -> Callable[[Json], None]:
+    def mutate(document: Json) -> None:
+        node: Any = document
+        for key in keys[:-1]:
+            node = node[key]
+        node[keys[-1]] = value
+
+    return mutate
+
+
+def _require(*keys: str) -> Callable[[Json], None]:
+    def mutate(document: Json) -> None:
+        node: Any = document
+        for key in keys[:-1]:
+            node = node[key]
+        node.setdefault("required", []).append(keys[-1])
+
+    return mutate
+
+
+def _new_required_parameter(document: Json) -> None:
+    parameter = {"name": "agency", "in": "query", "required": True, "schema": {"type": "string"}}
+    document["paths"]["/visits"]["get"]["parameters"].append(parameter)
+
+
+SCHEMAS = ("components", "schemas")
+BREAKING = {
+    "a path is gone": _drop("paths", "/visits/export"),
+    "a method is gone": _drop("paths", "/visits/{visitId}", "patch"),
+    "a status is gone": _drop("paths", "/visits", "post", "responses", "202"),
+    "a status of success is new": _put({"description": "x"}, "paths", "/health", "get", "responses", "204"),
+    "an operation has another name": _put("makeVisit", "paths", "/visits", "post", "operationId"),
+    "another scope is needed": _put([{"apiKey": ["admin"]}], "paths", "/visits", "post", "security"),
+    "a field of an answer is gone": _drop(*SCHEMAS, "Visit", "properties", "place"),
+    "a field of an answer may be missing": _drop(*SCHEMAS, "Visit", "required", "place"),
+    "a field of an answer has another type": _put("string", *SCHEMAS, "Visit", "properties", "version", "type"),
+    "an answer has a new value": _put(["requested", "held"], *SCHEMAS, "Status", "enum"),
+    "a header of an answer is gone": _drop("paths", "/visits", "post", "responses", "201", "headers", "ETag"),
+    "a problem has another type": _put("urn:x", *SCHEMAS, "SlotTakenProblem", "properties", "type", "const"),
+    "a member of a problem is gone": _drop(*SCHEMAS, "SlotTakenProblem", "properties", "conflicts"),
+    "an input is newly required": _require(*SCHEMAS, "BookVisitInput", "place"),
+    "an input is not taken any more": _drop(*SCHEMAS, "BookVisitInput", "properties", "notes"),
+    "an input takes fewer values": _drop(*SCHEMAS, "BookVisitInput", "properties", "status", "enum", "requested"),
+    "a bound is tighter": _put(60, *SCHEMAS, "BookVisitInput", "properties", "durationMinutes", "maximum"),
+    "a bound inside a nested input is tighter": _put(20, *SCHEMAS, "VisitorInput", "properties", "name", "maxLength"),
+    "a pattern is another": _put("^x$", *SCHEMAS, "BookVisitInput", "properties", "propertyId", "pattern"),
+    "a parameter is newly required": _new_required_parameter,
+    "a body of a media type is not taken": _drop(
+        "paths", "/visits/{visitId}", "patch", "requestBody", "content", "application/json"
+    ),
+}
+
+
+@pytest.mark.parametrize("mutate", BREAKING.values(), ids=BREAKING.keys())
+def test_a_breaking_change_is_found_and_can_be_declared(document: Json, mutate: Callable[[Json], None]) -> None:
+    changed = copy.deepcopy(document)
+    mutate(changed)
+    found = openapi.breaking_changes(document, changed)
+    assert found
+    assert openapi.undeclared(document, changed, {}) == found
+    assert openapi.undeclared(document, changed, dict.fromkeys(found, "we said so in March")) == []
+
+
+HARMLESS: dict[str, Callable[[Json], None]] = {
+    "nothing": lambda document: None,
+    "an answer has a new field": _put({"type": "string"}, *SCHEMAS, "Visit", "properties", "colour"),
+    "an input has a new field": _put({"type": "string"}, *SCHEMAS, "BookVisitInput", "properties", "colour"),
+    "a bound is wider": _put(480, *SCHEMAS, "BookVisitInput", "properties", "durationMinutes", "maximum"),
+    "a new path": lambda document: document["paths"].update({"/x": document["paths"]["/health"]}),
+    "a field of an answer is always there now": _require(*SCHEMAS, "Visit", "notes"),
+    "an input takes more values": lambda document: document["components"]["schemas"]["Currency"]["enum"].append("XTS"),
+    "another description": _put("x", "paths", "/visits", "get", "description"),
+}
+
+
+@pytest.mark.parametrize("mutate", HARMLESS.values(), ids=HARMLESS.keys())
+def test_a_change_that_breaks_nobody_passes(document: Json, mutate: Callable[[Json], None]) -> None:
+    changed = copy.deepcopy(document)
+    mutate(changed)
+    assert openapi.breaking_changes(document, changed) == []
+
+
+# That the check on every answer can fail
+
+
+def answer(
+    status: int, body: object = None, method: str = "GET", path: str = "/health", **headers: str
+) -> httpx.Response:
+    request = httpx.Request(method, f"http://localhost{path}")
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is None:
+        return httpx.Response(status, request=request, headers=named)
+    return httpx.Response(
+        status, request=request, headers={"Content-Type": "application/json"} | named, content=json.dumps(body)
+    )
+
+
+def test_the_check_lets_pass_what_is_documented(document: Json) -> None:
+    given = answer(200, {"status": "ok"})
+    Contract(document).check(given.request, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer(200, {"status": "ok", "uptime": 3}),
+        answer(200, {"status": "fine"}),
+        answer(200, {}),
+        answer(202, {"status": "ok"}),
+        answer(404, {"status": "ok"}),
+        answer(200, {"status": "ok"}, ETag='"3"'),
+        answer(200, {"status": "ok"}, Content_Type="text/plain"),
+        answer(304, path="/openapi.json"),
+        answer(200, {"type": "x"}, path="/nowhere"),
+        answer(200, {"status": "ok"}, method="DELETE"),
+    ],
+    ids=["field", "value", "missing", "success", "refusal", "header", "type", "no tag", "address", "method"],
+)
+def test_the_check_refuses_what_is_not(document: Json, given: httpx.Response) -> None:
+    with pytest.raises(ContractBroken):
+        Contract(document).check(given.request, given)
