@@ -8,6 +8,8 @@ N ?= 200
 PYTHON ?=
 STAGE ?= local
 ACTION ?= list
+FUZZ_EXAMPLES ?= 100
+FUZZ_SEED ?= $(shell date +%s)
 
 BIN := .venv/bin
 SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
@@ -16,7 +18,7 @@ SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHON
 
-.PHONY: help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas spike setup clean
+.PHONY: help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike openapi docs fuzz setup clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -74,8 +76,23 @@ redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids
 schemas: setup ## write docs/intake-message.schema.json anew from the code
 	@$(BIN)/python -m tools.schemas
 
+policies: setup ## write .chalice/policies and the gateway's own answers in .chalice/resources.json anew from the code
+	@$(BIN)/python -m tools.policies
+	@$(BIN)/python -m tools.gateway_responses
+
 spike: setup ## a burst of five times what the worker takes: figures, and docs/spike.png
 	@$(BIN)/python -m bench.spike
+
+openapi: setup ## write docs/openapi.json anew from the routes, and say what would break clients (RELEASE=1: release it)
+	@$(BIN)/python -m tools.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
+
+docs: setup ## render the API reference into build/api.html, one page that needs no network (needs Node.js)
+	@command -v npx >/dev/null || { echo "This needs Node.js, which brings npx." >&2; exit 1; }
+	@mkdir -p build
+	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --output build/api.html
+
+fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
+	@FUZZ_EXAMPLES="$(FUZZ_EXAMPLES)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
 setup: .venv/.installed .venv-aws/.installed ## install what developing needs (done by the others too)
 

@@ -266,7 +266,7 @@ def get_visit(visit_id: str) -> Response:
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)
 @Contract(
     takes=ChangeVisitInput,
-    media_types=parsing.MERGE_PATCH,
+    media_types=parsing.MERGE_PATCH[:1],
     gives={200: VisitOutput},
     refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
     condition=Condition.MATCH,
@@ -274,8 +274,9 @@ def get_visit(visit_id: str) -> Response:
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
 
-    A merge patch (RFC 7396): what is not given stays, null takes away. The id stays, whatever changes; the old time is
-    free as soon as the new one is held. Date, duration and agent only change while the visit holds its time.
+    A merge patch (RFC 7396), taken as `application/json` too: what is not given stays, null takes away. The id stays,
+    whatever changes; the old time is free as soon as the new one is held. Date, duration and agent only change while
+    the visit holds its time.
     """
     request = current()
     expected = required_versions(request.headers)
@@ -332,7 +333,7 @@ def hand_in() -> Response:
 
 
 @route("GET", "/intakes/{intake_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: IntakeOutput})
+@Contract(query=NoQuery, gives={200: IntakeOutput}, headers={200: ("Retry-After",)})
 def get_intake(intake_id: str) -> Response:
     """See how far an intake is.
 

@@ -21,6 +21,7 @@ from chalice.local import (
     NotAuthorizedError,
 )
 
+from chalicelib.domain.errors import StoreBusy
 from chalicelib.edge.errors import Unauthenticated
 from chalicelib.edge.problems import problem_for, problem_response
 
@@ -102,25 +103,12 @@ class AppGateway:
             return _from_lambda(problem_for(Unauthenticated()).to_dict())
         except Exception:
             log.exception("the authorizer failed")
-            return problem(
-                503,
-                "authorization-unavailable",
-                "Authorization unavailable",
-                "The key could not be checked, and nothing was done. Send the same request again in a moment.",
-                headers={"Retry-After": "1"},
-            )
+            return _from_lambda(problem_for(StoreBusy()).to_dict())
         return _from_lambda(self._app(event, context))
 
     def _unrouted(self, method: str, methods: Mapping[str, Any]) -> Answer:
-        """A method that the address does not have: a preflight where the app allows it, otherwise 405."""
+        """A method that the address does not have. A preflight, where the stage allows any, is a route of the app."""
         allow = ", ".join(methods)
-        cors = next((entry.cors for entry in methods.values() if entry.cors is not None), None)
-        if method == "OPTIONS" and cors is not None:
-            headers = {
-                **cors.get_access_control_headers(),
-                "Access-Control-Allow-Methods": f"{allow}, OPTIONS",
-            }
-            return Answer(200, list(headers.items()), b"")
         return problem(
             405,
             "method-not-allowed",

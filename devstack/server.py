@@ -6,6 +6,7 @@ well-formed HTTP with a problem document that repeats nothing of the request.
 
 import argparse
 import contextlib
+import email.errors
 import http.client
 import logging
 import os
@@ -192,7 +193,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _headers(self) -> dict[str, list[str]]:
         # A line without a colon ends the head for the parser and would pass as the body: read on no further.
-        if self.headers.defects or self.headers.get_payload():
+        # What it misses of a multipart body is no defect of the head: that comes later, and is for the app to refuse.
+        if self.headers.get_payload() or not all(isinstance(d, _OF_A_BODY) for d in self.headers.defects):
             raise _malformed(HTTPStatus.BAD_REQUEST)
         headers: dict[str, list[str]] = {}
         for name, value in self.headers.items():
@@ -262,6 +264,7 @@ class Handler(BaseHTTPRequestHandler):
                 pass
 
 
+_OF_A_BODY = (email.errors.StartBoundaryNotFoundDefect, email.errors.MultipartInvariantViolationDefect)
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _REFUSALS = {
     HTTPStatus.LENGTH_REQUIRED: ("length-required", "Send the body with a Content-Length."),

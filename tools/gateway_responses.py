@@ -1,4 +1,4 @@
-"""`make gateway-responses`: what the gateway answers by itself, into `.chalice/resources.json` (for --merge-template).
+"""`make policies`: what the gateway answers by itself, into `.chalice/resources.json` (for --merge-template).
 
 They are part of the API's definition and no resources of their own: CloudFormation would make those after the stage's
 deployment, which then would not have them. Bodies and headers come from the code, so that the gateway speaks as the
@@ -13,8 +13,16 @@ from typing import Any, Final
 
 from chalice.app import Response
 
+from chalicelib.domain.errors import StoreBusy
 from chalicelib.edge.errors import ResourceNotFound, Unauthenticated
-from chalicelib.edge.problems import problem_for, problem_response
+from chalicelib.edge.problems import (
+    internal_error,
+    no_answer,
+    no_answer_in_time,
+    problem_for,
+    problem_response,
+    too_many_requests,
+)
 from devstack.emulator import ROOT
 
 FILE: Final = ROOT / ".chalice" / "resources.json"
@@ -28,20 +36,8 @@ def answers() -> Mapping[str, Response]:
     """The gateway's own answers by their type. Status and words differ from AWS's where ours say more."""
     unauthorized = problem_for(Unauthenticated())
     not_found = problem_for(ResourceNotFound())
-    too_many = problem_response(
-        429,
-        "too-many-requests",
-        "Too many requests",
-        "That is more than this stage takes at once. Send the same request again in a moment.",
-        headers={"Retry-After": "1"},
-    )
-    broken = problem_response(
-        500,
-        "internal-error",
-        "Internal error",
-        "Something went wrong on our side. When you ask about it, quote the request id.",
-        requestId=REQUEST_ID,
-    )
+    too_many = too_many_requests()
+    broken = internal_error(REQUEST_ID)
     malformed = problem_response(
         400, "malformed-request", "Malformed request", "The gateway cannot read this request.", requestId=REQUEST_ID
     )
@@ -54,13 +50,7 @@ def answers() -> Mapping[str, Response]:
         "INVALID_SIGNATURE": not_found,
         "EXPIRED_TOKEN": not_found,
         "RESOURCE_NOT_FOUND": not_found,
-        "AUTHORIZER_FAILURE": problem_response(
-            503,
-            "authorization-unavailable",
-            "Authorization unavailable",
-            "The key could not be checked, and nothing was done. Send the same request again in a moment.",
-            headers={"Retry-After": "1"},
-        ),
+        "AUTHORIZER_FAILURE": problem_for(StoreBusy()),
         "AUTHORIZER_CONFIGURATION_ERROR": broken,
         "API_CONFIGURATION_ERROR": broken,
         "THROTTLED": too_many,
@@ -73,20 +63,8 @@ def answers() -> Mapping[str, Response]:
         ),
         "BAD_REQUEST_BODY": malformed,
         "BAD_REQUEST_PARAMETERS": malformed,
-        "INTEGRATION_FAILURE": problem_response(
-            502,
-            "no-answer",
-            "No answer",
-            "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first.",
-            requestId=REQUEST_ID,
-        ),
-        "INTEGRATION_TIMEOUT": problem_response(
-            504,
-            "no-answer-in-time",
-            "No answer in time",
-            "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first.",
-            requestId=REQUEST_ID,
-        ),
+        "INTEGRATION_FAILURE": no_answer(REQUEST_ID),
+        "INTEGRATION_TIMEOUT": no_answer_in_time(REQUEST_ID),
         "WAF_FILTERED": problem_response(403, "filtered", "Filtered", "A rule of the operator's refuses this request."),
     }
 

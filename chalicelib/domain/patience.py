@@ -23,6 +23,11 @@ def begin() -> None:
     _until.set(time.monotonic() + SECONDS)
 
 
+def end() -> None:
+    """The request is answered. What the same thread does next, for the next request's key say, has time of its own."""
+    _until.set(None)
+
+
 def check() -> None:
     """Before each call to a store: raises StoreBusy when the request has taken too long."""
     until = _until.get()

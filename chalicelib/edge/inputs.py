@@ -116,7 +116,8 @@ def _amount(number: object) -> Decimal:
 
 def _whole(number: object) -> object:
     """30.0 is an integer too, to JSON Schema and to callers whose language has one kind of number."""
-    if isinstance(number, Decimal) and abs(number) < 10**6 and number == number.to_integral_value():
+    # Compared, not computed with: abs() of a number beyond the decimal context is an exception.
+    if isinstance(number, Decimal) and -(10**6) < number < 10**6 and number == number.to_integral_value():
         return int(number)
     return number
 

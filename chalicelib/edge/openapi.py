@@ -26,11 +26,13 @@ from chalicelib.edge.contract import Condition, Contract, File, contract_of
 from chalicelib.edge.examples import BODIES, REFUSALS
 from chalicelib.edge.inputs import PROPERTY_ID_SCHEMA, UUID, RowInput
 from chalicelib.edge.outputs import Output, Problem
+from chalicelib.edge.preconditions import ENTITY_TAGS
 from chalicelib.edge.queries import Query
 
 Json = dict[str, Any]
 
 VERSION: Final = "1.0.0"
+REQUEST: Final = "5b0c7f0e-9a0d-4c0e-8f57-0c7d7d1c6a10"
 REF: Final = "#/components/schemas/{model}"
 
 ABOUT: Final = cleandoc(
@@ -66,8 +68,7 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
 }
 
-_TAG = r'(W/)?"[!#-+\--~]*"'
-_TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(\*|{_TAG}( *, *{_TAG})*)$", "examples": ['"3"']}
+_TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
         {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
@@ -82,7 +83,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     ),
 }
 ONLY_NEW: Final = (
-    {"type": "string", "const": "*"},
+    {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if there is none yet. Either this or `If-Match` is needed.",
 )
 
@@ -100,7 +101,7 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Accept": ({"type": "string"}, "The media types that a body may have here."),
     "Content-Disposition": ({"type": "string"}, "A name for the file."),
 }
-OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied"})
+OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
 
 MEMBERS: Final[dict[str, Json]] = {
     "errors": {
@@ -516,14 +517,24 @@ class _Problems:
         for refusal in REFUSALS:
             answer = problems.problem_for(refusal)
             answers.setdefault(self._enlist(type(refusal), answer), []).append(answer)
-        for answer in (problems.internal_error(), problems.too_many_requests()):
+        for answer in (
+            problems.internal_error(REQUEST),
+            problems.too_many_requests(),
+            problems.no_answer(REQUEST),
+            problems.no_answer_in_time(REQUEST),
+        ):
             answers[self._enlist(None, answer)] = [answer]
         for name, examples in answers.items():
             self._describe(name, examples)
 
     def answers(self, refusals: list[type[Exception]]) -> dict[str, Json]:
         """The answers to refusals of these kinds, by status; and those that any call can get."""
-        by_status: dict[int, list[str]] = {429: ["TooManyRequests"], 500: ["InternalError"]}
+        by_status: dict[int, list[str]] = {
+            429: ["TooManyRequests"],
+            500: ["InternalError"],
+            502: ["NoAnswer"],
+            504: ["NoAnswerInTime"],
+        }
         for refusal in refusals:
             status, name = self._kinds[refusal]
             by_status.setdefault(status, []).append(name)

@@ -14,7 +14,9 @@ from chalicelib.domain.errors import PreconditionRequired
 from chalicelib.domain.visits import Visit
 from chalicelib.edge.errors import MalformedRequest
 
-_TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[\x21\x23-\x7e\x80-\xff]*)"')
+_TAG = r'(?:W/)?"[!#-~]*"'
+ENTITY_TAGS = rf"[, ]*{_TAG}(?: *,[, ]*{_TAG})*[, ]*"
+"""What If-Match and If-None-Match can list: at least one, with empty elements between (RFC 9110, section 5.6.1)."""
 
 
 def etag(version: int, visits: Iterable[Visit] = ()) -> str:
@@ -60,8 +62,6 @@ def unchanged_since(headers: Mapping[str, str], current: str) -> bool:
 
 
 def _tags(given: str, header: str) -> list[tuple[bool, str]]:
-    parts = given.split(",") if given.count('"') > 2 else [given]
-    tags = [_TAG.fullmatch(part.strip()) for part in parts if part.strip()]
-    if not all(tags):
+    if not re.fullmatch(ENTITY_TAGS, given.strip()):
         raise MalformedRequest(f'{header} must be * or entity tags in double quotes, like "3"')
-    return [(tag["weak"] is not None, tag["value"]) for tag in tags if tag]
+    return [(tag.startswith("W/"), tag.removeprefix("W/")[1:-1]) for tag in re.findall(_TAG, given)]

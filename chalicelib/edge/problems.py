@@ -40,6 +40,8 @@ _TOO_LARGE: Final = {
     "pages": "There is too much to read through for so few rows.",
 }
 
+_UNKNOWN: Final = "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first."
+
 log = logging.getLogger("visits")
 
 
@@ -293,7 +295,10 @@ def shape_framework_answers(request: Request, get_response: Callable[[Request], 
     """Middleware: what Chalice answers by itself, before or instead of a route, becomes a problem document too."""
     request_id.set(_id_of(request))
     patience.begin()
-    return secured(_shaped(get_response(request)))
+    try:
+        return secured(_shaped(get_response(request)))
+    finally:
+        patience.end()
 
 
 def _shaped(response: Response) -> Response:
@@ -310,7 +315,7 @@ def _shaped(response: Response) -> Response:
     if response.status_code == 415:
         return problem_for(edge.UnsupportedMediaType(("application/json",)))
     if response.status_code >= 500:
-        return internal_error()
+        return internal_error(request_id.get())
     phrase = HTTPStatus(response.status_code).phrase
     return problem_response(response.status_code, phrase.lower().replace(" ", "-"), phrase.capitalize(), phrase)
 
@@ -334,28 +339,38 @@ def _unexpected(fault: BaseException) -> Response:
             }
         )
     )
-    return internal_error()
+    return internal_error(request_id.get())
 
 
 def too_many_requests() -> Response:
-    """What the gateway answers beyond the rate of the stage: it never asks us, but callers shall see one shape."""
+    """What the gateway answers beyond the rate of the stage; it never asks us, but callers shall see one shape."""
     return problem_response(
         429,
         "too-many-requests",
         "Too many requests",
-        "More requests than this service takes at once. Send it again in a moment.",
+        "That is more than this stage takes at once. Send the same request again in a moment.",
         headers={"Retry-After": "1"},
     )
 
 
-def internal_error() -> Response:
+def no_answer(request_id: str) -> Response:
+    """What the gateway answers when the function cannot be reached, or fails outside the app."""
+    return problem_response(502, "no-answer", "No answer", _UNKNOWN, requestId=request_id)
+
+
+def no_answer_in_time(request_id: str) -> Response:
+    """What the gateway answers after 29 seconds."""
+    return problem_response(504, "no-answer-in-time", "No answer in time", _UNKNOWN, requestId=request_id)
+
+
+def internal_error(request_id: str) -> Response:
     """Whatever went wrong: the request id, and nothing of the inside."""
     return problem_response(
         500,
         "internal-error",
         "Internal error",
         "Something went wrong on our side. When you ask about it, quote the request id.",
-        requestId=request_id.get(),
+        requestId=request_id,
     )
 
 

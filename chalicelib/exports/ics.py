@@ -30,6 +30,9 @@ STATUS: Final[Mapping[Status, str]] = MappingProxyType(
     }
 )
 
+AFTERWARDS: Final = frozenset({Status.DECLINED, Status.COMPLETED, Status.NO_SHOW})
+"""What STATUS does not tell from others."""
+
 BEGIN: Final = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Property Visits//Visits 1//EN", "CALSCALE:GREGORIAN")
 END: Final = ("END:VCALENDAR",)
 NOTHING: Final = (
@@ -83,19 +86,18 @@ def _event(visit: Visit, summary: str, description: str | None) -> Iterator[str]
     yield f"UID:{visit.id}"
     # Without a METHOD this is when the event last changed (section 3.8.7.2), so the same visit is the same text.
     yield f"DTSTAMP:{_utc(visit.updated_at)}"
-    yield f"CREATED:{_utc(visit.created_at)}"
-    yield f"LAST-MODIFIED:{_utc(visit.updated_at)}"
     yield f"SEQUENCE:{visit.version - 1}"
     yield f"DTSTART:{_utc(visit.date)}"
     yield f"DTEND:{_utc(visit.date + timedelta(minutes=visit.duration_minutes))}"
     yield f"STATUS:{STATUS[visit.status]}"
-    yield f"TRANSP:{'TRANSPARENT' if STATUS[visit.status] == 'CANCELLED' else 'OPAQUE'}"
+    if STATUS[visit.status] == "CANCELLED":
+        yield "TRANSP:TRANSPARENT"  # the time is free again
+    if visit.status in AFTERWARDS:
+        yield f"X-VISITS-STATUS:{visit.status}"
     yield f"SUMMARY:{_text(summary)}"
     yield f"LOCATION:{_text(visit.place)}"
     if description:
         yield f"DESCRIPTION:{_text(description)}"
-    yield f"X-VISITS-STATUS:{visit.status}"
-    yield f"X-VISITS-PROPERTY:{_text(visit.property_id)}"
     yield "END:VEVENT"
 
 
@@ -107,7 +109,6 @@ def _description(visit: Visit) -> str:
     """What an agent wants to see beside the time. In words: ATTENDEE would make calendar programs send invitations."""
     visitor, cancellation = visit.visitor, visit.cancellation
     facts = (
-        ("Visitor", visitor.name if visitor else None),
         ("E-mail", visitor.email if visitor else None),
         ("Phone", visitor.phone if visitor else None),
         ("Agent", visit.agent_id),

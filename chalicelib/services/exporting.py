@@ -11,7 +11,7 @@ from chalicelib.domain.visits import Visit
 from chalicelib.services.ports import Visits
 
 MOST_ROWS: Final = 10_000
-MOST_BYTES: Final = 4_000_000
+MOST_BYTES: Final = 4 * 1024 * 1024
 """In base64 still less than the 6 MB that a Lambda function can answer."""
 
 ROWS_OF_PAGE: Final = 2500

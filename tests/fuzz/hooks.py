@@ -49,7 +49,7 @@ def ndjson(context: SerializationContext, value: Any) -> bytes:
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
     _fit_query(case)
@@ -58,7 +58,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         _fit_body(case)
 
 
-def _fit_query(case: Case) -> None:
+def _fit_query(case: Case[Any]) -> None:
     """Cursors are signed, so none can be made up; a window has an order and a width."""
     query = case.query
     if not query:
@@ -71,7 +71,7 @@ def _fit_query(case: Case) -> None:
         query["to"] = max(min(end, start + widest), start + timedelta(hours=1)).isoformat()
 
 
-def _fit_headers(case: Case) -> None:
+def _fit_headers(case: Case[Any]) -> None:
     """The same Idempotency-Key with another payload is refused: each payload has its own, and is replayed with it."""
     headers = case.headers
     for name in ("If-Match", "If-None-Match"):
@@ -88,7 +88,7 @@ def _fit_headers(case: Case) -> None:
         headers["Idempotency-Key"] = f"{str(headers['Idempotency-Key'])[:100].strip()}.{payload}"
 
 
-def _fit_body(case: Case) -> None:
+def _fit_body(case: Case[Any]) -> None:
     body: dict[str, Any] = case.body  # type: ignore[assignment] # a dict, just seen
     if case.operation.label == "POST /visits" and PROPERTIES:
         digest = hashlib.sha256(repr(body).encode()).digest()

@@ -54,7 +54,7 @@ ODDS: Odds = {
     Fate.TWICE: 0.01,
 }
 BATCH_ODDS: Odds = {Fate.PARTLY: 0.2, Fate.PARTLY_DENIED: 0.2}
-OUTAGE_ODDS: Mapping[str, float] = {"SendMessageBatch": 0.25, "PutItem": 0.02}
+OUTAGE_ODDS: Mapping[str, float] = {"SendMessageBatch": 0.12, "PutItem": 0.02}
 LEAST_OUTAGE_ODDS = 0.002
 KILL_ODDS: Mapping[str, float] = {"TransactWriteItems": 0.0006, "UpdateItem": 0.01, "DeleteMessageBatch": 0.02}
 

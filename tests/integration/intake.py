@@ -106,7 +106,7 @@ class Mailbox:
 
 
 @contextlib.contextmanager
-def mailbox(table: FreshTable, visibility: int = 1, receives: int = 2) -> Iterator[Mailbox]:
+def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterator[Mailbox]:
     """A queue with a dead-letter queue, and the table in an environment that names it."""
     sqs: SQSClient = boto3.client("sqs", **access(table))
     name = f"visits-{secrets.token_hex(4)}"

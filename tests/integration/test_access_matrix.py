@@ -112,7 +112,7 @@ def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
     answer = call(api, "GET", "/visits", headers["read"])
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
-    assert answer.json()["type"] == "urn:visits:problem:authorization-unavailable"
+    assert answer.json()["type"] == "urn:visits:problem:store-busy"
 
 
 def test_every_answer_forbids_to_keep_it_and_to_guess_its_type(api: Api, headers: dict[str, Headers]) -> None:

@@ -81,7 +81,7 @@ HEADERS = {
     "If-None-Match": [f'W/"{MARK}"', '"""', "," * 500],
     "Idempotency-Key": [MARK * 32, f"../{MARK}", f"{MARK}#I", f"{MARK}; DROP"],
     "Prefer": [f"respond-async; {MARK}", f"{MARK}=1", "respond-async=" + "x" * 2000],
-    "Accept": [f"{MARK}/*;q=NaN", "*/*;q=" + "9" * 500, "text/csv, " * 300],
+    "Accept": [f"{MARK}/*;q=NaN", "*/*;q=" + "9" * 500, ", ".join(["text/csv"] * 300)],
     "Content-Type": [f"application/json; charset={MARK}", f"multipart/form-data; boundary={MARK}", MARK],
     "X-Forwarded-Host": [f"{MARK}.example"],
     "Host": [f"{MARK}.example"],
@@ -189,7 +189,7 @@ def test_in_the_path(api: Api, victim: str, method: str, path: str) -> None:
             assert answer.status_code in (400, 401, 404, 412, 415, 422), (name, answer.text)
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(("method", "path"), [r for r in ROUTES if r[1] not in ("/health", "/openapi.json")])
 def test_in_the_query(api: Api, victim: str, method: str, path: str) -> None:
     for text in TEXTS.values():
         for name in QUERY if method == "GET" else ("qqmarkqq",):

@@ -233,7 +233,7 @@ class History(RuleBasedStateMachine):
         agent=st.sampled_from(["ann", "bob"]),
         status=st.sampled_from(["requested", "confirmed", "cancelled"]),
         order=st.sampled_from(["asc", "desc"]),
-        limit=st.sampled_from([1, 2, 3, 100]),
+        limit=st.sampled_from([3, 100]),
     )
     def look(self, place: int, agent: str, status: str, order: str, limit: int) -> None:
         of_property, of_agent = {"propertyId": self.property_id(place)}, {"agentId": self.agent_id(agent)}
@@ -315,8 +315,8 @@ def test_random_histories_agree_with_a_model_of_intervals_and_leave_no_slot_behi
         run_state_machine_as_test(
             History,
             settings=settings(
-                max_examples=80,
-                stateful_step_count=40,
+                max_examples=40,
+                stateful_step_count=20,
                 # The same histories every time: what fails in CI fails here.
                 derandomize=True,
                 database=None,

@@ -73,7 +73,7 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
         def handle(*given: Any) -> object:
             recorder.now = "work_off_queue"
             # Another function, another instance: it does not know what the API has looked up.
-            patch.setattr(entry.services().queue, "_known_url", None)
+            patch.setattr(api.services.queue, "_known_url", None)
             try:
                 return intake.handle(*given)
             finally:
@@ -180,7 +180,7 @@ def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any]
 
 def test_the_gateway_speaks_as_the_app_does() -> None:
     text = gateway_responses.FILE.read_text(encoding="utf-8")
-    assert gateway_responses.written(text) == text, "run make gateway-responses"
+    assert gateway_responses.written(text) == text, "run make policies"
 
 
 def test_every_answer_of_the_gateway_is_a_problem_document(packaged: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def test_every_example_fits_its_schema(document: Json) -> None:
         for example in content.get("examples", {}).values():
             fits.validate(example["value"])
             checked += 1
-    assert checked > 100
+    assert checked > 60
 
 
 def _contents(node: Any) -> Iterator[Json]:
@@ -157,7 +157,7 @@ BREAKING = {
     "a pattern is another": _put("^x$", *SCHEMAS, "BookVisitInput", "properties", "propertyId", "pattern"),
     "a parameter is newly required": _new_required_parameter,
     "a body of a media type is not taken": _drop(
-        "paths", "/visits/{visitId}", "patch", "requestBody", "content", "application/json"
+        "paths", "/visits/{visitId}", "patch", "requestBody", "content", "application/merge-patch+json"
     ),
 }
 

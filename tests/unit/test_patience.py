@@ -42,3 +42,17 @@ def test_past_its_time_a_request_begins_no_further_call(monkeypatch: pytest.Monk
 
 def test_a_worker_has_no_such_limit() -> None:
     contextvars.Context().run(patience.check)
+
+
+def test_the_time_of_one_request_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def two_requests_of_a_thread() -> None:
+        nonlocal now
+        patience.begin()
+        patience.end()
+        now += 10 * patience.SECONDS
+        patience.check()  # for the key of the second, before it begins
+
+    contextvars.copy_context().run(two_requests_of_a_thread)

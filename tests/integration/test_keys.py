@@ -1,0 +1,86 @@
+"""The operator's commands for keys, against the local stage's table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from chalicelib.repositories.keys import DynamoSigningKeys
+from chalicelib.repositories.table import Table
+from devstack.data_stack import create_table, credentials
+from devstack.emulator import ROOT
+from tests.integration.access import access_to
+
+
+@pytest.fixture(scope="module")
+def client(aws: str) -> object:
+    client = boto3.client("dynamodb", **credentials(aws))
+    create_table(client, "local")
+    return client
+
+
+def keys(aws: str, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    port = str(urlsplit(aws).port)
+    command = [sys.executable, "-m", "tools.keys", "--stage", "local", "--aws-port", port, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> None:
+    access = access_to(client, "visits-local")  # type: ignore[arg-type] # a client of DynamoDB
+    made = keys(aws, "create", "--name", "partner", "--scopes", "read,write", "--expires", "90d")
+    text = made.stdout.strip()
+    key = access.authenticate(text)
+    assert made.stdout == f"{text}\n"
+    assert key is not None
+    assert text not in made.stderr
+    assert key.expires_at is not None
+    assert (key.name, sorted(key.scopes), (key.expires_at - key.created_at).days) == ("partner", ["read", "write"], 90)
+
+    listed = keys(aws, "list").stdout
+    assert key.id in listed
+    assert "partner" in listed
+    assert text.rpartition("_")[2] not in listed
+
+    rotated = keys(aws, "rotate", "--name", "partner", "--overlap", "1h").stdout.strip()
+    assert access.authenticate(rotated)
+    assert access.authenticate(text)
+
+    keys(aws, "revoke", "--id", key.id)
+    assert access.authenticate(text) is None
+    keys(aws, "revoke", "--name", "partner")
+    assert access.authenticate(rotated) is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "--name", "a b", "--scopes", "read"),
+        ("create", "--name", "partner", "--scopes", ""),
+        ("create", "--name", "partner", "--scopes", "root"),
+        ("create", "--name", "partner", "--scopes", "read", "--expires", "soon"),
+        ("revoke", "--id", "0123456789abcdef"),
+        ("rotate", "--name", "stranger"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(aws: str, client: object, arguments: tuple[str, ...]) -> None:
+    done = keys(aws, *arguments, fails=True)
+    assert done.stderr.strip()
+    assert not done.stdout
+
+
+def test_signing_keys_are_rotated_in_two_steps(aws: str, client: object) -> None:
+    repository = DynamoSigningKeys(Table(client, "visits-local"))  # type: ignore[arg-type] # a client of DynamoDB
+    before = repository.load()
+    assert "signs from" in keys(aws, "rotate-signing").stderr
+    after = repository.load()
+    assert after.current == before.current
+    assert len(after.secrets) == 2
+    assert "wait ten minutes" in keys(aws, "rotate-signing", fails=True).stderr
