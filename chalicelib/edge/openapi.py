@@ -520,6 +520,8 @@ class _Problems:
         for answer in (
             problems.internal_error(REQUEST),
             problems.too_many_requests(),
+            problems.address_too_long(),
+            problems.headers_too_large(),
             problems.no_answer(REQUEST),
             problems.no_answer_in_time(REQUEST),
         ):
@@ -530,7 +532,9 @@ class _Problems:
     def answers(self, refusals: list[type[Exception]]) -> dict[str, Json]:
         """The answers to refusals of these kinds, by status; and those that any call can get."""
         by_status: dict[int, list[str]] = {
+            414: ["AddressTooLong"],
             429: ["TooManyRequests"],
+            431: ["HeadersTooLarge"],
             500: ["InternalError"],
             502: ["NoAnswer"],
             504: ["NoAnswerInTime"],

@@ -353,6 +353,16 @@ def too_many_requests() -> Response:
     )
 
 
+def address_too_long() -> Response:
+    """What a server in front of us answers before anything of a request is looked at."""
+    return problem_response(414, "address-too-long", "Address too long", "The address is too long.")
+
+
+def headers_too_large() -> Response:
+    """Likewise: the gateway takes 10,240 bytes for all headers together."""
+    return problem_response(431, "headers-too-large", "Headers too large", "The headers may have 10,240 bytes at most.")
+
+
 def no_answer(request_id: str) -> Response:
     """What the gateway answers when the function cannot be reached, or fails outside the app."""
     return problem_response(502, "no-answer", "No answer", _UNKNOWN, requestId=request_id)

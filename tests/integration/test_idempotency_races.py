@@ -245,6 +245,8 @@ def test_a_key_is_good_for_a_day_and_books_anew_afterwards_though_its_record_sti
     assert_replay(api.post("/visits", body, key), visit)
     clock.now = NOW + timedelta(hours=24)
     assert any(item.get("resourceId") == visit["id"] for item in everything(table))
+    # Forgotten: the visit is in the way like anybody else's, not taken for this request's own.
+    assert api.post("/visits", body, key).json()["type"] == "urn:visits:problem:slot-taken"
     other = body | {"date": instant_text(NOW + timedelta(days=2))}
     again = api.post("/visits", other, key)
     assert_booked_anew(again, visit)

@@ -505,12 +505,13 @@ def test_rows_without_an_external_id_are_told_apart_by_their_place(api: Api, box
 
 
 def test_rejections_of_another_producers_message_can_be_looked_up(api: Api, box: Mailbox, house: str) -> None:
+    api.visit(house, row(house, 5)["date"])
     (id,) = box.send(
         partner_message(
             row(house, 0, externalId="a"),
             row("nowhere", 1, externalId="b"),
             {"externalId": "c", "propertyId": house, "date": "tomorrow"},
-            row(house, 0, externalId="d"),
+            row(house, 5, externalId="d"),
         )
     )
     box.work()
