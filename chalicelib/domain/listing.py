@@ -34,9 +34,9 @@ class Window:
         Raises InvalidInput when it would be empty.
         """
         if start is None:
-            return cls(now - BACK, now + AHEAD) if end is None else cls(_shifted(end, -WIDEST), end)
+            return cls(now - BACK, now + AHEAD) if end is None else cls(shifted(end, -WIDEST), end)
         if end is None:
-            return cls(start, _shifted(start, WIDEST))
+            return cls(start, shifted(start, WIDEST))
         if end <= start:
             raise InvalidInput([FieldError("?to", "must be later than 'from'")])
         return cls(start, end)
@@ -46,7 +46,8 @@ class Window:
         return self.end - self.start
 
 
-def _shifted(instant: datetime, by: timedelta) -> datetime:
+def shifted(instant: datetime, by: timedelta) -> datetime:
+    """The instant so much later or earlier, as far as the calendar goes."""
     try:
         return instant + by
     except OverflowError:  # the calendar ends here

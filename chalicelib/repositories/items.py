@@ -53,7 +53,8 @@ LAST: Final = "\x7f"
 
 
 def _stored(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: it writes the year 999 with three digits, which sorts after 2027.
+    return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _loaded(text: str) -> datetime:
@@ -164,10 +165,9 @@ def window_bounds(window: Window) -> tuple[str, str]:
 
 def months_between(low: str, high: str) -> Iterator[str]:
     """Every yyyy-mm that a range of visits' sort keys touches, in order."""
-    year, month = int(low[:4]), int(low[5:7])
-    while (name := f"{year:04d}-{month:02d}") <= high[:7]:
-        yield name
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+    first, last = (int(bound[:4]) * 12 + int(bound[5:7]) - 1 for bound in (low, high))
+    for month in range(first, last + 1):
+        yield f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 def visit_item(visit: Visit) -> Item:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, VisitFilter, Window, shifted
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.slots import QUARTER
 from chalicelib.domain.visits import HOLDING, Visit
@@ -63,8 +63,8 @@ class Listing:
         Raises InvalidInput for more than 31 days at once.
         """
         if start is None:
-            start = self._clock() if end is None else end - BUSY_AHEAD
-        window = Window.around(self._clock(), start, end if end is not None else start + BUSY_AHEAD)
+            start = self._clock() if end is None else shifted(end, -BUSY_AHEAD)
+        window = Window.around(self._clock(), start, end if end is not None else shifted(start, BUSY_AHEAD))
         if window.width > BUSY_WIDEST:
             raise InvalidInput([FieldError("?to", "at most 31 days after 'from'")])
         property = self._properties.get(property_id)

@@ -273,6 +273,45 @@ def test_all_pages_look_at_the_window_that_the_first_one_froze(
     assert anew == [instant_text(date) for date in (*inside[1:], last, last + hour)]
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0999-01-01T00:00:00Z", None),
+        (None, "0999-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-05T00:00:00Z"),
+        ("9999-12-01T00:00:00Z", None),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_window_at_the_edge_of_the_calendar_is_empty_and_no_fault(
+    api: Api, crowd: Crowd, start: str | None, end: str | None
+) -> None:
+    api.property(crowd.property_id)
+    for path, query in (
+        ("/visits", {}),
+        ("/visits", {"propertyId": crowd.property_id}),
+        ("/visits", {"agentId": crowd.agent_id}),
+        (f"/properties/{crowd.property_id}/busy", {}),
+    ):
+        answer = api.get(path, from_=start, to=end, **query)
+        assert answer.status_code == 200, answer.text
+        assert [] in answer.json().values()
+
+
+def test_all_of_time_is_a_window_for_one_property(api: Api, crowd: Crowd) -> None:
+    always = {"from_": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}
+    assert len(api.get("/visits", propertyId=crowd.property_id, **always).json()["items"]) == 5
+
+
+def test_a_window_looks_into_the_months_that_it_touches_and_no_others() -> None:
+    assert list(items.months_between("2027-11-30T00:00:00Z", "2028-01-01T00:00:00Z")) == [
+        "2027-11",
+        "2027-12",
+        "2028-01",
+    ]
+    assert list(items.months_between("9999-12-01T00:00:00Z", "9999-12-31T00:00:00Z")) == ["9999-12"]
+
+
 def test_the_link_header_leads_to_the_next_page(api: Api, crowd: Crowd) -> None:
     first = api.get("/visits", propertyId=crowd.property_id, limit=2, status="confirmed,cancelled", order="desc")
     target = first.links["next"]["url"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +31,8 @@ from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
 from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, Exporting
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
 HOSTILE = [
@@ -397,3 +401,9 @@ def test_text_that_lambda_would_blow_up_is_too_large() -> None:
 )
 def test_accept_is_read_as_http_says(header: str, taken: bool) -> None:
     assert accepts(header, "text/csv") is taken
+
+
+def test_requests_that_export_no_workbook_start_without_what_writes_them() -> None:
+    loaded = "import sys, app; print([name for name in sys.modules if name.startswith('xlsxwriter')])"
+    ran = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
