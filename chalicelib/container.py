@@ -114,21 +114,27 @@ def wire(
     )
 
 
+def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: Visits | None = None) -> Services:
+    """Services over the repositories of one table; the tests put another repository of visits in."""
+    return wire(
+        properties=DynamoProperties(table),
+        visits=visits or DynamoVisits(table),
+        records=DynamoIdempotencyRecords(table),
+        keys=DynamoSigningKeys(table),
+        intakes=DynamoIntakes(table),
+        calendar_tokens=DynamoCalendarTokens(table),
+        queue=queue,
+        store=table,
+        clock=clock,
+    )
+
+
 @cache
 def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
     table = Table(boto3.client("dynamodb", config=CLIENT), settings.table_name)
-    return wire(
-        properties=DynamoProperties(table),
-        visits=DynamoVisits(table),
-        records=DynamoIdempotencyRecords(table),
-        keys=DynamoSigningKeys(table),
-        intakes=DynamoIntakes(table),
-        calendar_tokens=DynamoCalendarTokens(table),
-        queue=SqsQueue(boto3.client("sqs", config=CLIENT), settings.queue_name),
-        store=table,
-    )
+    return over(table, SqsQueue(boto3.client("sqs", config=CLIENT), settings.queue_name))
 
 
 @cache

@@ -14,12 +14,7 @@ import pytest
 from chalice.config import Config
 
 import app as entry
-from chalicelib.container import CLIENT, Services, utc_now, wire
-from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
-from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.keys import DynamoSigningKeys
-from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.container import CLIENT, Services, over, utc_now
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
@@ -109,17 +104,8 @@ def serve(
     # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)
-    services = wire(
-        properties=DynamoProperties(store),
-        visits=visits(store),
-        records=DynamoIdempotencyRecords(store),
-        keys=DynamoSigningKeys(store),
-        intakes=DynamoIntakes(store),
-        calendar_tokens=DynamoCalendarTokens(store),
-        queue=SqsQueue(sqs, table.environment["QUEUE_NAME"]),
-        store=store,
-        clock=clock,
-    )
+    queue = SqsQueue(sqs, table.environment["QUEUE_NAME"])
+    services = over(store, queue, clock, visits(store))
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),

@@ -14,16 +14,10 @@ import boto3
 from chalice.app import SQSEvent
 
 import app as entry
-from chalicelib.container import CLIENT, Services, utc_now, wire
+from chalicelib.container import CLIENT, Services, over, utc_now
 from chalicelib.edge.messages import work_off
-from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
-from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.keys import DynamoSigningKeys
-from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
-from chalicelib.repositories.visits import DynamoVisits
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -188,17 +182,7 @@ def services_over(
 ) -> Services:
     """The services as the container wires them, over these clients, or over a table and a queue made of them."""
     store = store or Table(dynamodb, table.name)
-    return wire(
-        properties=DynamoProperties(store),
-        visits=DynamoVisits(store),
-        records=DynamoIdempotencyRecords(store),
-        keys=DynamoSigningKeys(store),
-        calendar_tokens=DynamoCalendarTokens(store),
-        intakes=DynamoIntakes(store),
-        queue=queue or SqsQueue(sqs, table.environment["QUEUE_NAME"]),
-        store=store,
-        clock=clock,
-    )
+    return over(store, queue or SqsQueue(sqs, table.environment["QUEUE_NAME"]), clock)
 
 
 @contextlib.contextmanager
