@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,24 +11,16 @@ import httpx
 import pytest
 
 import app as entry
-from chalicelib.container import utc_now
 from chalicelib.domain.access import Scope
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.edge.access import PUBLIC
 from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.table import Table
-from tests.integration.access import access_to, bearer
+from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.api import Api, serve
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-SCOPES = [str(scope) for scope in Scope]
-STRANGERS = ["no key", "garbage", "another scheme", "huge", "expired", "revoked", "wrong secret"]
-KEYS = [*STRANGERS, *SCOPES]
 ROUTES = sorted(entry.required)
-
-Headers = dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +32,7 @@ def api(table: FreshTable) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def headers(api: Api, table: FreshTable) -> dict[str, Headers]:
-    """What each kind of caller sends."""
-    access = access_to(api.dynamodb, table.name)
-    expired, _ = made = access.issue("expired", Scope)
-    repository = DynamoApiKeys(Table(api.dynamodb, table.name))
-    repository.save(replace(expired, expires_at=utc_now() - timedelta(seconds=1)))
-    revoked = access.issue("revoked", Scope)
-    access.revoke(revoked[0].id)
-    _, good = access.issue("good", Scope)
-    return {
-        "no key": {},
-        "garbage": {"Authorization": "Bearer pv_' OR 1=1 --"},
-        "another scheme": {"Authorization": f"Basic {good.text}"},
-        "huge": {"Authorization": "Bearer " + "A" * 8000},
-        "expired": {"Authorization": f"Bearer {made[1].text}"},
-        "revoked": {"Authorization": f"Bearer {revoked[1].text}"},
-        "wrong secret": {"Authorization": f"Bearer {good.text[:-2]}AA"},
-        **{scope: bearer(access, [Scope(scope)], name=f"only-{scope}") for scope in SCOPES},
-    }
-
-
-def call(api: Api, method: str, path: str, headers: Headers) -> httpx.Response:
-    """A request that gets as far as the key lets it; the body is one that no route takes."""
-    somewhere = re.sub(r"\{\w+\}", "018f0000-0000-7000-8000-000000000000", path)
-    return api.http.request(method, somewhere, headers=headers, content=b"" if method == "GET" else b"[]")
+    return headers_of(api.dynamodb, table.name)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -73,25 +40,14 @@ def call(api: Api, method: str, path: str, headers: Headers) -> httpx.Response:
 def test_a_route_opens_to_its_scope_and_to_nothing_else(
     api: Api, headers: dict[str, Headers], method: str, path: str, key: str
 ) -> None:
-    answer = call(api, method, path, headers[key])
-    wanted = entry.required[method, path]
-    if wanted == PUBLIC or key == wanted:
-        assert answer.status_code not in (401, 403), answer.text
-        return
-    expected, slug = (401, "unauthorized") if key in STRANGERS else (403, "insufficient-scope")
-    assert answer.status_code == expected, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="visits"')
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json()["type"] == f"urn:visits:problem:{slug}"
-    assert answer.json()["status"] == expected
+    check_door(call(api.http, method, path, headers[key]), entry.required[method, path], key)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
 def test_a_method_that_a_route_does_not_have_opens_nothing(api: Api, path: str, method: str) -> None:
     if (method, path) not in entry.required:
-        assert call(api, method, path, {}).status_code in (401, 404, 405)
+        assert call(api.http, method, path, {}).status_code in (401, 404, 405)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +65,7 @@ def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
         raise StoreBusy
 
     monkeypatch.setattr(DynamoApiKeys, "find", busy)
-    answer = call(api, "GET", "/visits", headers["read"])
+    answer = call(api.http, "GET", "/visits", headers["read"])
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
     assert answer.json()["type"] == "urn:visits:problem:store-busy"
@@ -118,7 +74,7 @@ def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
 def test_every_answer_forbids_to_keep_it_and_to_guess_its_type(api: Api, headers: dict[str, Headers]) -> None:
     for path in ("/health", "/visits", "/visits/nothing", "/nowhere"):
         for key in ("read", "no key"):
-            answer = call(api, "GET", path, headers[key])
+            answer = call(api.http, "GET", path, headers[key])
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Strict-Transport-Security"].startswith("max-age=")

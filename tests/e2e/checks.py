@@ -1,0 +1,190 @@
+"""What callers do with the deployed API, one purpose a check; a check that fails raises AssertionError.
+
+Every check comes with a key of its own, which the gateway has not remembered from another, and makes what it needs
+itself. So each can be made alone, in any order and again, also while something is not allowed that it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from tests.e2e.deployment import PATIENCE_SECONDS, Deployment
+from tests.integration.intake import partner_message
+
+DAY: Final = "2027-03-12"
+ALL_DAY: Final = {"from": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:59:00Z"}
+HOUSE: Final = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
+
+
+class Caller:
+    """Somebody with a key, and the deployment to look at what they caused."""
+
+    def __init__(self, deployment: Deployment, http: httpx.Client) -> None:
+        self.deployment = deployment
+        self._http = http
+        self._endpoint = deployment.aws.endpoint
+
+    def call(self, status: int, method: str, path: str, body: object = None, **more: Any) -> Any:
+        """Calls a path of the API, or a link that it gave; gives the document, if the answer is one."""
+        answer = self.answer(status, method, path, body, **more)
+        return answer.json() if answer.content and "json" in answer.headers["Content-Type"] else None
+
+    def answer(self, status: int, method: str, path: str, body: object = None, **more: Any) -> httpx.Response:
+        # Links begin with the stage of the gateway and are taken as they are.
+        address = f"{self._endpoint}{path}" if path.startswith("/api/") else path
+        given: dict[str, Any] = {} if body is None else {"json": body}
+        answer = self._http.request(method, address, **given, **more)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer
+
+    def house(self) -> str:
+        """A property that nobody else knows."""
+        registered = self.call(201, "POST", "/properties", HOUSE | {"id": f"house-{secrets.token_hex(4)}"})
+        return str(registered["id"])
+
+    def book(self, house: str, hour: int, **more: object) -> str:
+        """A visit; gives back its id."""
+        return str(self.call(201, "POST", "/visits", visit(house, hour, **more))["id"])
+
+
+def visit(house: str, hour: int, **more: object) -> dict[str, object]:
+    return {"propertyId": house, "date": f"{DAY}T{hour:02}:00:00Z", "visitor": {"name": "Ada"}, **more}
+
+
+def until(done: Callable[[], bool], what: str, failed: Callable[[], bool] = lambda: False) -> None:
+    """Waits until something is done, or until it is known to have failed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert not failed(), f"it failed: {what}"
+        assert time.monotonic() < deadline, f"it does not come to an end: {what}"
+        time.sleep(0.1)
+
+
+def register(caller: Caller) -> None:
+    house = caller.house()
+    caller.call(201, "PUT", f"/properties/{house}-2", HOUSE, headers={"If-None-Match": "*"})
+    caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"capacity": 2}, headers={"If-Match": "*"})
+    assert caller.call(200, "GET", f"/properties/{house}")["capacity"] == 2
+
+
+def book(caller: Caller) -> None:
+    house = caller.house()
+    first = visit(house, 9)
+    once = {"Idempotency-Key": secrets.token_hex(8)}
+    booked = caller.answer(201, "POST", "/visits", first, headers=once)
+    assert caller.call(201, "POST", "/visits", first, headers=once)["id"] == booked.json()["id"]
+    taken = caller.answer(409, "POST", "/visits", first)
+    assert taken.headers["Content-Type"] == "application/problem+json"
+    assert taken.json()["type"] == "urn:visits:problem:slot-taken"
+    assert caller.call(200, "GET", booked.headers["Location"])["id"] == booked.json()["id"]
+
+
+def change(caller: Caller) -> None:
+    house = caller.house()
+    one = caller.book(house, 9, notes="Bell")
+    moved = caller.call(200, "PATCH", f"/visits/{one}", {"date": f"{DAY}T11:00:00Z"}, headers={"If-Match": "*"})
+    assert moved["date"].startswith(f"{DAY}T1")
+    caller.book(house, 9)
+    cancelled = caller.call(200, "PUT", f"/visits/{one}/status", {"status": "cancelled", "reason": "ill"})
+    assert cancelled["status"] == "cancelled"
+    caller.call(204, "DELETE", f"/visits/{one}/visitor")
+    assert "Ada" not in json.dumps(caller.call(200, "GET", f"/visits/{one}"))
+
+
+def list_all(caller: Caller) -> None:
+    house = caller.house()
+    agent = f"agent-{house}"
+    booked = [caller.book(house, hour, agentId=agent) for hour in (9, 10)]
+
+    def found(path: str, query: Mapping[str, object]) -> bool:
+        """Whether the pages have both visits, the first one first."""
+        page = caller.call(200, "GET", path, params={**ALL_DAY, **query, "limit": 1})
+        rest = caller.call(200, "GET", path, params={**ALL_DAY, **query, "limit": 1, "cursor": page["nextCursor"]})
+        return [item["id"] for item in page["items"] + rest["items"]] == booked
+
+    for query in ({"propertyId": house}, {"agentId": agent}):
+        until(lambda query=query: found("/visits", query), f"the visits of {query}")  # type: ignore[misc] # bound now
+    assert caller.call(200, "GET", "/visits", params={**ALL_DAY, "limit": 100})["items"]
+    assert caller.call(200, "GET", "/properties")["items"]
+    assert caller.call(200, "GET", f"/properties/{house}/busy", params=ALL_DAY)["busy"]
+
+
+def export(caller: Caller) -> None:
+    house = caller.house()
+    one = caller.book(house, 9)
+
+    def rows() -> str:
+        query = {**ALL_DAY, "propertyId": house, "format": "csv"}
+        answer = caller.answer(200, "GET", "/visits/export", params=query)
+        assert answer.headers["Content-Type"].startswith("text/csv")
+        return answer.text
+
+    until(lambda: one in rows(), "the row of the visit")
+
+
+def feed(caller: Caller) -> None:
+    house = caller.house()
+    one = caller.book(house, 9)
+    shared = caller.call(200, "PUT", f"/properties/{house}/calendar-token")
+
+    def calendar(status: int) -> str:
+        return caller.answer(status, "GET", shared["links"]["calendar"], headers={"Authorization": ""}).text
+
+    until(lambda: one in calendar(200), "the event of the visit")
+    assert "Ada" not in calendar(200)
+    caller.answer(204, "DELETE", f"/properties/{house}/calendar-token")
+    calendar(404)
+
+
+def intake(caller: Caller) -> None:
+    house = caller.house()
+    deployment = caller.deployment
+    failures = deployment.failures()
+    rows = [visit(house, 9), visit(house, 9), visit(house, 10)]
+    handed_in = caller.answer(202, "POST", "/intakes", {"visits": rows})
+    link = handed_in.headers["Location"]
+
+    def done() -> bool:
+        return bool(caller.call(200, "GET", link)["status"] == "done")
+
+    until(done, "the intake", lambda: deployment.failures() > failures)
+    results = caller.call(200, "GET", handed_in.json()["links"]["results"])["items"]
+    assert sorted(row["status"] for row in results) == ["created", "created", "rejected"]
+    until(lambda: deployment.messages() == 0, "the queue", lambda: deployment.failures() > failures)
+
+
+def acknowledge(caller: Caller) -> None:
+    """What the worker has finished is gone from the queue, although it failed for another message of the batch."""
+    house = caller.house()
+    deployment = caller.deployment
+    failures = deployment.failures()
+    with deployment.worker_paused():
+        for body in (partner_message(visit(house, 9)), "{"):
+            deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+    until(lambda: deployment.failures() > failures, "the batch with a message that nobody can read")
+    assert deployment.messages() == 1
+
+
+def look(caller: Caller) -> None:
+    """What anybody may look at, and the service's own state."""
+    assert caller.call(200, "GET", "/health", headers={"Authorization": ""}) == {"status": "ok"}
+    assert caller.call(200, "GET", "/openapi.json", headers={"Authorization": ""})["openapi"].startswith("3.")
+
+
+CHECKS: Final[Mapping[str, Callable[[Caller], None]]] = {
+    "register": register,
+    "book": book,
+    "change": change,
+    "list": list_all,
+    "export": export,
+    "feed": feed,
+    "intake": intake,
+    "acknowledge": acknowledge,
+    "look": look,
+}

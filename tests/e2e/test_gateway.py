@@ -1,0 +1,148 @@
+"""The packaged app on the embedded AWS, behind its gateway and under IAM: who gets in, what works, and what for.
+
+docs/policies.md has the table of what each statement of the policies is needed for; it is read from there and held
+against what really fails without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+import app as entry
+from devstack.emulator import ROOT
+from tests.e2e.checks import CHECKS, Caller
+from tests.e2e.deployment import STACK, STAGE, Deployment, caller, deployed
+from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
+from tools.policies import FUNCTIONS, policy
+
+Statement = tuple[str, str]
+"""A function and the Sid of a statement in its policy."""
+
+DOCUMENT: Final = ROOT / "docs" / "policies.md"
+ROUTES: Final = sorted(entry.required)
+
+STATEMENTS: Final = [
+    (function, statement["Sid"])
+    for function in FUNCTIONS
+    for statement in policy(function, STAGE)["Statement"]
+    if not all(action.startswith(("logs:", "xray:")) for action in statement["Action"])
+]
+NOT_PROVABLE_HERE: Final = [("api_handler", "NoApiKeys"), ("work_off_queue", "NoApiKeys")]
+"""Denials by the leading keys of an item, which the emulator cannot evaluate. Nothing else may be here."""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("deployment")) as running:
+        yield running
+
+
+# Who gets in
+
+
+@pytest.fixture(scope="module")
+def headers(deployment: Deployment) -> dict[str, Headers]:
+    return headers_of(deployment.client("dynamodb"), STACK)
+
+
+@pytest.fixture(scope="module")
+def stranger(deployment: Deployment) -> Iterator[httpx.Client]:
+    with caller(deployment, {}) as http:
+        yield http
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_route_of_the_gateway_opens_to_its_scope_and_to_nothing_else(
+    stranger: httpx.Client, headers: dict[str, Headers], method: str, path: str
+) -> None:
+    for key in KEYS:
+        answer = call(stranger, method, path, headers[key])
+        try:
+            check_door(answer, entry.required[method, path], key)
+        except AssertionError as wrong:
+            raise AssertionError(f"{method} {path} with {key}: {answer.status_code} {answer.text[:200]}") from wrong
+        assert answer.status_code < 500
+        assert answer.status_code < 400 or answer.headers["Content-Type"] == "application/problem+json"
+
+
+# What works
+
+
+def failing(deployment: Deployment, *names: str) -> Mapping[str, AssertionError]:
+    """Those of the checks that fail, and why."""
+    found: dict[str, AssertionError] = {}
+    access = access_to(deployment.client("dynamodb"), STACK)
+    for name in names or CHECKS:
+        deployment.sqs.purge_queue(QueueUrl=deployment.queue_url)
+        # A new key for each: what the gateway remembers of another one does not help it.
+        with caller(deployment, bearer(access, name=name)) as http:
+            try:
+                CHECKS[name](Caller(deployment, http))
+            except AssertionError as why:
+                found[name] = why
+    return found
+
+
+def test_the_policies_suffice_for_everything(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: set[tuple[str, str]] = set()
+    send = Caller.answer
+
+    def answer(self: Caller, status: int, method: str, path: str, *more: object, **rest: object) -> httpx.Response:
+        answered = send(self, status, method, path, *more, **rest)
+        if answered.is_success:
+            taken.add((method, answered.request.url.path.removeprefix("/api")))
+        return answered
+
+    monkeypatch.setattr(Caller, "answer", answer)
+    assert failing(deployment) == {}
+    for method, path in ROUTES:
+        shape = re.sub(r"\{\w+\}", "[^/]+", path)
+        assert any(m == method and re.fullmatch(shape, p) for m, p in taken), f"no check takes {method} {path}"
+
+
+# What each statement is for
+
+
+def table(document: Path = DOCUMENT) -> dict[Statement, list[str]]:
+    """What the document says: the checks that fail without a statement."""
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {(function, sid): re.findall(r"`(\w+)`", checks) for function, sid, checks in rows}
+
+
+def test_every_statement_is_in_the_table_and_needed_by_some_check_or_named_as_not_provable() -> None:
+    said = table()
+    assert list(said) == STATEMENTS
+    assert [statement for statement in STATEMENTS if not said[statement]] == NOT_PROVABLE_HERE
+
+
+@pytest.mark.parametrize(("function", "sid"), [each for each in STATEMENTS if each not in NOT_PROVABLE_HERE])
+def test_without_a_statement_checks_fail(deployment: Deployment, function: str, sid: str) -> None:
+    with deployment.without(function, sid):
+        failed = failing(deployment)
+    assert list(failed) == table()[function, sid], failed
+    # One of them, for time's sake: each has passed with all statements in the test above.
+    assert failing(deployment, next(iter(failed))) == {}, "it was not the statement"
+
+
+@pytest.mark.parametrize(("function", "sid"), NOT_PROVABLE_HERE)
+def test_what_cannot_be_proven_here_is_a_denial_by_leading_keys(
+    deployment: Deployment, function: str, sid: str
+) -> None:
+    """The emulator lets through what the statement denies. Once it does not, the statement belongs into the table."""
+    _, whole = deployment.policy(function)
+    (statement,) = [statement for statement in whole["Statement"] if statement["Sid"] == sid]
+    assert statement["Effect"] == "Deny"
+    assert [list(keys) for keys in statement["Condition"].values()] == [["dynamodb:LeadingKeys"]]
+    key_item = {"pk": {"S": "K#0123456789abcdef"}, "sk": {"S": "K"}}
+    with deployment.as_somebody_with(whole) as dynamodb:
+        dynamodb.get_item(TableName=STACK, Key=key_item)
+        # It does look at the policy.
+        with pytest.raises(ClientError, match="AccessDenied"):
+            dynamodb.delete_item(TableName=STACK, Key=key_item)
