@@ -20,6 +20,7 @@ from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from devstack.server import serving
 from tests.contract import check
+from tests.integration import persons
 from tests.integration.access import access_to, bearer
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def serve(
                 timeout=PATIENCE,
                 limits=httpx.Limits(max_connections=50),
                 headers=bearer(keys),
-                event_hooks={"response": [check]},
+                event_hooks={"request": [persons.remember], "response": [check, persons.not_in_results]},
             ) as http,
         ):
             yield Api(http, services, dynamodb)

@@ -11,6 +11,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from devstack.data_stack import create_table
 from devstack.emulator import REGION, emulator
+from tests.integration.persons import nobody_is_logged
 
 _stages = itertools.count(1)
 
@@ -63,3 +64,9 @@ def table(aws: str, account: str) -> FreshTable:
             "AWS_SECRET_ACCESS_KEY": account,
         },
     )
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_logged() -> Iterator[None]:
+    with nobody_is_logged():
+        yield
