@@ -207,7 +207,7 @@ def property_created(request: Request, property: Property, replayed: bool = Fals
 @Contract(
     takes=BookVisitInput,
     gives={201: VisitOutput, 202: IntakeOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken),
+    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.HandedIn),
     idempotent=True,
 )
 def book_visit() -> Response:
@@ -218,10 +218,11 @@ def book_visit() -> Response:
     """
     request = current()
     body = parsing.parse_body(BookVisitInput, request)
-    if prefers_async(request):
-        intake = services().intake.hand_in(submission_of_one(request, body))
-        return accepted(request, intake, preference_applied=True)
     key = parsing.idempotency_key(request, body)
+    if prefers_async(request):
+        row = submission_of_one(request, body)
+        if services().intake.reserve(row, key):
+            return accepted(request, services().intake.hand_in(row), preference_applied=True)
     outcome = services().booking.book(body.to_command(), key)
     visit = outcome.result
     return created(request, VisitOutput.of(visit), etag(visit.version), "visits", visit.id, replayed=outcome.replayed)

@@ -105,7 +105,7 @@ def wire(
         listing=Listing(properties, visits, clock),
         exporting=Exporting(visits),
         feeds=Feeds(properties, visits, calendar_tokens, clock),
-        intake=IntakeDesk(intakes, queue, signer, clock),
+        intake=IntakeDesk(intakes, queue, once, signer, clock),
         worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
         queue=queue,
         signer=signer,

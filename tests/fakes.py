@@ -167,6 +167,13 @@ class FakeIdempotencyRecords:
             record = self._memory.records.get(record_id)
         return record if record and record.expires_at > now else None
 
+    def add(self, record: IdempotencyRecord, now: datetime) -> None:
+        with self._memory.lock:
+            earlier = self._memory.records.get(record.id)
+            if earlier is not None and earlier.expires_at > now:
+                raise AlreadyDone
+            self._memory.records[record.id] = record
+
 
 @dataclass
 class FakeSigningKeys:

@@ -13,9 +13,10 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -45,11 +46,9 @@ class Batch:
 
     rows: tuple[Row, ...]
     visits: tuple[dict[str, Any], ...]
-
-    @property
-    def key(self) -> str:
-        """The Idempotency-Key: the same visits always have the same."""
-        return f"import-{hashlib.sha256(_canonical(self.visits)).hexdigest()}"
+    key: str = field(default_factory=lambda: f"import-{uuid.uuid4()}")
+    """The Idempotency-Key: of this run alone. A later run is a new intake, whose rows are known by their externalId;
+    so what was rejected then gets another chance, and nothing is booked twice."""
 
 
 @dataclass(frozen=True)

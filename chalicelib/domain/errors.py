@@ -102,6 +102,11 @@ class KeyReused(Refused):
 
 
 @dataclass
+class HandedIn(Refused):
+    """The request was handed in to be booked later, and there is no visit of it so far."""
+
+
+@dataclass
 class VersionMismatch(Refused):
     """Somebody changed the thing since the caller read it."""
 

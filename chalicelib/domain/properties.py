@@ -72,7 +72,8 @@ class Property:
         revised = visit.changed(change, address=self.details.address, now=now)
         if not visit.moves_to(revised):
             return revised
-        self.check_takes_visits()
+        if not set(revised.quarters) <= set(visit.quarters):
+            self.check_takes_visits()
         check_horizon(revised.date, now)
         return replace(revised, time_zone=self.details.time_zone)
 

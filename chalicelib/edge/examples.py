@@ -28,6 +28,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.StoreBusy, ...]] = (
     errors.VisitNotStarted(_START),
     errors.SlotsReleased("cancelled", ["date"]),
     errors.KeyReused(),
+    errors.HandedIn(),
     errors.VersionMismatch(),
     errors.PreconditionRequired("If-Match"),
     errors.ExportTooLarge("rows", 10_000),

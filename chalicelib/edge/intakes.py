@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ def _members(raw: bytes) -> list[Any]:
 def _lines(raw: bytes) -> list[Any]:
     """Newline-delimited JSON: an object a line, empty lines aside."""
     rows = []
-    for number, line in enumerate(raw.split(b"\n"), 1):
+    for number, line in enumerate(raw.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
         if not line.strip():
             continue
         try:

@@ -172,6 +172,14 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 "Idempotency-Key reused",
                 "This Idempotency-Key came with another payload before. Use a new key for a new request.",
             )
+        case errors.HandedIn():
+            return problem_response(
+                409,
+                "handed-in",
+                "Handed in",
+                "This Idempotency-Key came with Prefer: respond-async before, and the visit is not booked, or not yet."
+                " Send it with that preference again to be told its intake.",
+            )
         case errors.VersionMismatch():
             return problem_response(
                 412,

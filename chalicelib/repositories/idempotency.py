@@ -19,6 +19,14 @@ class DynamoIdempotencyRecords:
         record = items.idempotency_of(item) if item else None
         return record if record and record.expires_at > now else None
 
+    def add(self, record: IdempotencyRecord, now: datetime) -> None:
+        """1 write unit."""
+        (write,) = remember(record, now)
+        try:
+            self._table.put(write)
+        except ConditionsFailed as failed:
+            raise AlreadyDone from failed
+
 
 def remember(once: IdempotencyRecord | None, now: datetime) -> list[Write]:
     """The write that makes a second success under the same key impossible until the first has expired."""

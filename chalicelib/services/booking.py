@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.domain.errors import StoreBusy, VersionMismatch, VisitNotFound
+from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
 from chalicelib.services.once import Once, Outcome
@@ -41,7 +41,14 @@ class Booking:
         def attempt(once: IdempotencyRecord | None) -> Visit:
             return self._book(command, visit_id, None, once)
 
-        return self._once.run(key, visit_id, attempt, recall=self._visits.get)
+        return self._once.run(key, visit_id, attempt, recall=self._recalled)
+
+    def _recalled(self, visit_id: str) -> Visit:
+        """The visit of an earlier request; one that was handed in may not be booked yet, or never will be."""
+        visit = self.find(visit_id)
+        if visit is None:
+            raise HandedIn
+        return visit
 
     def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.errors import KeyReused
-from chalicelib.domain.intakes import Intake, IntakeNotFound, Manifest, RowOutcome, chunks, intake_id
+from chalicelib.domain.idempotency import IdempotencyKey
+from chalicelib.domain.intakes import Intake, IntakeNotFound, Manifest, RowOutcome, chunks, intake_id, row_visit_id
 from chalicelib.domain.listing import Page
 from chalicelib.domain.signatures import Signature
+from chalicelib.services.once import Once
 from chalicelib.services.ports import Clock, Intakes, Queue
 from chalicelib.services.signing import Signer
 
@@ -27,9 +29,10 @@ class Submission:
 
 
 class IntakeDesk:
-    def __init__(self, intakes: Intakes, queue: Queue, signer: Signer, clock: Clock) -> None:
+    def __init__(self, intakes: Intakes, queue: Queue, once: Once, signer: Signer, clock: Clock) -> None:
         self._intakes = intakes
         self._queue = queue
+        self._once = once
         self._signer = signer
         self._clock = clock
 
@@ -47,6 +50,16 @@ class IntakeDesk:
             self._queue.send([message.text for message in messages])
             self._intakes.mark_sent(manifest.id)
         return Intake.of(manifest, self._intakes.summaries(manifest.id))
+
+    def reserve(self, submission: Submission, key: IdempotencyKey | None) -> bool:
+        """For an intake of one: makes its key stand for the visit to come, however the same request comes again.
+
+        False when it stands for a visit that was booked at once. Raises KeyReused.
+        """
+        if key is None:
+            return True
+        visit_id = row_visit_id(submission.caller, None, _identity(submission, None), 0)
+        return self._once.reserve(key, visit_id) == visit_id
 
     def look_up(self, id: str) -> Intake:
         """Raises IntakeNotFound."""
@@ -80,7 +93,8 @@ class IntakeDesk:
         return self._intakes.open(manifest)
 
 
-def _identity(submission: Submission, signature: Signature) -> str:
-    if submission.key is not None:
-        return intake_id("key", submission.caller, submission.route, submission.key)
+def _identity(submission: Submission, signature: Signature | None) -> str:
+    """By the caller's key or, where there is none, by a signature of the payload."""
+    if signature is None or submission.key is not None:
+        return intake_id("key", submission.caller, submission.route, submission.key or "")
     return intake_id("body", submission.caller, submission.route, signature.value.hex())

@@ -45,7 +45,7 @@ class Once:
         """
         if key is None:
             return Outcome(attempt(None))
-        record = IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), self._clock() + KEPT)
+        record = self._record(key, resource_id)
         try:
             return Outcome(attempt(record))
         except Refused as refused:
@@ -54,6 +54,27 @@ class Once:
                 raise StoreBusy from refused
             if earlier is None:
                 raise
+        return Outcome(recall(self._resource(key, earlier)), replayed=True)
+
+    def reserve(self, key: IdempotencyKey, resource_id: str) -> str:
+        """Makes the key stand for a resource that is made later; gives the one that it stands for, now or before.
+
+        Raises KeyReused when the earlier payload was another one.
+        """
+        record = self._record(key, resource_id)
+        try:
+            self._records.add(record, self._clock())
+        except AlreadyDone as done:
+            earlier = self._records.find(key.id, self._clock())
+            if earlier is None:
+                raise StoreBusy from done
+            return self._resource(key, earlier)
+        return resource_id
+
+    def _record(self, key: IdempotencyKey, resource_id: str) -> IdempotencyRecord:
+        return IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), self._clock() + KEPT)
+
+    def _resource(self, key: IdempotencyKey, earlier: IdempotencyRecord) -> str:
         if not self._signer.verifies(PURPOSE, key.payload, earlier.fingerprint):
             raise KeyReused
-        return Outcome(recall(earlier.resource_id), replayed=True)
+        return earlier.resource_id

@@ -67,6 +67,9 @@ class IdempotencyRecords(Protocol):
     def find(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         """Strongly consistent; None once expired."""
 
+    def add(self, record: IdempotencyRecord, now: datetime) -> None:
+        """For a request whose work is done later. Raises AlreadyDone when there is a record that has not expired."""
+
 
 class ApiKeys(Protocol):
     """The keys that callers present."""

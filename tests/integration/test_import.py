@@ -127,6 +127,20 @@ def test_a_file_that_has_grown_and_been_sorted_books_only_what_is_new(
     assert "1 booked, 3 there already, 0 rejected" in capsys.readouterr().out
 
 
+def test_what_was_rejected_is_tried_again_by_the_next_run(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = ndjson(tmp_path, {"propertyId": "again-1", "date": DATE.format(2, 9)})
+    with site.working():
+        assert site.run(file) == importer.REJECTED
+        site.api.property("again-1")
+        assert site.run(file) == importer.OK
+        assert "1 booked, 0 there already, 0 rejected" in capsys.readouterr().out
+        assert site.run(file) == importer.OK
+    assert "0 booked, 1 there already, 0 rejected" in capsys.readouterr().out
+    assert booked(site.api, "again-1") == 1
+
+
 def test_many_rows_go_in_as_several_intakes_with_progress_to_the_end(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

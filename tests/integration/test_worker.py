@@ -584,6 +584,32 @@ def test_a_visit_handed_in_with_respond_async_is_an_intake_of_one(api: Api, box:
     assert api.get(f"/visits/{result['visitId']}").json()["visitor"] == {"name": "Ada"}
 
 
+@pytest.mark.parametrize("later_first", [True, False], ids=["handed in, then at once", "at once, then handed in"])
+def test_a_key_books_one_visit_whether_now_or_later(api: Api, box: Mailbox, house: str, later_first: bool) -> None:
+    wish, key = row(house, 0), {"Idempotency-Key": f"either-{later_first}"}
+    later = key | {"Prefer": "respond-async"}
+    if later_first:
+        location = api.http.post("/visits", json=wish, headers=later).headers["Location"]
+        waiting = api.http.post("/visits", json=wish, headers=key)
+        assert (waiting.status_code, waiting.json()["type"]) == (409, "urn:visits:problem:handed-in")
+        box.work()
+        assert counts(api, location) == ("done", 1, 1, 0, 0)
+        again = api.http.post("/visits", json=wish, headers=key)
+    else:
+        assert api.http.post("/visits", json=wish, headers=key).status_code == 201
+        again = api.http.post("/visits", json=wish, headers=later)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+    assert [visit["id"] for visit in visits_at(api, house)] == [again.json()["id"]]
+    other = api.http.post("/visits", json=wish | {"notes": "other"}, headers=later)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:visits:problem:idempotency-key-reused")
+
+
+def test_lines_may_begin_with_a_byte_order_mark(api: Api, house: str) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(row(house, 0)).encode()
+    answer = api.http.post("/intakes", content=body, headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status_code == 202, answer.text
+
+
 def test_a_visit_that_cannot_be_one_is_refused_at_once_also_with_respond_async(
     api: Api, box: Mailbox, house: str
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_closed_property_receives_nobody_but_lets_notes_change() -> None:
     with pytest.raises(VisitsNotAllowed):
         closed.revise(visit, ChangeVisit(date=TEN + minutes(15)), NOW)
     assert closed.revise(visit, ChangeVisit(notes="n"), NOW).notes == "n"
+    assert closed.revise(visit, ChangeVisit(duration_minutes=10), NOW).duration_minutes == 10
 
 
 @pytest.mark.parametrize(
