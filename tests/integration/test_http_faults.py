@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
 VISITOR = {"name": "Zara Geheim", "email": "zara@example.com", "phone": "+49 30 777"}
-PERSONAL = ("Zara", "zara@", "777", "Zuckerrohr")
+PERSONAL = ("Zara", "zara@", "30 777", "Zuckerrohr")
 
 
 @pytest.fixture(scope="module")
