@@ -27,7 +27,7 @@ help: ## list the targets
 run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
 
-test: setup static ## everything: formatting, lint, types, import rules and all tests
+test: setup .venv-lint/.installed static ## everything: formatting, lint, types, import rules and all tests
 	@$(BIN)/python -m pytest tests -n 2
 
 check: setup static ## what to run before every commit: formatting, lint, types, import rules, unit tests
@@ -97,7 +97,7 @@ fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=
 setup: .venv/.installed .venv-aws/.installed ## install what developing needs (done by the others too)
 
 clean: ## remove what can be made again; the data of make run in .state stays
-	@rm -rf .venv .venv-aws .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build
+	@rm -rf .venv .venv-aws .venv-lint .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: requirements.txt requirements-dev.txt devstack/venv.sh
@@ -105,3 +105,6 @@ clean: ## remove what can be made again; the data of make run in .state stays
 
 .venv-aws/.installed: devstack/requirements.txt devstack/venv.sh
 	@sh devstack/venv.sh .venv-aws devstack/requirements.txt
+
+.venv-lint/.installed: tests/cicd/requirements.txt devstack/venv.sh
+	@sh devstack/venv.sh .venv-lint tests/cicd/requirements.txt
