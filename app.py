@@ -35,6 +35,7 @@ from chalicelib.edge.intakes import (
     submission,
     submission_of_one,
 )
+from chalicelib.edge.journal import Function, faults_told, note, one_line_each, told
 from chalicelib.edge.messages import work_off
 from chalicelib.edge.outputs import (
     BusyOutput,
@@ -53,8 +54,10 @@ from chalicelib.edge.queries import BusyQuery, ExportQuery, FeedQuery, NoQuery, 
 from chalicelib.edge.urls import all_visits_url
 from chalicelib.settings import origins_of_stage, queue_of_stage
 
-app = Chalice(app_name="visits")
+# The journal says what there is to say; Chalice would log the messages of exceptions.
+app = Chalice(app_name="visits", configure_logs=False)
 app.api.binary_types[:] = exports.BINARY_TYPES
+app.middleware("http")(one_line_each)
 app.middleware("http")(shared_with(origins_of_stage(os.environ)))
 app.middleware("http")(shape_framework_answers)
 
@@ -65,8 +68,9 @@ required: dict[tuple[str, str], Scope | Public] = {}
 
 
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
+@faults_told(Function.AUTHORIZER)
 def bearer_key(request: AuthRequest) -> AuthResponse:
-    return admission(access().authenticate(bearer_token(request.token)))
+    return told(admission(access().authenticate(bearer_token(request.token))))
 
 
 def route(method: str, path: str, scope: Scope | Public) -> Callable[[View], View]:
@@ -218,6 +222,7 @@ def book_visit() -> Response:
     """
     request = current()
     body = parsing.parse_body(BookVisitInput, request)
+    note(propertyId=body.property_id)
     key = parsing.idempotency_key(request, body)
     if prefers_async(request):
         row = submission_of_one(request, body)
@@ -356,6 +361,7 @@ def list_results(intake_id: str) -> Response:
 
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
+@faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> None:
     work_off(event, services().worker, services().queue, services().clock)
 

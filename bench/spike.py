@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import os
 import threading
 import time
@@ -110,6 +111,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6, help="how long the spike lasts")
     parser.add_argument("--figure", type=Path, default=FIGURE, help="where the picture goes")
     arguments = parser.parse_args()
+    # A line for each batch would bury the result.
+    logging.getLogger("visits").setLevel(logging.WARNING)
     with emulator() as aws:
         create_data_stack(aws.endpoint, STAGE)
         app, _ = load_app(STAGE, {"AWS_ENDPOINT_URL": aws.endpoint})

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+
+class Misconfigured(Exception):
+    """Environment variables are missing or wrong. Which ones, not what they say: some of them are secrets."""
+
+    def __init__(self, variables: list[str]) -> None:
+        super().__init__(f"Missing or wrong: {', '.join(variables)}")
+        self.variables = variables
 
 
-class Settings(BaseModel):
-    """What a stage is told by `.chalice/config.json`. The AWS region and credentials are boto3's own business."""
+_ALLOWED: Final = {
+    "STAGE": re.compile(r"[a-z][a-z0-9-]{0,15}"),
+    "TABLE_NAME": re.compile(r".{3,255}"),
+    "QUEUE_NAME": re.compile(r".{1,80}"),
+}
 
-    model_config = ConfigDict(frozen=True)
 
-    stage: str = Field(alias="STAGE", pattern=r"^[a-z][a-z0-9-]{0,15}$")
-    table_name: str = Field(alias="TABLE_NAME", min_length=3, max_length=255)
-    queue_name: str = Field(alias="QUEUE_NAME", min_length=1, max_length=80)
+@dataclass(frozen=True)
+class Settings:
+    """What a stage is told by `.chalice/config.json`. The AWS region and credentials are botocore's own business."""
+
+    stage: str
+    table_name: str
+    queue_name: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises pydantic's ValidationError, which names the variable that is missing or wrong."""
-        return cls.model_validate(dict(environment))
+        """Raises Misconfigured."""
+        wrong = [name for name, allowed in _ALLOWED.items() if not allowed.fullmatch(environment.get(name, ""))]
+        if wrong:
+            raise Misconfigured(wrong)
+        return cls(environment["STAGE"], environment["TABLE_NAME"], environment["QUEUE_NAME"])
 
 
 def queue_of_stage(environment: Mapping[str, str]) -> str:
@@ -30,3 +48,14 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))
+
+
+def stage_of(environment: Mapping[str, str]) -> str:
+    """The stage, for what must be told even when the settings are wrong."""
+    return environment.get("STAGE") or "unknown"
+
+
+def trace_of(environment: Mapping[str, str]) -> str | None:
+    """X-Ray's id of the trace that this invocation belongs to: Lambda says it anew each time, if tracing is on."""
+    header = environment.get("_X_AMZN_TRACE_ID", "")
+    return next((part[5:] for part in header.split(";") if part.startswith("Root=")), None)

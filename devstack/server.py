@@ -315,7 +315,8 @@ def main() -> None:
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stderr)
-    for chatty in ("botocore", "boto3", "urllib3"):
+    # Of the app's own lines only those that warn: what is usual has a line of the server's, short and for people.
+    for chatty in ("botocore", "boto3", "urllib3", "visits"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     gateway: Gateway
     try:

@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="  worker: %(message)s", stream=sys.stderr)
-    for chatty in ("botocore", "boto3", "urllib3"):
+    for chatty in ("botocore", "boto3", "urllib3", "visits"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     stop = threading.Event()
     _stop_on(stop)

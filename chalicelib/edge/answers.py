@@ -5,6 +5,8 @@ from __future__ import annotations
 from chalice.app import Request, Response
 
 from chalicelib.domain.visits import Visit
+from chalicelib.edge.headers import REPLAYED
+from chalicelib.edge.journal import note
 from chalicelib.edge.outputs import Output, VisitOutput
 from chalicelib.edge.preconditions import etag, unchanged_since
 from chalicelib.edge.urls import same_url, url
@@ -13,6 +15,7 @@ JSON = "application/json"
 
 
 def json_answer(output: Output, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    note(**output.about())
     return Response(output.json_text(), status_code=status, headers={"Content-Type": JSON, **(headers or {})})
 
 
@@ -27,7 +30,7 @@ def created(request: Request, output: Output, tag: str, *path: str, replayed: bo
     """201 with Location; a replay says so."""
     headers = {"ETag": tag, "Location": url(request, *path)}
     if replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     return json_answer(output, headers, status=201)
 
 

@@ -14,6 +14,9 @@ SECURITY: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
 }
 
+REPLAYED: Final = "Idempotency-Replayed"
+"""Says that the answer is that of an earlier request under the same Idempotency-Key."""
+
 
 def secured(response: Response) -> Response:
     """The response with the headers that every answer has; what it says itself stands."""

@@ -180,7 +180,13 @@ class Input(BaseModel):
     """What to say of a field that is refused though we know it."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, hide_input_in_errors=True, frozen=True
+        extra="forbid",
+        strict=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+        frozen=True,
+        # A cold start makes only the models that its first request needs.
+        defer_build=True,
     )
 
 

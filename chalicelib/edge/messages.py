@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
@@ -15,18 +17,16 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id
 from chalicelib.edge.inputs import UUID, Input, RowInput
+from chalicelib.edge.journal import Function, Plain, milliseconds_since, tell, tell_fault
 from chalicelib.edge.json import MalformedJson, parse_json
 from chalicelib.edge.parsing import validated
 from chalicelib.services.ports import Clock, Queue
-from chalicelib.services.work import Worker
+from chalicelib.services.work import Progress, Worker
 
 MARGIN: Final = timedelta(seconds=8)
 """What the worker keeps back of its time, to finish rows under way and to acknowledge."""
 
 MOST_FOREIGN_ROWS: Final = 100
-
-log = logging.getLogger("visits")
-
 
 ORIGINAL_ID: Final = "originalMessageId"
 """The message attribute of a dead letter that was sent again: the id that the message had at first."""
@@ -36,7 +36,7 @@ class UnreadableMessage(Exception):
     """A message that nobody can work off; it says why, but nothing of what was in it."""
 
 
-class Unfinished(Exception):
+class Unfinished(Plain):
     """Raised to the queue for what was not finished, so that it is handed out again."""
 
     def __init__(self, unfinished: int, total: int) -> None:
@@ -100,20 +100,53 @@ def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> Non
     A returned list of failures counts as success unless the event source expects one, and Chalice cannot say so;
     this way is right either way.
     """
+    started = time.perf_counter()
     context: Any = event.context
     deadline = clock() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
     records: list[Mapping[str, Any]] = event.to_dict()["Records"]
     chunks: dict[str, Chunk] = {}
+    unreadable: list[str] = []
     for record in records:
         try:
             chunks[record["receiptHandle"]] = read_message(record["body"], _first_id(record))
         except UnreadableMessage:
-            log.error(json.dumps({"level": "ERROR", "event": "unreadable", "messageId": record["messageId"]}))
-    finished = worker.work(chunks.values(), deadline)
-    done = [receipt for receipt, chunk in chunks.items() if chunk.key in finished]
+            unreadable.append(record["messageId"])
+    progress = worker.work(chunks.values(), deadline)
+    done = [receipt for receipt, chunk in chunks.items() if chunk.key in progress.finished]
+    batch = {
+        "event": "batch",
+        "requestId": getattr(context, "aws_request_id", "unknown"),
+        "intakeIds": sorted({chunk.intake_id for chunk in chunks.values()}),
+        "messages": len(records),
+        "unfinished": len(records) - len(done),
+        "durationMs": milliseconds_since(started),
+    }
+    _tell(batch, progress, unreadable, _oldest(records, clock()))
     if len(done) < len(records):
         queue.delete(done)
         raise Unfinished(len(records) - len(done), len(records))
+
+
+def _tell(batch: Mapping[str, object], progress: Progress, unreadable: Sequence[str], oldest: float) -> None:
+    """One line for the batch, one for each kind of outcome (a dimension has one value a line), one for each trouble."""
+    rows = Counter(outcome.result for outcome in progress.recorded)
+    booked = {"VisitsBooked": rows["created"]} if rows["created"] else {}
+    level = logging.WARNING if batch["unfinished"] else logging.INFO
+    tell(Function.WORKER, {**batch, "rows": rows}, {"OldestMessageAge": oldest, **booked}, level)
+    of_batch = {"requestId": batch["requestId"]}
+    for outcome, number in rows.items():
+        tell(Function.WORKER, {"event": "rows", **of_batch, "Outcome": outcome}, {"IntakeRows": number})
+    for message_id in unreadable:
+        tell(Function.WORKER, {"event": "unreadable", **of_batch, "messageId": message_id}, level=logging.ERROR)
+    for left in progress.left:
+        where = {"intakeId": left.chunk.intake_id, "chunk": left.chunk.number}
+        tell_fault(Function.WORKER, {"event": "chunk-left", **of_batch, **where}, left.fault)
+
+
+def _oldest(records: Iterable[Mapping[str, Any]], now: datetime) -> float:
+    """How long ago, in seconds, the oldest of the messages was sent; SQS's clock may be ahead of ours."""
+    sent = min(int(record["attributes"]["SentTimestamp"]) for record in records)
+    return round(max(0.0, now.timestamp() - sent / 1000), 1)
 
 
 def canonical(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -40,10 +41,14 @@ AmountOut = Annotated[
 
 
 class Output(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, defer_build=True)
 
     def json_text(self) -> str:
         return self.model_dump_json(by_alias=True)
+
+    def about(self) -> Mapping[str, str]:
+        """The ids of what it tells about, for the journal."""
+        return {}
 
 
 class VisitorOutput(Output):
@@ -93,6 +98,9 @@ class VisitOutput(Output):
             updated_at=visit.updated_at,
         )
 
+    def about(self) -> Mapping[str, str]:
+        return {"visitId": self.id, "propertyId": self.property_id}
+
 
 class PropertyLinks(Output):
     visits: str
@@ -133,6 +141,9 @@ class PropertyOutput(Output):
             visits=[VisitOutput.of(visit) for visit in visits] if visits is not None else None,
             links=PropertyLinks(visits=all_visits) if all_visits is not None else None,
         )
+
+    def about(self) -> Mapping[str, str]:
+        return {"propertyId": self.id}
 
 
 class CalendarLinks(Output):
@@ -231,6 +242,9 @@ class IntakeOutput(Output):
             expires_at=intake.manifest.expires_at,
             links=IntakeLinks(results=results),
         )
+
+    def about(self) -> Mapping[str, str]:
+        return {"intakeId": self.id}
 
 
 class Problem(Output):

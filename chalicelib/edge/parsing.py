@@ -16,6 +16,7 @@ from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.edge.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.edge.inputs import PROPERTY_ID, UUID, Input
+from chalicelib.edge.journal import note
 from chalicelib.edge.json import MalformedJson, parse_json
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
@@ -80,6 +81,7 @@ def property_id(raw: str) -> str:
     found = _decoded(raw, PROPERTY_ID)
     if found is None:
         raise PropertyNotFound("")
+    note(propertyId=found)
     return found
 
 
@@ -88,6 +90,7 @@ def visit_id(raw: str) -> str:
     found = _decoded(raw, UUID)
     if found is None:
         raise VisitNotFound("")
+    note(visitId=found)
     return found
 
 
@@ -96,6 +99,7 @@ def intake_id(raw: str) -> str:
     found = _decoded(raw, UUID)
     if found is None:
         raise IntakeNotFound("")
+    note(intakeId=found)
     return found
 
 

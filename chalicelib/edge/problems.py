@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
@@ -42,7 +40,15 @@ _TOO_LARGE: Final = {
 
 _UNKNOWN: Final = "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first."
 
-log = logging.getLogger("visits")
+
+class Problem(Response):
+    """An answer that is a problem document. The journal asks it for its type, and for the fault behind a 500."""
+
+    def __init__(self, slug: str, document: Mapping[str, object], status: int, headers: Mapping[str, str]) -> None:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        super().__init__(text, status_code=status, headers={"Content-Type": MEDIA_TYPE, **SECURITY, **headers})
+        self.slug = slug
+        self.fault: BaseException | None = None
 
 
 def problem_response(
@@ -52,15 +58,11 @@ def problem_response(
     detail: str,
     headers: Mapping[str, str] | None = None,
     **facts: object,
-) -> Response:
+) -> Problem:
     """A problem document. `slug` makes the stable type; further facts become members of their own."""
     known = {name: fact for name, fact in facts.items() if fact is not None}
     document = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **known}
-    return Response(
-        json.dumps(document, ensure_ascii=False, separators=(",", ":")),
-        status_code=status,
-        headers={"Content-Type": MEDIA_TYPE, **SECURITY, **(headers or {})},
-    )
+    return Problem(slug, document, status, headers or {})
 
 
 def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
@@ -305,6 +307,8 @@ def shape_framework_answers(request: Request, get_response: Callable[[Request], 
     patience.begin()
     try:
         return secured(_shaped(get_response(request)))
+    except Exception as fault:
+        return _unexpected(fault)
     finally:
         patience.end()
 
@@ -333,21 +337,10 @@ def _taken(intervals: list[errors.TakenInterval]) -> str:
     return f"Taken, in whole quarter hours: {spans}. See GET /properties/{{id}}/busy for what is free."
 
 
-def _unexpected(fault: BaseException) -> Response:
-    # Where it happened, but not the message: a message may quote the request, and with it personal data.
-    frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(fault.__traceback__)]
-    log.error(
-        json.dumps(
-            {
-                "level": "ERROR",
-                "event": "fault",
-                "requestId": request_id.get(),
-                "kind": type(fault).__qualname__,
-                "frames": frames,
-            }
-        )
-    )
-    return internal_error(request_id.get())
+def _unexpected(fault: BaseException) -> Problem:
+    answer = internal_error(request_id.get())
+    answer.fault = fault
+    return answer
 
 
 def too_many_requests() -> Response:
@@ -381,7 +374,7 @@ def no_answer_in_time(request_id: str) -> Response:
     return problem_response(504, "no-answer-in-time", "No answer in time", _UNKNOWN, requestId=request_id)
 
 
-def internal_error(request_id: str) -> Response:
+def internal_error(request_id: str) -> Problem:
     """Whatever went wrong: the request id, and nothing of the inside."""
     return problem_response(
         500,

@@ -113,7 +113,7 @@ Cursor = Annotated[
 class Query(BaseModel):
     """A query, every name with all its values. Names that the model does not have are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def parse(cls, values: Mapping[str, list[str]]) -> Self:

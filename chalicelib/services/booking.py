@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
 
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
 from chalicelib.services.once import Once, Outcome
-from chalicelib.services.ports import Clock, NewId, Properties, Visits
+from chalicelib.services.ports import Clock, NewId, Visits
 
 Expected = frozenset[int] | None
 """The versions that the caller is willing to change; None for any."""
@@ -17,8 +20,27 @@ ATTEMPTS = 8
 """How often a change without an expected version is tried anew when others change the same visit."""
 
 
+class FindsProperties(Protocol):
+    def get(self, property_id: str) -> Property: ...
+
+
+class ReadOnce:
+    """Properties as they were when they were first asked for. For one batch: the next must see what has changed."""
+
+    def __init__(self, properties: FindsProperties) -> None:
+        self._properties = properties
+        self._found: dict[str, Property] = {}
+        self._reading: dict[str, Lock] = {}
+
+    def get(self, property_id: str) -> Property:
+        with self._reading.setdefault(property_id, Lock()):
+            if property_id not in self._found:
+                self._found[property_id] = self._properties.get(property_id)
+            return self._found[property_id]
+
+
 class Booking:
-    def __init__(self, properties: Properties, visits: Visits, once: Once, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, properties: FindsProperties, visits: Visits, once: Once, clock: Clock, new_id: NewId) -> None:
         self._properties = properties
         self._visits = visits
         self._once = once
@@ -49,6 +71,10 @@ class Booking:
         if visit is None:
             raise HandedIn
         return visit
+
+    def for_a_batch(self) -> Booking:
+        """The same use cases for rows that are worked off together: each property is read once for all of them."""
+        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id)
 
     def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""

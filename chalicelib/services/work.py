@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import InvalidInput, Refused, StoreBusy
@@ -31,7 +30,24 @@ PURPOSE = "row"
 CLAIM_OUTLASTS = timedelta(seconds=10)
 """How long a claim stands beyond the worker's deadline: when it ends, the worker is surely gone."""
 
-log = logging.getLogger("visits")
+
+@dataclass(frozen=True)
+class Left:
+    """A chunk that stays in the queue, and what was in its way."""
+
+    chunk: Chunk
+    fault: Exception
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What came of a batch. A chunk that another worker is at is neither finished nor left."""
+
+    finished: set[tuple[str, int]] = field(default_factory=set)
+    """Intake and number of every chunk whose outcomes are recorded now, by this worker or before."""
+    recorded: list[RowOutcome] = field(default_factory=list)
+    """The outcomes that were recorded this time, so that every row counts once."""
+    left: list[Left] = field(default_factory=list)
 
 
 class Worker:
@@ -55,22 +71,31 @@ class Worker:
         self._clock = clock
         self._new_id = new_id
 
-    def work(self, chunks: Iterable[Chunk], deadline: datetime) -> set[tuple[str, int]]:
-        """Works until the deadline; gives intake and number of every chunk whose outcomes are recorded now."""
+    def work(self, chunks: Iterable[Chunk], deadline: datetime) -> Progress:
+        """Works until the deadline. Whatever is wrong with a chunk, its neighbours are not held up by it."""
         claimant = self._new_id()
-        finished: set[tuple[str, int]] = set()
+        booking = self._booking.for_a_batch()
+        progress = Progress()
         begun: list[tuple[Chunk, list[Future[RowOutcome]]]] = []
         for chunk in {chunk.key: chunk for chunk in chunks}.values():
-            claim = self._claim(chunk, claimant, deadline)
+            try:
+                claim = self._claim(chunk, claimant, deadline)
+            except Exception as fault:
+                progress.left.append(Left(chunk, fault))
+                continue
             if claim is Claim.FINISHED:
-                finished.add(chunk.key)
+                progress.finished.add(chunk.key)
             elif claim is Claim.GRANTED:
-                rows = [self._pool.submit(self._outcome, chunk, row, deadline) for row in chunk.rows]
+                rows = [self._pool.submit(self._outcome, booking, chunk, row, deadline) for row in chunk.rows]
                 begun.append((chunk, rows))
         for chunk, rows in begun:
-            if self._finish(chunk, claimant, rows):
-                finished.add(chunk.key)
-        return finished
+            try:
+                progress.recorded.extend(self._finish(chunk, claimant, rows))
+            except Exception as fault:
+                progress.left.append(Left(chunk, fault))
+            else:
+                progress.finished.add(chunk.key)
+        return progress
 
     def give_up(self, chunk: Chunk) -> bool:
         """Rejects all rows of a chunk that will not be worked off; False when it had been after all.
@@ -87,12 +112,7 @@ class Worker:
         now = self._clock()
         if now >= deadline:
             return Claim.ELSEWHERE
-        try:
-            manifest = self._manifest(chunk)
-            return self._intakes.claim(chunk, manifest, claimant, now, deadline + CLAIM_OUTLASTS)
-        except Exception as fault:
-            _leave(chunk, fault)
-            return Claim.ELSEWHERE
+        return self._intakes.claim(chunk, self._manifest(chunk), claimant, now, deadline + CLAIM_OUTLASTS)
 
     def _manifest(self, chunk: Chunk) -> Manifest:
         if not chunk.foreign:
@@ -111,19 +131,19 @@ class Worker:
         )
         return self._intakes.open(manifest)
 
-    def _finish(self, chunk: Chunk, claimant: str, rows: Sequence[Future[RowOutcome]]) -> bool:
+    def _finish(self, chunk: Chunk, claimant: str, rows: Sequence[Future[RowOutcome]]) -> list[RowOutcome]:
+        """Waits for every row of the chunk; raises what went wrong with the first that did."""
         faults = [fault for fault in (row.exception() for row in rows) if fault is not None]
-        try:
-            if not faults:
-                self._intakes.finish(chunk, claimant, [row.result() for row in rows])
-                return True
-            _leave(chunk, faults[0])
-            self._intakes.release(chunk, claimant)
-        except Exception as fault:
-            _leave(chunk, fault)
-        return False
+        if faults:
+            # A claim that cannot be given back ends by itself.
+            with suppress(Exception):
+                self._intakes.release(chunk, claimant)
+            raise faults[0]
+        outcomes = [row.result() for row in rows]
+        self._intakes.finish(chunk, claimant, outcomes)
+        return outcomes
 
-    def _outcome(self, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
+    def _outcome(self, booking: Booking, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
         if isinstance(row.wish, InvalidInput):
             return self._rejected(row, row.wish)
         if self._clock() >= deadline:
@@ -131,7 +151,7 @@ class Worker:
         visit_id = self._visit_id(chunk, row)
         origin = Origin(chunk.intake_id, row.number, self._signer.sign(PURPOSE, row.content))
         try:
-            self._booking.book_row(row.wish, visit_id, origin)
+            booking.book_row(row.wish, visit_id, origin)
         except Refused as refusal:
             # Whatever the refusal: if the visit is there, this is a retry, and must not conflict with itself.
             visit = self._booking.find(visit_id)
@@ -152,12 +172,3 @@ class Worker:
 
     def _rejected(self, row: Row, refusal: Refused) -> RowOutcome:
         return RowOutcome(row.number, row.external_id, "rejected", problem=self._describe(refusal))
-
-
-def _leave(chunk: Chunk, fault: BaseException) -> None:
-    """Notes why a chunk stays in the queue. Whatever it was, the neighbours in the batch are not held up by it."""
-    # Where in our code it happened, but not the message: a message may quote a row, and with it personal data.
-    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "chalicelib" in f.filename]
-    places = [f"{f.filename}:{f.lineno} {f.name}" for f in frames]
-    entry = {"level": "ERROR", "event": "chunk-left", "intakeId": chunk.intake_id, "chunk": chunk.number}
-    log.error(json.dumps(entry | {"kind": type(fault).__qualname__, "frames": places}))

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from chalicelib.edge.journal import Failed
+from chalicelib.edge.messages import Unfinished
+from chalicelib.services.booking import Booking
+from chalicelib.services.work import Worker
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything
-from tests.integration.intake import Mailbox, mailbox
+from tests.integration.intake import Mailbox, handle, mailbox, partner_message
 from tests.integration.tour import tour
 from tools.redrive import DeadLetterQueue
 
@@ -50,7 +54,7 @@ def after(table: FreshTable) -> Iterator[Aftermath]:
             logger.setLevel(logging.INFO)
         try:
             answers = tour(api, box, PERSON, NOTES)
-            answers += _faults(api)
+            answers += _faults(api, box)
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.removeHandler(handler)
@@ -59,7 +63,7 @@ def after(table: FreshTable) -> Iterator[Aftermath]:
         yield Aftermath(answers, said.getvalue(), list(everything(box.table)), box, [key, key.rpartition("_")[2]])
 
 
-def _faults(api: Api) -> list[httpx.Response]:
+def _faults(api: Api, box: Mailbox) -> list[httpx.Response]:
     """What fails inside while it holds a person's data."""
 
     def broken(*_: object, **__: object) -> None:
@@ -70,6 +74,13 @@ def _faults(api: Api) -> list[httpx.Response]:
         patch.setattr(api.services.booking, "book", broken)
         answer = api.post("/visits", body)
     assert answer.status_code == 500
+    box.send(partner_message(body))
+    batch = box.receive()
+    for of, call, raised in ((Booking, "book_row", Unfinished), (Worker, "work", Failed)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(of, call, broken)
+            with pytest.raises(raised):
+                handle(batch)
     unreadable = api.http.post("/visits", content=json.dumps(body)[:-2], headers={"Content-Type": "application/json"})
     assert unreadable.status_code == 400
     return [answer, unreadable]
@@ -85,7 +96,9 @@ def test_the_walk_has_met_every_kind_of_answer(after: Aftermath) -> None:
 
 
 def test_logs_and_metrics_name_nobody(after: Aftermath) -> None:
-    assert '"event": "fault"' in after.said, "the fault was logged"
+    for event in ("request", "batch", "rows", "chunk-left", "unreadable", "fault"):
+        assert f'"event":"{event}"' in after.said, f"the walk has met every kind of line, but not {event}"
+    assert after.said.count('"kind":"RuntimeError"') == 3, "what failed over HTTP, in a row and in a batch"
     assert not leaked(after.said), after.said
 
 

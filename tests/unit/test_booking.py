@@ -20,7 +20,8 @@ from chalicelib.domain.errors import (
     VisitsNotAllowed,
 )
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.visits import ChangeVisit, Status, Visit, Visitor
+from chalicelib.domain.properties import Property
+from chalicelib.domain.visits import ChangeVisit, Origin, Status, Visit, Visitor
 from chalicelib.services.booking import ATTEMPTS, Booking
 from chalicelib.services.once import Once
 from chalicelib.services.signing import Signer
@@ -301,3 +302,29 @@ def test_erasing_takes_the_visitor_out_and_leaves_the_visit(agency: Agency) -> N
     assert agency.booking.erase_visitor(visit.id) == erased
     with pytest.raises(Refused):
         agency.booking.erase_visitor(visit.id, frozenset({1}))
+
+
+# Rows that are worked off together
+
+
+class CountedProperties(FakeProperties):
+    reads = 0
+
+    def get(self, property_id: str) -> Property:
+        self.reads += 1
+        return super().get(property_id)
+
+
+def test_a_batch_reads_a_property_once_and_the_next_batch_sees_what_has_changed(agency: Agency) -> None:
+    properties = CountedProperties(agency.memory)
+    once = Once(agency.records, Signer(agency.keys, agency.clock), agency.clock)
+    booking_desk = Booking(properties, agency.visits, once, agency.clock, agency.ids)
+    batch = booking_desk.for_a_batch()
+    origin = Origin("intake", 0, Signer(agency.keys, agency.clock).sign("row", b""))
+    for n in range(3):
+        batch.book_row(booking(date=NOW + timedelta(days=1, hours=n)), f"row-{n}", origin)
+    assert properties.reads == 1
+    before = agency.properties.get("house")
+    agency.properties.save(before, before.replaced(replace(before.details, visits_allowed=False), NOW))
+    with pytest.raises(VisitsNotAllowed):
+        booking_desk.for_a_batch().book_row(booking(date=NOW + timedelta(days=2)), "row-4", origin)
