@@ -15,6 +15,8 @@ from devstack.emulator import ROOT
 FOLDER: Final = ROOT / ".chalice" / "policies"
 STAGES: Final = ("dev", "beta", "prod")
 FUNCTIONS: Final = ("api_handler", "bearer_key", "work_off_queue")
+MADE_BY_CHALICE_DEPLOY: Final = "dev"
+"""The stage that CloudFormation does not make (`make deploy`)."""
 
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
@@ -41,7 +43,13 @@ def policy(function: str, stage: str) -> Policy:
         ],
         "bearer_key": lambda: [_one_api_key(stage)],
     }[function]()
-    return {"Version": "2012-10-17", "Statement": [*statements, _logs()]}
+    return {"Version": "2012-10-17", "Statement": [*statements, _logs(function, stage), _traces()]}
+
+
+def log_group(function: str, stage: str) -> str:
+    """Where the function's log is. The one that serves the API is called after the app and the stage alone."""
+    name = f"visits-{stage}" if function == "api_handler" else f"visits-{stage}-{function}"
+    return f"/aws/lambda/{name}"
 
 
 def written() -> Mapping[Path, str]:
@@ -84,10 +92,19 @@ def _no_api_keys(stage: str) -> Statement:
     }
 
 
-def _logs() -> Statement:
-    """CloudFormation names the functions, and with them their log groups."""
-    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-    return _allow("Logs", actions, "arn:aws:logs:*:*:log-group:/aws/lambda/*")
+def _logs(function: str, stage: str) -> Statement:
+    """Its own log group. The template makes those of beta and prod; `chalice deploy` misnames the one of dev's API,
+    which therefore the function makes.
+    """
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    if stage == MADE_BY_CHALICE_DEPLOY:
+        actions.insert(0, "logs:CreateLogGroup")
+    return _allow("Logs", actions, f"arn:aws:logs:*:*:log-group:{log_group(function, stage)}:*")
+
+
+def _traces() -> Statement:
+    """X-Ray knows no resources to name here."""
+    return _allow("Traces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
 
 
 def _allow(sid: str, actions: Sequence[str], resource: str | Sequence[str]) -> Statement:

@@ -33,6 +33,8 @@ MEMBERS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Co
 OF_BATCHES = {"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage"}
 LAMBDAS_OWN = {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")}
 """What Lambda does in the worker's name to hand it messages."""
+LAMBDAS_CARE = ("Logs", "Traces")
+"""What Lambda does in a function's name besides."""
 
 
 class Recorder:
@@ -94,10 +96,10 @@ def go(api: Api, box: Mailbox) -> None:
 
 
 def allowed(function: str) -> set[Right]:
-    """What a policy allows, logs aside."""
+    """What a policy allows, logs and traces aside."""
     rights = set()
     for statement in policy(function, "dev")["Statement"]:
-        if statement["Effect"] == "Allow" and statement["Sid"] != "Logs":
+        if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
             resources = statement["Resource"]
             for resource in [resources] if isinstance(resources, str) else resources:
                 kind = "queue" if ":sqs:" in resource else "table" if "/index/" not in resource else None
@@ -132,10 +134,21 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: str) -> Non
         assert "*" not in "".join(statement["Action"])
         resources = statement["Resource"]
         for resource in [resources] if isinstance(resources, str) else resources:
-            name = resource.split(":", 5)[5]
-            if statement["Effect"] == "Allow" and statement["Sid"] != "Logs":
+            if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
+                name = resource.split(":", 5)[5]
                 assert "*" not in name
                 assert f"visits-{stage}" in re.split("/", name)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_its_own_log_and_traces_and_no_others(stage: str, function: str) -> None:
+    said = {statement["Sid"]: statement for statement in policy(function, stage)["Statement"]}
+    name = f"visits-{stage}" if function == "api_handler" else f"visits-{stage}-{function}"
+    assert said["Logs"]["Resource"] == f"arn:aws:logs:*:*:log-group:/aws/lambda/{name}:*"
+    # A group that a function made would keep its logs for ever; in dev `make deploy` sees to that.
+    assert ("logs:CreateLogGroup" in said["Logs"]["Action"]) == (stage == "dev")
+    assert said["Traces"]["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 
 
 # The packaged template
@@ -174,8 +187,11 @@ def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any]
     role = "".join(part.capitalize() for part in function.split("_")) + "Role"
     (inline,) = packaged["Resources"][role]["Properties"]["Policies"]
     assert inline["PolicyDocument"] == policy(function, "prod")
-    roles = [kind for kind, resource in packaged["Resources"].items() if resource["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == len(FUNCTIONS)
+    roles = {name for name, resource in packaged["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
+    properties = [resource["Properties"] for resource in packaged["Resources"].values()]
+    of_functions = {given["Role"]["Fn::GetAtt"][0] for given in properties if "Role" in given}
+    assert len(of_functions) == len(FUNCTIONS)
+    assert roles - of_functions == {"CodeDeployRole"}
 
 
 def test_the_gateway_speaks_as_the_app_does() -> None:

@@ -1,0 +1,239 @@
+"""The templates that go to CloudFormation: clean for the linters, and what an operator relies on in them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from devstack.emulator import ROOT
+from tests.cicd.linters import FOLDER, findings
+from tests.cicd.stacks import CANARY, app, data, of_type
+from tools import watch
+from tools.package import expanded
+from tools.policies import STAGES
+
+ACCOUNT_TEMPLATE: Final = ROOT / ".chalice" / "account.json"
+
+UNKNOWN_TO_CFN_LINT: Final = "E1019"
+"""SAM offers `.Alias` within `Fn::Sub`, which cfn-lint does not know. With SAM written out, the rule is content."""
+
+SKIPPED_BY_CHECKOV: Final = {
+    "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
+    "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
+    "the worker is held by its event source, callers are held by the gateway's throttling",
+    "CKV_AWS_116": "nothing calls a function asynchronously; the queue's dead letters have what the worker gives up",
+    "CKV_AWS_117": "the functions call AWS only, and no network of ours holds anything that they need",
+    "CKV_AWS_119": "AWS's key for DynamoDB encrypts, and CloudTrail shows its use; one of ours would cost, and with it "
+    "the data could be lost",
+    "CKV_AWS_120": "an answer of the gateway's cache would be another caller's, or out of date",
+    "CKV_AWS_158": "CloudWatch encrypts logs with its own key, and they have no personal data",
+    "CKV_AWS_173": "the environment has names of tables and queues, no secrets",
+}
+"""What checkov finds and we keep, and why."""
+
+PERSONAL: Final = re.compile(r"\$context\.(identity|path\b|requestOverride|protocol|domainName|authorizer\.claims)")
+"""What of a request must not be in the access log: addresses of people, and paths and queries as they were called."""
+
+
+@pytest.fixture(scope="module")
+def written_out(packaged: Path) -> Path:
+    """Every template as CloudFormation works with it, a file each."""
+    folder = packaged / "written-out"
+    folder.mkdir(exist_ok=True)
+    for stage in STAGES:
+        template = json.loads((packaged / f"{stage}.json").read_text(encoding="utf-8"))
+        for kind, parameters in (("at-once", {}), ("canary", CANARY)):
+            (folder / f"{stage}-{kind}.json").write_text(json.dumps(expanded(template, parameters), indent=2))
+    return folder
+
+
+# Linters
+
+
+def test_cfn_lint_is_content_with_what_is_deployed(packaged: Path) -> None:
+    files = [packaged / "data.json", ACCOUNT_TEMPLATE, *(packaged / f"{stage}.json" for stage in STAGES)]
+    assert findings("cfn-lint", "-c", "I", "-i", UNKNOWN_TO_CFN_LINT, "--", *files) == ""
+
+
+def test_cfn_lint_is_content_with_what_sam_makes_of_it(written_out: Path) -> None:
+    files = sorted(written_out.iterdir())
+    assert len(files) == 2 * len(STAGES)
+    assert findings("cfn-lint", "-c", "I", "--", *files) == ""
+
+
+def test_cfn_lint_still_does_not_know_what_sam_offers(packaged: Path) -> None:
+    said = findings("cfn-lint", "--", packaged / "prod.json")
+    assert set(re.findall(r"^[EWI]\d+", said, re.MULTILINE)) == {UNKNOWN_TO_CFN_LINT}
+    assert set(re.findall(r"^E1019 ('\w+')", said, re.MULTILINE)) == {"'Alias'"}
+
+
+def test_checkov_finds_what_we_have_explained_and_nothing_else(packaged: Path, written_out: Path) -> None:
+    files = [written_out / "prod-canary.json", packaged / "data.json", ACCOUNT_TEMPLATE]
+    command = [str(FOLDER / "checkov"), "--framework", "cloudformation", "--skip-download", "--compact", "-o", "json"]
+    named = [argument for file in files for argument in ("-f", str(file))]
+    done = subprocess.run([*command, *named], capture_output=True, text=True, cwd=written_out)
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0
+    assert {Path(check["file_path"]).name for check in report["results"]["passed_checks"]} == {f.name for f in files}
+    failed = report["results"]["failed_checks"]
+    unexplained = [
+        f"{check['check_id']} {check['resource']}: {check['check_name']}"
+        for check in failed
+        if check["check_id"] not in SKIPPED_BY_CHECKOV
+    ]
+    assert unexplained == []
+    assert {check["check_id"] for check in failed} == SKIPPED_BY_CHECKOV.keys(), "an explanation that is not needed"
+
+
+# Stages side by side
+
+
+def test_stages_in_one_account_share_no_name(packaged: Path) -> None:
+    names: dict[str, str] = {}
+    for stage in STAGES:
+        for stack in (app(packaged, stage), data(packaged, stage)):
+            for resource, it in stack.resources.items():
+                for key in ("FunctionName", "LogGroupName", "AlarmName", "DashboardName", "TableName", "QueueName"):
+                    if key in it.get("Properties", {}) and it["Type"] not in (
+                        "AWS::Lambda::Alias",
+                        "AWS::Lambda::Version",
+                    ):
+                        name = f"{it['Type']} {stack.properties(resource)[key]}"
+                        assert names.setdefault(name, stage) == stage, name
+        (api,) = of_type(app(packaged, stage), "AWS::ApiGateway::RestApi").values()
+        # CloudWatch tells APIs apart by name alone.
+        assert names.setdefault(f"API {api['Name']}", stage) == stage
+    assert len({name for name in names if name.startswith("API ")}) == len(STAGES)
+
+
+# The functions and their gateway
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_functions_have_their_memory_and_time_and_are_traced(packaged: Path, stage: str) -> None:
+    functions = of_type(app(packaged, stage), "AWS::Lambda::Function")
+    sizes = {name: (function["MemorySize"], function["Timeout"]) for name, function in functions.items()}
+    assert sizes == {"APIHandler": (1769, 29), "BearerKey": (512, 10), "WorkOffQueue": (1769, 60)}
+    assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
+    assert not any("ReservedConcurrentExecutions" in function for function in functions.values())
+    # Lambda asks for six times as long, so that a message is not handed out again while it is worked off.
+    hidden = data(packaged, stage).properties("IntakeQueue")["VisibilityTimeout"]
+    assert hidden >= 6 * functions["WorkOffQueue"]["Timeout"]
+
+
+def test_the_gateway_compresses_and_takes_answers_of_any_type(packaged: Path) -> None:
+    (api,) = of_type(app(packaged, "prod"), "AWS::ApiGateway::RestApi").values()
+    assert api["MinimumCompressionSize"] == 1024
+    assert api["Body"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert api["Body"]["info"]["title"] == api["Name"]
+
+
+# What is written down of a request
+
+
+def test_the_access_log_has_routes_and_times_and_nothing_of_a_person(packaged: Path) -> None:
+    (stage,) = of_type(app(packaged, "prod"), "AWS::ApiGateway::Stage").values()
+    setting: Any = stage["AccessLogSetting"]
+    line = json.loads(setting["Format"])
+    assert {"requestId", "method", "route", "status", "latencyMs", "integrationError", "authorizerError"} <= line.keys()
+    assert line["route"] == "$context.resourcePath"
+    assert [value for value in line.values() if PERSONAL.match(value)] == []
+    # A header or a query would have to be asked for like this.
+    assert all(re.fullmatch(r"\$context\.[A-Za-z.]+", value) for value in line.values())
+    assert stage["TracingEnabled"] is True
+    assert not any(it.get("DataTraceEnabled") for it in stage["MethodSettings"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_log_ends_after_the_days_that_are_said(packaged: Path, stage: str) -> None:
+    stack = app(packaged, stage, LogRetentionDays="90")
+    groups = {it["LogGroupName"]: str(it["RetentionInDays"]) for it in of_type(stack, "AWS::Logs::LogGroup").values()}
+    assert set(groups.values()) == {"90"}
+    functions = of_type(stack, "AWS::Lambda::Function").values()
+    # The group is there before the function is, and the function may not make it: none is without an end.
+    used = {function["LoggingConfig"]["LogGroup"] for function in functions}
+    assert used < groups.keys()
+    assert used == {f"/aws/lambda/{function['FunctionName']}" for function in functions}
+
+
+def test_logs_end_after_as_many_days_however_a_stage_is_deployed(packaged: Path) -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    template = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
+    assert template["Parameters"]["LogRetentionDays"]["Default"] == config["log_retention_in_days"]
+
+
+# Releases
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_release_shifts_every_function_and_asks_its_alarms(packaged: Path, stage: str) -> None:
+    stack = app(packaged, stage, **CANARY)
+    groups = of_type(stack, "AWS::CodeDeploy::DeploymentGroup")
+    assert {f"{function}DeploymentGroup" for function in watch.RELEASE} == groups.keys()
+    for function, asked in watch.RELEASE.items():
+        group: Any = groups[f"{function}DeploymentGroup"]
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+        names = [alarm["Name"] for alarm in group["AlarmConfiguration"]["Alarms"]]
+        assert names == [f"visits-{stage}-{alarm.name}" for alarm in asked]
+        assert group["AlarmConfiguration"]["Enabled"] is True
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+
+
+def test_all_at_once_a_fix_comes_through_while_an_alarm_rings(packaged: Path) -> None:
+    for group in of_type(app(packaged, "prod"), "AWS::CodeDeploy::DeploymentGroup").values():
+        assert group["AlarmConfiguration"] == {}
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce"
+
+
+def test_code_deploy_may_move_our_aliases_and_look_at_our_release_alarms(packaged: Path) -> None:
+    stack = app(packaged, "prod", **CANARY)
+    (inline,) = stack.properties("CodeDeployRole")["Policies"]
+    said = {statement["Sid"]: statement for statement in inline["PolicyDocument"]["Statement"]}
+    functions = [stack.arn(name) for name, it in stack.resources.items() if it["Type"] == "AWS::Lambda::Function"]
+    aliases = [f"{arn}:live" for arn in functions]
+    assert sorted(said["Aliases"]["Resource"]) == sorted(functions + aliases)
+    pattern = re.escape(said["Alarms"]["Resource"]).replace(r"\*", ".*")
+    asked = [f"visits-prod-{alarm.name}" for many in watch.RELEASE.values() for alarm in many]
+    alarms = {it["AlarmName"]: stack.arn(name) for name, it in of_type(stack, "AWS::CloudWatch::Alarm").items()}
+    assert sorted(name for name, arn in alarms.items() if re.fullmatch(pattern, arn)) == sorted(asked)
+    assert said.keys() == {"Aliases", "Alarms"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_role_can_be_bounded(packaged: Path, stage: str) -> None:
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    bounded = of_type(app(packaged, stage, PermissionsBoundary=boundary), "AWS::IAM::Role")
+    assert len(bounded) == 4
+    assert [name for name, role in bounded.items() if role.get("PermissionsBoundary") != boundary] == []
+    for role in of_type(app(packaged, stage), "AWS::IAM::Role").values():
+        assert "PermissionsBoundary" not in role
+
+
+# Data
+
+
+def test_the_data_outlives_its_stack_and_comes_back_to_any_second(packaged: Path) -> None:
+    stack = data(packaged, "prod")
+    for name, resource in stack.resources.items():
+        if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::SQS::Queue"):
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+    table = stack.properties("Table")
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+def test_nobody_reaches_the_queues_without_tls(packaged: Path) -> None:
+    stack = data(packaged, "prod")
+    queues = [name for name, resource in stack.resources.items() if resource["Type"] == "AWS::SQS::Queue"]
+    policy = stack.properties("QueuePolicy")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert sorted(statement["Resource"]) == sorted(stack.arn(name) for name in queues)
+    assert len(policy["Queues"]) == len(queues)
