@@ -1,13 +1,15 @@
 #!/bin/sh
 # Makes one virtual environment: venv.sh FOLDER REQUIREMENTS. Called by make, when the requirements have changed.
-# Alone it needs a Python from 3.11 to 3.13; PYTHON=... says which, otherwise the newest of them is taken.
+# Alone it needs a Python from 3.11 to 3.13; PYTHON=... says which, otherwise the one of pyproject.toml is taken, which
+# goes to AWS, or the newest of them.
 set -eu
 folder=$1
 requirements=$2
 
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+pinned=$(sed -n '/^\[tool\.visits\]/,/^\[/ s/^python = "\(.*\)"/\1/p' "$(dirname "$0")/../pyproject.toml")
 python=
-for candidate in ${PYTHON:+"$PYTHON"} ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+for candidate in ${PYTHON:+"$PYTHON"} ${PYTHON:-"python$pinned" python3.13 python3.12 python3.11 python3}; do
     # Tried by running it: a version manager leaves commands about that exist and do not work.
     if "$candidate" -c "$fits" 2>/dev/null; then
         python=$candidate

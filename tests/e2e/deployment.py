@@ -1,19 +1,16 @@
-"""The packaged app on the embedded AWS: `chalice package`, SAM expanded, deployed by CloudFormation, under IAM.
+"""The packaged app on the embedded AWS, deployed by CloudFormation, under IAM.
 
-What is deployed is what `make` would ship, but for what the emulator lacks or does otherwise; each of those has its
+What is deployed is what `make package` makes, but for what the emulator lacks or does otherwise; each of those has its
 function here and says so. Nothing is left out of a policy.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
-import os
 import secrets
-import shutil
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -24,20 +21,21 @@ from typing import Any, Final
 
 import boto3
 import httpx
-import pytest
-from samtranslator.translator.transform import transform
 
+from devstack.cloudformation import bring_up_to_date, delete
 from devstack.data_stack import create_data_stack, credentials
-from devstack.emulator import REGION, ROOT, Emulator, emulator
+from devstack.emulator import REGION, Emulator, emulator
 from tools.gateway_responses import EXTENSION
+from tools.package import ALIAS, ZIP, expanded
 
 STAGE: Final = "beta"
 STACK: Final = f"visits-{STAGE}"
 BUCKET: Final = "code"
 PATIENCE_SECONDS: Final = 60
 
+FUNCTIONS: Final = {"api_handler": "APIHandler", "bearer_key": "BearerKey", "work_off_queue": "WorkOffQueue"}
 ROLES: Final = {"api_handler": "ApiHandlerRole", "bearer_key": "BearerKeyRole", "work_off_queue": "WorkOffQueueRole"}
-"""The functions and their roles, as Chalice names them."""
+"""The functions and their roles, as Chalice names them in the template."""
 
 BATCHES: Final = {"sqs:SendMessage": "sqs:SendMessageBatch", "sqs:DeleteMessage": "sqs:DeleteMessageBatch"}
 """On AWS the action on the left covers the call on the right; the emulator asks for an action of that name."""
@@ -51,19 +49,14 @@ Template = dict[str, Any]
 Policy = dict[str, Any]
 
 
-class NoManagedPolicies:
-    """SAM asks for the names of AWS's own policies. None is used."""
-
-    def load(self) -> Mapping[str, str]:
-        return {}
-
-
 @dataclass(frozen=True)
 class Deployment:
     """The deployed app: the address of its API, and its account as the operator sees it."""
 
     aws: Emulator
     api_id: str
+    names: Mapping[str, str]
+    """The name of each function."""
     roles: Mapping[str, str]
     """The name of each function's role."""
     event_source: str
@@ -100,11 +93,27 @@ class Deployment:
         url: str = self.sqs.get_queue_url(QueueName=STACK)["QueueUrl"]
         return url
 
-    def messages(self) -> int:
-        """How many messages the queue has, handed out or not."""
+    @cached_property
+    def dead_letters_url(self) -> str:
+        url: str = self.sqs.get_queue_url(QueueName=f"{STACK}-dead")["QueueUrl"]
+        return url
+
+    def messages(self, *, dead: bool = False) -> int:
+        """How many messages the queue has, or that of the dead letters; handed out or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        counts = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
+        url = self.dead_letters_url if dead else self.queue_url
+        counts = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(counts[name]) for name in names)
+
+    @contextlib.contextmanager
+    def handing_out_soon_again(self) -> Iterator[None]:
+        """What the worker failed for comes again after a second, not after the six minutes that it may take on AWS."""
+        usual = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"])
+        self.sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes={"VisibilityTimeout": "1"})
+        try:
+            yield
+        finally:
+            self.sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes=usual["Attributes"])
 
     def failures(self) -> int:
         """How often the worker has failed so far. Only the emulator's log says it as soon as it happens."""
@@ -118,6 +127,18 @@ class Deployment:
             yield
         finally:
             self.functions.update_event_source_mapping(UUID=self.event_source, Enabled=True)
+
+    def released(self) -> Mapping[str, str]:
+        """The version of each function that its callers get."""
+        return {
+            function: self.functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
+            for function, name in self.names.items()
+        }
+
+    def release(self, versions: Mapping[str, str]) -> None:
+        """Gives callers these versions from now on, as one does who takes a release back."""
+        for function, version in versions.items():
+            self.functions.update_alias(FunctionName=self.names[function], Name=ALIAS, FunctionVersion=version)
 
     def policy(self, function: str) -> tuple[str, Policy]:
         """The name of the inline policy of a function's role, and what is in force."""
@@ -158,89 +179,110 @@ class Deployment:
             self.put_policy(function, name, whole)
 
 
+@dataclass(frozen=True)
+class Account:
+    """An AWS account of one's own, with the data of the stage, to which the app can be deployed again and again."""
+
+    aws: Emulator
+    layer: str
+    """The boto3 of AWS's runtime, which the emulator's has not."""
+
+    def client(self, service: str) -> Any:
+        """A client of the account's root, which is asked for no permission."""
+        return boto3.client(service, **credentials(self.aws.endpoint))  # type: ignore[call-overload] # any service
+
+    @cached_property
+    def cloudformation(self) -> Any:
+        return self.client("cloudformation")
+
+    def stacks(self) -> list[str]:
+        """The names of the stacks that there are."""
+        found = self.cloudformation.describe_stacks()["Stacks"]
+        return sorted(stack["StackName"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE")
+
+    def deploy(self, made: Path) -> Deployment:
+        """Brings the app's stack up to date with what `make package` made, by a change set."""
+        packaged = json.loads((made / f"{STAGE}.json").read_text(encoding="utf-8"))
+        code = self._stored("code/{}.zip", (made / ZIP).read_bytes())
+        for function in _of("AWS::Serverless::Function", packaged["Resources"]):
+            function["CodeUri"] = code
+        template = for_the_emulator(expanded(packaged), self.aws.endpoint, self.layer)
+        able = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+        # CloudFormation takes one of this size from a bucket only.
+        place = self._stored("templates/{}.json", json.dumps(template).encode())
+        where = {"TemplateURL": f"{self.aws.endpoint}/{place['Bucket']}/{place['Key']}"}
+        outputs = bring_up_to_date(self.cloudformation, STACK, where, {}, capabilities=able)
+        answer_as_the_template_says(self.aws.endpoint, outputs["RestAPIId"], packaged)
+        return self._described(outputs["RestAPIId"])
+
+    def delete(self, stack: str) -> None:
+        delete(self.cloudformation, stack)
+
+    def _stored(self, name: str, content: bytes) -> Mapping[str, str]:
+        """Where it is in the account's bucket, under a name made of the content."""
+        place = {"Bucket": BUCKET, "Key": name.format(hashlib.sha256(content).hexdigest())}
+        self.client("s3").put_object(**place, Body=content)
+        return place
+
+    def _described(self, api_id: str) -> Deployment:
+        resources = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+        (source,) = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        names = {function: physical[name] for function, name in FUNCTIONS.items()}
+        roles = {function: physical[role] for function, role in ROLES.items()}
+        return Deployment(self.aws, api_id, names, roles, source["UUID"])
+
+
 @contextlib.contextmanager
-def deployed(folder: Path) -> Iterator[Deployment]:
-    """Packages the app, deploys it with its data to an emulator of its own, and takes everything away at the end."""
-    package(folder)
-    packaged = json.loads((folder / "sam.json").read_text(encoding="utf-8"))
+def account() -> Iterator[Account]:
+    """An emulator of one's own, taken away at the end with everything in it."""
     with emulator(extra_environment={"AUTH": "true"}) as aws:
         create_data_stack(aws.endpoint, STAGE)
         s3 = boto3.client("s3", **credentials(aws.endpoint))
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        s3.put_object(Bucket=BUCKET, Key="app.zip", Body=(folder / "deployment.zip").read_bytes())
         functions = boto3.client("lambda", **credentials(aws.endpoint))
         layer = functions.publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
-        template = for_the_emulator(expanded(packaged), aws.endpoint, layer["LayerVersionArn"])
-        stack = create_stack(aws.endpoint, template)
-        (api_id,) = [output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "RestAPIId"]
-        answer_as_the_template_says(aws.endpoint, api_id, packaged)
-        yield _described(aws, api_id)
-
-
-def _described(aws: Emulator, api_id: str) -> Deployment:
-    account = credentials(aws.endpoint)
-    resources = boto3.client("cloudformation", **account).describe_stack_resources(StackName=STACK)["StackResources"]
-    physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-    (source,) = boto3.client("lambda", **account).list_event_source_mappings()["EventSourceMappings"]
-    roles = {function: physical[role] for function, role in ROLES.items()}
-    return Deployment(aws, api_id, roles, source["UUID"])
-
-
-def package(folder: Path) -> None:
-    """`chalice package` of what is in the project now.
-
-    From a copy of it, because Chalice keeps its packages in the project and another test may be packaging there.
-    """
-    project = folder / "project"
-    (project / ".chalice").mkdir(parents=True)
-    for name in ("app.py", "requirements.txt", ".chalice/config.json", ".chalice/resources.json"):
-        shutil.copy(ROOT / name, project / name)
-    for name in ("chalicelib", ".chalice/policies"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    chalice = str(Path(sys.executable).with_name("chalice"))
-    command = [chalice, "package", "--stage", STAGE, "--template-format", "json"]
-    merged = ["--merge-template", ".chalice/resources.json", str(folder)]
-    foreign = ("AWS_", "PYTHONPATH")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    environment |= {"AWS_DEFAULT_REGION": REGION, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([*command, *merged], cwd=project, env=environment, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    # It also ends well when a dependency could not be installed, and only says so.
-    assert done.returncode == 0, said
-    assert "Could not install" not in said, said
-
-
-def expanded(packaged: Template) -> Template:
-    """What CloudFormation makes of the packaged template: SAM's short forms are written out."""
-    template = json.loads(json.dumps(packaged))
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = f"s3://{BUCKET}/app.zip"
-    defaults = {name: parameter.get("Default", "") for name, parameter in template.get("Parameters", {}).items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", REGION)
-        result: Template = transform(template, defaults, NoManagedPolicies())
-    return result
+        yield Account(aws, layer["LayerVersionArn"])
 
 
 def for_the_emulator(template: Template, endpoint: str, layer: str) -> Template:
     """The template without what the emulator lacks, and with what it needs beyond AWS."""
     resources: dict[str, Any] = template["Resources"]
-    # It knows no CodeDeploy, which only shifts traffic.
+    without_code_deploy(resources)
+    without_metric_math(resources)
+    allow_batches(resources)
+    for function in _of("AWS::Lambda::Function", resources):
+        function["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = endpoint
+        function["Layers"] = [layer]
+    return template
+
+
+def without_code_deploy(resources: dict[str, Any]) -> None:
+    """The emulator has none: a new version takes over at once, and nothing watches it."""
     for name in [name for name, resource in resources.items() if "CodeDeploy" in name + resource["Type"]]:
         del resources[name]
     for resource in resources.values():
         resource.pop("UpdatePolicy", None)
-        if resource["Type"] == "AWS::Lambda::Function":
-            variables = resource["Properties"]["Environment"]["Variables"]
-            variables["AWS_ENDPOINT_URL"] = endpoint
-            resource["Properties"]["Layers"] = [layer]
-        if resource["Type"] == "AWS::IAM::Role":
-            for inline in resource["Properties"].get("Policies", []):
-                for statement in inline["PolicyDocument"]["Statement"]:
-                    if statement["Effect"] == "Allow":
-                        statement["Action"] += [BATCHES[action] for action in statement["Action"] if action in BATCHES]
-    return template
+
+
+def without_metric_math(resources: dict[str, Any]) -> None:
+    """The emulator has alarms on a single metric only."""
+    alarms = [name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    for name in alarms:
+        if "Metrics" in resources[name]["Properties"]:
+            del resources[name]
+
+
+def allow_batches(resources: dict[str, Any]) -> None:
+    for role in _of("AWS::IAM::Role", resources):
+        for inline in role.get("Policies", []):
+            for statement in inline["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow":
+                    statement["Action"] += [BATCHES[action] for action in statement["Action"] if action in BATCHES]
+
+
+def _of(kind: str, resources: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [resource["Properties"] for resource in resources.values() if resource["Type"] == kind]
 
 
 def boto3_layer() -> bytes:
@@ -260,26 +302,6 @@ def _is_used(file: Path) -> bool:
     """Of botocore's descriptions, 30 MB, only those of the services that the app calls."""
     described = file.parts[:2] == ("botocore", "data") and len(file.parts) > 3
     return not described or file.parts[2] in SERVICES
-
-
-def create_stack(endpoint: str, template: Template) -> Mapping[str, Any]:
-    cloudformation: Any = boto3.client("cloudformation", **credentials(endpoint))
-    able = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(template), Capabilities=able)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        stack: Mapping[str, Any] = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            break
-        assert time.monotonic() < deadline, "the stack does not come up"
-        time.sleep(0.1)
-    failed = [
-        (event["LogicalResourceId"], event.get("ResourceStatusReason"))
-        for event in cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-        if "FAILED" in event["ResourceStatus"]
-    ]
-    assert stack["StackStatus"] == "CREATE_COMPLETE", (stack.get("StackStatusReason"), failed)
-    return stack
 
 
 def answer_as_the_template_says(endpoint: str, api_id: str, packaged: Template) -> None:

@@ -17,9 +17,10 @@ from botocore.exceptions import ClientError
 
 import app as entry
 from devstack.emulator import ROOT
-from tests.e2e.checks import CHECKS, Caller
-from tests.e2e.deployment import STACK, STAGE, Deployment, caller, deployed
+from tests.e2e.checks import ALL_DAY, CHECKS, Caller, until, visit
+from tests.e2e.deployment import STACK, STAGE, Deployment, account, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
+from tests.integration.intake import partner_message
 from tools.policies import FUNCTIONS, policy
 
 Statement = tuple[str, str]
@@ -39,9 +40,9 @@ NOT_PROVABLE_HERE: Final = [("api_handler", "NoApiKeys"), ("work_off_queue", "No
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with deployed(tmp_path_factory.mktemp("deployment")) as running:
-        yield running
+def deployment(made: Path) -> Iterator[Deployment]:
+    with account() as own:
+        yield own.deploy(made)
 
 
 # Who gets in
@@ -105,6 +106,26 @@ def test_the_policies_suffice_for_everything(deployment: Deployment, monkeypatch
     for method, path in ROUTES:
         shape = re.sub(r"\{\w+\}", "[^/]+", path)
         assert any(m == method and re.fullmatch(shape, p) for m, p in taken), f"no check takes {method} {path}"
+
+
+def test_what_fails_for_good_ends_among_the_dead_letters_and_does_not_hold_up_what_follows(
+    deployment: Deployment,
+) -> None:
+    for url in (deployment.queue_url, deployment.dead_letters_url):
+        deployment.sqs.purge_queue(QueueUrl=url)
+    # Alone: a message that the worker is still at after a second would be handed out again, and counted.
+    with deployment.handing_out_soon_again():
+        deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody="{")
+        until(lambda: deployment.messages(dead=True) == 1, "the message that nobody can read")
+    (letter,) = deployment.sqs.receive_message(QueueUrl=deployment.dead_letters_url)["Messages"]
+    assert letter["Body"] == "{"
+    key = bearer(access_to(deployment.client("dynamodb"), STACK), name="partner")
+    with caller(deployment, key) as http:
+        partner = Caller(deployment, http)
+        house = partner.house()
+        deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=partner_message(visit(house, 9)))
+        until(lambda: deployment.messages() == 0, "the queue")
+        assert partner.call(200, "GET", "/visits", params={**ALL_DAY, "propertyId": house})["items"]
 
 
 # What each statement is for

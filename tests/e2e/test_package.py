@@ -1,0 +1,274 @@
+"""What `make package` makes: the same for the same project, whole, lean, and fit to run in Lambda and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import marshal
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from devstack.emulator import REGION, ROOT
+from devstack.failure import CannotGoOn
+from tests.e2e import swagger
+from tests.e2e.conftest import STAGES
+from tools import package as packaging
+from tools.package import CODE, Template, copy_project, expanded, package, past_the_alias, uploaded
+
+UNCHECKED = 1
+BUCKET = "artifacts"
+
+CONTENTS = {
+    "app.py", "chalice", "chalicelib",
+    "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
+    "tzdata", "uuid6", "xlsxwriter",
+}  # fmt: skip
+"""What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""
+
+
+@pytest.fixture(scope="module")
+def files(made: Path) -> Mapping[str, bytes]:
+    with zipfile.ZipFile(made / "deployment.zip") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def copy(project: Path, tmp_path: Path) -> Path:
+    """The project in another place, to be changed."""
+    folder = tmp_path / "a-folder-of-another-name"
+    copy_project(project, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def bucket() -> Iterator[Any]:
+    """A bucket that keeps every version of what is in it, and a client to look at it."""
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        s3: Any = boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield s3
+
+
+# The zip
+
+
+def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path, copy: Path, tmp_path: Path) -> None:
+    for path in copy.rglob("*"):
+        os.utime(path, (946684800, 946684800))
+    # What lies about there by accident has no part in it.
+    (copy / "chalicelib" / "__pycache__").mkdir()
+    (copy / "chalicelib" / "__pycache__" / "settings.cpython-311.pyc").write_bytes(b"old")
+    with bucket() as s3:
+        package(["prod"], tmp_path / "again", BUCKET, copy)
+        (there,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    zipped = (made / "deployment.zip").read_bytes()
+    assert (tmp_path / "again" / "deployment.zip").read_bytes() == zipped
+    place = {"Bucket": BUCKET, "Key": f"code/{hashlib.sha256(zipped).hexdigest()}.zip"}
+    assert there["Key"] == place["Key"]
+    # The templates differ in where the zip is, and in nothing else.
+    again = (tmp_path / "again" / "prod.json").read_text(encoding="utf-8")
+    beside = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+    for function in ("APIHandler", "BearerKey", "WorkOffQueue"):
+        beside["Resources"][function]["Properties"]["CodeUri"] = place
+    assert json.loads(again) == beside
+
+
+def test_what_is_in_the_bucket_already_is_not_put_there_again() -> None:
+    with bucket() as s3:
+        places = [uploaded(b"a zip", BUCKET, CODE) for _ in range(2)]
+        (there,) = s3.list_object_versions(Bucket=BUCKET)["Versions"]
+    assert places == [{"Bucket": BUCKET, "Key": there["Key"]}] * 2
+
+
+def test_every_source_has_its_bytecode_and_python_takes_it_without_looking_back(files: Mapping[str, bytes]) -> None:
+    sources = {name for name in files if name.endswith(".py")}
+    assert {name for name in files if name.endswith(".pyc")} == {importlib.util.cache_from_source(s) for s in sources}
+    for name in sources:
+        compiled = files[importlib.util.cache_from_source(name)]
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(compiled[4:8], "little") == UNCHECKED, f"{name} would be compared with its source"
+        assert compiled[8:16] == importlib.util.source_hash(files[name]), f"{name} is not what was compiled"
+        code = marshal.loads(compiled[16:])
+        assert isinstance(code, CodeType)
+        assert code.co_filename == f"/var/task/{name}"
+
+
+def test_it_has_what_is_needed_and_no_more_and_is_small(made: Path, files: Mapping[str, bytes]) -> None:
+    tops = {name.split("/")[0] for name in files}
+    papers = {top for top in tops if top.endswith(".dist-info")}
+    assert tops - papers - {"__pycache__"} == CONTENTS
+    assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA"}
+    assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
+    assert (made / "deployment.zip").stat().st_size <= 6_000_000
+
+
+def test_everybody_may_read_what_is_in_it(made: Path) -> None:
+    with zipfile.ZipFile(made / "deployment.zip") as archive:
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
+
+
+# The templates
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_template_is_for_its_stage_and_has_the_zip_beside_it(made: Path, stage: str) -> None:
+    template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
+    assert template["Parameters"]["Stage"]["Default"] == stage
+    functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
+    assert len(functions) == 3
+    for function in functions:
+        assert function["Properties"]["CodeUri"] == "./deployment.zip"
+        assert function["Properties"]["Environment"]["Variables"]["STAGE"] == stage
+    assert (made / "data.json").read_bytes() == (ROOT / ".chalice" / "data.json").read_bytes()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: str) -> None:
+    template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
+    cloud = expanded(template)["Resources"]
+    gateway = json.dumps(cloud["RestAPI"]["Properties"]["Body"])
+    assert gateway.count("${APIHandlerAliaslive}") == gateway.count('"aws_proxy"') > 0
+    assert gateway.count("${BearerKeyAliaslive}") == 1
+    (queue,) = [r for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    assert queue["Properties"]["FunctionName"] == {"Ref": "WorkOffQueueAliaslive"}
+    allowed = [r["Properties"]["FunctionName"] for r in cloud.values() if r["Type"] == "AWS::Lambda::Permission"]
+    assert allowed == [{"Ref": "APIHandlerAliaslive"}, {"Ref": "BearerKeyAliaslive"}]
+
+
+def without_an_alias(template: Template) -> None:
+    for name in ("AutoPublishAlias", "DeploymentPreference"):
+        del template["Resources"]["BearerKey"]["Properties"][name]
+
+
+def with_a_route_past_it(template: Template) -> None:
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    paths["/health"]["get"]["x-amazon-apigateway-integration"]["uri"] = {"Fn::Sub": "arn:...:${APIHandler.Arn}/..."}
+
+
+def with_a_permission_past_it(template: Template) -> None:
+    permission = template["Resources"]["APIHandlerInvokePermission"]["Properties"]
+    permission["FunctionName"] = {"Fn::GetAtt": ["APIHandler", "Arn"]}
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (without_an_alias, "BearerKey has no alias live"),
+        (with_a_route_past_it, "RestAPI calls APIHandler"),
+        (with_a_permission_past_it, "APIHandlerInvokePermission calls APIHandler"),
+    ],
+)
+def test_a_call_past_the_alias_is_found(made: Path, slip: Callable[[Template], None], said: str) -> None:
+    template = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+    assert list(past_the_alias(expanded(template))) == []
+    slip(template)
+    assert said in list(past_the_alias(expanded(template)))
+
+
+# What fails the build
+
+
+def broken_dependency(folder: Path) -> Path:
+    """A library that can be fetched, and not be installed."""
+    setup = b"""
+import sys
+from setuptools import setup
+if "bdist_wheel" in sys.argv:
+    sys.exit("this machine lacks something")
+setup(name="broken", version="1.0")
+"""
+    file = folder / "broken-1.0.tar.gz"
+    with tarfile.open(file, "w:gz") as archive:
+        for name, content in (
+            ("setup.py", setup),
+            ("PKG-INFO", b"Metadata-Version: 1.0\nName: broken\nVersion: 1.0\n"),
+        ):
+            entry = tarfile.TarInfo(f"broken-1.0/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return file
+
+
+def test_a_dependency_that_cannot_be_installed_fails_the_build(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # setuptools is at hand; it need not be fetched for this, nor anything else.
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (copy / "requirements.txt").write_text(f"{broken_dependency(tmp_path)}\n", encoding="utf-8")
+    with pytest.raises(CannotGoOn, match="A dependency is missing") as refusal:
+        package(["prod"], tmp_path / "out", project=copy)
+    assert "broken==1.0" in str(refusal.value)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_dependency_that_does_not_exist_fails_the_build(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (copy / "requirements.txt").write_text("visits-impossible==1.0\n", encoding="utf-8")
+    with pytest.raises(CannotGoOn, match="visits-impossible"):
+        package(["prod"], tmp_path / "out", project=copy)
+
+
+def test_a_template_that_cloudformation_would_refuse_fails_the_build(copy: Path, tmp_path: Path) -> None:
+    file = copy / ".chalice" / "resources.json"
+    merged = json.loads(file.read_text(encoding="utf-8"))
+    merged["Resources"]["BearerKey"]["Properties"]["AutoPublishAlias"] = ["live"]
+    file.write_text(json.dumps(merged), encoding="utf-8")
+    with pytest.raises(CannotGoOn, match=r"template of prod: .*AutoPublishAlias"):
+        package(["prod"], tmp_path / "out", project=copy)
+
+
+def test_settings_that_only_a_deployment_would_refuse_fail_the_build(copy: Path, tmp_path: Path) -> None:
+    file = copy / ".chalice" / "config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(settings | {"minimum_compression_size": -1}), encoding="utf-8")
+    with pytest.raises(CannotGoOn, match="minimum_compression_size"):
+        package(["dev"], tmp_path / "out", project=copy)
+
+
+@pytest.mark.parametrize(("stage", "said"), [("prd", "no stage 'prd'"), ("local", "embedded AWS")])
+def test_only_stages_of_aws_are_packaged(tmp_path: Path, stage: str, said: str) -> None:
+    with pytest.raises(CannotGoOn, match=said):
+        package([stage], tmp_path)
+
+
+def test_another_python_than_the_pinned_one_does_not_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(packaging, "pinned_python", lambda: (3, 9))
+    assert packaging.main(["prod", "--out", str(tmp_path)]) == 1
+    assert "built with Python 3.9" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+# What Chalice makes of our routes
+
+
+def test_chalice_defines_the_api_as_when_somebody_last_looked() -> None:
+    """Another Chalice, or another route, may be meant: look at the difference, then python -m tests.e2e.swagger."""
+    assert swagger.generated() == json.loads(swagger.GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_the_packaged_api_is_what_chalice_defines_and_what_we_add(made: Path) -> None:
+    template = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+    packaged = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    plain = json.loads(json.dumps(packaged).replace(".Alias}", ".Arn}"))
+    defined = swagger.generated()
+    assert plain["paths"] == defined["paths"]
+    assert plain["securityDefinitions"] == defined["securityDefinitions"]
