@@ -1,18 +1,15 @@
 """The table and the queues on the embedded AWS, from the same CloudFormation file that the real AWS gets."""
 
 import json
-import time
-from collections.abc import Mapping
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from devstack.cloudformation import bring_up_to_date
 from devstack.emulator import REGION, ROOT
-from devstack.failure import CannotGoOn
 
 TEMPLATE = ROOT / ".chalice" / "data.json"
 # ministack: `test` is the account 000000000000; a key of 12 digits is an account of its own.
@@ -22,19 +19,31 @@ QUICK = Config(retries={"max_attempts": 3}, proxies={}, connect_timeout=5, read_
 
 def create_data_stack(endpoint: str, stage: str, account: str = ACCOUNT) -> None:
     """Creates the stage's table and queues, or brings them up to date; the data in them stays."""
-    cloudformation: CloudFormationClient = boto3.client("cloudformation", **credentials(endpoint, account))
-    name = f"visits-data-{stage}"
-    stack = {
-        "StackName": name,
-        "TemplateBody": TEMPLATE.read_text(encoding="utf-8"),
-        "Parameters": [{"ParameterKey": "Stage", "ParameterValue": stage}],
-    }
-    _create_or_update(cloudformation, stack)
-    description = _settled(cloudformation, name)
-    if description["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        reason = description.get("StackStatusReason", "no reason given")
-        raise CannotGoOn(f"The data stack {name} is {description['StackStatus']}: {reason}")
+    bring_data_up_to_date(boto3.client("cloudformation", **credentials(endpoint, account)), stage)
     switch_on_expiry(boto3.client("dynamodb", **credentials(endpoint, account)), f"visits-{stage}")
+
+
+def bring_data_up_to_date(cloudformation: CloudFormationClient, stage: str) -> None:
+    """The stage's data stack as the template has it. A table that outlived an earlier stack is taken in again."""
+    document = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    if cloudformation.meta.endpoint_url.startswith("http://"):
+        # The embedded AWS knows no TLS, without which the policy lets nobody at the queues.
+        del document["Resources"]["QueuePolicy"]
+    template = {"TemplateBody": json.dumps(with_names(document, stage))}
+    bring_up_to_date(cloudformation, data_stack_of(stage), template, {"Stage": stage}, adopt_existing=True)
+
+
+def with_names(document: dict[str, Any], stage: str) -> dict[str, Any]:
+    """The template with the names of table and queues written out: only so does CloudFormation look for them."""
+    named: dict[str, Any] = json.loads(json.dumps(document))
+    for resource in named["Resources"].values():
+        for key in {"TableName", "QueueName"} & resource["Properties"].keys():
+            resource["Properties"][key] = resource["Properties"][key]["Fn::Sub"].replace("${Stage}", stage)
+    return named
+
+
+def data_stack_of(stage: str) -> str:
+    return f"visits-data-{stage}"
 
 
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
@@ -64,32 +73,6 @@ def switch_on_expiry(dynamodb: DynamoDBClient, table: str) -> None:
     if dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
         ttl = table_properties("any")["TimeToLiveSpecification"]
         dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
-
-
-def _create_or_update(cloudformation: CloudFormationClient, stack: Mapping[str, Any]) -> None:
-    try:
-        cloudformation.create_stack(**stack)
-        return
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "AlreadyExistsException":
-            raise
-    try:
-        cloudformation.update_stack(**stack)
-    except ClientError as error:
-        if "No updates are to be performed" not in error.response["Error"]["Message"]:
-            raise
-
-
-def _settled(cloudformation: CloudFormationClient, name: str) -> dict[str, Any]:
-    """The stack's description once nothing is in progress any more."""
-    deadline = time.monotonic() + 60
-    while True:
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            return dict(stack)
-        if time.monotonic() > deadline:
-            raise CannotGoOn(f"The data stack {name} did not come up within a minute.")
-        time.sleep(0.1)
 
 
 def credentials(endpoint: str, account: str = ACCOUNT) -> dict[str, Any]:

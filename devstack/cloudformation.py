@@ -1,0 +1,151 @@
+"""CloudFormation stacks: brought up to date by a change set, waited for, and what went wrong said in a sentence.
+
+For the embedded AWS and the real one alike, so that what deploys is what was tried.
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from devstack.failure import CannotGoOn
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+PATIENCE_SECONDS: Final = 1800
+NOTHING_TO_DO: Final = ("didn't contain changes", "No updates are to be performed")
+WAY_OUT: Final = {
+    "ROLLBACK_COMPLETE": "its creation failed, and such a stack can only be deleted: "
+    "`aws cloudformation delete-stack --stack-name {name}`, then try again",
+    "ROLLBACK_FAILED": "its creation failed, and such a stack can only be deleted: "
+    "`aws cloudformation delete-stack --stack-name {name}`, then try again",
+    "UPDATE_ROLLBACK_FAILED": "undoing an update failed: mend what its events name, then "
+    "`aws cloudformation continue-update-rollback --stack-name {name}`",
+    "DELETE_FAILED": "it could not be deleted wholly: mend what its events name, then "
+    "`aws cloudformation delete-stack --stack-name {name}`",
+}
+"""States out of which no update leads, and what does."""
+
+
+def bring_up_to_date(
+    client: "CloudFormationClient",
+    name: str,
+    template: Mapping[str, str],
+    parameters: Mapping[str, str],
+    *,
+    capabilities: Sequence[str] = (),
+    adopt_existing: bool = False,
+    role: str = "",
+) -> Mapping[str, str]:
+    """Creates or updates the stack, waits for it, gives its outputs. What is as it should be stays untouched.
+
+    `template` is {"TemplateBody": ...} or {"TemplateURL": ...}. With `adopt_existing` a resource of the template's name
+    that was kept when an earlier stack was deleted becomes part of this one. With a role CloudFormation uses its rights
+    instead of the caller's. Raises CannotGoOn.
+    """
+    new = _status_to_build_on(client, name) is None
+    change: dict[str, Any] = {
+        "StackName": name,
+        # Names of change sets begin with a letter.
+        "ChangeSetName": f"change-{uuid.uuid4()}",
+        "ChangeSetType": "CREATE" if new else "UPDATE",
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": list(capabilities),
+        "ImportExistingResources": adopt_existing,
+        **template,
+        **({"RoleARN": role} if role else {}),
+    }
+    asked = client.create_change_set(**change)
+    if _worked_out(client, asked["Id"]):
+        client.execute_change_set(ChangeSetName=asked["Id"])
+        stack = _settled(client, name)
+        if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
+            raise CannotGoOn(f"The stack {name} is {stack['StackStatus']}: {_reasons(client, stack['StackId'])}")
+    else:
+        client.delete_change_set(ChangeSetName=asked["Id"])
+    return outputs(client, name)
+
+
+def delete(client: "CloudFormationClient", name: str) -> None:
+    """Deletes the stack and waits; what its template says to retain stays. None there: nothing to do."""
+    stack = describe(client, name)
+    if stack is None:
+        return
+    client.delete_stack(StackName=name)
+    # A deleted stack is known by its id alone.
+    gone = _settled(client, stack["StackId"])
+    if gone["StackStatus"] != "DELETE_COMPLETE":
+        raise CannotGoOn(f"The stack {name} is {gone['StackStatus']}: {_reasons(client, stack['StackId'])}")
+
+
+def outputs(client: "CloudFormationClient", name: str) -> Mapping[str, str]:
+    stack = describe(client, name) or {}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def describe(client: "CloudFormationClient", name: str) -> Mapping[str, Any] | None:
+    """What CloudFormation says of the stack, or None when there is none."""
+    try:
+        return dict(client.describe_stacks(StackName=name)["Stacks"][0])
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+
+
+def _status_to_build_on(client: "CloudFormationClient", name: str) -> str | None:
+    """The stack's state, or None when it is to be created."""
+    status = (describe(client, name) or {}).get("StackStatus")
+    if status in (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+        return None
+    if way_out := WAY_OUT.get(status):
+        raise CannotGoOn(f"The stack {name} is {status}: {way_out.format(name=name)}.")
+    if status.endswith("_IN_PROGRESS"):
+        raise CannotGoOn(f"The stack {name} is {status}: somebody else is at it. Wait until it is done, and try again.")
+    return str(status)
+
+
+def _worked_out(client: "CloudFormationClient", change_set: str) -> bool:
+    """Whether there is anything to change, once CloudFormation knows."""
+    for _ in _patiently(f"The change set {change_set}"):
+        said = client.describe_change_set(ChangeSetName=change_set)
+        if said["Status"] == "CREATE_COMPLETE":
+            return True
+        if said["Status"] == "FAILED":
+            reason = said.get("StatusReason", "no reason given")
+            if any(words in reason for words in NOTHING_TO_DO):
+                return False
+            raise CannotGoOn(f"CloudFormation refuses the change of {said['StackName']}: {reason}")
+    raise AssertionError  # patience ends with an exception
+
+
+def _settled(client: "CloudFormationClient", name: str) -> Mapping[str, Any]:
+    for _ in _patiently(f"The stack {name}"):
+        stack = client.describe_stacks(StackName=name)["Stacks"][0]
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return dict(stack)
+    raise AssertionError  # patience ends with an exception
+
+
+def _reasons(client: "CloudFormationClient", name: str) -> str:
+    """What failed, the first failure first; what was only cancelled because of it is no news."""
+    events = client.describe_stack_events(StackName=name)["StackEvents"]
+    failed = [
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason', 'no reason given')}"
+        for event in reversed(events)
+        if "FAILED" in event.get("ResourceStatus", "") and "cancelled" not in event.get("ResourceStatusReason", "")
+    ]
+    return "; ".join(failed[:3]) or "its events say why"
+
+
+def _patiently(what: str) -> Iterator[None]:
+    """Turns, at first in quick succession (the embedded AWS is fast), later every five seconds."""
+    deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.05
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 1.5, 5)
+    raise CannotGoOn(f"{what} was not done within {PATIENCE_SECONDS // 60} minutes; look at it in the AWS console.")

@@ -1,0 +1,304 @@
+"""`make deploy` and `make delete` with the real Chalice, against the embedded AWS: up, changed, taken over, down.
+
+In a copy of the project, so that what Chalice remembers of a deployment is its own. Only the import of an API's
+definition is bridged (gateway_import.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import httpx
+import pytest
+
+from devstack.data_stack import credentials
+from devstack.emulator import HOST, REGION, ROOT, emulator
+from tests.e2e.deployment import boto3_layer
+from tools import smoke
+from tools.gateway_responses import definition
+
+PROJECT = ("app.py", "requirements.txt", "chalicelib", "tools", "devstack", ".chalice")
+BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
+HOUSE = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
+
+
+@dataclass
+class Folder:
+    """A copy of the project, and the account that it deploys to."""
+
+    path: Path
+    endpoint: str
+
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=self.path, env=self.environment, capture_output=True, text=True)
+
+    def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`make key` and its like; a stage whose functions are told of an endpoint is one on this machine."""
+        port = str(urlsplit(self.endpoint).port)
+        return self.run("tools.keys", "--stage", "dev", "--aws-port", port, *arguments)
+
+    def deploy(self, status: int = 0) -> str:
+        return self._tool(status, "deploy")
+
+    def delete(self, *options: str, status: int = 0) -> str:
+        return self._tool(status, "delete", *options)
+
+    def _tool(self, status: int, action: str, *options: str) -> str:
+        done = self.run("gateway_import", action, "--stage", "dev", *options)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """As somebody has it who works with this account."""
+        foreign = ("AWS_", "PYTHONPATH", "VISITS_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return kept | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    @property
+    def api_id(self) -> str:
+        state = json.loads((self.path / ".chalice" / "deployed" / "dev.json").read_text(encoding="utf-8"))
+        (api,) = [each for each in state["resources"] if each["resource_type"] == "rest_api"]
+        return str(api["rest_api_id"])
+
+    @property
+    def url(self) -> str:
+        """Where the emulator's gateway has the API: its name tells them apart, as on AWS."""
+        return f"http://{self.api_id}.execute-api.{self.endpoint.removeprefix('http://')}/api"
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, **credentials(self.endpoint))  # type: ignore[call-overload] # any service
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    with emulator() as aws:
+        made = Folder(tmp_path_factory.mktemp("project"), aws.endpoint)
+        copy_project(made.path)
+        layer = made.client("lambda").publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
+        on_the_emulator(made.path, aws.endpoint, layer["LayerVersionArn"])
+        yield made
+
+
+def copy_project(into: Path) -> None:
+    leave = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+    for name in PROJECT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, into / name, ignore=leave)
+        else:
+            shutil.copy(ROOT / name, into / name)
+    shutil.copy(BRIDGE, into / BRIDGE.name)
+
+
+def on_the_emulator(project: Path, endpoint: str, layer: str) -> None:
+    """Tells the functions where their AWS is, and gives them the boto3 that the real runtime has of its own."""
+    file = project / ".chalice" / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["stages"]["dev"]["environment_variables"]["AWS_ENDPOINT_URL"] = endpoint
+    config["stages"]["dev"]["layers"] = [layer]
+    file.write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.fixture
+def names_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway's names lead to the emulator, for this process."""
+    look_up = socket.getaddrinfo
+
+    def found(host: Any, *more: Any, **rest: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return look_up(HOST if name and name.endswith(f".execute-api.{HOST}") else host, *more, **rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+# The tests follow one stage through its life, in this order.
+
+LACKING = """
+import sys
+from types import SimpleNamespace
+from chalice.deploy import packager
+from botocore.session import Session
+from tools.deploy import main
+
+def lacks(*_):
+    raise packager.MissingDependencyError([SimpleNamespace(identifier="lacking==1.0")])
+
+packager.DependencyBuilder.build_site_packages = lacks
+sys.exit(main(["deploy", "--stage", "dev"], Session()))
+"""
+
+
+def test_a_dependency_that_cannot_be_installed_stops_it_before_anything_of_the_app_is_there(folder: Folder) -> None:
+    """Chalice would only say so and go on, and take its unfinished package for a complete one the next time."""
+    command = [sys.executable, "-c", LACKING]
+    done = subprocess.run(command, cwd=folder.path, env=folder.environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Could not install dependencies:\nlacking==1.0\nNothing of the app was deployed." in done.stderr
+    assert folder.client("lambda").list_functions()["Functions"] == []
+    assert not list((folder.path / ".chalice").glob("deployments/*.zip"))
+
+
+@pytest.fixture(scope="module")
+def deployed(folder: Folder) -> str:
+    """What the first deployment says."""
+    return folder.deploy()
+
+
+@pytest.fixture(scope="module")
+def key(folder: Folder, deployed: str) -> str:
+    """An API key, made by the command that the deployment tells."""
+    assert "make key STAGE=dev NAME=me SCOPES=read,write,admin" in deployed
+    made = folder.keys("create", "--name", "me", "--scopes", "read,write,admin")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def test_a_first_deployment_says_where_it_answers_and_what_to_try(folder: Folder, deployed: str) -> None:
+    address = f"https://{folder.api_id}.execute-api.{REGION}.amazonaws.com/api"
+    assert f"The stage dev answers at {address}. Try:" in deployed
+    assert f"curl -s {address}/health\n" in deployed
+    assert f"make smoke URL={address} KEY=<api key>" in deployed
+
+
+@pytest.mark.usefixtures("names_resolve")
+def test_it_does_all_that_the_smoke_test_asks(
+    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Booking, the queue and its worker, exports, problem documents of the gateway: behind a stage's path."""
+    monkeypatch.setenv("VISITS_KEY", key)
+    code = smoke.main(["--url", folder.url])
+    assert code == 0, capsys.readouterr().out
+
+
+def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: str) -> None:
+    gateway = folder.client("apigateway")
+    api = gateway.get_rest_api(restApiId=folder.api_id)
+    assert api["name"] == "visits-dev"
+    assert api["binaryMediaTypes"] == ["*/*"]
+    assert str(api["minimumCompressionSize"]) == "1024"
+    answers = {each["responseType"]: each for each in gateway.get_gateway_responses(restApiId=folder.api_id)["items"]}
+    for kind, said in definition().items():
+        assert answers[kind]["responseTemplates"] == said["responseTemplates"], kind
+    stage = gateway.get_stage(restApiId=folder.api_id, stageName="api")
+    said = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    limits = {
+        f"{each['ResourcePath']}/{each['HttpMethod']}".replace("~1", "/").strip("/"): each["ThrottlingRateLimit"]
+        for each in said["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    }
+    there = {path.strip("/"): each["throttlingRateLimit"] for path, each in stage["methodSettings"].items()}
+    assert there == limits
+    assert stage["tracingEnabled"] is True
+
+
+@pytest.mark.usefixtures("names_resolve")
+def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder: Folder, key: str) -> None:
+    before = folder.api_id
+    app = folder.path / "app.py"
+    app.write_text(app.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service"))
+    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
+        kept = http.put(f"{folder.url}/properties/kept", json=HOUSE, headers={"If-None-Match": "*"})
+        assert kept.status_code == 201, kept.text
+        said = folder.deploy()
+        assert folder.api_id == before
+        assert http.get(f"{folder.url}/properties/kept").status_code == 200
+        assert "Look whether the service" in http.get(f"{folder.url}/openapi.json").text
+        # Chalice's import of the definition has taken them away in between.
+        lost = http.get(f"{folder.url}/nothing-here")
+    assert lost.status_code == 404
+    assert lost.headers["Content-Type"] == "application/problem+json"
+    assert "throttling" not in said, "what was as it should be is not set again"
+
+
+def test_an_account_that_lets_the_gateway_log_gets_the_access_log(folder: Folder, deployed: str) -> None:
+    """And a colleague's folder, which knows of no deployment, takes over this one instead of making a second."""
+    assert "no access log" in deployed
+    assert "docs/operations.md" in deployed
+    gateway, api = folder.client("apigateway"), folder.api_id
+    role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/gateway-logs"}]
+    gateway.update_account(patchOperations=role)
+    shutil.rmtree(folder.path / ".chalice" / "deployed")
+    said = folder.deploy()
+    assert f"Taking over the API visits-dev ({api})" in said
+    assert "no access log" not in said
+    assert folder.api_id == api
+    assert len(gateway.get_rest_apis()["items"]) == 1
+    log = gateway.get_stage(restApiId=api, stageName="api")["accessLogSettings"]
+    assert "$context.requestId" in log["format"]
+    name = log["destinationArn"].partition(":log-group:")[2]
+    (group,) = folder.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert group["retentionInDays"] == 30
+
+
+def test_a_stage_of_cloudformation_is_left_alone(folder: Folder, deployed: str) -> None:
+    cloudformation = folder.client("cloudformation")
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    cloudformation.create_stack(StackName="visits-dev", TemplateBody=json.dumps(topic))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="visits-dev", WaiterConfig={"Delay": 1})
+    for said in (
+        folder.deploy(status=1),
+        folder.delete(status=1),
+        folder.delete("--data", "delete", "--yes", status=1),
+    ):
+        assert "The stage dev is deployed by CloudFormation (stack visits-dev)" in said
+    cloudformation.delete_stack(StackName="visits-dev")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="visits-dev", WaiterConfig={"Delay": 1})
+    assert table_is_there(folder)
+
+
+def test_data_is_not_deleted_without_a_yes(folder: Folder, deployed: str) -> None:
+    assert "Nothing was deleted. YES=1 answers for you." in folder.delete("--data", "delete", status=1)
+    assert table_is_there(folder)
+    assert len(folder.client("lambda").list_functions()["Functions"]) == 3
+
+
+def test_protected_data_is_not_deleted_at_all(folder: Folder, deployed: str) -> None:
+    dynamodb = folder.client("dynamodb")
+    dynamodb.update_table(TableName="visits-dev", DeletionProtectionEnabled=True)
+    said = folder.delete("--data", "delete", "--yes", status=1)
+    assert "The table visits-dev is protected against deletion. Nothing was deleted." in said
+    dynamodb.update_table(TableName="visits-dev", DeletionProtectionEnabled=False)
+    assert len(folder.client("lambda").list_functions()["Functions"]) == 3
+
+
+def test_deleting_takes_the_app_and_keeps_the_data(folder: Folder, key: str) -> None:
+    assert "The data stays" in folder.delete()
+    assert folder.client("lambda").list_functions()["Functions"] == []
+    assert folder.client("apigateway").get_rest_apis()["items"] == []
+    listed = folder.keys("list")
+    assert "me" in listed.stdout
+    assert "knows of no app of dev" in folder.delete(), "a second time there is nothing to do"
+
+
+def test_deleting_with_the_data_leaves_nothing(folder: Folder, deployed: str) -> None:
+    folder.delete("--data", "delete", "--yes")
+    assert not table_is_there(folder)
+    assert not folder.client("sqs").list_queues().get("QueueUrls")
+    stacks = folder.client("cloudformation").list_stacks(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])
+    assert stacks["StackSummaries"] == []
+    folder.delete("--data", "delete", "--yes")
+
+
+def table_is_there(folder: Folder) -> bool:
+    tables: list[str] = folder.client("dynamodb").list_tables()["TableNames"]
+    return "visits-dev" in tables

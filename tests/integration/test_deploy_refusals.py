@@ -1,0 +1,234 @@
+"""`make deploy` that cannot go on says why and what to do, in a sentence, and touches nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.session import Session
+
+from devstack.cloudformation import bring_up_to_date, delete, describe, outputs
+from devstack.data_stack import bring_data_up_to_date, credentials
+from devstack.emulator import HOST, REGION, ROOT, free_port
+from devstack.failure import CannotGoOn
+from tools import deploy
+from tools.gateway_settings import METHOD_SETTINGS, Place, Template
+
+
+def alone(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command of somebody who has nothing of AWS but what is given here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nothing = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    command = [sys.executable, "-m", "tools.deploy", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=kept | nothing | environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+KEY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"AWS_DEFAULT_REGION": REGION}, "There are no AWS credentials here"),
+        (KEY, "Which region?"),
+        ({"AWS_PROFILE": "nobody", "AWS_DEFAULT_REGION": REGION}, "(nobody) could not be found"),
+        (
+            {**KEY, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": f"http://{HOST}:{free_port()}"},
+            "AWS cannot be reached",
+        ),
+    ],
+)
+def test_what_lacks_on_this_machine_is_told(environment: Mapping[str, str], told: str) -> None:
+    assert told in alone("deploy", "--stage", "dev", **environment).stderr
+
+
+def session_that_is(answered: Callable[[str], tuple[int, dict[str, Any]]]) -> Session:
+    """A session that is answered so, whatever it asks of CloudFormation."""
+    session = Session()
+    session.set_credentials("key", "secret")
+    session.set_config_variable("region", REGION)
+
+    def answer(**call: Any) -> Any:
+        status, document = answered(call["model"].name)
+        return AWSResponse("", status, HTTPHeaders(), None), document
+
+    session.register("before-call.cloudformation", answer)
+    return session
+
+
+def refused(code: str, message: str = "no") -> Session:
+    return session_that_is(lambda _: (403, {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {}}))
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        (refused("ExpiredToken"), "The credentials have expired. Sign in again (`aws sso login`)"),
+        (refused("InvalidClientTokenId"), "AWS does not know these credentials (InvalidClientTokenId)"),
+        (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Ask for the permission"),
+        (refused("Throttling"), "AWS is asked too often at the moment (DescribeStacks)"),
+        (refused("Odd", "something else"), "AWS refuses DescribeStacks (Odd): something else"),
+    ],
+)
+@pytest.mark.parametrize("action", ["deploy", "delete"])
+def test_what_aws_refuses_is_told(session: Session, told: str, action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy.main([action, "--stage", "dev"], session) == 1
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("local", "The stage local lives on this machine alone: `make run` starts it."),
+        ("staging", "There is no stage 'staging' in .chalice/config.json; there are: dev, beta, prod."),
+    ],
+)
+def test_a_stage_that_cannot_be_deployed_is_told_before_aws_is_asked(
+    stage: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy.main(["deploy", "--stage", stage], refused("AccessDenied")) == 1
+    assert capsys.readouterr().err.strip() == told
+
+
+# Stacks
+
+
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [
+        ("ROLLBACK_COMPLETE", "`aws cloudformation delete-stack --stack-name visits-data-dev`, then try again"),
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name visits-data-dev`"),
+        ("UPDATE_IN_PROGRESS", "somebody else is at it. Wait until it is done"),
+    ],
+)
+def test_a_stack_out_of_which_no_update_leads_is_told_with_the_way_out(status: str, way_out: str) -> None:
+    session = session_that_is(lambda _: (200, {"Stacks": [{"StackName": "visits-data-dev", "StackStatus": status}]}))
+    client = boto3.Session(botocore_session=session).client("cloudformation")
+    with pytest.raises(CannotGoOn, match=f"The stack visits-data-dev is {status}") as why:
+        bring_up_to_date(client, "visits-data-dev", {"TemplateBody": "{}"}, {})
+    assert way_out in str(why.value)
+
+
+def queue(**properties: object) -> Mapping[str, str]:
+    document = {
+        "Resources": {
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "DeletionPolicy": "Retain",
+                "Properties": {"QueueName": "of-a-stack", **properties},
+            }
+        },
+        "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Queue", "QueueName"]}}},
+    }
+    return {"TemplateBody": json.dumps(document)}
+
+
+def test_a_stack_is_made_left_alone_changed_and_deleted(aws: str, account: str) -> None:
+    cloudformation = boto3.client("cloudformation", **credentials(aws, account))
+    sqs = boto3.client("sqs", **credentials(aws, account))
+    for _ in range(2):
+        assert bring_up_to_date(cloudformation, "queue", queue(), {}) == {"Name": "of-a-stack"}
+    assert outputs(cloudformation, "queue") == {"Name": "of-a-stack"}
+    url = sqs.get_queue_url(QueueName="of-a-stack")["QueueUrl"]
+    bring_up_to_date(cloudformation, "queue", queue(VisibilityTimeout=77), {})
+    timeout = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    assert timeout == {"VisibilityTimeout": "77"}
+    for _ in range(2):
+        delete(cloudformation, "queue")
+        assert describe(cloudformation, "queue") is None
+
+
+def test_the_table_of_a_deleted_stack_is_taken_in_again_with_its_data(aws: str) -> None:
+    """Queues too on AWS; the emulator cannot do it with those."""
+    own = credentials(aws, f"{secrets.randbelow(10**11) + 10**11}")
+    cloudformation, dynamodb = boto3.client("cloudformation", **own), boto3.client("dynamodb", **own)
+    bring_data_up_to_date(cloudformation, "dev")
+    item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
+    dynamodb.put_item(TableName="visits-dev", Item=item)
+    delete(cloudformation, "visits-data-dev")
+    bring_data_up_to_date(cloudformation, "dev")
+    assert dynamodb.get_item(TableName="visits-dev", Key=item)["Item"] == item
+    assert outputs(cloudformation, "visits-data-dev")["TableName"] == "visits-dev"
+    bring_data_up_to_date(cloudformation, "dev")
+
+
+def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account: str) -> None:
+    cloudformation = boto3.client("cloudformation", **credentials(aws, account))
+    nobody = f"arn:aws:lambda:{REGION}:000000000000:function:nobody"
+    broken = {"Type": "Custom::Broken", "Properties": {"ServiceToken": nobody}}
+    template = {"TemplateBody": json.dumps({"Resources": {"Broken": broken}})}
+    with pytest.raises(CannotGoOn, match=r"The stack failing is ROLLBACK_COMPLETE: Broken: .*nobody"):
+        bring_up_to_date(cloudformation, "failing", template, {})
+    with pytest.raises(CannotGoOn, match="aws cloudformation delete-stack --stack-name failing"):
+        bring_up_to_date(cloudformation, "failing", template, {})
+
+
+# What is read of the merge template
+
+
+PLACE = Place("aws", REGION, "123456789012")
+
+
+def template(**parameters: str) -> Template:
+    document = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    return Template(document, {"Stage": "dev", **parameters}, PLACE)
+
+
+def test_the_gateways_answers_name_an_origin_only_where_the_stage_does() -> None:
+    header = "gatewayresponse.header.Access-Control-Allow-Origin"
+    with_none, with_one = (
+        each.api["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]["THROTTLED"]["responseParameters"]
+        for each in (template(), template(CorsOrigin="https://agency.example"))
+    )
+    assert header not in with_none
+    assert with_one[header] == "'https://agency.example'"
+
+
+def test_everything_that_the_template_says_of_the_api_is_known_to_the_deployment() -> None:
+    applied = {"Name", "BinaryMediaTypes", "MinimumCompressionSize", "MethodSettings", "AccessLogSetting"}
+    elsewhere = {"DefinitionBody", "TracingEnabled"}
+    of_cloudformation = {"FailOnWarnings", "SecurityPolicy", "Tags", "PropagateTags", "AlwaysDeploy"}
+    assert set(template().api) <= applied | elsewhere | of_cloudformation
+    for setting in template().api["MethodSettings"]:
+        assert set(setting) <= {"ResourcePath", "HttpMethod", *METHOD_SETTINGS}
+
+
+def test_what_cannot_be_looked_up_is_told_by_name() -> None:
+    document = {"Resources": {"RestAPI": {"Properties": {"Name": {"Ref": "Elsewhere"}}}}}
+    with pytest.raises(CannotGoOn, match="names Elsewhere"):
+        _ = Template(document, {}, PLACE).api
+
+
+def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
+    """`make -n` shows the commands without running them."""
+
+    def command(*words: str) -> str:
+        shown = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        return " ".join(shown.stdout.split())
+
+    assert '-m tools.deploy deploy --stage "dev"' in command("deploy", "STAGE=dev")
+    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage "dev" \\')
+    said = command("delete", "STAGE=dev", "DATA=delete", "YES=1")
+    assert '--data "delete"' in said
+    assert "--yes" in said
+    assert 'VISITS_KEY="pv_1"' in command("smoke", "URL=https://x.example", "KEY=pv_1")
