@@ -1,0 +1,91 @@
+"""The build specs, run as CodeBuild runs them, in a clean clone: what they make is what is deployed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from devstack.data_stack import credentials
+from devstack.emulator import ROOT
+from tests.cicd.codebuild import clean_clone, run, spec_of
+from tests.e2e.deployment import BUCKET, STAGE, Account, account, caller
+from tools.package import ZIP, pinned_python
+from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+
+QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
+"""Some of the tests instead of all, of which these are a part themselves."""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Path]:
+    yield clean_clone(tmp_path)
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Account]:
+    with account() as own:
+        yield own
+
+
+@pytest.mark.parametrize("spec", [BUILD_SPEC, TEST_SPEC])
+def test_what_is_built_is_built_with_the_python_that_is_packaged_for(spec: str) -> None:
+    wanted = spec_of(ROOT, spec)["phases"]["install"]["runtime-versions"]["python"]
+    assert tuple(map(int, wanted.split("."))) == pinned_python()
+
+
+def test_a_release_runs_every_test() -> None:
+    spec = spec_of(ROOT, BUILD_SPEC)
+    assert spec["env"]["variables"] == {"TEST_TARGET": "test"}
+    assert spec["phases"]["pre_build"]["commands"] == ['make "$TEST_TARGET"']
+
+
+def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: Account, tmp_path: Path) -> None:
+    account_of_build = {
+        "AWS_ENDPOINT_URL": aws.aws.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": str(credentials(aws.aws.endpoint)["region_name"]),
+    }
+    build = run(clone, BUILD_SPEC, QUICK | account_of_build | {"APP_S3_BUCKET": BUCKET})
+    assert build.failed is None, build.said
+    assert sorted(build.artifacts) == ["beta.json", "data.json", "prod.json"]
+
+    # What CloudFormation gets: the template out of the artifact, and the code out of the bucket that it names.
+    made = tmp_path / "made"
+    made.mkdir()
+    shutil.copy(build.artifacts[f"{STAGE}.json"], made)
+    packaged = json.loads((made / f"{STAGE}.json").read_text(encoding="utf-8"))
+    (place,) = {
+        (resource["Properties"]["CodeUri"]["Bucket"], resource["Properties"]["CodeUri"]["Key"])
+        for resource in packaged["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    aws.client("s3").download_file(*place, str(made / ZIP))
+    deployment = aws.deploy(made)
+    with caller(deployment, {}) as anybody:
+        assert anybody.get("/health").json()["status"] == "ok"
+
+    # And the pipeline's test of what was deployed, at the address that the emulator has for those who set no Host.
+    address = f"{deployment.aws.endpoint}/restapis/{deployment.api_id}/api/_user_request_"
+    tested = run(clone, TEST_SPEC, {"API_URL": address})
+    assert tested.failed is None, tested.said
+
+
+def test_a_failing_test_ends_a_build_before_there_is_a_package(clone: Path) -> None:
+    (clone / "tests" / "unit" / "test_slots.py").write_text("def test_broken() -> None:\n    assert 1 == 2\n")
+    build = run(clone, BUILD_SPEC, QUICK)
+    assert (build.done, build.failed) == (["install"], "pre_build")
+    assert "test_broken" in build.said
+    assert not (clone / "build").exists()
+
+
+def test_a_deployment_without_an_address_fails_its_test(clone: Path) -> None:
+    build = run(clone, TEST_SPEC, {"API_URL": "https://"})
+    assert (build.done, build.failed) == (["install"], "build")
+    assert "is no address" in build.said

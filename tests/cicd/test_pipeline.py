@@ -1,0 +1,274 @@
+"""pipeline.json is what `make pipeline` writes, fits into a stack, and leads nowhere that is not there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from ruamel.yaml import YAML
+
+from devstack.emulator import REGION, ROOT
+from tests.cicd.linters import findings as linter_findings
+from tests.cicd.pipeline_checks import Repository, findings
+from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+from tools.pipeline.template import FILE, written
+
+BODY_BYTES: Final = 51_200
+"""How large a template may be that is handed to CloudFormation as it is, without a bucket."""
+
+OF_CHALICE: Final = ("EndpointURL", "RestAPIId")
+"""Chalice's own outputs of an app."""
+
+Part = dict[str, Any]
+
+
+@cache
+def repository() -> Repository:
+    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, TEST_SPEC)}
+    data = json.loads((ROOT / ".chalice" / "data.json").read_text(encoding="utf-8"))
+    app = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    app["Outputs"] = {**app.get("Outputs", {}), **{name: {} for name in OF_CHALICE}}
+    # The packaging says which stage it is.
+    app["Parameters"]["Stage"]["Default"] = "beta"
+    return Repository(specs, {"data.json": data, "beta.json": app, "prod.json": app})
+
+
+def template() -> Part:
+    committed: Part = json.loads(FILE.read_text(encoding="utf-8"))
+    return committed
+
+
+def test_the_committed_pipeline_is_what_make_pipeline_writes() -> None:
+    assert FILE.read_text(encoding="utf-8") == written(), "run make pipeline"
+
+
+def test_cloudformation_takes_it_without_a_bucket() -> None:
+    assert len(FILE.read_bytes()) < BODY_BYTES
+
+
+def test_cfn_lint_finds_nothing_not_even_for_information() -> None:
+    assert linter_findings("cfn-lint", "-c", "I", "-r", REGION, "-t", FILE) == ""
+
+
+def test_checkov_finds_what_the_template_explains_and_nothing_else(tmp_path: Path) -> None:
+    bare, explained = template(), set()
+    for name, resource in bare["Resources"].items():
+        for skip in resource.pop("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert len(skip["comment"].split()) > 3
+            explained.add((skip["id"], f"{resource['Type']}.{name}"))
+    file = tmp_path / "pipeline.json"
+    file.write_text(json.dumps(bare), encoding="utf-8")
+    said = linter_findings("checkov", "-f", file, "--framework", "cloudformation", "-o", "json", "--skip-download")
+    failed = json.loads(said[said.index("{") : said.rindex("}") + 1])["results"]["failed_checks"]
+    assert {(check["check_id"], check["resource"]) for check in failed} == explained
+
+
+def test_nothing_in_it_leads_nowhere() -> None:
+    assert findings(template(), repository()) == []
+
+
+# Each check, shown to work by the mistake that it is for
+
+
+def stage(broken: Part, name: str) -> Part:
+    (found,) = (each for each in broken["Resources"]["AppPipeline"]["Properties"]["Stages"] if each["Name"] == name)
+    return dict(found)
+
+
+def action(broken: Part, stage_name: str, name: str) -> Part:
+    (found,) = (each for each in stage(broken, stage_name)["Actions"] if each["Name"] == name)
+    # The very one of the template, to be changed.
+    result: Part = found
+    return result
+
+
+def configuration(broken: Part, stage_name: str, name: str) -> Part:
+    result: Part = action(broken, stage_name, name)["Configuration"]
+    return result
+
+
+def overriding(broken: Part, text: str) -> None:
+    configuration(broken, "Prod", "AppChanges")["ParameterOverrides"] = text
+
+
+def pattern(broken: Part) -> Part:
+    result: Part = broken["Resources"]["PipelineFailed"]["Properties"]["EventPattern"]
+    return result
+
+
+MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
+    "a template that the build does not make": (
+        lambda broken: configuration(broken, "Beta", "AppChanges").update(TemplatePath="Packaged::transformed.yaml"),
+        "has no file transformed.yaml",
+    ),
+    "a template of an artifact that the action does not take": (
+        lambda broken: configuration(broken, "Beta", "AppChanges").update(TemplatePath="SourceRepo::beta.json"),
+        "in the artifact SourceRepo, which it does not take",
+    ),
+    "a provider that does not exist": (
+        lambda broken: action(broken, "Build", "CodeBuild")["ActionTypeId"].update(Provider="Codebuild"),
+        "no provider Codebuild",
+    ),
+    "a provider of another category": (
+        lambda broken: action(broken, "Beta", "Data")["ActionTypeId"].update(Category="Invoke"),
+        "no provider CloudFormation in the category Invoke",
+    ),
+    "an action mode that does not exist": (
+        lambda broken: configuration(broken, "Beta", "Data").update(ActionMode="EXECUTE_CHANGE_SET"),
+        "no action mode EXECUTE_CHANGE_SET",
+    ),
+    "a trigger for a source action that does not exist": (
+        lambda broken: broken["Resources"]["AppPipeline"]["Properties"]["Triggers"][0]["GitConfiguration"].update(
+            SourceActionName="GitHub"
+        ),
+        "waits for a source action GitHub",
+    ),
+    "an artifact that nobody hands on": (
+        lambda broken: action(broken, "Prod", "DataChanges").update(InputArtifacts=[{"Name": "Compiled"}]),
+        "takes the artifact Compiled",
+    ),
+    "a variable of an unknown namespace": (
+        lambda broken: configuration(broken, "Approve", "Approve").update(CustomData="#{Sauce.CommitId}"),
+        "uses #{Sauce.CommitId}",
+    ),
+    "a variable that its action does not tell": (
+        lambda broken: configuration(broken, "Approve", "Approve").update(CustomData="#{Beta.Url}"),
+        "uses #{Beta.Url}",
+    ),
+    "a variable of an action that comes later": (
+        lambda broken: configuration(broken, "Approve", "Approve").update(CustomData="#{Prod.EndpointURL}"),
+        "uses #{Prod.EndpointURL}",
+    ),
+    "an action without a role": (
+        lambda broken: configuration(broken, "Prod", "AppChanges").pop("RoleArn"),
+        "a CHANGE_SET_REPLACE needs RoleArn",
+    ),
+    "a role that is not there": (
+        lambda broken: broken["Resources"].pop("DeployProdAppRole"),
+        "AppChanges has no role",
+    ),
+    "a rule without a role": (
+        lambda broken: broken["Resources"]["PipelineFailed"]["Properties"]["Targets"][0].pop("RoleArn"),
+        "PipelineFailed has no role",
+    ),
+    "a rule for a state in small letters": (
+        lambda broken: pattern(broken)["detail"].update(state=["failed"]),
+        "knows no state failed",
+    ),
+    "a rule for an event that does not exist": (
+        lambda broken: pattern(broken).update({"detail-type": ["CodePipeline Execution State Change"]}),
+        "no event 'CodePipeline Execution State Change'",
+    ),
+    "a rule for a member that events do not have": (
+        lambda broken: pattern(broken)["detail"].update({"status": ["FAILED"]}),
+        "the detail has no status",
+    ),
+    "a rule for a pipeline that does not exist": (
+        lambda broken: pattern(broken)["detail"].update(pipeline=["visitsPipeline"]),
+        "visitsPipeline is no pipeline",
+    ),
+    "a rule for another source": (
+        lambda broken: pattern(broken).update(source=["codepipeline.amazonaws.com"]),
+        "not from ['codepipeline.amazonaws.com']",
+    ),
+    "parameters that are no JSON": (
+        lambda broken: overriding(broken, "DeploymentType=AllAtOnce"),
+        "are no JSON",
+    ),
+    "a parameter that the template does not have": (
+        lambda broken: overriding(broken, '{"Deployment": "AllAtOnce"}'),
+        "the parameter Deployment, which the template does not have",
+    ),
+    "a way to deploy that the template does not know": (
+        lambda broken: overriding(broken, '{"DeploymentType": "LambdaCanary10Percent5Minutes"}'),
+        "the value LambdaCanary10Percent5Minutes, which is not allowed",
+    ),
+    "a parameter that is left out": (
+        lambda broken: configuration(broken, "Beta", "DataChanges").pop("ParameterOverrides"),
+        "does not say the parameter Stage",
+    ),
+    "more parameters than fit": (
+        lambda broken: overriding(broken, json.dumps({"AlarmTopicArn": "x" * 1000})),
+        "1000 are allowed",
+    ),
+    "a change set that nobody made": (
+        lambda broken: configuration(broken, "Beta", "App").update(ChangeSetName="other"),
+        "which nobody made",
+    ),
+    "a project that is not there": (
+        lambda broken: configuration(broken, "Beta", "Test").update(ProjectName={"Ref": "SmokeTest"}),
+        "which is no project",
+    ),
+    "a build spec that is not there": (
+        lambda broken: broken["Resources"]["ReleaseTest"]["Properties"]["Source"].update(BuildSpec="test.yml"),
+        "follows test.yml, which is not there",
+    ),
+    "environment variables that are no JSON": (
+        lambda broken: configuration(broken, "Prod", "Test").update(EnvironmentVariables="API_URL=x"),
+        "variables are no JSON",
+    ),
+    "a source that would be rolled back": (
+        lambda broken: broken["Resources"]["AppPipeline"]["Properties"]["Stages"][0].update(
+            OnFailure={"Result": "ROLLBACK"}
+        ),
+        "cannot be rolled back",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found(mistake: str) -> None:
+    make, finding = MISTAKES[mistake]
+    broken = copy.deepcopy(template())
+    make(broken)
+    assert any(finding in each for each in findings(broken, repository())), findings(broken, repository())
+
+
+# What the way to production promises
+
+
+def test_production_is_behind_a_tested_beta_and_an_approval_and_goes_back_when_it_fails() -> None:
+    stages = template()["Resources"]["AppPipeline"]["Properties"]["Stages"]
+    assert [each["Name"] for each in stages] == ["Source", "Build", "Beta", "Approve", "Prod"]
+    for name in ("Beta", "Prod"):
+        steps = [each["Name"] for each in sorted(stage(template(), name)["Actions"], key=lambda each: each["RunOrder"])]
+        assert steps == ["DataChanges", "Data", "AppChanges", "App", "Test"]
+        assert stage(template(), name)["OnFailure"] == {"Result": "ROLLBACK"}
+    approval = configuration(template(), "Approve", "Approve")
+    assert approval["ExternalEntityLink"].endswith("/commit/#{Source.CommitId}")
+
+
+def test_production_gets_a_release_by_canary_and_beta_at_once() -> None:
+    def deployment(stage_name: str) -> object:
+        return json.loads(configuration(template(), stage_name, "AppChanges")["ParameterOverrides"]["Fn::Sub"])[
+            "DeploymentType"
+        ]
+
+    assert (deployment("Beta"), deployment("Prod")) == ("AllAtOnce", "Canary10Percent5Minutes")
+
+
+def test_a_push_to_main_starts_it_and_a_pull_request_starts_the_other() -> None:
+    resources = template()["Resources"]
+    release, pull_request = (
+        resources[name]["Properties"]["Triggers"][0]["GitConfiguration"]
+        for name in ("AppPipeline", "PullRequestPipeline")
+    )
+    assert release["Push"] == [{"Branches": {"Includes": [{"Ref": "GithubBranch"}]}}]
+    assert "PullRequest" not in release
+    assert pull_request["PullRequest"][0]["Events"] == ["OPEN", "UPDATED"]
+    assert "Push" not in pull_request
+    assert template()["Parameters"]["GithubBranch"]["Default"] == "main"
+    stages = [each["Name"] for each in resources["PullRequestPipeline"]["Properties"]["Stages"]]
+    assert stages == ["Source", "Check"]
+
+
+def test_the_first_set_up_says_every_parameter_that_has_no_default() -> None:
+    needed = {name for name, parameter in template()["Parameters"].items() if "Default" not in parameter}
+    (command,) = re.findall(r"--parameter-overrides (GithubOwner=.*)", (ROOT / "docs" / "delivery.md").read_text())
+    assert set(re.findall(r"(\w+)=<", command)) == needed

@@ -1,0 +1,103 @@
+"""Where the pipelines keep what they hand on, and the key that encrypts it."""
+
+from typing import Any, Final
+
+from chalice.pipeline import BaseResource, PipelineParameters
+
+from tools.pipeline.language import SERVICE, Part, arn, attribute, ref, sub, unchecked
+
+KEPT_DAYS: Final = 365
+"""A stage rolls back to what its last good execution left here, however long ago that was."""
+
+PULL_REQUEST_DAYS: Final = 14
+
+NO_ACCESS_LOG = "Only the pipelines read and write here; CloudTrail sees it."
+
+
+class Stores(BaseResource):
+    """Chalice's two buckets, made private, encrypted and versioned, and one apart for what pull requests bring."""
+
+    def add_to_template(self, template: dict[str, Any], pipeline_params: PipelineParameters) -> None:
+        resources = template["Resources"]
+        own_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": attribute("PipelineKey")}
+        for name, days, encryption in (
+            ("ApplicationBucket", KEPT_DAYS, own_key),
+            ("ArtifactBucketStore", KEPT_DAYS, own_key),
+            # Of AWS's own key everybody in the account may make use: who builds pull requests has none of ours.
+            ("PullRequestBucket", PULL_REQUEST_DAYS, {"SSEAlgorithm": "aws:kms"}),
+        ):
+            resources[name] = _bucket(days, encryption)
+            resources[f"{name}Policy"] = _only_by_tls(name)
+        resources["PipelineKey"] = _key()
+        resources["PipelineKeyAlias"] = {
+            "Type": "AWS::KMS::Alias",
+            "Properties": {"AliasName": f"alias/{SERVICE}-pipeline", "TargetKeyId": ref("PipelineKey")},
+        }
+
+
+def _bucket(days: int, encryption: Part) -> Part:
+    closed = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    bucket: Part = {
+        "Type": "AWS::S3::Bucket",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "VersioningConfiguration": {"Status": "Enabled"},
+            "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+            "PublicAccessBlockConfiguration": dict.fromkeys(closed, True),
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [
+                    {"BucketKeyEnabled": True, "ServerSideEncryptionByDefault": encryption}
+                ]
+            },
+            "LifecycleConfiguration": {
+                "Rules": [
+                    {
+                        "Id": "expire",
+                        "Status": "Enabled",
+                        "ExpirationInDays": days,
+                        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+                    }
+                ]
+            },
+        },
+    }
+    return unchecked(bucket, CKV_AWS_18=NO_ACCESS_LOG)
+
+
+def _only_by_tls(bucket: str) -> Part:
+    deny: Part = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [attribute(bucket), sub(f"${{{bucket}.Arn}}/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    document = {"Version": "2012-10-17", "Statement": [deny]}
+    return {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": ref(bucket), "PolicyDocument": document}}
+
+
+def _key() -> Part:
+    """Ours to control through IAM, and CloudWatch's to tell of alarms: with AWS's own key for SNS no service can."""
+    own = {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}}
+    statements = [
+        {"Effect": "Allow", "Principal": {"AWS": arn("iam", "root", region="")}, "Action": "kms:*", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": own,
+        },
+    ]
+    return {
+        "Type": "AWS::KMS::Key",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "Description": f"What the pipeline of {SERVICE} hands on, and its notices",
+            "EnableKeyRotation": True,
+            "KeyPolicy": {"Version": "2012-10-17", "Statement": statements},
+        },
+    }
