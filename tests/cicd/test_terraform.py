@@ -1,0 +1,139 @@
+"""`make terraform`: what it writes is what the AWS provider takes, and is the same service."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cicd.linters import findings
+from tests.cicd.provider_schema import FILE, slips
+from tools.package import ZIP
+from tools.terraform import terraform
+
+STAGE = "beta"
+SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
+
+Node = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("terraform")
+    terraform(STAGE, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def configuration(folder: Path) -> Node:
+    """What Terraform reads: all the files, the override laid over the others argument by argument."""
+    whole: Node = {}
+    for name in ("chalice.tf.json", "visits.tf.json", "visits_override.tf.json"):
+        for kind, content in json.loads((folder / name).read_text(encoding="utf-8")).items():
+            _lay_over(whole.setdefault(kind, {}), content, depth={"resource": 3, "data": 3, "output": 2}.get(kind, 1))
+    return whole
+
+
+@pytest.fixture
+def template(packaged: Path) -> Node:
+    """What CloudFormation would be given."""
+    content: Node = json.loads((packaged / f"{STAGE}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _lay_over(whole: Node, content: Node, depth: int) -> None:
+    for name, value in content.items():
+        if depth > 1:
+            _lay_over(whole.setdefault(name, {}), value, depth - 1)
+        else:
+            whole[name] = value
+
+
+def test_the_provider_knows_every_argument_and_misses_none(configuration: Node) -> None:
+    assert list(slips(configuration["resource"], SCHEMA)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument", "value", "words"),
+    [
+        ("aws_lambda_function", "memory", 128, "knows no memory"),
+        ("aws_lambda_function", "tracing_config", {"modus": "Active"}, "knows no modus"),
+        ("aws_lambda_function", "tracing_config", {}, "mode is missing"),
+        ("aws_api_gateway_stage", "throttling", 5, "knows no throttling"),
+        ("aws_api_gateway_deployment", "stage_name", "api", "knows no stage_name"),
+    ],
+)
+def test_a_wrong_argument_is_found(configuration: Node, kind: str, argument: str, value: object, words: str) -> None:
+    resources = json.loads(json.dumps(configuration["resource"]))
+    next(iter(resources[kind].values()))[argument] = value
+    assert any(words in slip for slip in slips(resources, SCHEMA))
+
+
+def test_a_missing_argument_is_found(configuration: Node) -> None:
+    resources = json.loads(json.dumps(configuration["resource"]))
+    del resources["aws_cloudformation_stack"]["data"]["name"]
+    assert any("name is missing" in slip for slip in slips(resources, SCHEMA))
+
+
+def test_it_refers_only_to_what_there_is(configuration: Node) -> None:
+    text = json.dumps(configuration)
+    mentioned = set(re.findall(r"\b(aws_\w+)\.([\w-]+)\.", text))
+    there = {
+        (kind, name)
+        for part in ("resource", "data")
+        for kind in configuration[part]
+        for name in configuration[part][kind]
+    }
+    assert mentioned <= there
+    assert {kind for kind, _ in mentioned} >= {"aws_lambda_function", "aws_cloudformation_stack", "aws_caller_identity"}
+
+
+def test_terraform_and_provider_of_today_are_taken_and_no_other_provider(configuration: Node) -> None:
+    wanted = configuration["terraform"]
+    assert "<" not in wanted["required_version"]
+    assert set(wanted["required_providers"]) == {"aws"}
+    assert wanted["required_providers"]["aws"]["version"].endswith("< 7")
+    assert "null_data_source" not in configuration["data"]
+
+
+def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
+    resources = configuration["resource"]
+    data = "${aws_cloudformation_stack.data.outputs"
+    for function in resources["aws_lambda_function"].values():
+        assert function["environment"]["variables"]["TABLE_NAME"].startswith(data)
+        assert function["environment"]["variables"]["STAGE"] == STAGE
+    (source,) = resources["aws_lambda_event_source_mapping"].values()
+    assert source["event_source_arn"].startswith(data)
+
+
+def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
+    api = template["Resources"]["RestAPI"]["Properties"]
+    swagger = json.loads(configuration["locals"]["chalice_api_swagger"])
+    answers = "x-amazon-apigateway-gateway-responses"
+    assert swagger[answers].keys() == api["DefinitionBody"][answers].keys()
+    assert swagger["paths"].keys() == api["DefinitionBody"]["paths"].keys()
+    (rest_api,) = configuration["resource"]["aws_api_gateway_rest_api"].values()
+    assert rest_api["name"] == "visits-beta"
+    assert rest_api["binary_media_types"] == api["DefinitionBody"]["x-amazon-apigateway-binary-media-types"]
+    throttled = configuration["resource"]["aws_api_gateway_method_settings"].values()
+    assert len(throttled) == len(api["MethodSettings"])
+    assert {each["method_path"] for each in throttled} >= {"*/*", "~1intakes/POST"}
+
+
+def test_the_zip_is_the_one_of_make_package(folder: Path, packaged: Path) -> None:
+    hashes = [hashlib.sha256((each / ZIP).read_bytes()).hexdigest() for each in (folder, packaged)]
+    assert hashes[0] == hashes[1]
+
+
+def test_alarms_and_dashboard_come_along_as_a_stack_that_cloudformation_takes(folder: Path, template: Node) -> None:
+    assert findings("cfn-lint", "--template", folder / "watch.json") == ""
+    watched = json.loads((folder / "watch.json").read_text(encoding="utf-8"))["Resources"].keys()
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard")
+    wanted = {name for name, each in template["Resources"].items() if each["Type"] in kinds}
+    # Those that stop a canary: there is none.
+    assert wanted - watched == {name for name in wanted if name.startswith("Release")}
+    assert len((folder / "watch.json").read_bytes()) < 51_200, "Terraform hands it over in the call"

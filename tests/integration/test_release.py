@@ -1,0 +1,144 @@
+"""`make release` on the embedded AWS: what is deployed, what is taken back, and what is said when it cannot go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from devstack.cloudformation import bring_up_to_date
+from devstack.data_stack import TEMPLATE as DATA
+from devstack.data_stack import credentials
+from devstack.emulator import REGION, Emulator, emulator
+from devstack.failure import CannotGoOn
+from tools.package import ZIP
+from tools.release import Account, Package, main, release
+from tools.release_roles import FILE, stack_of
+
+STAGE = "beta"
+URL = "https://api.visits.example/api/"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Emulator]:
+    with emulator() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _at_the_embedded_aws(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    # ministack: an account of its own for each test.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture
+def account(aws: Emulator) -> Iterator[Account]:
+    """The account as docs/delivery.md prepares it; the app that a test has deployed goes at its end."""
+    cloudformation = boto3.client("cloudformation", **credentials(aws.endpoint))
+    issuer = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
+    parameters = {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer}
+    template = json.loads(FILE.read_text(encoding="utf-8"))
+    # The emulator knows no such resource. It is one that the account has already.
+    del template["Resources"]["Issuer"]
+    body = {"TemplateBody": json.dumps(template)}
+    bring_up_to_date(cloudformation, stack_of(STAGE), body, parameters, capabilities=["CAPABILITY_IAM"])
+    yield Account.prepared_for(STAGE)
+    cloudformation.delete_stack(StackName=f"visits-{STAGE}")
+
+
+def packaged(folder: Path, said: str) -> Package:
+    """A small app in the place of ours, whose short forms only AWS's CloudFormation writes out."""
+    template = {
+        "Parameters": {
+            "DeploymentType": {"Type": "String", "Default": "AllAtOnce"},
+            "PermissionsBoundary": {"Type": "String", "Default": ""},
+        },
+        "Resources": {
+            "Says": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "says", "Type": "String", "Value": said}},
+            "How": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": "how", "Type": "String", "Value": {"Ref": "DeploymentType"}},
+            },
+        },
+        "Outputs": {"EndpointURL": {"Value": URL}},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
+    (folder / "data.json").write_text(DATA.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / ZIP).write_bytes(b"the code")
+    return Package(folder, STAGE)
+
+
+def well(url: str) -> bool:
+    return url == URL
+
+
+def ill(url: str) -> bool:
+    return False
+
+
+def value(name: str) -> str | None:
+    ssm: Any = boto3.client("ssm")
+    found: list[str] = [each["Value"] for each in ssm.get_parameters(Names=[name])["Parameters"]]
+    return found[0] if found else None
+
+
+def test_a_release_deploys_data_and_app_and_a_second_one_updates_them(account: Account, tmp_path: Path) -> None:
+    assert release(packaged(tmp_path, "one"), account, {}, well) == URL
+    assert value("says") == "one"
+    assert boto3.client("dynamodb").describe_table(TableName=f"visits-{STAGE}")["Table"]["TableStatus"] == "ACTIVE"
+    release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well)
+    assert (value("says"), value("how")) == ("two", "Canary10Percent5Minutes")
+    assert release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well) == URL
+
+
+def test_a_release_that_does_not_answer_well_is_taken_back_at_once(account: Account, tmp_path: Path) -> None:
+    release(packaged(tmp_path, "good"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well)
+    with pytest.raises(CannotGoOn, match="the release before it is in place again"):
+        release(packaged(tmp_path, "bad"), account, {"DeploymentType": "Canary10Percent5Minutes"}, ill)
+    assert (value("says"), value("how")) == ("good", "AllAtOnce")
+
+
+def test_a_first_release_that_does_not_answer_well_stays_and_is_told(account: Account, tmp_path: Path) -> None:
+    with pytest.raises(CannotGoOn, match="none to go back to"):
+        release(packaged(tmp_path, "first"), account, {}, ill)
+    assert value("says") == "first"
+
+
+def test_the_code_lies_in_the_bucket_under_its_own_hash(account: Account, tmp_path: Path) -> None:
+    package = packaged(tmp_path, "coded")
+    template = json.loads((tmp_path / f"{STAGE}.json").read_text(encoding="utf-8"))
+    template["Resources"]["Function"] = {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": f"./{ZIP}"}}
+    (tmp_path / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
+    code = {"Bucket": account.bucket, "Key": "code/hash.zip"}
+    assert package.app(code)["Resources"]["Function"]["Properties"]["CodeUri"] == code
+    del template["Resources"]["Function"]
+    (tmp_path / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
+    release(package, account, {}, well)
+    s3: Any = boto3.client("s3")
+    (key,) = [each["Key"] for each in s3.list_objects_v2(Bucket=account.bucket, Prefix="code/")["Contents"]]
+    assert s3.get_object(Bucket=account.bucket, Key=key)["Body"].read() == b"the code"
+
+
+def test_a_parameter_that_no_template_has_is_refused_before_anything_is_deployed(
+    account: Account, tmp_path: Path
+) -> None:
+    with pytest.raises(CannotGoOn, match="No template has a parameter DeploymentTyp;"):
+        release(packaged(tmp_path, "never"), account, {"DeploymentTyp": "AllAtOnce"}, well)
+    assert value("says") != "never"
+
+
+def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packaged(tmp_path, "unprepared")
+    assert main(["dev", "--folder", str(tmp_path)]) == 1
+    assert "no stack visits-release-dev" in capsys.readouterr().err
+    assert main([STAGE, "--folder", str(tmp_path), "--parameters", "DeploymentType"]) == 1
+    assert "Name=value" in capsys.readouterr().err
