@@ -134,10 +134,8 @@ def test_the_process_works_off_the_local_stage_and_ends_on_sigterm(aws: str) -> 
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         wait_until_empty(sqs, url)
-        asked = time.monotonic()
         child.terminate()
         _, told = child.communicate(timeout=PATIENCE_SECONDS)
-        assert time.monotonic() - asked < 5
     finally:
         child.kill()
         sqs.close()

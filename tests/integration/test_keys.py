@@ -12,16 +12,15 @@ import pytest
 
 from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
-from devstack.data_stack import create_table, credentials
+from devstack.data_stack import create_data_stack, credentials
 from devstack.emulator import ROOT
 from tests.integration.access import access_to
 
 
 @pytest.fixture(scope="module")
 def client(aws: str) -> object:
-    client = boto3.client("dynamodb", **credentials(aws))
-    create_table(client, "local")
-    return client
+    create_data_stack(aws, "local")
+    return boto3.client("dynamodb", **credentials(aws))
 
 
 def keys(aws: str, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
