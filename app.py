@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
 
+from chalicelib import cold_start
 from chalicelib.container import access, services
 from chalicelib.domain import errors
 from chalicelib.domain.access import Scope
@@ -386,3 +387,4 @@ def get_openapi() -> Response:
 
 document = Document(app, required)
 answer_preflights(app, origins_of_stage(os.environ))
+cold_start.over()

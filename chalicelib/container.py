@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-import boto3
 from botocore.config import Config
 from uuid6 import uuid7
 
+from chalicelib.aws.clients import client
 from chalicelib.edge.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
@@ -133,12 +133,13 @@ def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: Visits | No
 def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
-    table = Table(boto3.client("dynamodb", config=CLIENT), settings.table_name)
-    return over(table, SqsQueue(boto3.client("sqs", config=CLIENT), settings.queue_name))
+    table = Table(client("dynamodb", CLIENT), settings.table_name)
+    # Most instances never come to need the queue.
+    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
 
 
 @cache
 def access() -> Access:
     """Who may call. The authorizer is a Lambda function of its own and makes nothing but this."""
     settings = Settings.from_environment(os.environ)
-    return Access(DynamoApiKeys(Table(boto3.client("dynamodb", config=CLIENT), settings.table_name)), utc_now)
+    return Access(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)

@@ -29,7 +29,7 @@ from chalicelib.domain.slots import QUARTER
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 
 Item = dict[str, Any]
-"""An item in plain Python, before boto3's type serializer or after its deserializer."""
+"""An item in plain Python; `table` puts it into DynamoDB's own form and back."""
 
 Key = dict[str, str]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,11 +25,19 @@ T = TypeVar("T")
 
 
 class SqsQueue:
-    def __init__(self, client: SQSClient, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._client = client
+    """The client is made by `connect` when it is first needed."""
+
+    def __init__(
+        self, connect: Callable[[], SQSClient], name: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._connect = connect
         self._name = name
         self._sleep = sleep
         self._known_url: str | None = None
+
+    @cached_property
+    def _client(self) -> SQSClient:
+        return self._connect()
 
     def send(self, messages: Sequence[str]) -> None:
         """One call for up to ten messages; those that SQS did not take are sent again. Raises StoreBusy."""

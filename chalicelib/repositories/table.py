@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain import patience
@@ -43,16 +43,49 @@ BUSY_ERRORS = frozenset(
     }
 )
 
-_serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
-
 
 def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serializer.serialize(value) for name, value in item.items()}
+    """In DynamoDB's own form: each value in a dict with its type."""
+    return {name: _typed(value) for name, value in item.items()}
 
 
 def deserialized(item: Mapping[str, Any]) -> Item:
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    return {name: _untyped(typed) for name, typed in item.items()}
+
+
+def _typed(value: Any) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case set() | frozenset() if value and all(isinstance(member, str) for member in value):
+            return {"SS": sorted(value)}
+        case dict():
+            return {"M": serialized(value)}
+        case list():
+            return {"L": [_typed(member) for member in value]}
+    raise TypeError(f"no attribute of ours is a {type(value).__name__}")
+
+
+def _untyped(typed: Mapping[str, Any]) -> Any:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S" | "BOOL" | "B":
+            return value
+        case "N":
+            return Decimal(value)
+        case "SS":
+            return set(value)
+        case "M":
+            return deserialized(value)
+        case "L":
+            return [_untyped(member) for member in value]
+    raise TypeError(f"no attribute of ours is of type {kind}")
 
 
 @dataclass(frozen=True)

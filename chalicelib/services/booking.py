@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from threading import Lock
 from typing import Protocol
@@ -16,8 +18,10 @@ from chalicelib.services.ports import Clock, NewId, Visits
 Expected = frozenset[int] | None
 """The versions that the caller is willing to change; None for any."""
 
-ATTEMPTS = 8
-"""How often a change without an expected version is tried anew when others change the same visit."""
+ATTEMPTS = 16
+"""How often a change without an expected version is tried while others change the visit: for about three seconds."""
+FIRST_PAUSE_SECONDS = 0.025
+LONGEST_PAUSE_SECONDS = 0.4
 
 
 class FindsProperties(Protocol):
@@ -40,12 +44,21 @@ class ReadOnce:
 
 
 class Booking:
-    def __init__(self, properties: FindsProperties, visits: Visits, once: Once, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        properties: FindsProperties,
+        visits: Visits,
+        once: Once,
+        clock: Clock,
+        new_id: NewId,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._properties = properties
         self._visits = visits
         self._once = once
         self._clock = clock
         self._new_id = new_id
+        self._sleep = sleep
 
     def get(self, visit_id: str) -> Visit:
         return self._visits.get(visit_id)
@@ -74,7 +87,7 @@ class Booking:
 
     def for_a_batch(self) -> Booking:
         """The same use cases for rows that are worked off together: each property is read once for all of them."""
-        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id)
+        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id, self._sleep)
 
     def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
@@ -124,7 +137,11 @@ class Booking:
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
         """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                # Full jitter, so that many who met once do not meet again.
+                longest = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
+                self._sleep(random.uniform(0, longest))
             visit = self._visits.get(visit_id)
             if expected is not None and visit.version not in expected:
                 raise VersionMismatch

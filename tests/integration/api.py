@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx
 import pytest
 from chalice.config import Config
 
 import app as entry
+from chalicelib.aws.clients import client
 from chalicelib.container import CLIENT, Services, over, utc_now
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
@@ -79,8 +79,8 @@ class Api:
 
 def client_of(table: FreshTable) -> DynamoDBClient:
     """A client as the container makes it, with connections of its own."""
-    client: DynamoDBClient = boto3.client("dynamodb", **_access(table))
-    return client
+    made: DynamoDBClient = client("dynamodb", **_access(table))
+    return made
 
 
 def _access(table: FreshTable) -> dict[str, Any]:
@@ -101,11 +101,11 @@ def serve(
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock and the repository of visits can be others."""
-    dynamodb, sqs = client_of(table), boto3.client("sqs", **_access(table))
+    dynamodb, sqs = client_of(table), client("sqs", **_access(table))
     # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)
-    queue = SqsQueue(sqs, table.environment["QUEUE_NAME"])
+    queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
     services = over(store, queue, clock, visits(store))
     with (
         pytest.MonkeyPatch.context() as patch,

@@ -21,6 +21,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
+from chalicelib.aws.clients import SENDER
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
@@ -114,6 +116,8 @@ class Process:
 
     def watch(self, *clients: DynamoDBClient | SQSClient) -> None:
         for client in clients:
+            # What gets through is sent here.
+            client.meta.events.unregister("before-send", unique_id=SENDER)
             client.meta.events.register(f"before-send.{client.meta.service_model.service_name}", self._befall)
 
     def spare(self, *clients: DynamoDBClient | SQSClient) -> None:

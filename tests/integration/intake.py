@@ -14,6 +14,7 @@ import boto3
 from chalice.app import SQSEvent
 
 import app as entry
+from chalicelib.aws.clients import SENDER, client
 from chalicelib.container import CLIENT, Services, over, utc_now
 from chalicelib.edge.messages import work_off
 from chalicelib.repositories.queue import SqsQueue
@@ -166,8 +167,8 @@ class Instance:
 @contextlib.contextmanager
 def instance(box: Mailbox, clock: Clock = utc_now) -> Iterator[Instance]:
     """Another worker beside the one that `serve` made."""
-    dynamodb: DynamoDBClient = boto3.client("dynamodb", **access(box.table))
-    sqs: SQSClient = boto3.client("sqs", **access(box.table))
+    dynamodb: DynamoDBClient = client("dynamodb", **access(box.table))
+    sqs: SQSClient = client("sqs", **access(box.table))
     with contextlib.closing(dynamodb), contextlib.closing(sqs):
         yield Instance(dynamodb, sqs, services_over(box.table, dynamodb, sqs, clock))
 
@@ -182,7 +183,7 @@ def services_over(
 ) -> Services:
     """The services as the container wires them, over these clients, or over a table and a queue made of them."""
     store = store or Table(dynamodb, table.name)
-    return over(store, queue or SqsQueue(sqs, table.environment["QUEUE_NAME"]), clock)
+    return over(store, queue or SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"]), clock)
 
 
 @contextlib.contextmanager
@@ -194,6 +195,14 @@ def hooked(client: DynamoDBClient | SQSClient, operation: str, hook: Callable[..
         yield
     finally:
         client.meta.events.unregister(name, hook)
+
+
+@contextlib.contextmanager
+def answered(client: DynamoDBClient | SQSClient, operation: str, hook: Callable[..., Any]) -> Iterator[None]:
+    """As `hooked`, for a hook that answers in the service's stead: what it answers is not sent as well."""
+    client.meta.events.unregister("before-send", unique_id=SENDER)
+    with hooked(client, operation, hook):
+        yield
 
 
 def partner_message(*visits: Mapping[str, object], source: str = "partner") -> str:

@@ -151,4 +151,6 @@ def _size(value: Any) -> int:
             return sum(len(member.encode()) for member in content)
         case "M":
             return 3 + sum(1 + len(name.encode()) + _size(member) for name, member in content.items())
+        case "L":
+            return 3 + sum(1 + _size(member) for member in content)
     raise AssertionError(f"no item of ours has an attribute of type {kind}")

@@ -204,7 +204,9 @@ class Poller:
 
 def fast_services(table: FreshTable, dynamodb: Any, sqs: Any, clock: FastClock) -> Any:
     store = Table(dynamodb, table.name, fast_sleep, fast_monotonic)
-    return services_over(table, dynamodb, sqs, clock, store, SqsQueue(sqs, table.environment["QUEUE_NAME"], fast_sleep))
+    return services_over(
+        table, dynamodb, sqs, clock, store, SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"], fast_sleep)
+    )
 
 
 class Callers:

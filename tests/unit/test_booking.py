@@ -50,13 +50,14 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     ids: Ids = field(default_factory=Ids)
+    pauses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.properties = FakeProperties(self.memory)
         self.visits = BusyVisits(self.memory)
         self.records = FakeIdempotencyRecords(self.memory)
         once = Once(self.records, Signer(self.keys, self.clock), self.clock)
-        self.booking = Booking(self.properties, self.visits, once, self.clock, self.ids)
+        self.booking = Booking(self.properties, self.visits, once, self.clock, self.ids, self.pauses.append)
         self.properties.add(a_property("house"))
 
 
@@ -274,6 +275,9 @@ def test_a_rival_is_outlasted_when_no_version_was_named(agency: Agency) -> None:
     agency.visits.rivals = ATTEMPTS - 1
     after = agency.booking.change_status(visit.id, Status.CANCELLED, None)
     assert (after.status, after.notes, after.version) == (Status.CANCELLED, "rival 0", ATTEMPTS + 1)
+    # In between it waits, so that those who met do not meet again at once; and no longer than a caller has patience.
+    assert len(agency.pauses) == ATTEMPTS - 1
+    assert 0 < sum(agency.pauses) < 6
 
 
 def test_a_rival_wins_over_a_version_that_was_named(agency: Agency) -> None:

@@ -1,0 +1,42 @@
+"""`make bench`: measures every question, or those that are named, and writes the report beside this file.
+
+    python -m bench [--quick] [--out FOLDER] [QUESTION ...]
+
+What is to be compared is measured in one run, so the figures of two runs are never mixed: naming questions writes a
+report of these alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.report import Question, write_report
+
+QUESTIONS: Final = ("cold", "warm", "intake", "growth", "package")
+
+
+def measured(name: str, quick: bool) -> Question:
+    measure: Callable[[bool], Question] = importlib.import_module(f"bench.{name}").measure
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    return measure(quick)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="all of them unless named")
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where the report goes")
+    given = parser.parse_args(arguments)
+    questions = [measured(name, given.quick) for name in given.questions or QUESTIONS]
+    commands = [f"python -m bench {name}" for name in given.questions] or ["make bench"]
+    write_report(given.out, questions, commands, given.quick)
+    print(f"The report is in {given.out / 'results.md'}.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""AWS clients that are told only what this service calls.
+
+botocore makes them, and serialises, signs, retries and parses as ever. What costs time and pays nothing here is left
+out by switches of its own: the descriptions of four hundred services (`data/` holds those of two, cut down to our
+calls by `tools/service_descriptions.py`), the handlers for what other services need, the check of parameters that mypy
+has checked, and a user agent composed anew for each request. docs/performance.md says what each is worth.
+"""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+from urllib.request import getproxies
+
+from botocore import __version__
+from botocore.config import Config
+from botocore.handlers import add_recursion_detection_header
+from botocore.httpsession import get_cert_path
+from botocore.loaders import Loader
+from botocore.session import Session
+
+from chalicelib.aws.connections import Connections
+
+DATA: Final = Path(__file__).parent / "data"
+
+SENDER: Final = "connections"
+"""By this name what sends for a client can be taken off it again; then botocore sends."""
+
+LEAN: Final = Config(
+    user_agent=f"property-visits Botocore/{__version__}",
+    parameter_validation=False,
+)
+
+
+def client(
+    service: Literal["dynamodb", "sqs"],
+    config: Config,
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    aws_access_key_id: str | None = None,
+    aws_secret_access_key: str | None = None,
+) -> Any:
+    """A client for the operations in `data/`; where it goes and as whom is found as boto3 finds it unless given."""
+    session = Session(include_builtin_handlers=False)
+    # The one of them that our calls need: by it Lambda knows that a function calls itself through a queue.
+    session.register("before-call", cast(Any, add_recursion_detection_header))
+    session.register_component("data_loader", Loader([str(DATA)], include_default_search_paths=False))
+    made: Any = session.create_client(
+        service,
+        config=LEAN.merge(config),
+        endpoint_url=endpoint_url,
+        region_name=region_name,
+        aws_access_key_id=aws_access_key_id,
+        aws_secret_access_key=aws_secret_access_key,
+    )
+    # A proxy is botocore's business: then it sends by itself.
+    if not getproxies():
+        authorities: str = session.get_config_variable("ca_bundle") or get_cert_path(True) or ""
+        connections = Connections(authorities, made.meta.config.connect_timeout, made.meta.config.read_timeout)
+        # Last, so that what else is hooked in sees a request before it is sent.
+        made.meta.events.register_last("before-send", connections.send, unique_id=SENDER)
+        weakref.finalize(made, connections.close)
+    return made

@@ -1,0 +1,113 @@
+"""`make descriptions`: botocore's descriptions of DynamoDB and SQS, cut down to what this service calls.
+
+They are what `chalicelib/aws/clients.py` loads instead of botocore's own, which describe every operation with its
+documentation. Without rules for endpoints botocore forms an address from the patterns in `endpoints.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.loaders import create_loader
+
+from chalicelib.aws.clients import DATA
+
+OPERATIONS: Final = {
+    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "sqs": ("DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
+}
+
+UNUSED: Final = frozenset(
+    {
+        "documentation",
+        "documentationUrl",
+        # For the rules that are not there.
+        "endpointdiscovery",
+        "operationContextParams",
+        "staticContextParams",
+        "contextParam",
+        # For the check of parameters, which is off.
+        "max",
+        "min",
+        "pattern",
+        "enum",
+    }
+)
+
+Description = dict[str, Any]
+
+
+def descriptions() -> dict[str, str]:
+    """What is to be in each file of the folder of data."""
+    loader = create_loader()
+    files = {
+        "endpoints.json": _endpoints(loader.load_data("endpoints")),
+        "sdk-default-configuration.json": _without_the_unused(loader.load_data("sdk-default-configuration")),
+    }
+    for service, operations in OPERATIONS.items():
+        version = loader.determine_latest_version(service, "service-2")
+        whole = loader.load_service_model(service, "service-2", version)
+        files[f"{service}/{version}/service-2.json"] = _service(whole, operations)
+    return {name: json.dumps(content, indent=1, sort_keys=True) + "\n" for name, content in files.items()}
+
+
+def _service(whole: Description, operations: tuple[str, ...]) -> Description:
+    kept: Description = {}
+
+    def keep(reference: Description) -> None:
+        name = reference["shape"]
+        if name in kept:
+            return
+        shape = whole["shapes"][name]
+        kept[name] = shape
+        parts = [shape.get(part) for part in ("member", "key", "value")]
+        for part in [*parts, *shape.get("members", {}).values()]:
+            if part is not None:
+                keep(part)
+
+    for name in operations:
+        operation = whole["operations"][name]
+        for reference in (operation.get("input"), operation.get("output"), *operation.get("errors", ())):
+            if reference is not None:
+                keep(reference)
+    found = {name: whole["operations"][name] for name in operations}
+    used = {"version": whole["version"], "metadata": whole["metadata"], "operations": found, "shapes": kept}
+    return _without_the_unused(used)
+
+
+def _without_the_unused(described: Description) -> Description:
+    """A name in `members` is a name, whatever it is; everywhere else it is a trait."""
+    return {
+        name: (
+            {member: _without_the_unused(reference) for member, reference in trait.items()}
+            if name in ("members", "shapes", "operations")
+            else _without_the_unused(trait)
+            if isinstance(trait, dict)
+            else trait
+        )
+        for name, trait in described.items()
+        if name not in UNUSED
+    }
+
+
+def _endpoints(whole: Description) -> Description:
+    """The patterns of every partition of AWS, without the lists of services and regions."""
+    kept = ("defaults", "dnsSuffix", "partition", "partitionName", "regionRegex")
+    partitions = [
+        {name: partition[name] for name in kept} | {"regions": {}, "services": {}} for partition in whole["partitions"]
+    ]
+    return {"partitions": partitions, "version": whole["version"]}
+
+
+def main() -> None:
+    for name, content in descriptions().items():
+        file = DATA / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+        print(f"{Path(file).relative_to(DATA)} {len(content):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
