@@ -29,7 +29,7 @@ run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.s
 	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
 
 test: setup .venv-lint/.installed .venv-lint/node/.installed static ## everything: formatting, lint, types, import rules and all tests
-	@$(BIN)/python -m pytest tests -n 2
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: setup ## the unit tests alone, in seconds
 	@$(BIN)/python -m pytest tests/unit -q

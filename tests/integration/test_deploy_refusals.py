@@ -220,10 +220,13 @@ def test_what_cannot_be_looked_up_is_told_by_name() -> None:
 
 
 def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
-    """`make -n` shows the commands without running them."""
+    """`make -n` shows the commands without running them; what `make test` hands to its children would show too."""
 
     def command(*words: str) -> str:
-        shown = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        shown = subprocess.run(
+            ["make", "-n", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
         return " ".join(shown.stdout.split())
 
     assert '-m tools.deploy deploy --stage "dev"' in command("deploy", "STAGE=dev")
