@@ -46,7 +46,8 @@ from chalicelib.services.signing import Signer
 from chalicelib.services.work import Worker
 from chalicelib.settings import Settings
 
-WORKER_THREADS = 16
+WORKER_THREADS = 10
+"""One for each message of a batch: the rows of a chunk are booked one after the other."""
 
 CLIENT = Config(
     # One call takes nine seconds at most; why that many is in `domain.patience`.
@@ -98,7 +99,7 @@ def wire(
     signer = Signer(keys, clock)
     once = Once(records, signer, clock)
     booking = Booking(properties, visits, once, clock, new_id)
-    pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="row")
+    pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         booking=booking,
         portfolio=Portfolio(properties, once, clock, new_id),

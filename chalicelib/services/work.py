@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -76,25 +76,19 @@ class Worker:
         claimant = self._new_id()
         booking = self._booking.for_a_batch()
         progress = Progress()
-        begun: list[tuple[Chunk, list[Future[RowOutcome]]]] = []
-        for chunk in {chunk.key: chunk for chunk in chunks}.values():
+        begun = [
+            (chunk, self._pool.submit(self._work_off, booking, chunk, claimant, deadline))
+            for chunk in {chunk.key: chunk for chunk in chunks}.values()
+        ]
+        for chunk, working in begun:
             try:
-                claim = self._claim(chunk, claimant, deadline)
+                outcomes = working.result()
             except Exception as fault:
                 progress.left.append(Left(chunk, fault))
                 continue
-            if claim is Claim.FINISHED:
+            if outcomes is not None:
                 progress.finished.add(chunk.key)
-            elif claim is Claim.GRANTED:
-                rows = [self._pool.submit(self._outcome, booking, chunk, row, deadline) for row in chunk.rows]
-                begun.append((chunk, rows))
-        for chunk, rows in begun:
-            try:
-                progress.recorded.extend(self._finish(chunk, claimant, rows))
-            except Exception as fault:
-                progress.left.append(Left(chunk, fault))
-            else:
-                progress.finished.add(chunk.key)
+                progress.recorded.extend(outcomes)
         return progress
 
     def give_up(self, chunk: Chunk) -> bool:
@@ -107,6 +101,25 @@ class Worker:
             visit = self._booking.find(self._visit_id(chunk, row))
             outcomes.append(self._found(chunk, row, visit) if visit is not None else self._rejected(row, GivenUp()))
         return self._intakes.give_up(chunk, self._manifest(chunk), outcomes)
+
+    def _work_off(self, booking: Booking, chunk: Chunk, claimant: str, deadline: datetime) -> list[RowOutcome] | None:
+        """Books the rows in their order and records the outcomes: none if that was done, None if another is at it."""
+        claim = self._claim(chunk, claimant, deadline)
+        if claim is not Claim.GRANTED:
+            return [] if claim is Claim.FINISHED else None
+        outcomes, faults = [], []
+        for row in chunk.rows:
+            try:
+                outcomes.append(self._outcome(booking, chunk, row, deadline))
+            except Exception as fault:  # what is wrong with one row does not keep the next from being booked
+                faults.append(fault)
+        if faults:
+            # A claim that cannot be given back ends by itself.
+            with suppress(Exception):
+                self._intakes.release(chunk, claimant)
+            raise faults[0]
+        self._intakes.finish(chunk, claimant, outcomes)
+        return outcomes
 
     def _claim(self, chunk: Chunk, claimant: str, deadline: datetime) -> Claim:
         now = self._clock()
@@ -130,18 +143,6 @@ class Worker:
             created_at=self._clock(),
         )
         return self._intakes.open(manifest)
-
-    def _finish(self, chunk: Chunk, claimant: str, rows: Sequence[Future[RowOutcome]]) -> list[RowOutcome]:
-        """Waits for every row of the chunk; raises what went wrong with the first that did."""
-        faults = [fault for fault in (row.exception() for row in rows) if fault is not None]
-        if faults:
-            # A claim that cannot be given back ends by itself.
-            with suppress(Exception):
-                self._intakes.release(chunk, claimant)
-            raise faults[0]
-        outcomes = [row.result() for row in rows]
-        self._intakes.finish(chunk, claimant, outcomes)
-        return outcomes
 
     def _outcome(self, booking: Booking, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
         if isinstance(row.wish, InvalidInput):

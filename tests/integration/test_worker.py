@@ -261,6 +261,24 @@ def test_what_fails_for_one_chunk_only_holds_up_that_chunk(
     assert counts(api, partners(ids[0])) == ("done", 1, 1, 0, 0)
 
 
+def test_a_row_that_cannot_be_booked_for_now_does_not_keep_those_behind_it_waiting(
+    api: Api, box: Mailbox, house: str
+) -> None:
+    poisoned = api.property("poisoned-row")
+    (id,) = box.send(partner_message(row(poisoned, 0), *(row(house, n) for n in range(3))))
+
+    def refuse(request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        if poisoned.encode() not in cast(bytes, request.body):
+            return None
+        return answer_of(request, 400, {"__type": "com.amazon.coral.validate#ValidationException", "message": "no"})
+
+    with answered(api.dynamodb, "TransactWriteItems", refuse), pytest.raises(Unfinished, match="1 of 1"):
+        handle(box.receive())
+    assert len(visits_at(api, house)) == 3
+    box.work()
+    assert counts(api, partners(id)) == ("done", 4, 4, 0, 0)
+
+
 # Handed out more than once
 
 
