@@ -143,11 +143,11 @@ def put_property(property_id: str) -> Response:
     A changed `capacity` or `visitsAllowed` counts for the bookings that come after it.
     """
     request = current()
-    chosen = parsing.property_id(property_id)
     details = parsing.parse_body(PropertyInput, request).to_details()
     if must_be_new(request.headers):
-        return property_created(request, services().portfolio.create(chosen, details))
-    property = services().portfolio.replace(chosen, details, required_versions(request.headers))
+        return property_created(request, services().portfolio.create(parsing.new_property_id(property_id), details))
+    chosen = parsing.property_id(property_id)
+    property = services().portfolio.replace(chosen, details, required_versions(request.headers, may_be_new=True))
     return json_answer(PropertyOutput.of(property), {"ETag": etag(property.version)})
 
 

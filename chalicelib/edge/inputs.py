@@ -51,6 +51,7 @@ _EMAIL = re.compile(rf"[^{_CONTROLS}{_SPACES}@]+@{_LABEL}(\.{_LABEL})*")
 _PHONE = re.compile(r"\+?[0-9()./ x#*,;-]*[0-9][0-9()./ x#*,;-]*")
 _ID = "A-Za-z0-9_~-"
 PROPERTY_ID = re.compile(rf"[{_ID}][.{_ID}]{{0,63}}|\.[{_ID}][.{_ID}]{{0,62}}|\.\.[.{_ID}]{{1,62}}")
+PROPERTY_ID_RULE = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SMALLEST = Decimal("0.001")
 
@@ -83,7 +84,7 @@ def _phone(text: str) -> str:
 
 def _property_id(text: str) -> str:
     if not PROPERTY_ID.fullmatch(text):
-        raise ValueError("must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'")
+        raise ValueError(PROPERTY_ID_RULE)
     return text
 
 

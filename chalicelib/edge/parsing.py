@@ -15,7 +15,7 @@ from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound,
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.edge.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
-from chalicelib.edge.inputs import PROPERTY_ID, UUID, Input
+from chalicelib.edge.inputs import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
 from chalicelib.edge.journal import note
 from chalicelib.edge.json import MalformedJson, parse_json
 
@@ -83,6 +83,14 @@ def property_id(raw: str) -> str:
         raise PropertyNotFound("")
     note(propertyId=found)
     return found
+
+
+def new_property_id(raw: str) -> str:
+    """The id in the path for a property to be. Raises InvalidInput for one that cannot be an id."""
+    try:
+        return property_id(raw)
+    except PropertyNotFound:
+        raise InvalidInput([FieldError("#/id", f"the id in the path {PROPERTY_ID_RULE}")]) from None
 
 
 def visit_id(raw: str) -> str:

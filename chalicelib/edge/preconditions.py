@@ -25,10 +25,10 @@ def etag(version: int, visits: Iterable[Visit] = ()) -> str:
     return f'"{version}-{hashlib.sha256(shown.encode()).hexdigest()[:12]}"' if shown else f'"{version}"'
 
 
-def required_versions(headers: Mapping[str, str]) -> frozenset[int] | None:
+def required_versions(headers: Mapping[str, str], *, may_be_new: bool = False) -> frozenset[int] | None:
     """The versions named by If-Match, None for `*`. Raises PreconditionRequired without the header."""
     if headers.get("if-match") is None:
-        raise PreconditionRequired("If-Match")
+        raise PreconditionRequired("If-Match, or If-None-Match: * for what is new" if may_be_new else "If-Match")
     return optional_versions(headers)
 
 

@@ -334,7 +334,11 @@ def _shaped(response: Response) -> Response:
 
 def _taken(intervals: list[errors.TakenInterval]) -> str:
     spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
-    return f"Taken, in whole quarter hours: {spans}. See GET /properties/{{id}}/busy for what is free."
+    if all(i.holder == "agent" for i in intervals):
+        hint = "The property may be free: see GET /visits?agentId= for what the agent has."
+    else:
+        hint = "See GET /properties/{id}/busy for what is free."
+    return f"Taken, in whole quarter hours: {spans}. {hint}"
 
 
 def _unexpected(fault: BaseException) -> Problem:

@@ -23,11 +23,6 @@ def api(table: FreshTable) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture
-def house(api: Api) -> str:
-    return api.property(property_id())
-
-
 def test_a_property_is_registered_under_an_id_of_ours(api: Api) -> None:
     made = api.post("/properties", property_body())
     assert made.status_code == 201
@@ -59,6 +54,14 @@ def test_put_creates_a_property_that_must_be_new(api: Api) -> None:
     assert (made.status_code, made.headers["Location"], made.headers["ETag"]) == (201, address, '"1"')
     problem(api.http.put(address, json=property_body(name="Other"), headers=NEW), 412, "precondition-failed")
     assert api.get(address).json()["name"] == "House"
+
+
+def test_put_says_what_an_id_may_be_and_how_something_new_is_told(api: Api) -> None:
+    refused = api.http.put("/properties/haus%20m%C3%BCller", json=property_body(), headers=NEW)
+    assert pointers(refused) == ["#/id"]
+    assert "A-Z a-z 0-9" in refused.json()["errors"][0]["detail"]
+    unsaid = problem(api.http.put(f"/properties/{property_id()}", json=property_body()), 428, "precondition-required")
+    assert "If-None-Match: *" in unsaid["detail"]
 
 
 def test_put_replaces_the_version_that_was_read(api: Api, house: str) -> None:

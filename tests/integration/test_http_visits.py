@@ -44,11 +44,6 @@ def clock(the_clock: Clock) -> Iterator[Clock]:
 
 
 @pytest.fixture
-def house(api: Api) -> str:
-    return api.property(property_id())
-
-
-@pytest.fixture
 def visit(api: Api, house: str) -> dict[str, Any]:
     """A visit with everything."""
     return api.visit(house, TEN, agentId=agent_id(), visitor=VISITOR, notes="bell broken", place="Garden")
@@ -131,10 +126,10 @@ def test_an_agent_who_is_elsewhere_is_a_conflict_and_an_open_house_is_none(api: 
     agent, open_house = agent_id(), api.property(property_id(), capacity=3)
     api.visit(open_house, TEN, agentId=agent)
     api.visit(open_house, TEN, agentId=agent)
-    refused = api.post("/visits", visit_body(house, agentId=agent))
-    assert problem(refused, 409, "slot-taken")["conflicts"] == [
-        {"from": TEN, "to": "2027-03-12T10:30:00Z", "holder": "agent"}
-    ]
+    refused = problem(api.post("/visits", visit_body(house, agentId=agent)), 409, "slot-taken")
+    assert refused["conflicts"] == [{"from": TEN, "to": "2027-03-12T10:30:00Z", "holder": "agent"}]
+    assert "/visits?agentId=" in refused["detail"], "the property's busy times would not explain it"
+    assert "/busy" not in refused["detail"]
 
 
 @pytest.mark.parametrize(
