@@ -63,6 +63,16 @@ def sentence(fault: Exception) -> str:
             return f"AWS cannot be worked with ({type(fault).__name__}): {fault}"
 
 
+def out_of_reach(what: str, stage: str, fault: Exception) -> str:
+    """Why the table or queue of a stage cannot be worked with."""
+    cause = fault if fault.__cause__ is None or isinstance(fault, BotoCoreError | ClientError) else fault.__cause__
+    if stage == "local":
+        hint = "is `make run` running, or is it another AWS_PORT=?"
+        return f"The {what} of local cannot be worked with: {hint} ({type(cause).__name__}: {cause})"
+    told = sentence(cause) if isinstance(cause, BotoCoreError | ClientError) else f"({type(cause).__name__})"
+    return f"The {what} of {stage} cannot be worked with. {told}"
+
+
 def _refusal(fault: ClientError) -> str:
     code, said = fault.response["Error"].get("Code", "?"), fault.response["Error"].get("Message", "")
     if code in EXPIRED:

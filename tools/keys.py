@@ -23,6 +23,7 @@ from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table
 from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
+from tools.aws import out_of_reach
 from tools.stages import environment_of
 
 OVERLAP: Final = timedelta(days=7)
@@ -37,9 +38,9 @@ def create(given: argparse.Namespace) -> None:
 
 
 def list_all(_: argparse.Namespace) -> None:
-    now = datetime.now(UTC)
+    now, keys = datetime.now(UTC), list(access().all_keys())
     print(HEADING)
-    for key in access().all_keys():
+    for key in keys:
         print(_line(key, now))
 
 
@@ -67,6 +68,12 @@ def rotate_signing_keys(_: argparse.Namespace) -> None:
     if keyring.waiting is not None:
         _say(f"The new signing key {keyring.waiting[0]} signs from {_text(keyring.waiting[1])} on.")
     _say(f"{len(keyring.secrets)} keys verify; one that signs no more is kept for 31 days.")
+
+
+def name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("who is it? NAME=partner")
+    return text
 
 
 def _show(key: ApiKey, shown: PresentedKey) -> None:
@@ -113,8 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotGoOn, InvalidKeyRequest) as why:
         _say(str(why))
     except (BotoCoreError, ClientError, StoreBusy) as fault:
-        hint = "is `make run` running, or is it another AWS_PORT=?" if given.stage == "local" else "see what AWS says."
-        _say(f"The table of {given.stage} cannot be worked with: {hint} ({type(fault).__name__}: {fault})")
+        _say(out_of_reach("table", given.stage, fault))
     else:
         return 0
     return 2
@@ -126,20 +132,20 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--aws-port", type=int, default=4566, help="of the embedded AWS, for the stage local")
     actions = parser.add_subparsers(required=True)
     creating = actions.add_parser("create", help="make a key and show it once")
-    creating.add_argument("--name", required=True, help="who calls with it")
+    creating.add_argument("--name", type=name, required=True, help="who calls with it")
     creating.add_argument("--scopes", type=scopes, required=True, help="read, write, admin, separated by commas")
     creating.add_argument("--expires", type=duration, help="after how long: 90d; without it, never")
     creating.set_defaults(action=create)
     listing = actions.add_parser("list", help="every key, never a secret")
     listing.set_defaults(action=list_all)
     rotating = actions.add_parser("rotate", help="a new key for the same caller; the old ones end after the overlap")
-    rotating.add_argument("--name", required=True, help="whose keys")
+    rotating.add_argument("--name", type=name, required=True, help="whose keys")
     rotating.add_argument("--overlap", type=duration, default=OVERLAP, help="how long the old ones go on: 7d")
     rotating.set_defaults(action=rotate)
     revoking = actions.add_parser("revoke", help="end keys now")
     whose = revoking.add_mutually_exclusive_group(required=True)
     whose.add_argument("--id", help="of one key")
-    whose.add_argument("--name", help="of a caller: all keys")
+    whose.add_argument("--name", type=name, help="of a caller: all keys")
     revoking.set_defaults(action=revoke)
     signing = actions.add_parser("rotate-signing", help="a new key for signing cursors and fingerprints")
     signing.set_defaults(action=rotate_signing_keys)

@@ -28,6 +28,7 @@ from chalicelib.domain.intakes import Chunk, IntakeNotFound
 from chalicelib.edge.messages import ORIGINAL_ID, UnreadableMessage, read_message
 from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
+from tools.aws import out_of_reach
 from tools.stages import environment_of
 
 if TYPE_CHECKING:
@@ -343,8 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
-        hint = "is `make run` running, or is it another AWS_PORT=?" if given.stage == "local" else "see what AWS says."
-        print(f"The queue of {given.stage} cannot be worked with: {hint} ({fault})", file=sys.stderr)
+        print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)
         return INTERRUPTED

@@ -66,6 +66,7 @@ def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> N
         ("create", "--name", "partner", "--scopes", "root"),
         ("create", "--name", "partner", "--scopes", "read", "--expires", "soon"),
         ("revoke", "--id", "0123456789abcdef"),
+        ("revoke", "--name", ""),
         ("rotate", "--name", "stranger"),
     ],
 )
@@ -73,6 +74,23 @@ def test_what_cannot_be_done_is_said_in_a_sentence(aws: str, client: object, arg
     done = keys(aws, *arguments, fails=True)
     assert done.stderr.strip()
     assert not done.stdout
+
+
+@pytest.mark.parametrize(("module", "action"), [("tools.keys", "list"), ("tools.redrive", "list")])
+def test_the_tables_and_queues_of_nobody_are_told_as_that(module: str, action: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nothing = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }
+    command = [sys.executable, "-m", module, "--stage", "dev", action]
+    done = subprocess.run(command, cwd=ROOT, env=kept | nothing, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert not done.stdout
+    assert "There are no AWS credentials here" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_signing_keys_are_rotated_in_two_steps(aws: str, client: object) -> None:
