@@ -3,8 +3,8 @@
 It ends with 0 when every row is booked (now, or by an earlier import), with 1 when rows were rejected: those are
 beside the input file then, with their reasons. With 2 it could not go on; doing it again goes on where it was.
 
-Nothing is booked twice, however the file has grown or been sorted: the Idempotency-Keys of the intakes follow from
-their rows, and a row without an externalId gets one that follows from what is in it.
+Nothing is booked twice, however the file has grown or been sorted: a row without an externalId gets one that follows
+from what is in it.
 """
 
 import argparse
