@@ -19,6 +19,10 @@ SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHON
 
+# Taken by the shell out of its environment, where make puts what it is given: of a command, which everybody on the
+# machine can read, it would be a part, and could bring commands of its own.
+WITH_KEY := VISITS_KEY="$${KEY:-$$VISITS_KEY}"
+
 .PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs fuzz setup clean package pipeline unit
 
 help: ## list the targets
@@ -48,12 +52,12 @@ format: setup ## format the code and fix what can be fixed
 	@$(BIN)/ruff check -q --fix $(SOURCES)
 
 seed: setup ## load N sample visits into any address (URL=http://... N=200 KEY=<api key>)
-	@VISITS_KEY="$(KEY)" $(BIN)/python -m devstack.seed --url "$(URL)" --visits "$(N)"
+	@$(WITH_KEY) $(BIN)/python -m devstack.seed --url "$(URL)" --visits "$(N)"
 
 import: setup ## hand in a file of visits (FILE=visits.csv URL=http://... KEY=<api key> ZONE=Europe/Berlin)
 	@test -n "$(FILE)" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
 	@# 1 says that rows were rejected: told in words, and no failure of make.
-	@VISITS_KEY="$(KEY)" $(BIN)/python -m tools.importer "$(FILE)" --url "$(URL)" --zone "$(ZONE)" \
+	@$(WITH_KEY) $(BIN)/python -m tools.importer "$(FILE)" --url "$(URL)" --zone "$(ZONE)" \
 		|| { code=$$?; test $$code -eq 1 || exit $$code; }
 
 KEYS = $(BIN)/python -m tools.keys --stage "$(STAGE)" --aws-port "$(AWS_PORT)"
@@ -77,7 +81,7 @@ redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids
 	@$(BIN)/python -m tools.redrive "$(ACTION)" --stage "$(STAGE)" --aws-port "$(AWS_PORT)" --only "$(ONLY)" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes)
 
-.PHONY: deploy delete smoke
+.PHONY: deploy delete smoke e2e
 
 deploy: setup ## deploy a stage straight from this folder, or bring it up to date (STAGE=dev)
 	@$(BIN)/python -m tools.deploy deploy --stage "$(STAGE)"
@@ -86,8 +90,13 @@ delete: setup ## undo make deploy; the data stays unless DATA=delete (STAGE=dev 
 	@$(BIN)/python -m tools.deploy delete --stage "$(STAGE)" $(if $(DATA),--data "$(DATA)") \
 		$(if $(filter 1 yes true,$(YES)),--yes)
 
-smoke: setup ## does a deployment do what it is for? books and cancels with a key (URL=https://... KEY=<api key>)
-	@VISITS_KEY="$(or $(KEY),$(VISITS_KEY))" $(BIN)/python -m tools.smoke --url "$(URL)"
+# What looks at a deployment from outside needs no embedded AWS.
+smoke: .venv/.installed ## does a deployment do what it is for? books and cancels with a key (URL=https://... KEY=<api key>)
+	@$(WITH_KEY) $(BIN)/python -m tools.smoke --url "$(URL)"
+
+e2e: .venv/.installed ## everything that callers do with a deployment, tried there (URL=https://... KEY=<api key: read,write>)
+	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url "$(URL)" \
+		-q --tb=short --maxfail=3
 
 schemas: setup ## write docs/intake-message.schema.json anew from the code
 	@$(BIN)/python -m tools.schemas
@@ -107,7 +116,7 @@ pipeline: setup ## write pipeline.json anew, the pipeline from a push to product
 .PHONY: release release-roles terraform
 
 release: setup ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
-	@$(BIN)/python -m tools.release "$(STAGE)" --folder "$(OUT)" --parameters "$(PARAMETERS)"
+	@$(BIN)/python -m tools.release "$(STAGE)" --folder "$(OUT)" --parameters="$$PARAMETERS"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
 	@$(BIN)/python -m tools.release_roles

@@ -28,6 +28,7 @@ def measured(name: str, quick: bool) -> Question:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    # argparse wants what stands for none of them among the choices.
     parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="all of them unless named")
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where the report goes")

@@ -26,9 +26,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bench.stand_in import StandIn
+from devstack.emulator import REGION, ROOT
 from tools.package import package
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 PEERS: Final = ROOT / "bench" / "peers"
 STAGE: Final = "prod"
 
@@ -42,14 +42,15 @@ TITLES: Final = {
     "powertools": "Powertools, REST resolver",
     "fastapi_mangum": "FastAPI with Mangum",
 }
-PLAIN_PEERS: Final = (BARE, "chalice_tutorial", "powertools", "fastapi_mangum")
-
 SHARED: Final = {
     BARE: ("visits.py", "rules.py"),
     "chalice_tutorial": ("visits.py", "rules.py"),
     "powertools": ("visits.py", "models.py"),
     "fastapi_mangum": ("visits.py", "models.py"),
 }
+"""What a peer is made of beside its handler."""
+PLAIN_PEERS: Final = tuple(SHARED)
+"""All of them, as their users package them."""
 
 _scratch: Final = tempfile.TemporaryDirectory(prefix="visits-bench-")
 BUILD: Final = Path(_scratch.name)
@@ -114,17 +115,9 @@ def _as_packaged(name: str) -> Contender:
         return _unpacked(name, _packaged_by_chalice(folder / "package"), "app.app", bytecode=False)
     content = folder / "package"
     wanted = PEERS / name / "requirements.txt"
-    pip = (
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-compile",
-        "--no-deps",
-    )
-    subprocess.run([*pip, "--target", str(content), "--requirement", str(wanted)], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    into = ["--no-compile", "--no-deps", "--target", str(content), "--requirement", str(wanted)]
+    subprocess.run([*pip, *into], check=True, capture_output=True)
     content.mkdir(exist_ok=True)
     for source in (PEERS / name / "handler.py", *(PEERS / shared for shared in SHARED[name])):
         shutil.copy(source, content)
@@ -147,7 +140,7 @@ def _packaged_by_chalice(project: Path) -> Path:
         )
         (project / "chalicelib" / shared).write_text(source, encoding="utf-8")
     command = [str(Path(sys.executable).with_name("chalice")), "package", "."]
-    environment = os.environ | {"AWS_DEFAULT_REGION": "eu-central-1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"AWS_DEFAULT_REGION": REGION, "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
     return project / "deployment.zip"
 
@@ -259,8 +252,8 @@ def lambdas_environment(store: StandIn) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "AWS_CA_BUNDLE": str(store.authorities),
-        "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_SESSION_TOKEN": "IQoJb3JpZ2luX2Vj" * 50,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -17,12 +15,14 @@ from bench import exports
 from bench.ledger import EmptyTable, empty_table, recorded
 from bench.report import Bars, Question, Row
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
-from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.visits import Visit
 from chalicelib.edge.messages import read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from tests.integration.api import PROPERTY, Api, Clock, serve
+from tests.builders import Clock, a_visit
+from tests.integration.api import PROPERTY, Api, serve
 from tests.integration.metering import size
+from tests.journal import listening
 
 SIZES: Final = (1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (100, 1_000)
@@ -57,8 +57,7 @@ class Cost:
 def measure(quick: bool) -> Question:
     sizes = QUICK_SIZES if quick else SIZES
     costs: dict[int, Mapping[str, Cost]] = {}
-    log = io.StringIO()
-    with empty_table() as table, redirect_stdout(log), serve(table.reached, clock=Clock(NOW)) as api:
+    with empty_table() as table, listening(), serve(table.reached, clock=Clock(NOW)) as api:
         api.services.signer.sign("warm", b"")
         load(table, [_visit(n, HOUSE, AGENT, NOW + timedelta(hours=n)) for n in range(WATCHED)])
         loaded = WATCHED
@@ -82,22 +81,8 @@ def load(table: EmptyTable, visits: Sequence[Visit]) -> None:
 
 
 def _visit(number: int, house: str, agent: str, date: datetime) -> Visit:
-    return Visit(
-        id=f"01956a3c-0000-7000-8000-{number:012x}",
-        property_id=house,
-        date=date,
-        duration_minutes=30,
-        time_zone="Europe/Berlin",
-        place="At the gate",
-        status=Status.CONFIRMED,
-        agent_id=agent,
-        visitor=None,
-        notes=None,
-        cancellation=None,
-        version=1,
-        created_at=NOW,
-        updated_at=NOW,
-    )
+    id = f"01956a3c-0000-7000-8000-{number:012x}"
+    return a_visit(id=id, property_id=house, date=date, place="At the gate", agent_id=agent)
 
 
 def _other(number: int) -> Visit:

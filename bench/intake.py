@@ -41,12 +41,12 @@ FIRST: Final = datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
 
 HOW: Final = f"""\
 A batch of {CHUNKS} messages with {ROWS_IN_CHUNK} rows each, read from their JSON. The worker books them as it does on
-Lambda, on {WORKER_THREADS} threads, a chunk on each: it claims the chunk, reads the property, writes each visit and its slots in
-one transaction, and records the outcomes. Against it stands the least that a loader could do: the same rows, read by the
-same code, one `put_item` of the visit after the other on a boto3 client, with the condition that it is not there yet,
-and without property, slots or outcomes. The two take turns against a stand-in for DynamoDB that answers over TLS;
-rates are medians of the turns, and rows per CPU second count the CPU of this process alone. Calls and units are those
-of the same batch on the emulator, as AWS would charge them."""
+Lambda, on {WORKER_THREADS} threads, a chunk on each: it claims the chunk, reads the property, writes each visit and its
+slots in one transaction, and records the outcomes. Against it stands the least that a loader could do: the same rows,
+read by the same code, one `put_item` of the visit after the other on a boto3 client, with the condition that it is not
+there yet, and without property, slots or outcomes. The two take turns against a stand-in for DynamoDB that answers over
+TLS; rates are medians of the turns, and rows per CPU second count the CPU of this process alone. Calls and units are
+those of the same batch on the emulator, as AWS would charge them."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 
 from chalicelib.aws.clients import client
-from chalicelib.container import CLIENT
-from devstack.data_stack import create_table
-from devstack.emulator import REGION, emulator
-from tests.integration.conftest import FreshTable
+from devstack.emulator import emulator
+from tests.integration.conftest import FreshTable, fresh_table
 from tests.integration.metering import Call, Stored, kilobytes, name_of
 
 if TYPE_CHECKING:
@@ -37,27 +35,12 @@ class EmptyTable:
 @contextlib.contextmanager
 def empty_table() -> Iterator[EmptyTable]:
     with emulator() as aws:
-        access: Any = {
-            "endpoint_url": aws.endpoint,
-            "region_name": REGION,
-            "aws_access_key_id": ACCOUNT,
-            "aws_secret_access_key": ACCOUNT,
-        }
-        plain: Any = boto3.client("dynamodb", **access)
-        lean = client("dynamodb", CLIENT, **access)
-        name = create_table(plain, "bench")
-        boto3.client("sqs", **access).create_queue(QueueName=name)
-        environment = {
-            "STAGE": "bench",
-            "TABLE_NAME": name,
-            "QUEUE_NAME": name,
-            "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": ACCOUNT,
-        }
-        with contextlib.closing(plain), contextlib.closing(lean):
-            yield EmptyTable(lean, FreshTable(name, plain, environment))
+        table = fresh_table(aws.endpoint, ACCOUNT, "bench")
+        sqs: Any = boto3.client("sqs", **table.access)
+        sqs.create_queue(QueueName=table.name)
+        lean = client("dynamodb", **table.access)
+        with contextlib.closing(sqs), contextlib.closing(table.client), contextlib.closing(lean):
+            yield EmptyTable(lean, table)
 
 
 @dataclass(frozen=True)

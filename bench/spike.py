@@ -7,14 +7,12 @@ emulator on the machine at hand: they compare one version of our code with anoth
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,7 +29,7 @@ from chalicelib.services.intake import Submission
 from devstack.data_stack import create_data_stack
 from devstack.emulator import ROOT, emulator
 from devstack.server import STAGE, load_app
-from devstack.worker import HANDLER, QueueWorker
+from devstack.worker import HANDLER, QueueWorker, working
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -122,7 +120,10 @@ def main() -> None:
         for n in range(PROPERTIES):
             details = PropertyDetails("House", "Lane 1", Decimal(1), "EUR", "Europe/Berlin", 1, True)
             feed.desk.portfolio.register(details, f"house-{n}", None)
-        with _workers(app.handler_map[HANDLER]):
+        handler = app.handler_map[HANDLER]
+        queue = os.environ["QUEUE_NAME"]
+        workers = [QueueWorker(handler, boto3.client("sqs", config=CLIENT), queue) for _ in range(WORKERS)]
+        with working(*workers):
             rate = _worker_rate(feed, Gauge(sqs, url))
             print(f"the worker takes {rate:,.0f} rows a second; the spike is {SPIKE} times that", flush=True)
             gauge = Gauge(sqs, url)
@@ -156,25 +157,6 @@ def main() -> None:
     )
     _draw(arguments.figure, gauge.readings, (spike_began, spike_ended), rate)
     print(f"{arguments.figure} shows the queue")
-
-
-@contextlib.contextmanager
-def _workers(handler: Any) -> Iterator[None]:
-    stop = threading.Event()
-    threads = [
-        threading.Thread(
-            target=QueueWorker(handler, boto3.client("sqs", config=CLIENT), os.environ["QUEUE_NAME"]).run, args=(stop,)
-        )
-        for _ in range(WORKERS)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def _worker_rate(feed: Feed, gauge: Gauge) -> float:

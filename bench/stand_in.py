@@ -37,9 +37,9 @@ from chalicelib.domain.signatures import Keyring
 from chalicelib.domain.visits import Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
+from devstack.emulator import HOST, REGION, ROOT
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-NAMES: Final = ("*.eu-central-1.amazonaws.com", "*.ddb.eu-central-1.amazonaws.com", "localhost")
+NAMES: Final = (f"*.{REGION}.amazonaws.com", f"*.ddb.{REGION}.amazonaws.com", "localhost")
 NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PAGE: Final = 50
 
@@ -88,7 +88,7 @@ def _certify(folder: Path) -> None:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
-    names = [*(x509.DNSName(name) for name in NAMES), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    names = [*(x509.DNSName(name) for name in NAMES), x509.IPAddress(IPv4Address(HOST))]
     certificate = (
         begin(subject, key.public_key())
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -160,7 +160,7 @@ async def _serve(certificate: Path, latency: float) -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(talk, HOST, 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     # It ends with whoever started it.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

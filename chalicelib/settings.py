@@ -55,6 +55,11 @@ def stage_of(environment: Mapping[str, str]) -> str:
     return environment.get("STAGE") or "unknown"
 
 
+def version_of(environment: Mapping[str, str]) -> str:
+    """The published version of the function that this instance runs, as Lambda says it."""
+    return environment.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+
+
 def trace_of(environment: Mapping[str, str]) -> str | None:
     """X-Ray's id of the trace that this invocation belongs to: Lambda says it anew each time, if tracing is on."""
     header = environment.get("_X_AMZN_TRACE_ID", "")

@@ -3,10 +3,12 @@
 For the embedded AWS and the real one alike, so that what deploys is what was tried.
 """
 
+from __future__ import annotations
+
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -15,13 +17,18 @@ from devstack.failure import CannotGoOn
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-PATIENCE_SECONDS: Final = 1800
+T = TypeVar("T")
+
+PATIENCE_SECONDS: Final = 3000
+"""Longer than a canary of half an hour, with what comes before and after it."""
 NOTHING_TO_DO: Final = ("didn't contain changes", "No updates are to be performed")
+NEVER_CREATED: Final = (
+    "its creation failed, and such a stack can only be deleted: "
+    "`aws cloudformation delete-stack --stack-name {name}`, then try again"
+)
 WAY_OUT: Final = {
-    "ROLLBACK_COMPLETE": "its creation failed, and such a stack can only be deleted: "
-    "`aws cloudformation delete-stack --stack-name {name}`, then try again",
-    "ROLLBACK_FAILED": "its creation failed, and such a stack can only be deleted: "
-    "`aws cloudformation delete-stack --stack-name {name}`, then try again",
+    "ROLLBACK_COMPLETE": NEVER_CREATED,
+    "ROLLBACK_FAILED": NEVER_CREATED,
     "UPDATE_ROLLBACK_FAILED": "undoing an update failed: mend what its events name, then "
     "`aws cloudformation continue-update-rollback --stack-name {name}`",
     "DELETE_FAILED": "it could not be deleted wholly: mend what its events name, then "
@@ -31,7 +38,7 @@ WAY_OUT: Final = {
 
 
 def bring_up_to_date(
-    client: "CloudFormationClient",
+    client: CloudFormationClient,
     name: str,
     template: Mapping[str, str],
     parameters: Mapping[str, str],
@@ -46,12 +53,11 @@ def bring_up_to_date(
     that was kept when an earlier stack was deleted becomes part of this one. With a role CloudFormation uses its rights
     instead of the caller's. Raises CannotGoOn.
     """
-    new = _status_to_build_on(client, name) is None
     change: dict[str, Any] = {
         "StackName": name,
         # Names of change sets begin with a letter.
         "ChangeSetName": f"change-{uuid.uuid4()}",
-        "ChangeSetType": "CREATE" if new else "UPDATE",
+        "ChangeSetType": "CREATE" if _is_new(client, name) else "UPDATE",
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": list(capabilities),
         "ImportExistingResources": adopt_existing,
@@ -59,7 +65,7 @@ def bring_up_to_date(
         **({"RoleARN": role} if role else {}),
     }
     asked = client.create_change_set(**change)
-    if _worked_out(client, asked["Id"]):
+    if _has_changes(client, asked["Id"]):
         client.execute_change_set(ChangeSetName=asked["Id"])
         stack = _settled(client, name)
         if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
@@ -69,7 +75,7 @@ def bring_up_to_date(
     return outputs(client, name)
 
 
-def delete(client: "CloudFormationClient", name: str) -> None:
+def delete(client: CloudFormationClient, name: str) -> None:
     """Deletes the stack and waits; what its template says to retain stays. None there: nothing to do."""
     stack = describe(client, name)
     if stack is None:
@@ -81,12 +87,12 @@ def delete(client: "CloudFormationClient", name: str) -> None:
         raise CannotGoOn(f"The stack {name} is {gone['StackStatus']}: {_reasons(client, stack['StackId'])}")
 
 
-def outputs(client: "CloudFormationClient", name: str) -> Mapping[str, str]:
+def outputs(client: CloudFormationClient, name: str) -> Mapping[str, str]:
     stack = describe(client, name) or {}
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def describe(client: "CloudFormationClient", name: str) -> Mapping[str, Any] | None:
+def describe(client: CloudFormationClient, name: str) -> Mapping[str, Any] | None:
     """What CloudFormation says of the stack, or None when there is none."""
     try:
         return dict(client.describe_stacks(StackName=name)["Stacks"][0])
@@ -96,41 +102,46 @@ def describe(client: "CloudFormationClient", name: str) -> Mapping[str, Any] | N
         raise
 
 
-def _status_to_build_on(client: "CloudFormationClient", name: str) -> str | None:
-    """The stack's state, or None when it is to be created."""
+def _is_new(client: CloudFormationClient, name: str) -> bool:
+    """Whether there is no such stack yet. Raises CannotGoOn when there is one that cannot be updated as it is."""
     status = (describe(client, name) or {}).get("StackStatus")
     if status in (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
-        return None
+        return True
     if way_out := WAY_OUT.get(status):
         raise CannotGoOn(f"The stack {name} is {status}: {way_out.format(name=name)}.")
     if status.endswith("_IN_PROGRESS"):
         raise CannotGoOn(f"The stack {name} is {status}: somebody else is at it. Wait until it is done, and try again.")
-    return str(status)
+    return False
 
 
-def _worked_out(client: "CloudFormationClient", change_set: str) -> bool:
+def _has_changes(client: CloudFormationClient, change_set: str) -> bool:
     """Whether there is anything to change, once CloudFormation knows."""
-    for _ in _patiently(f"The change set {change_set}"):
+
+    def found() -> bool | None:
         said = client.describe_change_set(ChangeSetName=change_set)
         if said["Status"] == "CREATE_COMPLETE":
             return True
-        if said["Status"] == "FAILED":
-            reason = said.get("StatusReason", "no reason given")
-            if any(words in reason for words in NOTHING_TO_DO):
-                return False
-            raise CannotGoOn(f"CloudFormation refuses the change of {said['StackName']}: {reason}")
-    raise AssertionError  # patience ends with an exception
+        if said["Status"] != "FAILED":
+            return None
+        reason = said.get("StatusReason", "no reason given")
+        if any(words in reason for words in NOTHING_TO_DO):
+            return False
+        raise CannotGoOn(f"CloudFormation refuses the change of {said['StackName']}: {reason}")
+
+    return _waited_for(f"The change set {change_set}", found)
 
 
-def _settled(client: "CloudFormationClient", name: str) -> Mapping[str, Any]:
-    for _ in _patiently(f"The stack {name}"):
+def _settled(client: CloudFormationClient, name: str) -> Mapping[str, Any]:
+    """The stack, once nothing is under way in it."""
+
+    def found() -> Mapping[str, Any] | None:
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            return dict(stack)
-    raise AssertionError  # patience ends with an exception
+        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else dict(stack)
+
+    return _waited_for(f"The stack {name}", found)
 
 
-def _reasons(client: "CloudFormationClient", name: str) -> str:
+def _reasons(client: CloudFormationClient, name: str) -> str:
     """What failed, the first failure first; what was only cancelled because of it is no news."""
     events = client.describe_stack_events(StackName=name)["StackEvents"]
     failed = [
@@ -141,11 +152,14 @@ def _reasons(client: "CloudFormationClient", name: str) -> str:
     return "; ".join(failed[:3]) or "its events say why"
 
 
-def _patiently(what: str) -> Iterator[None]:
-    """Turns, at first in quick succession (the embedded AWS is fast), later every five seconds."""
+def _waited_for(what: str, found: Callable[[], T | None]) -> T:
+    """Looks until it is found, at first in quick succession (the embedded AWS is fast), later every five seconds."""
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.05
-    while time.monotonic() < deadline:
-        yield
+    while (it := found()) is None:
+        if time.monotonic() > deadline:
+            raise CannotGoOn(
+                f"{what} was not done within {PATIENCE_SECONDS // 60} minutes; look at it in the AWS console."
+            )
         time.sleep(pause)
         pause = min(pause * 1.5, 5)
-    raise CannotGoOn(f"{what} was not done within {PATIENCE_SECONDS // 60} minutes; look at it in the AWS console.")
+    return it

@@ -25,21 +25,32 @@ def create_data_stack(endpoint: str, stage: str, account: str = ACCOUNT) -> None
 
 def bring_data_up_to_date(cloudformation: CloudFormationClient, stage: str) -> None:
     """The stage's data stack as the template has it. A table that outlived an earlier stack is taken in again."""
-    document = json.loads(TEMPLATE.read_text(encoding="utf-8"))
+    document = template_of(stage)
     if cloudformation.meta.endpoint_url.startswith("http://"):
         # The embedded AWS knows no TLS, without which the policy lets nobody at the queues.
         del document["Resources"]["QueuePolicy"]
-    template = {"TemplateBody": json.dumps(with_names(document, stage))}
+    template = {"TemplateBody": json.dumps(document)}
     bring_up_to_date(cloudformation, data_stack_of(stage), template, {"Stage": stage}, adopt_existing=True)
+
+
+def template_of(stage: str) -> dict[str, Any]:
+    """The template, with the names of the stage's table and queues."""
+    return with_names(json.loads(TEMPLATE.read_text(encoding="utf-8")), stage)
 
 
 def with_names(document: dict[str, Any], stage: str) -> dict[str, Any]:
     """The template with the names of table and queues written out: only so does CloudFormation look for them."""
-    named: dict[str, Any] = json.loads(json.dumps(document))
-    for resource in named["Resources"].values():
+    for resource in document["Resources"].values():
         for key in {"TableName", "QueueName"} & resource["Properties"].keys():
             resource["Properties"][key] = resource["Properties"][key]["Fn::Sub"].replace("${Stage}", stage)
-    return named
+    return document
+
+
+def names_of(stage: str) -> tuple[str, list[str]]:
+    """The names of the stage's table and of its queues."""
+    properties = [resource["Properties"] for resource in template_of(stage)["Resources"].values()]
+    (table,) = (each["TableName"] for each in properties if "TableName" in each)
+    return table, [each["QueueName"] for each in properties if "QueueName" in each]
 
 
 def data_stack_of(stage: str) -> str:
@@ -62,10 +73,9 @@ def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
 
 
 def table_properties(stage: str) -> dict[str, Any]:
-    """The table's properties as the template states them, its name made for this stage."""
-    template = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    properties: dict[str, Any] = template["Resources"]["Table"]["Properties"]
-    return properties | {"TableName": properties["TableName"]["Fn::Sub"].replace("${Stage}", stage)}
+    """The table's properties as the template states them."""
+    properties: dict[str, Any] = template_of(stage)["Resources"]["Table"]["Properties"]
+    return properties
 
 
 def switch_on_expiry(dynamodb: DynamoDBClient, table: str) -> None:

@@ -5,13 +5,14 @@ What it returns from is deleted; what it raises for is handed out again when the
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,21 @@ class QueueWorker:
             found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
             self._known = url, found["Attributes"]["QueueArn"]
         return self._known
+
+
+@contextlib.contextmanager
+def working(*workers: QueueWorker) -> Iterator[None]:
+    """The workers are at it in this process while the block runs, each in a thread of its own."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def record(message: "MessageTypeDef", arn: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from chalicelib.domain.errors import (
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
-    StoreBusy,
     TakenInterval,
     VersionMismatch,
     VisitExists,
@@ -191,15 +190,6 @@ class FakeSigningKeys:
     def forget(self) -> None:
         current = self.keyring.current
         self.keyring = Keyring(current, {current: self.keyring.secrets[current]})
-
-
-@dataclass
-class FakeStore:
-    reachable: bool = True
-
-    def ping(self) -> None:
-        if not self.reachable:
-            raise StoreBusy
 
 
 def _page(

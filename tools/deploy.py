@@ -26,13 +26,13 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from devstack.cloudformation import delete, describe
-from devstack.data_stack import TEMPLATE, bring_data_up_to_date, data_stack_of
+from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
 from tools.aws import sentence, told_in_words
+from tools.gateway_responses import MERGE_TEMPLATE
 from tools.gateway_settings import Place, Template, apply
 
-MERGE_TEMPLATE: Final = ROOT / ".chalice" / "resources.json"
 NOT_INSTALLED: Final = "Could not install"
 LOCAL: Final = "local"
 
@@ -130,9 +130,9 @@ def _adopt(stage: Stage) -> None:
 
     Functions and roles it finds by their names. The API's name is the stage's own only after a deployment went through.
     """
-    name = _template(stage).api_name
-    if stage.deployed_api() or not name or stage.name not in name.split("-"):
+    if stage.deployed_api():
         return
+    name = _template(stage).api["Name"]
     gateway: Any = stage.session.create_client("apigateway")
     pages = gateway.get_paginator("get_rest_apis").paginate()
     ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
@@ -172,7 +172,7 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
     """The data stack and what it retains. A table that is protected is refused before anything is touched."""
     dynamodb: Any = stage.session.create_client("dynamodb")
     sqs: Any = stage.session.create_client("sqs")
-    table, queues = _names_of_data(stage.name)
+    table, queues = names_of(stage.name)
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
             raise CannotGoOn(f"The table {table} is protected against deletion. Nothing was deleted.")
@@ -186,18 +186,6 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
     for queue in queues:
         with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
-
-
-def _names_of_data(stage: str) -> tuple[str, list[str]]:
-    """The table's and the queues' names in a stage, from the template."""
-    resources = json.loads(TEMPLATE.read_text(encoding="utf-8"))["Resources"].values()
-
-    def names(kind: str, key: str) -> list[str]:
-        found = [resource["Properties"][key]["Fn::Sub"] for resource in resources if resource["Type"] == kind]
-        return [name.replace("${Stage}", stage) for name in found]
-
-    (table,) = names("AWS::DynamoDB::Table", "TableName")
-    return table, names("AWS::SQS::Queue", "QueueName")
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from chalicelib.edge.problems import (
 )
 from devstack.emulator import ROOT
 
-FILE: Final = ROOT / ".chalice" / "resources.json"
+MERGE_TEMPLATE: Final = ROOT / ".chalice" / "resources.json"
 EXTENSION: Final = "x-amazon-apigateway-gateway-responses"
 REQUEST_ID: Final = "$context.requestId"
 
@@ -109,7 +109,7 @@ def _if_origin(value: object) -> dict[str, Any]:
     return {"Fn::If": ["NamesOrigin", value, NO_ORIGIN]}
 
 
-def main(file: Path = FILE) -> None:
+def main(file: Path = MERGE_TEMPLATE) -> None:
     file.write_text(written(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 

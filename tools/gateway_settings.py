@@ -1,8 +1,8 @@
 """What the merge template says of the API, for one that `chalice deploy` made: Chalice never reads that template there.
 
-Said once, in `.chalice/resources.json`: the gateway's own answers, binary types, compression, name, throttling,
-metrics, traces and access logs. Of CloudFormation's language it understands what such a template needs, with
-parameters as the stage has them. Everything is compared first and only what differs is written.
+Said once, in `.chalice/resources.json`: the gateway's own answers, binary types, name, throttling, traces and access
+logs. Of CloudFormation's language it understands what that template needs, with parameters as the stage has them; what
+it does not understand is an error. Everything is compared first and only what differs is written.
 """
 
 import re
@@ -28,9 +28,6 @@ BINARY_TYPES: Final = "x-amazon-apigateway-binary-media-types"
 METHOD_SETTINGS: Final = {
     "ThrottlingRateLimit": ("throttling/rateLimit", "throttlingRateLimit"),
     "ThrottlingBurstLimit": ("throttling/burstLimit", "throttlingBurstLimit"),
-    "MetricsEnabled": ("metrics/enabled", "metricsEnabled"),
-    "LoggingLevel": ("logging/loglevel", "loggingLevel"),
-    "DataTraceEnabled": ("logging/dataTrace", "dataTraceEnabled"),
 }
 """How the template names a setting, how a change of the stage does, and how the stage shows it."""
 
@@ -67,20 +64,14 @@ class Template:
         properties: Mapping[str, Any] = self.value(self._resources["RestAPI"]["Properties"])
         return properties
 
-    @property
-    def api_name(self) -> str | None:
-        """What the API is called, if the template says."""
-        name: str | None = self.api.get("Name") or self.api["DefinitionBody"].get("info", {}).get("title")
-        return name
-
-    def properties_of_log_group(self, arn: str) -> Mapping[str, Any] | None:
-        """What the template says of the log group of that ARN, if it is one of its own."""
-        for resource in self._resources.values():
-            if resource.get("Type") == "AWS::Logs::LogGroup":
-                properties: Mapping[str, Any] = self.value(resource.get("Properties", {}))
-                if self._arn_of_log_group(properties) == arn:
-                    return properties
-        return None
+    @cached_property
+    def log_groups(self) -> Mapping[str, Mapping[str, Any]]:
+        """The properties of every log group, by its name in the template."""
+        return {
+            name: self.value(resource["Properties"])
+            for name, resource in self._resources.items()
+            if resource.get("Type") == "AWS::Logs::LogGroup"
+        }
 
     def value(self, node: Node) -> Any:
         """The node with CloudFormation's functions worked out."""
@@ -90,11 +81,9 @@ class Template:
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([^}!]+)\}", lambda found: str(self._name(found[1])), text)
             case {"Fn::If": [str(condition), yes, no]}:
-                return self.value(yes if self._holds({"Condition": condition}) else no)
+                return self.value(yes if self._holds(self._conditions[condition]) else no)
             case {"Fn::GetAtt": [str(resource), str(attribute)]}:
                 return self._name(f"{resource}.{attribute}")
-            case {"Fn::Join": [str(between), list(parts)]}:
-                return between.join(str(self.value(part)) for part in parts)
             case dict():
                 values = {key: self.value(inner) for key, inner in node.items()}
                 return {key: value for key, value in values.items() if value is not NOTHING}
@@ -107,49 +96,37 @@ class Template:
         if name in self._names:
             return self._names[name]
         resource, _, attribute = name.partition(".")
-        found = self._resources.get(resource, {})
-        if found.get("Type") == "AWS::Logs::LogGroup":
-            properties = self.value(found.get("Properties", {}))
-            return self._arn_of_log_group(properties) if attribute == "Arn" else properties["LogGroupName"]
+        if resource in self.log_groups:
+            group, place = self.log_groups[resource]["LogGroupName"], self._place
+            arn = f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{group}"
+            return arn if attribute == "Arn" else group
         raise CannotGoOn(f"resources.json names {name} in the API's settings, which `make deploy` cannot look up.")
-
-    def _arn_of_log_group(self, properties: Mapping[str, Any]) -> str:
-        place = self._place
-        return f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{properties['LogGroupName']}"
 
     def _holds(self, condition: Node) -> bool:
         match condition:
-            case {"Condition": str(name)}:
-                return self._holds(self._conditions[name])
             case {"Fn::Equals": [one, other]}:
                 return bool(self.value(one) == self.value(other))
             case {"Fn::Not": [inner]}:
                 return not self._holds(inner)
-            case {"Fn::And": list(inner)}:
-                return all(map(self._holds, inner))
-            case {"Fn::Or": list(inner)}:
-                return any(map(self._holds, inner))
         raise CannotGoOn(f"resources.json has a condition that `make deploy` does not understand: {condition}")
 
 
 def apply(session: Session, template: Template, api_id: str, stage: str) -> list[str]:
     """Brings API and stage to what the template says; gives what was changed, in words."""
     gateway: Any = session.create_client("apigateway")
-    published = [
-        *_answer_as_said(gateway, template, api_id),
-        *_describe_as_said(gateway, template, api_id),
-    ]
+    published = [*_gateway_responses(gateway, template, api_id), *_api(gateway, template, api_id)]
     if published:
         # Only a deployment brings these to the callers.
         gateway.create_deployment(restApiId=api_id, stageName=stage)
-    return published + _run_as_said(session, gateway, template, api_id, stage)
+    return published + _stage(session, gateway, template, api_id, stage)
 
 
-def _answer_as_said(gateway: Any, template: Template, api_id: str) -> list[str]:
+def _gateway_responses(gateway: Any, template: Template, api_id: str) -> list[str]:
     """The gateway's own answers."""
-    there = {answer["responseType"]: answer for answer in _all_answers(gateway, api_id)}
+    answers = gateway.get_gateway_responses(restApiId=api_id, limit=500)["items"]
+    there = {answer["responseType"]: answer for answer in answers}
     changed = []
-    for kind, said in template.api["DefinitionBody"].get(EXTENSION, {}).items():
+    for kind, said in template.api["DefinitionBody"][EXTENSION].items():
         wanted = {
             name: said[name] for name in ("statusCode", "responseParameters", "responseTemplates") if name in said
         }
@@ -159,89 +136,73 @@ def _answer_as_said(gateway: Any, template: Template, api_id: str) -> list[str]:
     return [f"{len(changed)} of the gateway's own answers"] if changed else []
 
 
-def _all_answers(gateway: Any, api_id: str) -> list[Mapping[str, Any]]:
-    page = gateway.get_gateway_responses(restApiId=api_id, limit=500)
-    items: list[Mapping[str, Any]] = page["items"]
-    return items
-
-
-def _describe_as_said(gateway: Any, template: Template, api_id: str) -> list[str]:
-    """Name, binary types and compression, which belong to the API."""
+def _api(gateway: Any, template: Template, api_id: str) -> list[str]:
+    """Name and binary types, which belong to the API."""
     said, there = template.api, gateway.get_rest_api(restApiId=api_id)
-    body = said["DefinitionBody"]
     operations = []
-    if template.api_name and template.api_name != there["name"]:
-        operations.append({"op": "replace", "path": "/name", "value": template.api_name})
-    smallest = said.get("MinimumCompressionSize")
-    if smallest is not None and str(smallest) != str(there.get("minimumCompressionSize")):
-        operations.append({"op": "replace", "path": "/minimumCompressionSize", "value": str(smallest)})
-    types = said.get("BinaryMediaTypes") or body.get(BINARY_TYPES)
-    if types is not None:
-        present = there.get("binaryMediaTypes") or []
-        for kind in sorted({kind.replace("~1", "/") for kind in types}.symmetric_difference(present)):
-            change = "remove" if kind in present else "add"
-            operations.append({"op": change, "path": f"/binaryMediaTypes/{kind.replace('/', '~1')}"})
+    if said["Name"] != there["name"]:
+        operations.append({"op": "replace", "path": "/name", "value": said["Name"]})
+    present = there.get("binaryMediaTypes") or []
+    for kind in sorted(set(said["DefinitionBody"][BINARY_TYPES]).symmetric_difference(present)):
+        change = "remove" if kind in present else "add"
+        operations.append({"op": change, "path": f"/binaryMediaTypes/{kind.replace('/', '~1')}"})
     if operations:
         gateway.update_rest_api(restApiId=api_id, patchOperations=operations)
-    return [operation["path"].lstrip("/").replace("~1", "/") for operation in operations]
+    return [_plain(operation["path"]) for operation in operations]
 
 
-def _run_as_said(session: Session, gateway: Any, template: Template, api_id: str, stage: str) -> list[str]:
+def _stage(session: Session, gateway: Any, template: Template, api_id: str, stage: str) -> list[str]:
     """What belongs to the stage, and needs no deployment."""
-    may_log = "cloudwatchRoleArn" in gateway.get_account()
     there = gateway.get_stage(restApiId=api_id, stageName=stage)
-    operations = _method_settings(template.api.get("MethodSettings", []), there.get("methodSettings", {}), may_log)
-    traced = template.api.get("TracingEnabled")
-    if traced is not None and traced != there.get("tracingEnabled", False):
+    operations = _method_settings(template.api["MethodSettings"], there.get("methodSettings", {}))
+    traced = template.api["TracingEnabled"]
+    if traced != there.get("tracingEnabled", False):
         operations["/tracingEnabled"] = str(traced).lower()
-    log = template.api.get("AccessLogSetting")
-    if log and may_log:
+    may_log = "cloudwatchRoleArn" in gateway.get_account()
+    if may_log:
+        log, present = template.api["AccessLogSetting"], there.get("accessLogSettings") or {}
         _make_log_group(session, template, log["DestinationArn"])
-        present = there.get("accessLogSettings") or {}
         for name, key in (("DestinationArn", "destinationArn"), ("Format", "format")):
             if log[name] != present.get(key):
                 operations[f"/accessLogSettings/{key}"] = log[name]
     if operations:
         patch = [{"op": "replace", "path": path, "value": value} for path, value in operations.items()]
         gateway.update_stage(restApiId=api_id, stageName=stage, patchOperations=patch)
-    said = [path.lstrip("/").replace("~1", "/") for path in operations]
-    if log and not may_log:
+    said = [_plain(path) for path in operations]
+    if not may_log:
         said.append("no access log: this account has no CloudWatch role for API Gateway (docs/operations.md)")
     return said
 
 
-def _method_settings(said: list[Mapping[str, Any]], there: Mapping[str, Any], may_log: bool) -> dict[str, str]:
+def _method_settings(said: list[Mapping[str, Any]], there: Mapping[str, Any]) -> dict[str, str]:
     """The changes of a stage that make its methods' settings what is said."""
     present = {_plain(key): settings for key, settings in there.items()}
     operations = {}
     for setting in said:
         prefix = f"{setting['ResourcePath']}/{setting['HttpMethod']}"
         for name, value in setting.items():
-            if name in ("ResourcePath", "HttpMethod") or (name == "LoggingLevel" and not may_log):
+            if name in ("ResourcePath", "HttpMethod"):
                 continue
             if name not in METHOD_SETTINGS:
                 raise CannotGoOn(f"resources.json sets {name} of a method, which `make deploy` does not know yet.")
             path, key = METHOD_SETTINGS[name]
             if present.get(_plain(prefix), {}).get(key) != value:
-                operations[f"{prefix}/{path}"] = str(value).lower() if isinstance(value, bool) else str(value)
+                operations[f"{prefix}/{path}"] = str(value)
     return operations
 
 
-def _plain(key: str) -> str:
-    """A resource path and method however they are written: /~1visits~1export/GET, ~1visits~1export/GET."""
-    return key.replace("~1", "/").strip("/")
+def _plain(path: str) -> str:
+    """A path as a person writes it; the gateway has it as /~1visits~1export/GET and as ~1visits~1export/GET."""
+    return path.replace("~1", "/").strip("/")
 
 
 def _make_log_group(session: Session, template: Template, arn: str) -> None:
     """The access log's group, as the template has it; CloudFormation would make it, Chalice does not."""
-    said = template.properties_of_log_group(arn)
-    if said is None:
-        return
+    (said,) = (group for group in template.log_groups.values() if arn.endswith(f":log-group:{group['LogGroupName']}"))
     logs: Any = session.create_client("logs")
     try:
         logs.create_log_group(logGroupName=said["LogGroupName"])
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
             raise
-    if days := said.get("RetentionInDays"):
-        logs.put_retention_policy(logGroupName=said["LogGroupName"], retentionInDays=int(days))
+    logs.put_retention_policy(logGroupName=said["LogGroupName"], retentionInDays=int(said["RetentionInDays"]))

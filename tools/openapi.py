@@ -8,10 +8,10 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from devstack.emulator import ROOT
+
 FILE: Final = ROOT / "docs" / "openapi.json"
 RELEASED: Final = ROOT / "docs" / "openapi.released.json"
 DECLARED: Final = ROOT / "docs" / "openapi.breaking.json"

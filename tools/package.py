@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from devstack.emulator import REGION, ROOT
 from devstack.failure import CannotGoOn
+from tools.aws import told_in_words
 
 ALIAS: Final = "live"
 ZIP: Final = "deployment.zip"
@@ -194,13 +195,17 @@ def write_zip(folder: Path, file: Path) -> None:
 
 
 def uploaded(content: bytes, bucket: str, name: str) -> Mapping[str, str]:
-    """Where it is in the bucket, `{}` in the name being its hash. What is there already is the same, and stays."""
-    place = {"Bucket": bucket, "Key": name.format(hashlib.sha256(content).hexdigest())}
+    """Where it is in the bucket, `{}` in the name being its hash. What is there already stays. Raises CannotGoOn when
+    that is something else: somebody has put it there to be deployed in the place of what was built.
+    """
+    s3, place = boto3.client("s3"), {"Bucket": bucket, "Key": name.format(hashlib.sha256(content).hexdigest())}
     try:
-        boto3.client("s3").put_object(**place, Body=content, IfNoneMatch="*")
+        s3.put_object(**place, Body=content, IfNoneMatch="*")
     except ClientError as error:
         if error.response["Error"]["Code"] != "PreconditionFailed":
             raise
+        if s3.get_object(**place)["Body"].read() != content:
+            raise CannotGoOn(f"{bucket}/{place['Key']} is not what its name says. Nothing was deployed.") from None
     return place
 
 
@@ -295,12 +300,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
         require_pinned_python()
-        package(given.stages, given.out, given.bucket or None)
+        with told_in_words():
+            package(given.stages, given.out, given.bucket or None)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as fault:
-        print(f"The package could not be put into the bucket: {fault}", file=sys.stderr)
         return 1
     content = (given.out / ZIP).read_bytes()
     print(f"{given.out / ZIP}: {len(content) / 1e6:.1f} MB, sha256 {hashlib.sha256(content).hexdigest()}")

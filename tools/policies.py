@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.repositories.items import SORT_KEYS
 from devstack.emulator import ROOT
 
 FOLDER: Final = ROOT / ".chalice" / "policies"
@@ -67,8 +68,7 @@ def _table(stage: str, *actions: str) -> Sequence[Statement]:
 
 
 def _indexes(stage: str) -> Statement:
-    names = ("byProperty", "byMonth", "byAgent")
-    return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in names])
+    return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in SORT_KEYS])
 
 
 def _queue(stage: str, *actions: str) -> Statement:

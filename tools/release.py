@@ -16,7 +16,7 @@ from typing import Any, Final
 import boto3
 
 from devstack.cloudformation import bring_up_to_date, describe, outputs
-from devstack.data_stack import data_stack_of
+from devstack.data_stack import data_stack_of, with_names
 from devstack.failure import CannotGoOn
 from tools.aws import told_in_words
 from tools.package import CODE, ZIP, uploaded
@@ -40,7 +40,8 @@ class Package:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return self._read("data.json")
+        """The data stack's template, such that a table which outlived an earlier stack is taken in again."""
+        return with_names(self._read("data.json"), self.stage)
 
     def app(self, code: Mapping[str, str]) -> Mapping[str, Any]:
         """The app's template; its code is where it says here, unless it has been told before."""

@@ -82,8 +82,8 @@ def _parameters() -> Part:
         "Repository": {
             "Type": "String",
             # No pattern: a star would let foreign repositories in.
-            "AllowedPattern": "[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+",
-            "Description": "owner/name at GitHub, group/project at GitLab.",
+            "AllowedPattern": "{0}(/{0})+".format("[A-Za-z0-9_.-]+(@[0-9]+)?"),
+            "Description": "As tokens say it. GitHub: owner@id/name@id (owner/name of old); GitLab: group/project.",
         },
         "Branch": {
             "Type": "String",
@@ -131,8 +131,10 @@ def _release_role() -> Part:
         allow("cloudformation:DescribeStacks", arn("cloudformation", f"stack/{SERVICE}-release-${{Stage}}/*")),
         allow("iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}),
         # CloudFormation reads a template with the rights of who asks for the change.
-        allow(["s3:GetObject", "s3:PutObject"], sub("${ApplicationBucket.Arn}/templates/*")),
-        allow("s3:PutObject", sub("${ApplicationBucket.Arn}/code/*")),
+        allow(
+            ["s3:GetObject", "s3:PutObject"],
+            [sub(f"${{ApplicationBucket.Arn}}/{kind}/*") for kind in ("code", "templates")],
+        ),
     ]
     return {
         "Type": "AWS::IAM::Role",

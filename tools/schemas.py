@@ -4,14 +4,13 @@ A test compares the committed file with what this makes, so that neither can cha
 """
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.domain.intakes import MESSAGE_VERSION, OWN_SOURCE
 from chalicelib.edge.inputs import RowInput
 from chalicelib.edge.messages import IntakeMessage
+from devstack.emulator import ROOT
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 FILE: Final = ROOT / "docs" / "intake-message.schema.json"
 
 

@@ -7,7 +7,6 @@ documentation. Without rules for endpoints botocore forms an address from the pa
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from botocore.loaders import create_loader
@@ -78,18 +77,14 @@ def _service(whole: Description, operations: tuple[str, ...]) -> Description:
 
 
 def _without_the_unused(described: Description) -> Description:
-    """A name in `members` is a name, whatever it is; everywhere else it is a trait."""
-    return {
-        name: (
-            {member: _without_the_unused(reference) for member, reference in trait.items()}
-            if name in ("members", "shapes", "operations")
-            else _without_the_unused(trait)
-            if isinstance(trait, dict)
-            else trait
-        )
-        for name, trait in described.items()
-        if name not in UNUSED
-    }
+    """Of these traits the names are the service's own, and stay whatever they are: members, shapes, operations."""
+
+    def kept(name: str, trait: Any) -> Any:
+        if name in ("members", "shapes", "operations"):
+            return {own: _without_the_unused(inner) for own, inner in trait.items()}
+        return _without_the_unused(trait) if isinstance(trait, dict) else trait
+
+    return {name: kept(name, trait) for name, trait in described.items() if name not in UNUSED}
 
 
 def _endpoints(whole: Description) -> Description:
@@ -106,7 +101,7 @@ def main() -> None:
         file = DATA / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
-        print(f"{Path(file).relative_to(DATA)} {len(content):,} bytes")
+        print(f"{name} {len(content):,} bytes")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ One line a check. It ends with 0 when all went well, with 1 when not; within a f
 """
 
 import argparse
+import contextlib
 import os
 import random
 import sys
@@ -51,14 +52,17 @@ class Unexpected(Exception):
 
 
 class Api:
-    """The deployment. A request is sent once more when nobody was reached, or when it was told to come back."""
+    """The deployment, as somebody with that key sees it, or without one.
 
-    def __init__(self, url: str, key: str | None) -> None:
-        self.url = httpx.URL(url.rstrip("/"))
+    A request is sent once more when nobody was reached, or when it was told to come back.
+    """
+
+    def __init__(self, url: httpx.URL, key: str | None = None) -> None:
+        self.url = url
         # A proxy that the environment names cannot reach this machine's own loopback.
-        own = self.url.host in ("127.0.0.1", "localhost", "::1")
-        self._client = httpx.Client(timeout=REQUEST_SECONDS, trust_env=not own, headers={"User-Agent": "visits-smoke"})
-        self._key = {"Authorization": f"Bearer {key}"} if key else {}
+        own = url.host in ("127.0.0.1", "localhost", "::1")
+        headers = {"User-Agent": "visits-smoke"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._client = httpx.Client(timeout=REQUEST_SECONDS, trust_env=not own, headers=headers)
 
     def close(self) -> None:
         self._client.close()
@@ -70,29 +74,25 @@ class Api:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-        *,
-        stranger: bool = False,
     ) -> httpx.Response:
         """Calls a path of the API."""
-        return self._send(method, f"{self.url}{path}", body, headers, query, stranger)
+        return self._send(method, f"{self.url}{path}", body, headers, query)
 
     def follow(self, link: str) -> httpx.Response:
         """Reads a link that the API gave: if it does not lead back here, the stage's path is missing in it."""
-        return self._send("GET", str(self.url.join(link)), None, None, None, False)
+        return self._send("GET", str(self.url.join(link)))
 
     def _send(
         self,
         method: str,
         url: str,
-        body: object,
-        headers: Mapping[str, str] | None,
-        query: Mapping[str, str] | None,
-        stranger: bool,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        sent = {**({} if stranger else self._key), **(headers or {})}
         for last in (False, True):
             try:
-                answer = self._client.request(method, url, json=body, headers=sent, params=query)
+                answer = self._client.request(method, url, json=body, headers=headers, params=query)
             except (httpx.ConnectError, httpx.ConnectTimeout) as fault:
                 if last:
                     raise Unexpected(f"nobody answers at {self.url.host}: {fault}") from fault
@@ -103,7 +103,7 @@ class Api:
                 raise Unexpected(f"expected an answer to {method} {httpx.URL(url).path}, got none: {what}") from fault
             if last or answer.status_code not in (429, 503):
                 break
-            time.sleep(_retry_after(answer))
+            time.sleep(retry_after(answer))
         return answer
 
 
@@ -166,7 +166,8 @@ def _problem_of(answer: httpx.Response) -> str:
         return f" ({answer.headers.get('Content-Type', 'no content type')})"
 
 
-def _retry_after(answer: httpx.Response) -> float:
+def retry_after(answer: httpx.Response) -> float:
+    """In how many seconds to come back, as the answer says."""
     said = answer.headers.get("Retry-After", "")
     return min(float(said) if said.isdecimal() else 1.0, LONGEST_WAIT_SECONDS)
 
@@ -204,33 +205,33 @@ class Stranger:
 
     def health(self) -> None:
         def well() -> None:
-            answer = expect(self.api.call("GET", "/health", stranger=True), 200)
+            answer = expect(self.api.call("GET", "/health"), 200)
             same("the status", {"status": "ok"}, document(answer))
 
         until(well, self.patience)
 
     def openapi(self) -> None:
-        said = document(expect(self.api.call("GET", "/openapi.json", stranger=True), 200))
+        said = document(expect(self.api.call("GET", "/openapi.json"), 200))
         same("the title", TITLE, said.get("info", {}).get("title"))
         if "/visits" not in said.get("paths", {}):
             raise Unexpected("expected /visits among the paths of /openapi.json, it is not there")
 
     def unknown_address(self) -> None:
-        problem(self.api.call("GET", NOWHERE, stranger=True), 404, "not-found")
+        problem(self.api.call("GET", NOWHERE), 404, "not-found")
 
     def guarded(self) -> None:
-        answer = self.api.call("GET", "/visits", stranger=True)
+        answer = self.api.call("GET", "/visits")
         problem(answer, 401, "unauthorized")
         header(answer, "WWW-Authenticate")
 
     def wrong_key(self) -> None:
         wrong = {"Authorization": "Bearer pv_0123456789abcdef_no-key-of-anybody"}
-        problem(self.api.call("GET", "/visits", headers=wrong, stranger=True), 401, "unauthorized")
+        problem(self.api.call("GET", "/visits", headers=wrong), 401, "unauthorized")
 
     def foreign_origin(self) -> None:
         asked = {"Origin": FOREIGN, "Access-Control-Request-Method": "GET"}
         for method, path in (("OPTIONS", "/visits"), ("GET", "/health")):
-            answer = self.api.call(method, path, headers=asked, stranger=True)
+            answer = self.api.call(method, path, headers=asked)
             if answer.status_code >= 500:
                 expect(answer, 204)
             allowed = answer.headers.get("Access-Control-Allow-Origin")
@@ -239,7 +240,7 @@ class Stranger:
 
     def security_headers(self) -> None:
         for path in ("/health", NOWHERE, "/visits"):
-            answer = self.api.call("GET", path, stranger=True)
+            answer = self.api.call("GET", path)
             same(f"Cache-Control of {path}", "no-store", header(answer, "Cache-Control"))
             same(f"X-Content-Type-Options of {path}", "nosniff", header(answer, "X-Content-Type-Options"))
             header(answer, "Strict-Transport-Security")
@@ -346,7 +347,7 @@ class Caller:
             if time.monotonic() >= deadline:
                 status = state.get("status")
                 raise Unexpected(f"expected the intake to be done within {self.intake_seconds:g} s, it is {status}")
-            time.sleep(_retry_after(answer))
+            time.sleep(retry_after(answer))
             answer = expect(self.api.follow(where), 200)
         results = document(expect(self.api.follow(state["links"]["results"]), 200))["items"]
         self.booked += [row["visitId"] for row in results if row.get("visitId")]
@@ -442,18 +443,20 @@ def _words(why: Exception) -> str:
             return f"an answer has another shape than it should ({type(why).__name__})"
 
 
-def smoke(api: Api, with_key: bool, patience: float, intake_seconds: float) -> Report:
+def smoke(url: httpx.URL, key: str | None, patience: float, intake_seconds: float) -> Report:
     report = Report()
-    answers = report.lines(Stranger(api, patience).checks(), needed=1)
-    if not (answers and with_key):
-        print(f"- nothing was booked: {'it does not even answer' if with_key else 'no key (KEY=<api key>)'}")
+    with contextlib.closing(Api(url)) as api:
+        answers = report.lines(Stranger(api, patience).checks(), needed=1)
+    if not (answers and key):
+        print(f"- nothing was booked: {'it does not even answer' if key else 'no key (KEY=<api key>)'}")
         return report
-    caller = Caller(api, patience, intake_seconds)
-    try:
-        report.lines(caller.checks(), needed=2)
-    finally:
-        if caller.booked:
-            report.line(f"what is still booked is cancelled ({len(caller.booked)})", caller.clean_up)
+    with contextlib.closing(Api(url, key)) as api:
+        caller = Caller(api, patience, intake_seconds)
+        try:
+            report.lines(caller.checks(), needed=2)
+        finally:
+            if caller.booked:
+                report.line(f"what is still booked is cancelled ({len(caller.booked)})", caller.clean_up)
     if caller.visit:
         print(f"- what cannot be deleted stays: the property {PROPERTY_ID}, cancelled visits, an intake (30 days)")
     return report
@@ -464,17 +467,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The key comes by the environment: a command line is for everyone on the machine to read.
     key = os.environ.get("VISITS_KEY", "").strip() or None
     try:
-        api = Api(given.url, key)
-        if api.url.scheme not in ("http", "https") or not api.url.host:
+        url = httpx.URL(given.url.rstrip("/"))
+        if url.scheme not in ("http", "https") or not url.host:
             raise httpx.InvalidURL("it lacks https:// or a host")
     except (httpx.InvalidURL, ValueError) as why:
         print(f"'{given.url}' is no address: {why}", file=sys.stderr)
         return 1
-    try:
-        report = smoke(api, key is not None, given.patience, given.intake_seconds)
-    finally:
-        api.close()
-    print(f"{report.passed} checks passed, {report.failed} failed: {api.url}")
+    report = smoke(url, key, given.patience, given.intake_seconds)
+    print(f"{report.passed} checks passed, {report.failed} failed: {url}")
     return 1 if report.failed else 0
 
 

@@ -151,12 +151,7 @@ def _settings(function: Node, packaged: Node) -> Node:
 
 def _ours(stage: str, packaged: Node) -> Node:
     template = _worked_out(packaged)
-    api = template.api
-    groups = {
-        name: template.value(resource["Properties"])
-        for name, resource in packaged["Resources"].items()
-        if resource["Type"] == "AWS::Logs::LogGroup"
-    }
+    api, groups = template.api, template.log_groups
     logs = api["AccessLogSetting"]
     return {
         "variable": {
@@ -203,7 +198,6 @@ def _method_settings(settings: Mapping[str, Any]) -> Node:
     names = {
         "ThrottlingRateLimit": "throttling_rate_limit",
         "ThrottlingBurstLimit": "throttling_burst_limit",
-        "MetricsEnabled": "metrics_enabled",
     }
     path = {name: settings[name] for name in ("ResourcePath", "HttpMethod")}
     if unknown := settings.keys() - names.keys() - path.keys():
@@ -227,8 +221,8 @@ def _watch(packaged: Node) -> Node:
     conditions = {name: each for name, each in packaged["Conditions"].items() if f'"{name}"' in text}
     text += json.dumps(conditions)
     parameters = {name: each for name, each in packaged["Parameters"].items() if _mentions(text, name)}
-    for name in packaged["Resources"].keys() - resources.keys():
-        if _mentions(text, name):
+    for name in packaged["Resources"]:
+        if name not in resources and _mentions(text, name):
             parameters[name] = {"Type": "String", "Default": _name_of(packaged, name)}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",

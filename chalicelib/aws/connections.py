@@ -50,6 +50,7 @@ class Connections:
         self._read_timeout = read_timeout
         # The last one used is the next to be used, and a deque needs no lock.
         self._free: deque[http.client.HTTPConnection] = deque()
+        self._trusts_all = False
 
     def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """Answers `before-send`. Raises what botocore's own sender would, so that the same faults are retried."""
@@ -94,13 +95,7 @@ class Connections:
     def _opened(self, url: SplitResult) -> http.client.HTTPConnection:
         address = f"{url.scheme}://{url.netloc}"
         try:
-            try:
-                connection = self._connected(url)
-            except ssl.SSLCertVerificationError:
-                if self._trusts_all:
-                    raise
-                self._trust_all()
-                connection = self._connected(url)
+            connection = self._trusted(url)
         except TimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=address, error=error) from error
         except ssl.SSLError as error:
@@ -110,6 +105,15 @@ class Connections:
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock.settimeout(self._read_timeout)
         return connection
+
+    def _trusted(self, url: SplitResult) -> http.client.HTTPConnection:
+        try:
+            return self._connected(url)
+        except ssl.SSLCertVerificationError:
+            if self._trusts_all:
+                raise
+        self._trust_all()
+        return self._connected(url)
 
     def _connected(self, url: SplitResult) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
@@ -124,8 +128,6 @@ class Connections:
             connection.close()
             raise
         return connection
-
-    _trusts_all = False
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:

@@ -25,7 +25,7 @@ from chalice.app import AuthResponse, Request, Response
 from chalicelib.domain.errors import Refused, StoreBusy
 from chalicelib.edge.headers import REPLAYED
 from chalicelib.edge.problems import Problem, request_id
-from chalicelib.settings import Misconfigured, stage_of, trace_of
+from chalicelib.settings import Misconfigured, stage_of, trace_of, version_of
 
 NAMESPACE: Final = "PropertyVisits"
 
@@ -47,9 +47,13 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "IntakeRows": Metric("Count", ("Stage", "Outcome")),
         "ColdStarts": Metric("Count", ("Stage", "Function")),
         "Faults": Metric("Count", ("Stage", "Function")),
+        # By which a release is judged: those of the version before are none of its business.
+        "FaultsOfVersion": Metric("Count", ("Stage", "Function", "Version")),
     }
 )
 """All there are. None is ever told as zero: no data means that there was nothing."""
+
+A_FAULT: Final[Mapping[str, float]] = MappingProxyType({"Faults": 1, "FaultsOfVersion": 1})
 
 _DIRECTIVES: Final = {
     name: {
@@ -97,7 +101,7 @@ class _Whole(logging.Formatter):
         fault = record.exc_info[1] if record.exc_info else None
         if fault is None:
             return record.getMessage()
-        return _line(Function.API, logging.ERROR, {"event": "fault", **described(fault)}, {"Faults": 1})
+        return _line(Function.API, logging.ERROR, {"event": "fault", **described(fault)}, A_FAULT)
 
 
 _out = logging.StreamHandler(sys.stdout)
@@ -125,35 +129,35 @@ def one_line_each(request: Request, get_response: Callable[[Request], Response])
         response = get_response(request)
     finally:
         _about.reset(under_way)
-    status = response.status_code
+    status, route = response.status_code, request.context["resourcePath"]
     members: dict[str, object] = {
         "event": "request",
         "requestId": request_id.get(),
         "method": request.method,
-        "route": request.context["resourcePath"],
+        "route": route,
         "status": status,
         "durationMs": milliseconds_since(started),
         **_caller(request),
         **about,
     }
-    metrics: dict[str, float] = {}
-    level = logging.INFO
     if isinstance(response, Problem):
         members["problem"] = response.slug
-        if response.slug == "slot-taken":
-            metrics["BookingConflicts"] = 1
         if response.fault is not None:
             members |= described(response.fault)
-        if status >= 500:
-            level = logging.WARNING if status == 503 else logging.ERROR
-    elif REPLAYED in response.headers:
-        metrics["Replays"] = 1
-    elif status == 201 and members["route"] == "/visits":
-        metrics["VisitsBooked"] = 1
-    if status == 500:
-        metrics["Faults"] = 1
-    tell(Function.API, members, metrics, level)
+    level = logging.INFO if status < 500 else logging.WARNING if status == 503 else logging.ERROR
+    tell(Function.API, members, _counts(response, route), level)
     return response
+
+
+def _counts(response: Response, route: str) -> Mapping[str, float]:
+    """The metrics that an answer counts for."""
+    if response.status_code == 500:
+        return A_FAULT
+    if isinstance(response, Problem):
+        return {"BookingConflicts": 1} if response.slug == "slot-taken" else {}
+    if REPLAYED in response.headers:
+        return {"Replays": 1}
+    return {"VisitsBooked": 1} if response.status_code == 201 and route == "/visits" else {}
 
 
 def told(answer: AuthResponse) -> AuthResponse:
@@ -182,7 +186,7 @@ def tell_fault(function: Function, members: Mapping[str, object], fault: BaseExc
     """A line about what went wrong. What is refused, or busy, is part of the business and no fault of ours."""
     expected = isinstance(fault, (Refused, StoreBusy))
     level = logging.WARNING if expected else logging.ERROR
-    tell(function, {**members, **described(fault)}, {} if expected else {"Faults": 1}, level)
+    tell(function, {**members, **described(fault)}, {} if expected else A_FAULT, level)
 
 
 def tell(
@@ -220,6 +224,8 @@ def _line(function: Function, level: int, members: Mapping[str, object], metrics
         line |= metrics
         line["Stage"] = stage_of(os.environ)
         line["Function"] = function
+        if "FaultsOfVersion" in metrics:
+            line["Version"] = version_of(os.environ)
         directives = [_DIRECTIVES[name] for name in metrics]
         line["_aws"] = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": directives}
     return _as_text(line)

@@ -44,6 +44,8 @@ class ReadOnce:
 
 
 class Booking:
+    """Writes visits, whoever asks for it; the slots and the version decide who of those that meet comes first."""
+
     def __init__(
         self,
         properties: FindsProperties,

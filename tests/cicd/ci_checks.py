@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from devstack.emulator import ROOT
+from tools.package import pinned_python
 
 GITLAB: Final = ".gitlab-ci.yml"
 CHECK, DELIVER, RELEASE = (f".github/workflows/{name}.yml" for name in ("check", "deliver", "release"))
@@ -150,7 +150,7 @@ def _ways(files: Files) -> Iterator[str]:
 
 def _python(files: Files) -> Iterator[str]:
     """What packages is the Python that is packaged for."""
-    pin = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["visits"]["python"]
+    pin = ".".join(map(str, pinned_python()))
     image = files.said(GITLAB)["default"]["image"]
     if not image.startswith(f"python:{pin}-"):
         yield f"{GITLAB}: {image} is not Python {pin}"

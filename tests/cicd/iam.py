@@ -22,7 +22,7 @@ policies = {
 def decision(name, action, resource, context, limit):
     about = iam.EvalContext(
         principal_arn="somebody", principal_type="AssumedRole", principal_account=asked["account"],
-        region=asked["region"], action=action, resource_arn=resource, service_context=context)
+        region=asked["region"], action=action, resource_arn=resource, service_context=context, secure_transport=True)
     limits = [policies[limit]] if limit else []
     return iam.evaluate(about, policies[name], *limits).decision == "Allow"
 json.dump([decision(*question) for question in asked["questions"]], sys.stdout)
@@ -48,10 +48,15 @@ class Question:
 def allowed(stack: Stack, questions: Sequence[Question]) -> dict[Question, bool]:
     """The answers, from the roles and managed policies of the stack."""
     names = {question.role for question in questions} | {question.boundary for question in questions} - {""}
+    return decided({name: documents(stack, name) for name in names}, questions)
+
+
+def decided(policies: Mapping[str, Sequence[Any]], questions: Sequence[Question]) -> dict[Question, bool]:
+    """The answers, from the policies that each role is said to have."""
     asked = {
         "account": ACCOUNT,
         "region": REGION,
-        "policies": {name: documents(stack, name) for name in names},
+        "policies": policies,
         "questions": [
             [question.role, question.action, question.resource, _lower(question.context), question.boundary]
             for question in questions
@@ -72,6 +77,12 @@ def documents(stack: Stack, name: str) -> list[Any]:
 
 def statements(stack: Stack, name: str) -> list[Any]:
     return [statement for document in documents(stack, name) for statement in document["Statement"]]
+
+
+def granted(stack: Stack, name: str) -> set[str]:
+    """Every action that the policies allow for something."""
+    allows = (statement for statement in statements(stack, name) if statement["Effect"] == "Allow")
+    return {action for statement in allows for action in listed(statement["Action"])}
 
 
 def listed(value: Any) -> list[Any]:

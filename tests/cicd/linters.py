@@ -1,9 +1,10 @@
 """The linters of templates and CI files, which have an environment of their own (tests/cicd/requirements.txt)."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from devstack.emulator import ROOT
 
@@ -17,6 +18,25 @@ def findings(tool: str, *arguments: str | Path) -> str:
     quiet = os.environ | {"AWS_DEFAULT_REGION": "eu-central-1", "NO_COLOR": "1"}
     done = subprocess.run([FOLDER / tool, *arguments], capture_output=True, text=True, env=quiet, cwd=ROOT)
     return "" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}".strip()
+
+
+def checkov(*templates: Path) -> dict[str, list[dict[str, Any]]]:
+    """What checkov's checks of CloudFormation templates came to: passed_checks, failed_checks, skipped_checks."""
+    named = [argument for template in templates for argument in ("-f", template)]
+    command = [
+        FOLDER / "checkov",
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "--compact",
+        "-o",
+        "json",
+        *named,
+    ]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=templates[0].parent).stdout)
+    assert report["summary"]["parsing_errors"] == 0
+    results: dict[str, list[dict[str, Any]]] = report["results"]
+    return results
 
 
 def node(script: str, *arguments: str | Path) -> list[str]:

@@ -1,11 +1,14 @@
-"""The stacks of a stage, SAM's short forms written out."""
+"""The stacks of a stage, SAM's short forms written out, and those that deploy them."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.cicd.physical import Stack
 from tools.package import expanded
+from tools.pipeline.template import written
+from tools.release_roles import FILE, stack_of
 
 CANARY = {"DeploymentType": "Canary10Percent5Minutes"}
 """As the pipeline deploys prod; then the release alarms are asked."""
@@ -19,6 +22,17 @@ def app(packaged: Path, stage: str, **parameters: str) -> Stack:
 def data(packaged: Path, stage: str) -> Stack:
     template = json.loads((packaged / "data.json").read_text(encoding="utf-8"))
     return Stack(template, f"visits-data-{stage}", {"Stage": stage})
+
+
+@cache
+def pipeline() -> Stack:
+    return Stack(json.loads(written()), "visits-pipeline", {"GithubOwner": "agency", "GithubRepoName": "visits"})
+
+
+def release(stage: str, provider: str) -> Stack:
+    """What `make release` has in the account of a stage, where the tokens are trusted already."""
+    parameters = {"Stage": stage, "Provider": provider, "Repository": "agency/visits", "IssuerArn": "issuer"}
+    return Stack(json.loads(FILE.read_text(encoding="utf-8")), stack_of(stage), parameters)
 
 
 def of_type(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:

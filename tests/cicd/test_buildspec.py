@@ -10,10 +10,14 @@ from typing import Final
 
 import pytest
 
+from chalicelib.domain.access import Scope
+from chalicelib.services.access import Access
 from devstack.data_stack import credentials
 from devstack.emulator import ROOT
-from tests.cicd.codebuild import clean_clone, run, spec_of
-from tests.e2e.deployment import BUCKET, STAGE, Account, account, caller
+from tests.cicd.codebuild import Build, clean_clone, run, spec_of
+from tests.e2e.address import address_of
+from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
+from tests.integration.access import access_to
 from tools.package import ZIP, pinned_python
 from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
 
@@ -71,10 +75,34 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
     with caller(deployment, {}) as anybody:
         assert anybody.get("/health").json()["status"] == "ok"
 
-    # And the pipeline's test of what was deployed, at the address that the emulator has for those who set no Host.
-    address = f"{deployment.aws.endpoint}/restapis/{deployment.api_id}/api/_user_request_"
-    tested = run(clone, TEST_SPEC, {"API_URL": address})
-    assert tested.failed is None, tested.said
+    # And the pipeline's test of what was deployed, for which nothing of an embedded AWS is installed.
+    shutil.rmtree(clone / ".venv-aws")
+    access = access_to(deployment.client("dynamodb"), STACK)
+    with address_of(deployment) as address:
+
+        def test(key: str, only: str) -> Build:
+            """With some of the tests, since tests/e2e makes all of them with such a package."""
+            return run(clone, TEST_SPEC, {"API_URL": address, "KEY": key, "PYTEST_ADDOPTS": f"-k {only}"})
+
+        looked = run(clone, TEST_SPEC, {"API_URL": address})
+        tried = test(key(access, Scope.READ, Scope.WRITE), "newest_version")
+        # The smoke test does not mind a key that may do more than it should.
+        refused = test(key(access, *Scope), "every_route")
+    assert looked.failed is None, looked.said
+    assert "nothing was booked: no key" in looked.said
+    assert "passed in" not in looked.said
+    assert tried.failed is None, tried.said
+    assert "18 checks passed, 0 failed" in tried.said
+    assert "1 passed" in tried.said
+    assert (refused.done, refused.failed) == (["install"], "build")
+    assert "18 checks passed, 0 failed" in refused.said
+    assert "DELETE /visits/{visitId}/visitor, which asks for admin" in refused.said
+    assert not (clone / ".venv-aws").exists()
+
+
+def key(access: Access, *scopes: Scope) -> str:
+    _, shown = access.issue("pipeline", scopes)
+    return shown.text
 
 
 def test_a_failing_test_ends_a_build_before_there_is_a_package(clone: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from devstack.emulator import ROOT
 from tests.cicd.ci_checks import CHECK, DELIVER, FILES, GITLAB, RELEASE
 from tests.cicd.ci_checks import findings as own_findings
+from tests.cicd.codebuild import clean_clone
 from tests.cicd.linters import actionlint, findings, node
 
 
@@ -95,7 +96,7 @@ def test_a_slip_in_a_ci_file_is_found(copy: Path, checker: str, file: str, good:
 
 def test_gitlabs_build_job_packages_a_fresh_clone(tmp_path: Path) -> None:
     """As GitLab's runner does it, but in a shell of this machine instead of a container."""
-    clone = cloned(tmp_path / "clone")
+    clone = repository(tmp_path)
     said = gitlab(clone, "package")
     assert "PASS" in said, said
     made = {file.name for file in (clone / "build" / "package").iterdir()}
@@ -103,7 +104,7 @@ def test_gitlabs_build_job_packages_a_fresh_clone(tmp_path: Path) -> None:
 
 
 def test_gitlabs_build_job_fails_when_there_is_nothing_to_package(tmp_path: Path) -> None:
-    clone = cloned(tmp_path / "clone")
+    clone = repository(tmp_path)
     (clone / "app.py").write_text("this is no Python\n", encoding="utf-8")
     said = gitlab(clone, "package")
     assert "FAIL" in said, said
@@ -125,19 +126,15 @@ def gitlab(clone: Path, job: str) -> str:
     return done.stdout + done.stderr
 
 
-def cloned(folder: Path) -> Path:
-    """A repository with the files that git has or would take. Its environments are ours, to save the minutes."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    for name in (".venv", ".venv-aws"):
-        (folder / name).symlink_to(ROOT / name)
+def repository(folder: Path) -> Path:
+    """A clean clone that Git has just made. CodeBuild, where this runs too, is given the files without Git."""
+    clone = clean_clone(folder)
     whoever = ["-c", "user.name=Ada", "-c", "user.email=ada@visits.example"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*whoever, "commit", "--quiet", "--message", "All"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    origin = ["git", "remote", "add", "origin", "https://gitlab.com/agency/visits.git"]
-    subprocess.run(origin, cwd=folder, check=True)
-    return folder
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        [*whoever, "commit", "--quiet", "--message", "All"],
+        ["remote", "add", "origin", "https://gitlab.com/agency/visits.git"],
+    ):
+        subprocess.run(["git", *command], cwd=clone, check=True)
+    return clone

@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from devstack.emulator import REGION, ROOT
+from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
 from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
@@ -64,8 +65,7 @@ def test_checkov_finds_what_the_template_explains_and_nothing_else(tmp_path: Pat
             explained.add((skip["id"], f"{resource['Type']}.{name}"))
     file = tmp_path / "pipeline.json"
     file.write_text(json.dumps(bare), encoding="utf-8")
-    said = linter_findings("checkov", "-f", file, "--framework", "cloudformation", "-o", "json", "--skip-download")
-    failed = json.loads(said[said.index("{") : said.rindex("}") + 1])["results"]["failed_checks"]
+    failed = checkov(file)["failed_checks"]
     assert {(check["check_id"], check["resource"]) for check in failed} == explained
 
 
@@ -116,11 +116,11 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "no provider Codebuild",
     ),
     "a provider of another category": (
-        lambda broken: action(broken, "Beta", "Data")["ActionTypeId"].update(Category="Invoke"),
+        lambda broken: action(broken, "BetaData", "Data")["ActionTypeId"].update(Category="Invoke"),
         "no provider CloudFormation in the category Invoke",
     ),
     "an action mode that does not exist": (
-        lambda broken: configuration(broken, "Beta", "Data").update(ActionMode="EXECUTE_CHANGE_SET"),
+        lambda broken: configuration(broken, "BetaData", "Data").update(ActionMode="EXECUTE_CHANGE_SET"),
         "no action mode EXECUTE_CHANGE_SET",
     ),
     "a trigger for a source action that does not exist": (
@@ -130,7 +130,7 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "waits for a source action GitHub",
     ),
     "an artifact that nobody hands on": (
-        lambda broken: action(broken, "Prod", "DataChanges").update(InputArtifacts=[{"Name": "Compiled"}]),
+        lambda broken: action(broken, "ProdData", "DataChanges").update(InputArtifacts=[{"Name": "Compiled"}]),
         "takes the artifact Compiled",
     ),
     "a variable of an unknown namespace": (
@@ -190,7 +190,7 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "the value LambdaCanary10Percent5Minutes, which is not allowed",
     ),
     "a parameter that is left out": (
-        lambda broken: configuration(broken, "Beta", "DataChanges").pop("ParameterOverrides"),
+        lambda broken: configuration(broken, "BetaData", "DataChanges").pop("ParameterOverrides"),
         "does not say the parameter Stage",
     ),
     "more parameters than fit": (
@@ -235,13 +235,24 @@ def test_a_mistake_is_found(mistake: str) -> None:
 
 def test_production_is_behind_a_tested_beta_and_an_approval_and_goes_back_when_it_fails() -> None:
     stages = template()["Resources"]["AppPipeline"]["Properties"]["Stages"]
-    assert [each["Name"] for each in stages] == ["Source", "Build", "Beta", "Approve", "Prod"]
+    assert [each["Name"] for each in stages] == ["Source", "Build", "BetaData", "Beta", "Approve", "ProdData", "Prod"]
     for name in ("Beta", "Prod"):
-        steps = [each["Name"] for each in sorted(stage(template(), name)["Actions"], key=lambda each: each["RunOrder"])]
-        assert steps == ["DataChanges", "Data", "AppChanges", "App", "Test"]
+        assert steps(name) == ["AppChanges", "App", "Test"]
         assert stage(template(), name)["OnFailure"] == {"Result": "ROLLBACK"}
     approval = configuration(template(), "Approve", "Approve")
     assert approval["ExternalEntityLink"].endswith("/commit/#{Source.CommitId}")
+
+
+def test_the_data_stack_does_not_go_back_with_an_app_that_failed() -> None:
+    """What is live until the app is back would ask for an index that was taken away under it."""
+    for name in ("BetaData", "ProdData"):
+        assert steps(name) == ["DataChanges", "Data"]
+        assert "OnFailure" not in stage(template(), name)
+
+
+def steps(stage_name: str) -> list[str]:
+    actions = sorted(stage(template(), stage_name)["Actions"], key=lambda each: int(each["RunOrder"]))
+    return [each["Name"] for each in actions]
 
 
 def test_production_gets_a_release_by_canary_and_beta_at_once() -> None:

@@ -8,62 +8,36 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import httpx
 
-from tests.e2e.deployment import PATIENCE_SECONDS, Deployment
+from tests.e2e.caller import HOUSE, Caller, until
+from tests.e2e.deployment import Deployment
 from tests.integration.intake import partner_message
 
-DAY: Final = "2027-03-12"
+DAY: Final = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
+"""Within what a calendar shows, whenever this runs."""
 ALL_DAY: Final = {"from": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:59:00Z"}
-HOUSE: Final = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
 
 
-class Caller:
-    """Somebody with a key, and the deployment to look at what they caused."""
+class Insider(Caller):
+    """A caller with the deployment to look at what they caused."""
 
     def __init__(self, deployment: Deployment, http: httpx.Client) -> None:
+        super().__init__(http)
         self.deployment = deployment
-        self._http = http
-        self._endpoint = deployment.aws.endpoint
 
-    def call(self, status: int, method: str, path: str, body: object = None, **more: Any) -> Any:
-        """Calls a path of the API, or a link that it gave; gives the document, if the answer is one."""
-        answer = self.answer(status, method, path, body, **more)
-        return answer.json() if answer.content and "json" in answer.headers["Content-Type"] else None
 
-    def answer(self, status: int, method: str, path: str, body: object = None, **more: Any) -> httpx.Response:
-        # Links begin with the stage of the gateway and are taken as they are.
-        address = f"{self._endpoint}{path}" if path.startswith("/api/") else path
-        given: dict[str, Any] = {} if body is None else {"json": body}
-        answer = self._http.request(method, address, **given, **more)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
-        return answer
-
-    def house(self) -> str:
-        """A property that nobody else knows."""
-        registered = self.call(201, "POST", "/properties", HOUSE | {"id": f"house-{secrets.token_hex(4)}"})
-        return str(registered["id"])
-
-    def book(self, house: str, hour: int, **more: object) -> str:
-        """A visit; gives back its id."""
-        return str(self.call(201, "POST", "/visits", visit(house, hour, **more))["id"])
+def book_at(caller: Caller, house: str, hour: int, **more: object) -> str:
+    """A visit; gives back its id."""
+    return str(caller.call(201, "POST", "/visits", visit(house, hour, **more))["id"])
 
 
 def visit(house: str, hour: int, **more: object) -> dict[str, object]:
     return {"propertyId": house, "date": f"{DAY}T{hour:02}:00:00Z", "visitor": {"name": "Ada"}, **more}
-
-
-def until(done: Callable[[], bool], what: str, failed: Callable[[], bool] = lambda: False) -> None:
-    """Waits until something is done, or until it is known to have failed."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not done():
-        assert not failed(), f"it failed: {what}"
-        assert time.monotonic() < deadline, f"it does not come to an end: {what}"
-        time.sleep(0.1)
 
 
 def register(caller: Caller) -> None:
@@ -82,15 +56,15 @@ def book(caller: Caller) -> None:
     taken = caller.answer(409, "POST", "/visits", first)
     assert taken.headers["Content-Type"] == "application/problem+json"
     assert taken.json()["type"] == "urn:visits:problem:slot-taken"
-    assert caller.call(200, "GET", booked.headers["Location"])["id"] == booked.json()["id"]
+    assert caller.call(200, "GET", caller.at(booked.headers["Location"]))["id"] == booked.json()["id"]
 
 
 def change(caller: Caller) -> None:
     house = caller.house()
-    one = caller.book(house, 9, notes="Bell")
+    one = book_at(caller, house, 9, notes="Bell")
     moved = caller.call(200, "PATCH", f"/visits/{one}", {"date": f"{DAY}T11:00:00Z"}, headers={"If-Match": "*"})
     assert moved["date"].startswith(f"{DAY}T1")
-    caller.book(house, 9)
+    book_at(caller, house, 9)
     cancelled = caller.call(200, "PUT", f"/visits/{one}/status", {"status": "cancelled", "reason": "ill"})
     assert cancelled["status"] == "cancelled"
     caller.call(204, "DELETE", f"/visits/{one}/visitor")
@@ -100,7 +74,7 @@ def change(caller: Caller) -> None:
 def list_all(caller: Caller) -> None:
     house = caller.house()
     agent = f"agent-{house}"
-    booked = [caller.book(house, hour, agentId=agent) for hour in (9, 10)]
+    booked = [book_at(caller, house, hour, agentId=agent) for hour in (9, 10)]
 
     def found(path: str, query: Mapping[str, object]) -> bool:
         """Whether the pages have both visits, the first one first."""
@@ -117,7 +91,7 @@ def list_all(caller: Caller) -> None:
 
 def export(caller: Caller) -> None:
     house = caller.house()
-    one = caller.book(house, 9)
+    one = book_at(caller, house, 9)
 
     def rows() -> str:
         query = {**ALL_DAY, "propertyId": house, "format": "csv"}
@@ -130,11 +104,11 @@ def export(caller: Caller) -> None:
 
 def feed(caller: Caller) -> None:
     house = caller.house()
-    one = caller.book(house, 9)
+    one = book_at(caller, house, 9)
     shared = caller.call(200, "PUT", f"/properties/{house}/calendar-token")
 
     def calendar(status: int) -> str:
-        return caller.answer(status, "GET", shared["links"]["calendar"], headers={"Authorization": ""}).text
+        return caller.answer(status, "GET", caller.at(shared["links"]["calendar"]), headers={"Authorization": ""}).text
 
     until(lambda: one in calendar(200), "the event of the visit")
     assert "Ada" not in calendar(200)
@@ -142,24 +116,24 @@ def feed(caller: Caller) -> None:
     calendar(404)
 
 
-def intake(caller: Caller) -> None:
+def intake(caller: Insider) -> None:
     house = caller.house()
     deployment = caller.deployment
     failures = deployment.failures()
     rows = [visit(house, 9), visit(house, 9), visit(house, 10)]
     handed_in = caller.answer(202, "POST", "/intakes", {"visits": rows})
-    link = handed_in.headers["Location"]
+    link = caller.at(handed_in.headers["Location"])
 
     def done() -> bool:
         return bool(caller.call(200, "GET", link)["status"] == "done")
 
     until(done, "the intake", lambda: deployment.failures() > failures)
-    results = caller.call(200, "GET", handed_in.json()["links"]["results"])["items"]
+    results = caller.call(200, "GET", caller.at(handed_in.json()["links"]["results"]))["items"]
     assert sorted(row["status"] for row in results) == ["created", "created", "rejected"]
     until(lambda: deployment.messages() == 0, "the queue", lambda: deployment.failures() > failures)
 
 
-def acknowledge(caller: Caller) -> None:
+def acknowledge(caller: Insider) -> None:
     """What the worker has finished is gone from the queue, although it failed for another message of the batch."""
     house = caller.house()
     deployment = caller.deployment
@@ -177,7 +151,7 @@ def look(caller: Caller) -> None:
     assert caller.call(200, "GET", "/openapi.json", headers={"Authorization": ""})["openapi"].startswith("3.")
 
 
-CHECKS: Final[Mapping[str, Callable[[Caller], None]]] = {
+CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "register": register,
     "book": book,
     "change": change,

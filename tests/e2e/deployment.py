@@ -25,13 +25,14 @@ import httpx
 from devstack.cloudformation import bring_up_to_date, delete
 from devstack.data_stack import create_data_stack, credentials
 from devstack.emulator import REGION, Emulator, emulator
+from tests.e2e.caller import PATIENCE_SECONDS
 from tools.gateway_responses import EXTENSION
+from tools.gateway_settings import BINARY_TYPES
 from tools.package import ALIAS, ZIP, expanded
 
 STAGE: Final = "beta"
 STACK: Final = f"visits-{STAGE}"
 BUCKET: Final = "code"
-PATIENCE_SECONDS: Final = 60
 
 FUNCTIONS: Final = {"api_handler": "APIHandler", "bearer_key": "BearerKey", "work_off_queue": "WorkOffQueue"}
 ROLES: Final = {"api_handler": "ApiHandlerRole", "bearer_key": "BearerKeyRole", "work_off_queue": "WorkOffQueueRole"}
@@ -251,6 +252,7 @@ def for_the_emulator(template: Template, endpoint: str, layer: str) -> Template:
     without_code_deploy(resources)
     without_metric_math(resources)
     allow_batches(resources)
+    binary_types_beside_the_definition(resources)
     for function in _of("AWS::Lambda::Function", resources):
         function["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = endpoint
         function["Layers"] = [layer]
@@ -279,6 +281,12 @@ def allow_batches(resources: dict[str, Any]) -> None:
             for statement in inline["PolicyDocument"]["Statement"]:
                 if statement["Effect"] == "Allow":
                     statement["Action"] += [BATCHES[action] for action in statement["Action"] if action in BATCHES]
+
+
+def binary_types_beside_the_definition(resources: dict[str, Any]) -> None:
+    """The emulator's import of the definition loses them; as a property of the API it knows them."""
+    for api in _of("AWS::ApiGateway::RestApi", resources):
+        api["BinaryMediaTypes"] = api["Body"][BINARY_TYPES]
 
 
 def _of(kind: str, resources: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 
 import app as entry
 from devstack.emulator import ROOT
-from tests.e2e.checks import ALL_DAY, CHECKS, Caller, until, visit
-from tests.e2e.deployment import STACK, STAGE, Deployment, account, caller
+from tests.e2e.caller import Caller, until
+from tests.e2e.checks import ALL_DAY, CHECKS, Insider, visit
+from tests.e2e.deployment import STACK, STAGE, Deployment, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.intake import partner_message
 from tools.policies import FUNCTIONS, policy
@@ -37,12 +38,6 @@ STATEMENTS: Final = [
 ]
 NOT_PROVABLE_HERE: Final = [("api_handler", "NoApiKeys"), ("work_off_queue", "NoApiKeys")]
 """Denials by the leading keys of an item, which the emulator cannot evaluate. Nothing else may be here."""
-
-
-@pytest.fixture(scope="module")
-def deployment(made: Path) -> Iterator[Deployment]:
-    with account() as own:
-        yield own.deploy(made)
 
 
 # Who gets in
@@ -85,7 +80,7 @@ def failing(deployment: Deployment, *names: str) -> Mapping[str, AssertionError]
         # A new key for each: what the gateway remembers of another one does not help it.
         with caller(deployment, bearer(access, name=name)) as http:
             try:
-                CHECKS[name](Caller(deployment, http))
+                CHECKS[name](Insider(deployment, http))
             except AssertionError as why:
                 found[name] = why
     return found
@@ -121,7 +116,7 @@ def test_what_fails_for_good_ends_among_the_dead_letters_and_does_not_hold_up_wh
     assert letter["Body"] == "{"
     key = bearer(access_to(deployment.client("dynamodb"), STACK), name="partner")
     with caller(deployment, key) as http:
-        partner = Caller(deployment, http)
+        partner = Caller(http)
         house = partner.house()
         deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=partner_message(visit(house, 9)))
         until(lambda: deployment.messages() == 0, "the queue")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from devstack.data_stack import create_data_stack, data_stack_of
-from tests.e2e.checks import Caller, until, visit
+from tests.e2e.caller import Caller, until
+from tests.e2e.checks import book_at, visit
 from tests.e2e.deployment import STACK, STAGE, Account, Deployment, account, caller
 from tests.integration.access import access_to, bearer
 from tools.package import copy_project, package
@@ -48,8 +49,8 @@ def test_a_release_is_taken_back_by_its_alias_and_the_data_outlives_the_app(
 ) -> None:
     first = own.deploy(made)
     with caller(first, key) as http:
-        house = Caller(first, http).house()
-        booked = Caller(first, http).book(house, 9)
+        house = Caller(http).house()
+        booked = book_at(Caller(http), house, 9)
     assert title(first) == "Property Visits"
     before = first.released()
 
@@ -59,7 +60,7 @@ def test_a_release_is_taken_back_by_its_alias_and_the_data_outlives_the_app(
     assert title(second) == "Property Visits, second edition"
     assert second.released() != before
     with caller(second, key) as http:
-        assert Caller(second, http).call(200, "GET", f"/visits/{booked}")["propertyId"] == house
+        assert Caller(http).call(200, "GET", f"/visits/{booked}")["propertyId"] == house
 
     second.release(before)
     until(lambda: title(second) == "Property Visits", "the old version answers")
@@ -76,6 +77,6 @@ def test_a_release_is_taken_back_by_its_alias_and_the_data_outlives_the_app(
     create_data_stack(own.aws.endpoint, STAGE)
     again = own.deploy(made)
     with caller(again, key) as http:
-        assert Caller(again, http).call(200, "GET", f"/visits/{booked}")["propertyId"] == house
+        assert Caller(http).call(200, "GET", f"/visits/{booked}")["propertyId"] == house
         # Its time is still taken.
-        Caller(again, http).call(409, "POST", "/visits", visit(house, 9))
+        Caller(http).call(409, "POST", "/visits", visit(house, 9))

@@ -14,7 +14,7 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client
-from chalicelib.container import CLIENT, Services, over, utc_now
+from chalicelib.container import Services, over, utc_now
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 
 PROPERTY = {"name": "House", "address": "Lane 1", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
 PATIENCE = httpx.Timeout(60)
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until it is set."""
-
-    now: datetime
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass(frozen=True)
@@ -79,19 +69,8 @@ class Api:
 
 def client_of(table: FreshTable) -> DynamoDBClient:
     """A client as the container makes it, with connections of its own."""
-    made: DynamoDBClient = client("dynamodb", **_access(table))
+    made: DynamoDBClient = client("dynamodb", **table.access)
     return made
-
-
-def _access(table: FreshTable) -> dict[str, Any]:
-    environment = table.environment
-    return {
-        "endpoint_url": environment["AWS_ENDPOINT_URL"],
-        "region_name": environment["AWS_DEFAULT_REGION"],
-        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-        "config": CLIENT,
-    }
 
 
 @contextlib.contextmanager
@@ -101,7 +80,7 @@ def serve(
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock and the repository of visits can be others."""
-    dynamodb, sqs = client_of(table), client("sqs", **_access(table))
+    dynamodb, sqs = client_of(table), client("sqs", **table.access)
     # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)

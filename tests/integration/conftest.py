@@ -1,17 +1,25 @@
 """An AWS for the tests: an emulator for each test process, a fresh table for each module."""
 
+from __future__ import annotations
+
 import itertools
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from devstack.data_stack import create_table
+from chalicelib.container import CLIENT
+from devstack.data_stack import create_table, credentials
 from devstack.emulator import REGION, emulator
+from tests.builders import property_id
 from tests.integration.persons import nobody_is_logged
+
+if TYPE_CHECKING:
+    from tests.integration.api import Api
 
 _stages = itertools.count(1)
 
@@ -24,6 +32,28 @@ class FreshTable:
     client: DynamoDBClient
     environment: dict[str, str]
     """What the app's settings read, as the stage `local` has it in `.chalice/config.json`."""
+
+    @property
+    def access(self) -> dict[str, Any]:
+        """What a client of the table's account is made with, set as the container sets it."""
+        account = credentials(self.environment["AWS_ENDPOINT_URL"], self.environment["AWS_ACCESS_KEY_ID"])
+        return account | {"config": CLIENT}
+
+
+def fresh_table(endpoint: str, account: str, stage: str) -> FreshTable:
+    """Makes one in an account of the emulator."""
+    client: DynamoDBClient = boto3.client("dynamodb", **credentials(endpoint, account))
+    name = create_table(client, stage)
+    environment = {
+        "STAGE": stage,
+        "TABLE_NAME": name,
+        "QUEUE_NAME": name,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": account,
+    }
+    return FreshTable(name, client, environment)
 
 
 @pytest.fixture(scope="session")
@@ -42,28 +72,13 @@ def account() -> str:
 @pytest.fixture(scope="module")
 def table(aws: str, account: str) -> FreshTable:
     """An empty table for this test module."""
-    stage = f"t{next(_stages)}"
-    client: DynamoDBClient = boto3.client(
-        "dynamodb",
-        endpoint_url=aws,
-        region_name=REGION,
-        aws_access_key_id=account,
-        aws_secret_access_key=account,
-    )
-    name = create_table(client, stage)
-    return FreshTable(
-        name,
-        client,
-        {
-            "STAGE": stage,
-            "TABLE_NAME": name,
-            "QUEUE_NAME": name,
-            "AWS_ENDPOINT_URL": aws,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": account,
-        },
-    )
+    return fresh_table(aws, account, f"t{next(_stages)}")
+
+
+@pytest.fixture
+def house(api: Api) -> str:
+    """A property of the test's own, for one visit at a time; the API is its module's."""
+    return api.property(property_id())
 
 
 @pytest.fixture(autouse=True)

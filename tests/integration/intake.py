@@ -15,7 +15,7 @@ from chalice.app import SQSEvent
 
 import app as entry
 from chalicelib.aws.clients import SENDER, client
-from chalicelib.container import CLIENT, Services, over, utc_now
+from chalicelib.container import Services, over, utc_now
 from chalicelib.edge.messages import work_off
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table
@@ -32,17 +32,6 @@ PATIENCE_SECONDS = 60
 
 Message = Mapping[str, Any]
 """A message as ReceiveMessage gives it."""
-
-
-def access(table: FreshTable) -> dict[str, Any]:
-    """The arguments of a client for the table's account."""
-    return {
-        "endpoint_url": table.environment["AWS_ENDPOINT_URL"],
-        "region_name": table.environment["AWS_DEFAULT_REGION"],
-        "aws_access_key_id": table.environment["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": table.environment["AWS_SECRET_ACCESS_KEY"],
-        "config": CLIENT,
-    }
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ class Mailbox:
 @contextlib.contextmanager
 def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterator[Mailbox]:
     """A queue with a dead-letter queue, and the table in an environment that names it."""
-    sqs: SQSClient = boto3.client("sqs", **access(table))
+    sqs: SQSClient = boto3.client("sqs", **table.access)
     name = f"visits-{secrets.token_hex(4)}"
     dead_url = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     dead = sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -167,8 +156,8 @@ class Instance:
 @contextlib.contextmanager
 def instance(box: Mailbox, clock: Clock = utc_now) -> Iterator[Instance]:
     """Another worker beside the one that `serve` made."""
-    dynamodb: DynamoDBClient = client("dynamodb", **access(box.table))
-    sqs: SQSClient = client("sqs", **access(box.table))
+    dynamodb: DynamoDBClient = client("dynamodb", **box.table.access)
+    sqs: SQSClient = client("sqs", **box.table.access)
     with contextlib.closing(dynamodb), contextlib.closing(sqs):
         yield Instance(dynamodb, sqs, services_over(box.table, dynamodb, sqs, clock))
 

@@ -24,13 +24,13 @@ import pytest
 
 from devstack.data_stack import credentials
 from devstack.emulator import HOST, REGION, ROOT, emulator
+from tests.builders import property_body
 from tests.e2e.deployment import boto3_layer
 from tools import smoke
-from tools.gateway_responses import definition
+from tools.gateway_responses import MERGE_TEMPLATE, definition
+from tools.package import copy_project
 
-PROJECT = ("app.py", "requirements.txt", "chalicelib", "tools", "devstack", ".chalice")
 BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
-HOUSE = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
 
 
 @dataclass
@@ -92,21 +92,14 @@ class Folder:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
     with emulator() as aws:
-        made = Folder(tmp_path_factory.mktemp("project"), aws.endpoint)
-        copy_project(made.path)
+        made = Folder(tmp_path_factory.mktemp("deploy") / "project", aws.endpoint)
+        copy_project(ROOT, made.path)
+        for name in ("tools", "devstack"):
+            shutil.copytree(ROOT / name, made.path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(BRIDGE, made.path)
         layer = made.client("lambda").publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
         on_the_emulator(made.path, aws.endpoint, layer["LayerVersionArn"])
         yield made
-
-
-def copy_project(into: Path) -> None:
-    leave = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
-    for name in PROJECT:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, into / name, ignore=leave)
-        else:
-            shutil.copy(ROOT / name, into / name)
-    shutil.copy(BRIDGE, into / BRIDGE.name)
 
 
 def on_the_emulator(project: Path, endpoint: str, layer: str) -> None:
@@ -201,7 +194,7 @@ def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: 
     for kind, said in definition().items():
         assert answers[kind]["responseTemplates"] == said["responseTemplates"], kind
     stage = gateway.get_stage(restApiId=folder.api_id, stageName="api")
-    said = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
+    said = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
     limits = {
         f"{each['ResourcePath']}/{each['HttpMethod']}".replace("~1", "/").strip("/"): each["ThrottlingRateLimit"]
         for each in said["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
@@ -217,7 +210,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     app = folder.path / "app.py"
     app.write_text(app.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service"))
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
-        kept = http.put(f"{folder.url}/properties/kept", json=HOUSE, headers={"If-None-Match": "*"})
+        kept = http.put(f"{folder.url}/properties/kept", json=property_body(), headers={"If-None-Match": "*"})
         assert kept.status_code == 201, kept.text
         said = folder.deploy()
         assert folder.api_id == before

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from devstack.data_stack import create_data_stack
+from devstack.data_stack import create_data_stack, credentials
 from devstack.emulator import REGION, ROOT
 from devstack.worker import QueueWorker
 from tests.integration.intake import Mailbox, mailbox, partner_message
@@ -125,9 +125,7 @@ def test_it_stops_after_the_batch_under_way(box: Mailbox) -> None:
 
 def test_the_process_works_off_the_local_stage_and_ends_on_sigterm(aws: str) -> None:
     create_data_stack(aws, "local")
-    sqs: SQSClient = boto3.client(
-        "sqs", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
-    )
+    sqs: SQSClient = boto3.client("sqs", **credentials(aws))
     url = sqs.get_queue_url(QueueName="visits-local")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=partner_message({"propertyId": "p1", "date": "2029-03-14T10:30:00Z"}))
     command = [sys.executable, "-m", "devstack.worker", "--aws", aws]
@@ -145,9 +143,7 @@ def test_the_process_works_off_the_local_stage_and_ends_on_sigterm(aws: str) -> 
 
 def test_the_queue_keeps_messages_for_two_weeks_and_hides_them_for_six_timeouts(aws: str) -> None:
     create_data_stack(aws, "local")
-    sqs: SQSClient = boto3.client(
-        "sqs", endpoint_url=aws, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
-    )
+    sqs: SQSClient = boto3.client("sqs", **credentials(aws))
     main, dead = (
         sqs.get_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], AttributeNames=["All"])[
             "Attributes"

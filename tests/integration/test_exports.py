@@ -51,11 +51,6 @@ def api(table: FreshTable) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture
-def house(api: Api) -> str:
-    return api.property(property_id())
-
-
 def load(table: FreshTable, visits: list[Visit]) -> None:
     """Puts visits straight into the table: neither lists nor exports look at slots."""
 

@@ -37,7 +37,7 @@ from devstack.data_stack import create_table
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Chaos, Fate, Killed, Process
-from tests.integration.intake import Instance, Mailbox, Message, access, mailbox, partner_message, services_over
+from tests.integration.intake import Instance, Mailbox, Message, mailbox, partner_message, services_over
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -155,7 +155,7 @@ class Poller:
         table = self._box.table
         process = Process(self._chaos, f"{self._name}.{self.lives}", mortal=True)
         lambdas_own = Process(self._chaos, f"{self._name}.{self.lives} poller", mortal=False)
-        own: Any = access(table)
+        own: Any = table.access
         dynamodb, sqs, poller = boto3.client("dynamodb", **own), boto3.client("sqs", **own), boto3.client("sqs", **own)
         process.watch(dynamodb, sqs)
         lambdas_own.watch(poller)

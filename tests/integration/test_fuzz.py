@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from devstack.emulator import ROOT
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, instance, mailbox
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "fuzz"
 PROPERTIES = ("fuzzed-1", "fuzzed-2", "fuzzed-3")
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")

@@ -27,11 +27,6 @@ def api(table: FreshTable) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture
-def house(api: Api) -> str:
-    return api.property(property_id())
-
-
 class Breaks:
     """Stands in for a use case and fails in words that quote the request."""
 

@@ -36,11 +36,6 @@ def clock(the_clock: Clock) -> Iterator[Clock]:
     the_clock.now = NOW
 
 
-@pytest.fixture
-def house(api: Api) -> str:
-    return api.property(property_id())
-
-
 def ids(visits: list[dict[str, Any]]) -> list[str]:
     return [visit["id"] for visit in visits]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,10 +16,12 @@ from chalicelib.edge.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
+from tests.builders import Clock
 from tests.integration.access import access_to, bearer
-from tests.integration.api import Api, Clock, serve
+from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.metering import contents
+from tests.races import at_once
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -54,19 +54,6 @@ def body(api: Api) -> dict[str, Any]:
         "visitor": VISITOR,
         "notes": NOTES,
     }
-
-
-def at_once(calls: Iterable[Callable[[], httpx.Response]]) -> list[httpx.Response]:
-    """The answers to calls that were all released at the same moment, each in a thread of its own."""
-    waiting = list(calls)
-    start = threading.Barrier(len(waiting))
-
-    def run(call: Callable[[], httpx.Response]) -> httpx.Response:
-        start.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(waiting)) as pool:
-        return list(pool.map(run, waiting))
 
 
 def visits_of(api: Api, property_id: str) -> list[dict[str, Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 import app as entry
 from devstack.emulator import ROOT, free_port
 from devstack.seed import sample_properties
-from devstack.worker import QueueWorker
+from devstack.worker import QueueWorker, working
 from tests.integration.api import Api, serve
 from tests.integration.intake import mailbox
 from tools import importer
@@ -38,17 +36,6 @@ class Site:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("VISITS_KEY", self.api.http.headers["Authorization"].removeprefix("Bearer "))
             return importer.main([str(path), "--url", str(self.api.http.base_url), *options])
-
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
-        stop = threading.Event()
-        thread = threading.Thread(target=self.worker.run, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +65,7 @@ def test_the_example_file_works_with_the_sample_properties(
     example = tmp_path / "visits.csv"
     example.write_bytes((ROOT / "examples" / "visits.csv").read_bytes())
 
-    with site.working():
+    with working(site.worker):
         assert site.run(example) == importer.REJECTED
         again = site.run(example)
 
@@ -95,7 +82,7 @@ def test_the_example_file_works_with_the_sample_properties(
 def test_what_was_rejected_can_be_corrected_and_imported(site: Site, tmp_path: Path) -> None:
     site.api.property("correct-1")
     path = ndjson(tmp_path, {"propertyId": "correct-1", "date": DATE.format(1, 9), "durationMinutes": 500})
-    with site.working():
+    with working(site.worker):
         assert site.run(path) == importer.REJECTED
         rejected = tmp_path / "visits.rejected.csv"
         rejected.write_text(rejected.read_text(encoding="utf-8").replace("500", "50"), encoding="utf-8")
@@ -109,7 +96,7 @@ def test_importing_twice_books_once_also_without_external_ids(
 ) -> None:
     site.api.property("twice-1", capacity=10)
     path = ndjson(tmp_path, *[{"propertyId": "twice-1", "date": DATE.format(2, 9)} for _ in range(3)])
-    with site.working():
+    with working(site.worker):
         assert [site.run(path), site.run(path)] == [importer.OK, importer.OK]
     assert booked(site.api, "twice-1") == 3
     assert "3 booked, 0 there already, 0 rejected" in capsys.readouterr().out
@@ -120,7 +107,7 @@ def test_a_file_that_has_grown_and_been_sorted_books_only_what_is_new(
 ) -> None:
     site.api.property("grown-1", capacity=10)
     rows = [{"propertyId": "grown-1", "date": DATE.format(2, hour)} for hour in (9, 9, 10)]
-    with site.working():
+    with working(site.worker):
         assert site.run(ndjson(tmp_path, *rows)) == importer.OK
         assert site.run(ndjson(tmp_path, rows[2], rows[0] | {"notes": "new"}, rows[1], rows[0])) == importer.OK
     assert booked(site.api, "grown-1") == 4
@@ -131,7 +118,7 @@ def test_what_was_rejected_is_tried_again_by_the_next_run(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = ndjson(tmp_path, {"propertyId": "again-1", "date": DATE.format(2, 9)})
-    with site.working():
+    with working(site.worker):
         assert site.run(file) == importer.REJECTED
         site.api.property("again-1")
         assert site.run(file) == importer.OK
@@ -147,7 +134,7 @@ def test_many_rows_go_in_as_several_intakes_with_progress_to_the_end(
     monkeypatch.setattr(importer, "MOST_ROWS", 20)
     site.api.property("many-1")
     rows = [{"propertyId": "many-1", "date": DATE.format(day, hour)} for day in range(3, 8) for hour in range(8, 18)]
-    with site.working():
+    with working(site.worker):
         assert site.run(ndjson(tmp_path, *rows)) == importer.OK
     told = capsys.readouterr()
     assert "50 booked" in told.out
@@ -173,7 +160,7 @@ def test_a_busy_api_is_asked_again(
 
     monkeypatch.setattr(queue, "send", away_at_first)
     site.api.property("busy-1")
-    with site.working():
+    with working(site.worker):
         assert site.run(ndjson(tmp_path, {"propertyId": "busy-1", "date": DATE.format(8, 9)})) == importer.OK
     assert refused
     assert booked(site.api, "busy-1") == 1
@@ -189,7 +176,7 @@ def test_without_a_worker_it_says_so_and_goes_on_next_time(
     told = capsys.readouterr().err.splitlines()[-1]
     assert "is queued without progress" in told
     assert "is the worker running?" in told
-    with site.working():
+    with working(site.worker):
         assert site.run(path) == importer.OK
     assert booked(site.api, "late-1") == 1
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +16,9 @@ from chalicelib.domain.errors import StoreBusy
 from chalicelib.edge.messages import Unfinished
 from chalicelib.repositories.table import Table
 from chalicelib.services.booking import Booking
-from tests.integration.api import Api, Clock, serve
+from devstack.emulator import ROOT
+from tests.builders import Clock, property_body
+from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
 from tests.integration.metering import metered
 from tests.integration.problems import problem
@@ -28,8 +28,7 @@ from tests.journal import Said, listening
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-numbers = itertools.count()
+RUNBOOK = ROOT / "docs" / "runbook.md"
 
 
 @pytest.fixture
@@ -47,11 +46,6 @@ def clock() -> Clock:
 def api(box: Mailbox, clock: Clock) -> Iterator[Api]:
     with serve(box.table, clock) as api:
         yield api
-
-
-@pytest.fixture
-def house(api: Api) -> str:
-    return api.property(f"house-{next(numbers)}")
 
 
 @pytest.fixture
@@ -75,7 +69,10 @@ def test_bookings_conflicts_and_replays_are_counted_one_by_one(api: Api, house: 
         assert api.post("/visits", visit(house, hour), key=f"{house}-{hour}").headers["Idempotency-Replayed"]
     assert api.post("/visits", visit("nowhere", 8)).status_code == 404
     assert api.get("/visits", propertyId=house).status_code == 200
-    assert len(said.of("request")) == 5 + 3 + 2 + 1 + 1, "one line for each request"
+    # Made and in conflict, but no visits.
+    for id, status in ((f"{house}-2", 201), (house, 409)):
+        assert api.post("/properties", property_body(id=id)).status_code == status
+    assert len(said.of("request")) == 5 + 3 + 2 + 1 + 1 + 2, "one line for each request"
     assert said.counted("VisitsBooked", Stage="test") == 5
     assert said.counted("BookingConflicts", Stage="test") == 3
     assert said.counted("Replays", Stage="test") == 2

@@ -7,48 +7,30 @@ asked directly, with the keys, the evaluator knows them.
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devstack.emulator import python_of_emulator
+from tests.cicd.iam import Question, decided
+from tests.cicd.physical import ACCOUNT, REGION
+from tools.policies import FOLDER, STAGES
 
-POLICIES = Path(__file__).resolve().parents[2] / ".chalice" / "policies"
 API_KEY, SIGNING_KEYS, VISIT = "K#0123456789abcdef", "K#:signing", "V#01a1fde2-3842-74ab-9f3d-c68ef60e5394"
-
-EVALUATE = """
-import json, sys
-from ministack.core import iam_evaluator as iam
-asked = json.load(sys.stdin)
-statements = [iam.parse_policy_document(asked["policy"])]
-def decision(key):
-    context = iam.EvalContext(
-        principal_arn="arn:aws:iam::123456789012:role/function", principal_type="AssumedRole",
-        principal_account="123456789012", action="dynamodb:GetItem", region="eu-central-1",
-        resource_arn="arn:aws:dynamodb:eu-central-1:123456789012:table/visits-" + asked["stage"],
-        service_context={"dynamodb:leadingkeys": [key]})
-    return iam.evaluate(context, statements).decision == "Allow"
-json.dump([decision(key) for key in asked["keys"]], sys.stdout)
-"""
 
 
 def may_read(policy: dict[str, Any], stage: str, *keys: str) -> list[bool]:
     """Whether the policy lets an item with each of the keys be read."""
-    asked = json.dumps({"policy": policy, "stage": stage, "keys": keys})
-    command = [str(python_of_emulator()), "-c", EVALUATE]
-    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
-    decisions: list[bool] = json.loads(answer.stdout)
-    return decisions
+    table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/visits-{stage}"
+    read = [Question("function", "dynamodb:GetItem", table, {"dynamodb:LeadingKeys": [key]}) for key in keys]
+    return list(decided({"function": [policy]}, read).values())
 
 
 def policy(stage: str, function: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((POLICIES / stage / f"{function}.json").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads((FOLDER / stage / f"{function}.json").read_text(encoding="utf-8"))
     return document
 
 
-@pytest.mark.parametrize("stage", ["dev", "beta", "prod"])
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", ["api_handler", "work_off_queue"])
 def test_api_and_worker_read_everything_but_api_keys_and_only_because_that_is_denied(stage: str, function: str) -> None:
     whole = policy(stage, function)
@@ -57,6 +39,6 @@ def test_api_and_worker_read_everything_but_api_keys_and_only_because_that_is_de
     assert may_read(without, stage, API_KEY, SIGNING_KEYS, VISIT) == [True, True, True]
 
 
-@pytest.mark.parametrize("stage", ["dev", "beta", "prod"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_the_authorizer_reads_api_keys_and_nothing_else(stage: str) -> None:
     assert may_read(policy(stage, "bearer_key"), stage, API_KEY, SIGNING_KEYS, VISIT) == [True, False, False]

@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 
 from chalicelib.edge.instants import instant_text, parse_instant
 from chalicelib.repositories import items
-from tests.integration.api import Api, Clock, serve
+from tests.builders import Clock
+from tests.integration.api import Api, serve
 from tests.integration.audit import everything, partition, slot_audit
 
 if TYPE_CHECKING:

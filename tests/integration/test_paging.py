@@ -15,7 +15,8 @@ from chalicelib.domain.visits import Status, Visit
 from chalicelib.edge.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from tests.integration.api import Api, Clock, serve
+from tests.builders import Clock
+from tests.integration.api import Api, serve
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable

@@ -195,7 +195,7 @@ def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any]
 
 
 def test_the_gateway_speaks_as_the_app_does() -> None:
-    text = gateway_responses.FILE.read_text(encoding="utf-8")
+    text = gateway_responses.MERGE_TEMPLATE.read_text(encoding="utf-8")
     assert gateway_responses.written(text) == text, "run make policies"
 
 

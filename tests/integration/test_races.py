@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
 from tests.integration.api import Api, client_of, serve
 from tests.integration.audit import everything, slot_audit
+from tests.races import Call, at_once
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 THREADS = 12
 ROUNDS = 20
 FIRST_DAY = datetime(2027, 3, 1, tzinfo=UTC)
-
-Call = Callable[[], httpx.Response]
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +44,6 @@ def api(table: FreshTable) -> Iterator[Api]:
 def _no_slot_is_leaked_or_lost(table: FreshTable) -> Iterator[None]:
     yield
     assert slot_audit(everything(table)) == []
-
-
-def at_once(calls: Iterable[Call]) -> list[httpx.Response]:
-    """The answers to calls that were all released at the same moment, each in a thread of its own."""
-    waiting = list(calls)
-    start = threading.Barrier(len(waiting))
-
-    def run(call: Call) -> httpx.Response:
-        start.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(waiting)) as pool:
-        return list(pool.map(run, waiting))
 
 
 def booking(api: Api, property_id: str, date: datetime, **details: object) -> Call:

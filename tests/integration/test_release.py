@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,6 @@ def aws() -> Iterator[Emulator]:
 def _at_the_embedded_aws(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    # ministack: an account of its own for each test.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
@@ -126,6 +126,26 @@ def test_the_code_lies_in_the_bucket_under_its_own_hash(account: Account, tmp_pa
     s3: Any = boto3.client("s3")
     (key,) = [each["Key"] for each in s3.list_objects_v2(Bucket=account.bucket, Prefix="code/")["Contents"]]
     assert s3.get_object(Bucket=account.bucket, Key=key)["Body"].read() == b"the code"
+
+
+def test_other_code_under_the_name_of_ours_is_not_deployed(account: Account, tmp_path: Path) -> None:
+    """Whoever may write into the bucket knows the name of what will be built next, and could be there first."""
+    package = packaged(tmp_path, "overtaken")
+    (tmp_path / ZIP).write_bytes(b"code of the next release")
+    name = f"code/{hashlib.sha256(package.zip).hexdigest()}.zip"
+    s3: Any = boto3.client("s3")
+    s3.put_object(Bucket=account.bucket, Key=name, Body=b"somebody else's", IfNoneMatch="*")
+    with pytest.raises(CannotGoOn, match=f"{name} is not what its name says"):
+        release(package, account, {}, well)
+    assert value("says") != "overtaken"
+
+
+def test_the_data_stack_takes_in_what_outlived_an_earlier_one(tmp_path: Path) -> None:
+    """CloudFormation looks for a table or a queue that is there only by a name that is written out."""
+    resources = packaged(tmp_path, "any").data["Resources"]
+    names = {each: resources[each]["Properties"] for each in ("Table", "IntakeQueue", "DeadLetters")}
+    assert names["Table"]["TableName"] == names["IntakeQueue"]["QueueName"] == "visits-beta"
+    assert names["DeadLetters"]["QueueName"] == "visits-beta-dead"
 
 
 def test_a_parameter_that_no_template_has_is_refused_before_anything_is_deployed(

@@ -693,15 +693,8 @@ class Store:
 
 @pytest.fixture
 def store(table: FreshTable) -> Iterator[Store]:
-    environment = table.environment
-    client: DynamoDBClient = boto3.client(
-        "dynamodb",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        region_name=environment["AWS_DEFAULT_REGION"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
-    )
+    once: Any = {"config": Config(retries={"mode": "standard", "total_max_attempts": 1})}
+    client: DynamoDBClient = boto3.client("dynamodb", **table.access | once)
     patience = Patience()
     with contextlib.closing(client):
         yield Store(client, Table(client, table.name, patience.sleep, patience.monotonic), patience)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,17 +14,16 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.domain.access import Scope
+from chalicelib.edge.instants import instant_text
 from devstack.emulator import HOST, free_port
 from devstack.server import serving
-from devstack.worker import QueueWorker
+from devstack.worker import QueueWorker, working
 from tests.integration.access import access_to, bearer
 from tests.integration.api import Api, serve
 from tests.integration.conftest import FreshTable
 from tests.integration.intake import mailbox
 from tools import smoke
 
-now = datetime.now(UTC)
-ALL_TIMES = (f"{now:%Y-%m-%dT00:00:00Z}", f"{now + timedelta(days=5 * 365 - 1):%Y-%m-%dT00:00:00Z}")
 Run = Callable[..., tuple[int, list[str]]]
 
 
@@ -52,18 +49,6 @@ def site(table: FreshTable) -> Iterator[Site]:
         worker = QueueWorker(entry.app.handler_map["work_off_queue"], box.sqs, box.table.environment["QUEUE_NAME"])
         with working(worker):
             yield Site(api, box.table)
-
-
-@contextlib.contextmanager
-def working(worker: QueueWorker) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.fixture
@@ -104,9 +89,9 @@ def test_a_healthy_service_passes_with_a_key_again_and_again_and_nothing_stays_b
 
 def held(site: Site) -> list[str]:
     """Visits of the smoke test that still hold their time."""
-    answer = site.api.get(
-        "/visits", propertyId=smoke.PROPERTY_ID, from_="2026-01-01T00:00:00Z", to="2031-10-01T00:00:00Z"
-    )
+    now = datetime.now(UTC)
+    years = {"from_": instant_text(now), "to": instant_text(now + timedelta(days=5 * 365))}
+    answer = site.api.get("/visits", propertyId=smoke.PROPERTY_ID, **years)
     assert answer.status_code == 200, answer.text
     return [visit["id"] for visit in answer.json()["items"] if visit["status"] in ("requested", "confirmed")]
 
@@ -116,8 +101,7 @@ def test_several_at_once_do_not_disturb_each_other(site: Site, monkeypatch: pyte
     key = site.key()
 
     def one(_: int) -> smoke.Report:
-        with contextlib.closing(smoke.Api(site.url, key)) as api:
-            return smoke.smoke(api, True, 10, 60)
+        return smoke.smoke(httpx.URL(site.url), key, 10, 60)
 
     with ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(one, range(4)))

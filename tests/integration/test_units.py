@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,7 +19,9 @@ from chalicelib.domain.visits import Status, Visit
 from chalicelib.edge.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from tests.integration.api import Api, Clock, serve
+from devstack.emulator import ROOT
+from tests.builders import Clock
+from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import FreshTable
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NOW = datetime(2027, 3, 10, 8, 0, tzinfo=UTC)
 ON_THE_QUARTER = "2027-03-12T10:00:00Z"
 OFF_THE_QUARTER = "2027-03-12T10:20:00Z"

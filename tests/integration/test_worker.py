@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import threading
@@ -26,7 +25,8 @@ from chalicelib.edge.messages import Unfinished, UnreadableMessage, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import deserialized, serialized
-from tests.integration.api import Api, Clock, serve
+from tests.builders import Clock
+from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Killed
 from tests.integration.chaos import answer as answer_of
@@ -43,8 +43,6 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 LARGEST_ITEM = 400 * 1024
 
 Row = dict[str, Any]
-
-numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -73,12 +71,6 @@ def clock() -> Clock:
 def api(box: Mailbox, clock: Clock) -> Iterator[Api]:
     with serve(box.table, clock) as api:
         yield api
-
-
-@pytest.fixture
-def house(api: Api) -> str:
-    """A property of the test's own, for one visit at a time."""
-    return api.property(f"house-{next(numbers)}")
 
 
 def row(house: str, hour: int, **details: object) -> Row:

@@ -30,9 +30,8 @@ from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
 from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, Exporting
+from devstack.emulator import ROOT
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
-
-ROOT = Path(__file__).resolve().parents[2]
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
 HOSTILE = [

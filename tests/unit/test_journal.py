@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +18,20 @@ from chalicelib.domain.access import ApiKey, Scope, make_key
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.edge import journal
 from chalicelib.edge.journal import METRICS, NAMESPACE, Function, Plain, tell
+from devstack.emulator import ROOT
 from tests.builders import NOW
 from tests.journal import Said, data, listening
 
-ROOT = Path(__file__).parents[2]
-SECRETS = ("zara", "geheim", "+49 30", "?token", "Bearer")
+SECRETS = ("zara", "geheim", "+49 30", "?token", "bearer ")
 VISIT = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
 def said() -> Iterator[Said]:
+    """What is said, which is never one of the secrets that every test here has about it."""
     with listening() as said:
         yield said
+        assert not [secret for secret in SECRETS if secret in said.text.lower()]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,6 @@ def test_a_request_is_one_line_that_says_what_and_whose_and_how_long(said: Said)
         "keyId": "0123456789abcdef",
         "coldStart": False,
     }
-    assert not [secret for secret in SECRETS if secret in said.text.lower()]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,6 @@ def test_what_is_answered_without_a_route_has_its_line_too(
     assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (status, status)
     (line,) = said.lines
     assert (line["method"], line["route"], line["status"], line["problem"]) == (method, route, status, problem)
-    assert not [secret for secret in SECRETS if secret in said.text.lower()]
 
 
 def test_a_fault_of_the_framework_is_a_problem_and_a_line_as_well(said: Said) -> None:
@@ -115,13 +114,15 @@ def test_a_fault_is_told_with_its_kind_and_place_in_the_line_of_its_request(
         raise RuntimeError("while writing Zara Geheim")
 
     monkeypatch.setattr(entry, "services", services)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
     answer = entry.app(event("GET", "/health", authorizer=None) | {"multiValueQueryStringParameters": None}, None)
     assert answer["statusCode"] == 500
     (line,) = said.lines
     assert (line["level"], line["requestId"], line["kind"]) == ("ERROR", "the-request", "RuntimeError")
     assert "test_journal.py" in line["frames"][0], "where it happened"
-    assert not [secret for secret in SECRETS if secret in said.text.lower()]
     assert said.counted("Faults", Stage="test", Function="api_handler") == 1
+    # A release is judged by its own version.
+    assert said.counted("FaultsOfVersion", Stage="test", Function="api_handler", Version="7") == 1
 
 
 def test_a_busy_store_is_a_warning_and_no_fault(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +143,6 @@ def test_what_chalice_itself_logs_is_told_without_the_words_of_the_exception(sai
         entry.app.log.error("Caught exception for path %s", "/visits/zara", exc_info=True)
     (line,) = said.lines
     assert (line["event"], line["level"], line["kind"]) == ("fault", "ERROR", "ValueError")
-    assert not [secret for secret in SECRETS if secret in said.text.lower()]
     assert said.counted("Faults", Function="api_handler") == 1
 
 
@@ -198,7 +198,6 @@ def test_a_refused_key_is_a_line_and_counts(said: Said, monkeypatch: pytest.Monk
     (line,) = said.lines
     assert (line["event"], line["level"], line["admitted"]) == ("authorization", "WARNING", False)
     assert said.counted("KeysRefused", Stage="test") == 1
-    assert not [secret for secret in SECRETS if secret in said.text.lower()]
 
 
 def test_an_admitted_key_is_told_in_a_cold_start_only(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +220,7 @@ def test_lambda_never_sees_the_words_of_what_failed_in_the_authorizer(
     (line,) = said.lines
     assert (line["event"], line["kind"]) == ("fault", type(fault).__name__)
     assert said.counted("Faults", Function="bearer_key") == faults
-    assert not [secret for secret in SECRETS if secret in f"{said.text}{raised.value}".lower()]
+    assert "geheim" not in str(raised.value)
 
 
 def test_the_answer_of_the_authorizer_is_handed_on_as_it_is() -> None:

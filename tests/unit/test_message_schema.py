@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import intake_id
 from chalicelib.edge.messages import UnreadableMessage, read_message
+from devstack.emulator import ROOT
 from tools import schemas
 
 DATE = "2029-03-14T10:30:00+01:00"
@@ -120,7 +121,7 @@ def test_an_unreadable_message_says_why_and_nothing_of_what_is_in_it(body: str, 
 
 def examples_of(language: str) -> list[str]:
     """The blocks of docs/intake.md in a language."""
-    text = (schemas.ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 

@@ -1,7 +1,8 @@
 """The way from a push to production, and apart from it the pipeline that only builds pull requests.
 
 A stage is rolled back as a whole: so the test of a deployment is part of its stage, and a beta that fails it goes back
-to the last one that passed, its data stack included.
+to the last one that passed. Its data stack is a stage apart, which does not: what is live would meet a table that has
+lost an index.
 """
 
 import json
@@ -18,6 +19,9 @@ CANARY: Final = "Canary10Percent5Minutes"
 
 SOURCE, PACKAGED = "SourceRepo", "Packaged"
 """The artifacts: what was pushed, and what the build made of it."""
+
+GOES_BACK: Final = {"OnFailure": {"Result": "ROLLBACK"}}
+"""What makes a stage go back to its last good release when one of its actions fails."""
 
 CHANGE: Final = "https://github.com/#{Source.FullRepositoryName}/commit/#{Source.CommitId}"
 
@@ -58,9 +62,11 @@ class Delivery(BaseResource):
             "Stages": [
                 _source(),
                 build,
-                _stage("Beta", *_deploys("beta", ALL_AT_ONCE), _test("Beta", with_key=True)),
-                {"Name": "Approve", "Actions": [_approval()]},
-                _stage("Prod", *_deploys("prod", CANARY), _test("Prod", with_key=False)),
+                _stage("BetaData", *_deploys_data("beta")),
+                _stage("Beta", *_deploys_app("beta", ALL_AT_ONCE), _test("Beta", with_key=True)) | GOES_BACK,
+                _stage("Approve", _approval()),
+                _stage("ProdData", *_deploys_data("prod")),
+                _stage("Prod", *_deploys_app("prod", CANARY), _test("Prod", with_key=False)) | GOES_BACK,
             ],
         }
         page = "https://${AWS::Region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/${AppPipeline}/view"
@@ -106,23 +112,22 @@ def _source() -> Part:
 
 
 def _stage(name: str, *actions: Part) -> Part:
-    """A stage that goes back to its last good release when one of its actions fails."""
-    ordered = [action | {"RunOrder": order} for order, action in enumerate(actions, start=1)]
-    return {"Name": name, "OnFailure": {"Result": "ROLLBACK"}, "Actions": ordered}
+    """A stage whose actions come one after the other."""
+    return {"Name": name, "Actions": [action | {"RunOrder": order} for order, action in enumerate(actions, start=1)]}
 
 
-def _deploys(stage: str, deployment: str) -> Sequence[Part]:
-    """The data stack and then the app, each by a change set."""
+def _deploys_data(stage: str) -> Sequence[Part]:
+    return _change_set("Data", f"{SERVICE}-data-{stage}", "data.json", data_role(stage), {"Stage": stage})
+
+
+def _deploys_app(stage: str, deployment: str) -> Sequence[Part]:
     app = {
         "DeploymentType": deployment,
         "AlarmTopicArn": "${NoticeTopic}",
         "PermissionsBoundary": f"${{{boundary(stage)}}}",
         "RunbookUrl": "https://github.com/${GithubOwner}/${GithubRepoName}/blob/${GithubBranch}/docs/runbook.md",
     }
-    return [
-        *_change_set("Data", f"{SERVICE}-data-{stage}", "data.json", data_role(stage), {"Stage": stage}),
-        *_change_set("App", f"{SERVICE}-{stage}", f"{stage}.json", app_role(stage), app, namespace=stage.title()),
-    ]
+    return _change_set("App", f"{SERVICE}-{stage}", f"{stage}.json", app_role(stage), app, namespace=stage.title())
 
 
 def _change_set(

@@ -33,6 +33,11 @@ def allow(actions: str | Sequence[str], resources: object, when: Mapping[str, ob
     return {"Effect": "Allow", "Action": actions, "Resource": resources, **({"Condition": dict(when)} if when else {})}
 
 
+def deny(actions: str | Sequence[str], resources: object, when: Mapping[str, object]) -> Part:
+    """A statement that takes away what others allow."""
+    return {**allow(actions, resources, when), "Effect": "Deny"}
+
+
 def policy(*statements: Part) -> Part:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from chalice.pipeline import BaseResource, PipelineParameters
 
 from tools.pipeline.builds import log_group
-from tools.pipeline.language import SERVICE, STAGES, Part, allow, arn, attribute, policy, ref, role, sub
+from tools.pipeline.language import SERVICE, STAGES, Part, allow, arn, attribute, deny, policy, ref, role, sub
 
 TEST_KEY: Final = f"/{SERVICE}/beta/test-key"
 """The name in the parameter store of the API key with which a deployed beta is tested."""
@@ -35,7 +35,8 @@ class Roles(BaseResource):
             "codebuild",
             _logs("build"),
             _artifacts("ArtifactBucketStore", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
-            allow("s3:PutObject", sub("${ApplicationBucket.Arn}/code/*")),
+            # It looks at what it finds there under the name that it would give.
+            allow(["s3:GetObject", "s3:PutObject"], sub("${ApplicationBucket.Arn}/code/*")),
             allow(USE_KEY, attribute("PipelineKey")),
         )
         resources["TestRole"] = role(
@@ -49,7 +50,7 @@ class Roles(BaseResource):
             "codebuild", _logs("pull-requests"), _artifacts("PullRequestBucket", "s3:GetObject", "s3:GetObjectVersion")
         )
         resources["PullRequestPipelineRole"] = role(
-            "codepipeline", *_moves_artifacts("PullRequestBucket"), _builds("PullRequestBuild"), _reads_the_repository()
+            "codepipeline", _moves_artifacts("PullRequestBucket"), _builds("PullRequestBuild"), _reads_the_repository()
         )
 
 
@@ -74,7 +75,7 @@ def _runs_the_pipeline() -> Part:
     deployers = [attribute(name(stage)) for stage in STAGES for name in (data_role, app_role)]
     return role(
         "codepipeline",
-        *_moves_artifacts("ArtifactBucketStore"),
+        _moves_artifacts("ArtifactBucketStore"),
         allow(USE_KEY, attribute("PipelineKey")),
         _reads_the_repository(),
         _builds("AppPackageBuild", "ReleaseTest"),
@@ -85,15 +86,14 @@ def _runs_the_pipeline() -> Part:
     )
 
 
-def _moves_artifacts(bucket: str) -> list[Part]:
-    return [
-        allow(["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"], attribute(bucket)),
-        _artifacts(bucket, "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
-    ]
+def _moves_artifacts(bucket: str) -> Part:
+    return _artifacts(bucket, "s3:GetBucketVersioning", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
 
 
 def _artifacts(bucket: str, *actions: str) -> Part:
-    return allow(actions, sub(f"${{{bucket}.Arn}}/*"))
+    """Services look whose bucket it is, and where, before they use it."""
+    everybodys = ("s3:GetBucketAcl", "s3:GetBucketLocation")
+    return allow([*everybodys, *actions], [attribute(bucket), sub(f"${{{bucket}.Arn}}/*")])
 
 
 def _reads_the_repository() -> Part:
@@ -191,6 +191,7 @@ def _deploys_app(stage: str) -> Part:
                 "lambda:ListVersionsByFunction",
                 "lambda:PublishVersion",
                 "lambda:PutFunctionConcurrency",
+                "lambda:PutRuntimeManagementConfig",
                 "lambda:RemovePermission",
                 "lambda:TagResource",
                 "lambda:UntagResource",
@@ -214,11 +215,7 @@ def _deploys_app(stage: str) -> Part:
             ["lambda:GetEventSourceMapping", "lambda:ListTags", "lambda:TagResource", "lambda:UntagResource"],
             arn("lambda", "event-source-mapping:*"),
         ),
-        # An API too has an id that nobody chooses.
-        allow(
-            [f"apigateway:{verb}" for verb in ("DELETE", "GET", "PATCH", "POST", "PUT")],
-            [arn("apigateway", f"/{path}", account="") for path in ("restapis", "restapis/*", "tags/*")],
-        ),
+        *_makes_apis(stage),
         *_makes_roles(stage, own),
         allow(
             [
@@ -276,6 +273,18 @@ def _alarms(stage: str) -> Part:
         "UntagResource",
     )
     return allow([f"cloudwatch:{action}" for action in actions], arn("cloudwatch", f"alarm:{SERVICE}-{stage}-*"))
+
+
+def _makes_apis(stage: str) -> list[Part]:
+    """An API too has an id that nobody chooses; but CloudFormation's tag on it says which stack made it, and what is in
+    an API inherits its tags. An API without the tag is not there yet, or was made without CloudFormation.
+    """
+    verbs = [f"apigateway:{verb}" for verb in ("DELETE", "GET", "PATCH", "POST", "PUT")]
+    collection, *inside = (arn("apigateway", f"/{path}", account="") for path in ("restapis", "restapis/*", "tags/*"))
+    maker = "aws:ResourceTag/aws:cloudformation:stack-id"
+    own = arn("cloudformation", f"stack/{SERVICE}-{stage}/*")
+    another_stacks = {"Null": {maker: "false"}, "StringNotLike": {maker: own}}
+    return [allow(verbs, [collection, *inside]), deny("apigateway:*", inside, another_stacks)]
 
 
 def _makes_log_groups(stage: str) -> Part:
@@ -356,12 +365,12 @@ def _boundary(stage: str) -> Part:
                 ),
                 # Traces have no names to be limited to.
                 allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
-                # CodeDeploy moves the alias, and stops when an alarm fires.
+                # CodeDeploy moves the alias, and stops when an alarm fires or cannot be asked.
                 allow(
                     ["lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"],
                     _names("lambda", "function:", stage),
                 ),
-                allow("cloudwatch:DescribeAlarms", arn("cloudwatch", f"alarm:{own}-*")),
+                allow("cloudwatch:DescribeAlarms", "*"),
             ),
         },
     }

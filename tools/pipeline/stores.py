@@ -4,12 +4,14 @@ from typing import Any, Final
 
 from chalice.pipeline import BaseResource, PipelineParameters
 
-from tools.pipeline.language import SERVICE, Part, arn, attribute, ref, sub, unchecked
+from tools.pipeline.language import SERVICE, Part, arn, attribute, deny, policy, ref, sub, unchecked
 
 KEPT_DAYS: Final = 365
 """A stage rolls back to what its last good execution left here, however long ago that was."""
 
 PULL_REQUEST_DAYS: Final = 14
+NEVER: Final = None
+"""CloudFormation goes back to the code of a stack as it is, and nobody may have changed that for years."""
 
 NO_ACCESS_LOG = "Only the pipelines read and write here; CloudTrail sees it."
 
@@ -20,14 +22,14 @@ class Stores(BaseResource):
     def add_to_template(self, template: dict[str, Any], pipeline_params: PipelineParameters) -> None:
         resources = template["Resources"]
         own_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": attribute("PipelineKey")}
-        for name, days, encryption in (
-            ("ApplicationBucket", KEPT_DAYS, own_key),
+        for name, days, encryption, *more in (
+            ("ApplicationBucket", NEVER, own_key, _once("ApplicationBucket")),
             ("ArtifactBucketStore", KEPT_DAYS, own_key),
             # Of AWS's own key everybody in the account may make use: who builds pull requests has none of ours.
             ("PullRequestBucket", PULL_REQUEST_DAYS, {"SSEAlgorithm": "aws:kms"}),
         ):
             resources[name] = _bucket(days, encryption)
-            resources[f"{name}Policy"] = _only_by_tls(name)
+            resources[f"{name}Policy"] = _policy(name, _only_by_tls(name), *more)
         resources["PipelineKey"] = _key()
         resources["PipelineKeyAlias"] = {
             "Type": "AWS::KMS::Alias",
@@ -35,7 +37,8 @@ class Stores(BaseResource):
         }
 
 
-def _bucket(days: int, encryption: Part) -> Part:
+def _bucket(days: int | None, encryption: Part) -> Part:
+    expiry = {} if days is NEVER else {"ExpirationInDays": days}
     closed = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     bucket: Part = {
         "Type": "AWS::S3::Bucket",
@@ -55,7 +58,7 @@ def _bucket(days: int, encryption: Part) -> Part:
                     {
                         "Id": "expire",
                         "Status": "Enabled",
-                        "ExpirationInDays": days,
+                        **expiry,
                         "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
                         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
                     }
@@ -66,16 +69,22 @@ def _bucket(days: int, encryption: Part) -> Part:
     return unchecked(bucket, CKV_AWS_18=NO_ACCESS_LOG)
 
 
-def _only_by_tls(bucket: str) -> Part:
-    deny: Part = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [attribute(bucket), sub(f"${{{bucket}.Arn}}/*")],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+def _policy(bucket: str, *statements: Part) -> Part:
+    return {
+        "Type": "AWS::S3::BucketPolicy",
+        "Properties": {"Bucket": ref(bucket), "PolicyDocument": policy(*statements)},
     }
-    document = {"Version": "2012-10-17", "Statement": [deny]}
-    return {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": ref(bucket), "PolicyDocument": document}}
+
+
+def _only_by_tls(bucket: str) -> Part:
+    everything = [attribute(bucket), sub(f"${{{bucket}.Arn}}/*")]
+    return {**deny("s3:*", everything, {"Bool": {"aws:SecureTransport": "false"}}), "Principal": "*"}
+
+
+def _once(bucket: str) -> Part:
+    """What is there stays as it is: a later build cannot change what an earlier one made and somebody has approved."""
+    whatever_is_there = {"Null": {"s3:if-none-match": "true"}}
+    return {**deny("s3:PutObject", sub(f"${{{bucket}.Arn}}/*"), whatever_is_there), "Principal": "*"}
 
 
 def _key() -> Part:
