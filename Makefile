@@ -116,6 +116,7 @@ pipeline: setup ## write pipeline.json anew, the pipeline from a push to product
 .PHONY: release release-roles terraform
 
 release: setup ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
+	@test "$(STAGE)" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
 	@$(BIN)/python -m tools.release "$(STAGE)" --folder "$(OUT)" --parameters="$$PARAMETERS"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it

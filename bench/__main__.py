@@ -28,15 +28,21 @@ def measured(name: str, quick: bool) -> Question:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
-    # argparse wants what stands for none of them among the choices.
-    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="all of them unless named")
+    parser.add_argument("questions", nargs="*", type=_question, help=f"{', '.join(QUESTIONS)}: all unless named")
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where the report goes")
     given = parser.parse_args(arguments)
     questions = [measured(name, given.quick) for name in given.questions or QUESTIONS]
-    commands = [f"python -m bench {name}" for name in given.questions] or ["make bench"]
-    write_report(given.out, questions, commands, given.quick)
+    asked = [f'ONLY="{" ".join(given.questions)}"'] if given.questions else []
+    command = " ".join(["make bench", *asked, *(["QUICK=1"] if given.quick else [])])
+    write_report(given.out, questions, command, given.quick)
     print(f"The report is in {given.out / 'results.md'}.", file=sys.stderr)
+
+
+def _question(name: str) -> str:
+    if name not in QUESTIONS:
+        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(QUESTIONS)}")
+    return name
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ TARGETS: Final = (
 )
 
 
-def write_report(folder: Path, questions: Sequence[Question], commands: Sequence[str], quick: bool) -> None:
+def write_report(folder: Path, questions: Sequence[Question], command: str, quick: bool) -> None:
     """Writes results.md, results.json and a plot for every question."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for question in questions for row in question.rows]
@@ -89,11 +89,11 @@ def write_report(folder: Path, questions: Sequence[Question], commands: Sequence
         _draw(folder / f"{question.name}.svg", question.title, question.bars)
     document = {"rows": [{"name": row.name, "value": _exact(row.value), "unit": row.unit} for row in rows]}
     (folder / "results.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    page = "\n".join(_page(questions, rows, commands, quick))
+    page = "\n".join(_page(questions, rows, command, quick))
     (folder / "results.md").write_text(page + "\n", encoding="utf-8")
 
 
-def _page(questions: Sequence[Question], rows: Sequence[Row], commands: Sequence[str], quick: bool) -> Iterable[str]:
+def _page(questions: Sequence[Question], rows: Sequence[Row], command: str, quick: bool) -> Iterable[str]:
     yield "# What it costs"
     yield ""
     if quick:
@@ -102,7 +102,7 @@ def _page(questions: Sequence[Question], rows: Sequence[Row], commands: Sequence
     yield "Every figure is a ratio of things that were measured side by side in this run, or a count that repeats; what"
     yield "follows from them, and what was tried and rejected, is in [docs/performance.md](../docs/performance.md)."
     yield ""
-    yield from _table(("what", "it is"), _circumstances(commands))
+    yield from _table(("what", "it is"), _circumstances(command))
     yield "## What it must show"
     yield ""
     values = {row.name: row for row in rows}
@@ -128,14 +128,14 @@ def _page(questions: Sequence[Question], rows: Sequence[Row], commands: Sequence
         yield ""
 
 
-def _circumstances(commands: Sequence[str]) -> Sequence[tuple[str, str]]:
+def _circumstances(command: str) -> Sequence[tuple[str, str]]:
     libraries = ("boto3", "botocore", "pydantic", "chalice")
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
         ("machine", _machine()),
         ("Python", platform.python_version()),
         ("libraries", ", ".join(f"{name} {version(name)}" for name in libraries)),
-        ("commands", ", ".join(f"`{command}`" for command in commands)),
+        ("command", f"`{command}`"),
     ]
 
 

@@ -28,7 +28,7 @@ def curl_lines(api: Api, url: str, key: str) -> list[tuple[str, str]]:
             + f"-H 'If-Match: *' -X PATCH {url}/visits/{visit['id']}",
         ),
     ]
-    return [(what, f"curl -s {line}") for what, line in lines]
+    return [(what, f"curl -s -w '\\n' {line}") for what, line in lines]
 
 
 def upcoming_visit(api: Api) -> dict[str, Any] | None:

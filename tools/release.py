@@ -4,6 +4,8 @@ The data stack, then the app, each by change set. Then the smoke test; if that f
 again. This is what GitLab and GitHub run, and what a person runs who has neither.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import subprocess
@@ -38,6 +40,14 @@ class Package:
     folder: Path
     stage: str
 
+    @classmethod
+    def made_in(cls, folder: Path, stage: str) -> Package:
+        """Raises CannotGoOn when there is none."""
+        for name in (ZIP, "data.json", f"{stage}.json"):
+            if not (folder / name).is_file():
+                raise CannotGoOn(f"There is no {folder / name}: make package STAGE={stage} makes it.")
+        return cls(folder, stage)
+
     @property
     def data(self) -> Mapping[str, Any]:
         """The data stack's template, such that a table which outlived an earlier stack is taken in again."""
@@ -57,10 +67,7 @@ class Package:
         return (self.folder / ZIP).read_bytes()
 
     def _read(self, name: str) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise CannotGoOn(f"There is no {self.folder / name}: make package STAGE={self.stage} makes it.") from None
+        content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return content
 
 
@@ -74,7 +81,7 @@ class Account:
     boundary: str
 
     @classmethod
-    def prepared_for(cls, stage: str) -> "Account":
+    def prepared_for(cls, stage: str) -> Account:
         made = outputs(boto3.client("cloudformation"), stack_of(stage))
         if not made:
             raise CannotGoOn(
@@ -148,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
         with told_in_words():
-            package, account = Package(given.folder, given.stage), Account.prepared_for(given.stage)
-            url = release(package, account, _pairs(given.parameters), smoke_test)
+            package = Package.made_in(given.folder, given.stage)
+            url = release(package, Account.prepared_for(given.stage), _pairs(given.parameters), smoke_test)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1

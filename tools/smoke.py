@@ -173,14 +173,18 @@ def retry_after(answer: httpx.Response) -> float:
 
 
 def until(attempt: Callable[[], None], seconds: float) -> None:
-    """Tries until it is as expected; after the time the last word stands."""
+    """Tries until it is as expected, and says so; after the time the last word stands."""
     deadline = time.monotonic() + seconds
+    told = False
     while True:
         try:
             return attempt()
-        except Unexpected:
+        except Unexpected as why:
             if time.monotonic() >= deadline:
                 raise
+            if not told:
+                print(f"- not yet ({why}); trying for {seconds:g} s", flush=True)
+                told = True
             time.sleep(1)
 
 
@@ -448,7 +452,7 @@ def smoke(url: httpx.URL, key: str | None, patience: float, intake_seconds: floa
     with contextlib.closing(Api(url)) as api:
         answers = report.lines(Stranger(api, patience).checks(), needed=1)
     if not (answers and key):
-        print(f"- nothing was booked: {'it does not even answer' if key else 'no key (KEY=<api key>)'}")
+        print(f"- nothing was booked: {'not while it is not well' if key else 'no key (KEY=<api key>)'}")
         return report
     with contextlib.closing(Api(url, key)) as api:
         caller = Caller(api, patience, intake_seconds)

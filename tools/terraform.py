@@ -47,7 +47,6 @@ Node = dict[str, Any]
 
 def terraform(stage: str, out: Path) -> None:
     """Writes the folder that `terraform init` and `terraform apply` want. Raises CannotGoOn."""
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="visits-terraform-") as temporary:
         copy_project(ROOT, Path(temporary, "project"))
         _without_retention(Path(temporary, "project", ".chalice", "config.json"))
@@ -55,6 +54,7 @@ def terraform(stage: str, out: Path) -> None:
         chalices: Node = json.loads(Path(temporary, "chalice", "chalice.tf.json").read_text(encoding="utf-8"))
         package([stage], Path(temporary, "package"))
         packaged: Node = json.loads(Path(temporary, "package", f"{stage}.json").read_text(encoding="utf-8"))
+        out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(temporary, "package", ZIP), out / ZIP)
     shutil.copyfile(DATA_TEMPLATE, out / "data.json")
     del chalices["data"]["null_data_source"], chalices["terraform"]["required_providers"]["null"]

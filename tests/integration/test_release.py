@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,9 @@ def test_a_parameter_that_no_template_has_is_refused_before_anything_is_deployed
 
 def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     packaged(tmp_path, "unprepared")
+    assert main(["dev", "--folder", str(tmp_path)]) == 1
+    assert "make package STAGE=dev" in capsys.readouterr().err
+    shutil.copyfile(tmp_path / f"{STAGE}.json", tmp_path / "dev.json")
     assert main(["dev", "--folder", str(tmp_path)]) == 1
     assert "no stack visits-release-dev" in capsys.readouterr().err
     assert main([STAGE, "--folder", str(tmp_path), "--parameters", "DeploymentType"]) == 1

@@ -34,7 +34,7 @@ def test_a_target_is_met_or_missed_by_the_exact_figure(row: str, value: float, v
 
 def test_the_report_has_every_figure_and_says_what_was_not_measured(tmp_path: Path) -> None:
     rows = [Row("cold_vs_bare", 1.23456, "ratio"), Row("zip_bytes", 4_567_580, "bytes")]
-    write_report(tmp_path, [question(*rows)], ["make bench"], quick=False)
+    write_report(tmp_path, [question(*rows)], "make bench", quick=False)
 
     written = json.loads((tmp_path / "results.json").read_text())
     assert written == {
