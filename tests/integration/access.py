@@ -55,7 +55,7 @@ def headers_of(dynamodb: DynamoDBClient, table: str) -> dict[str, Headers]:
         "huge": {"Authorization": "Bearer " + "A" * 8000},
         "expired": {"Authorization": f"Bearer {made[1].text}"},
         "revoked": {"Authorization": f"Bearer {revoked[1].text}"},
-        "wrong secret": {"Authorization": f"Bearer {good.text[:-2]}AA"},
+        "wrong secret": {"Authorization": f"Bearer {good.text[:-9]}{good.text[-9:].swapcase()}"},
         **{scope: bearer(access, [Scope(scope)], name=f"only-{scope}") for scope in SCOPES},
     }
 
