@@ -41,6 +41,22 @@ class _Body:
         yield self._content
 
 
+class _InOneWrite(http.client.HTTPConnection):
+    """Gives head and body of a request to the network together, where `http.client` makes two writes of them."""
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        self._written: list[bytes] = []
+        super().request(*arguments, **named)
+        super().send(b"".join(self._written))
+
+    def send(self, data: Any) -> None:
+        self._written.append(data)
+
+
+class _InOneTlsWrite(_InOneWrite, http.client.HTTPSConnection):
+    pass
+
+
 class Connections:
     """Sends requests over connections that are free, and opens one when there is none. For any number of threads."""
 
@@ -119,9 +135,9 @@ class Connections:
         connection: http.client.HTTPConnection
         host = url.hostname or ""
         if url.scheme == "https":
-            connection = http.client.HTTPSConnection(host, url.port, timeout=self._connect_timeout, context=self._trust)
+            connection = _InOneTlsWrite(host, url.port, timeout=self._connect_timeout, context=self._trust)
         else:
-            connection = http.client.HTTPConnection(host, url.port, timeout=self._connect_timeout)
+            connection = _InOneWrite(host, url.port, timeout=self._connect_timeout)
         try:
             connection.connect()
         except BaseException:
