@@ -26,8 +26,8 @@ WITH_KEY := VISITS_KEY="$${KEY:-$$VISITS_KEY}"
 .PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs fuzz setup clean package pipeline unit
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-24s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-26s %s\n' "$$name" "$$text"; done
 
 run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
@@ -38,8 +38,7 @@ test: setup .venv-lint/.installed .venv-lint/node/.installed static ## everythin
 unit: setup ## the unit tests alone, in seconds
 	@$(BIN)/python -m pytest tests/unit -q
 
-check: setup static ## what to run before every commit: formatting, lint, types, import rules, unit tests
-	@$(BIN)/python -m pytest tests/unit -q
+check: static unit ## what to run before every commit: formatting, lint, types, import rules, unit tests
 
 static: setup
 	@$(BIN)/ruff format --check -q $(SOURCES)
