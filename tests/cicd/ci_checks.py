@@ -65,9 +65,17 @@ def _unknown_targets(files: Files) -> Iterator[str]:
         for target in re.findall(r"(?:run:|- |^ +)\s*make ([\w-]+)", files.text(name), re.MULTILINE):
             if target not in targets:
                 yield f"{name}: the Makefile has no target {target}"
-    for name in (GITLAB, CHECK):
-        if not re.search(r"make test$", files.text(name), re.MULTILINE):
-            yield f"{name}: does not make test"
+
+
+def _all_tests(files: Files) -> Iterator[str]:
+    """A test that fails stops everything."""
+    test = files.gitlab_jobs["test"]
+    if test["script"] != ["make test"] or test.keys() & {"allow_failure", "rules", "when"}:
+        yield f"{GITLAB}: does not make test, whatever comes of it"
+    test = files.said(CHECK)["jobs"]["test"]
+    made = [step for step in test["steps"] if step.get("run") == "make test"]
+    if not made or any({"continue-on-error", "if"} & each.keys() for each in (test, *made)):
+        yield f"{CHECK}: does not make test, whatever comes of it"
 
 
 def _stored_keys(files: Files) -> Iterator[str]:
@@ -174,6 +182,7 @@ def _trust(files: Files) -> Iterator[str]:
 CHECKS: Final[tuple[Callable[[Files], Iterator[str]], ...]] = (
     _unpinned_actions,
     _unknown_targets,
+    _all_tests,
     _stored_keys,
     _permissions,
     _timeouts,

@@ -24,7 +24,10 @@ def checkov(*templates: Path) -> dict[str, list[dict[str, Any]]]:
     """What checkov's checks of CloudFormation templates came to: passed_checks, failed_checks, skipped_checks."""
     named = [argument for template in templates for argument in ("-f", template)]
     command = [
-        FOLDER / "checkov",
+        # Its script cannot be started from a folder with a space in its name.
+        FOLDER / "python",
+        "-m",
+        "checkov.main",
         "--framework",
         "cloudformation",
         "--skip-download",

@@ -20,6 +20,7 @@ from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
 from tools.package import ZIP, pinned_python
 from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+from tools.pipeline.template import FILE
 
 QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
 """Some of the tests instead of all, of which these are a part themselves."""
@@ -47,6 +48,8 @@ def test_a_release_runs_every_test() -> None:
     spec = spec_of(ROOT, BUILD_SPEC)
     assert spec["env"]["variables"] == {"TEST_TARGET": "test"}
     assert spec["phases"]["pre_build"]["commands"] == ['make "$TEST_TARGET"']
+    # What a project, or an action that starts it, says would win over the spec.
+    assert "TEST_TARGET" not in FILE.read_text(encoding="utf-8")
 
 
 def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: Account, tmp_path: Path) -> None:

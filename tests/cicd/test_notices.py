@@ -182,6 +182,16 @@ def matching(notices: Notices, what: Event) -> list[str]:
     ]
 
 
+def test_alarms_reach_the_topic_through_its_key() -> None:
+    """CloudWatch cannot use the key that AWS has for SNS (`alias/aws/sns`), nor one that does not name it."""
+    resources = json.loads(FILE.read_text(encoding="utf-8"))["Resources"]
+    assert resources["NoticeTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "PipelineKey"}
+    key = resources["PipelineKey"]["Properties"]["KeyPolicy"]["Statement"]
+    (of_alarms,) = (each for each in key if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"})
+    assert of_alarms["Effect"] == "Allow"
+    assert set(of_alarms["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+
+
 def test_the_failure_rule_is_for_failures_of_our_pipelines_and_for_nothing_else(notices: Notices) -> None:
     for failed in (
         event("Pipeline", "FAILED"),

@@ -18,6 +18,7 @@ from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
 from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+from tools.pipeline.language import STAGES
 from tools.pipeline.template import FILE, written
 
 BODY_BYTES: Final = 51_200
@@ -71,6 +72,35 @@ def test_checkov_finds_what_the_template_explains_and_nothing_else(tmp_path: Pat
 
 def test_nothing_in_it_leads_nowhere() -> None:
     assert findings(template(), repository()) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_gets_its_own_template_and_is_tried_at_its_own_address(name: str) -> None:
+    found, title = template(), name.title()
+    data = configuration(found, f"{title}Data", "DataChanges")
+    assert (data["StackName"], data["TemplatePath"]) == (f"visits-data-{name}", "Packaged::data.json")
+    assert json.loads(data["ParameterOverrides"]) == {"Stage": name}
+    app = configuration(found, title, "AppChanges")
+    assert (app["StackName"], app["TemplatePath"]) == (f"visits-{name}", f"Packaged::{name}.json")
+    overrides = json.loads(app["ParameterOverrides"]["Fn::Sub"])
+    assert overrides["AlarmTopicArn"] == "${NoticeTopic}", "or its alarms would tell nobody"
+    assert overrides["PermissionsBoundary"] == f"${{{title}Boundary}}"
+    tried = json.dumps(configuration(found, title, "Test"))
+    assert set(re.findall(r"#\{(\w+)\.(\w+)\}", tried)) == {(title, "EndpointURL")}
+
+
+def test_who_may_approve_is_told_that_something_waits() -> None:
+    assert configuration(template(), "Approve", "Approve")["NotificationArn"] == {"Ref": "NoticeTopic"}
+
+
+def test_no_bucket_grows_for_ever() -> None:
+    buckets = [each["Properties"] for each in template()["Resources"].values() if each["Type"] == "AWS::S3::Bucket"]
+    for bucket in buckets:
+        (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+        assert rule["Status"] == "Enabled"
+        assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
+        assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
+    assert len(buckets) == 3
 
 
 # Each check, shown to work by the mistake that it is for

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from chalicelib.domain.intakes import Manifest
+from chalicelib.repositories.items import manifest_item
 from devstack.emulator import ROOT
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -226,6 +229,14 @@ def test_the_data_outlives_its_stack_and_comes_back_to_any_second(packaged: Path
     table = stack.properties("Table")
     assert table["DeletionProtectionEnabled"] is True
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+def test_what_has_an_end_is_removed_by_the_table(packaged: Path) -> None:
+    expiry = data(packaged, "prod").properties("Table")["TimeToLiveSpecification"]
+    now = datetime.now(UTC)
+    intake = manifest_item(Manifest("id", "partner", 1, 1, None, sent=True, created_at=now))
+    assert expiry["Enabled"] is True
+    assert intake[expiry["AttributeName"]] == int((now + timedelta(days=30)).timestamp())
 
 
 def test_nobody_reaches_the_queues_without_tls(packaged: Path) -> None:

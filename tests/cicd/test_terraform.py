@@ -108,6 +108,7 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
         assert function["environment"]["variables"]["STAGE"] == STAGE
     (source,) = resources["aws_lambda_event_source_mapping"].values()
     assert source["event_source_arn"].startswith(data)
+    assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:

@@ -19,13 +19,22 @@ from bench.builds import BARE, OURS, PLAIN_PEERS, instance, ours, peer
 from bench.report import TARGETS
 from bench.stand_in import VISIT_ID, StandIn, canned
 from bench.traffic import BOOK, GET
+from devstack.emulator import ROOT
 from tests.integration.conftest import FreshTable
 from tests.integration.metering import Call, contents
 
 NOWHERE = StandIn(port=9, authorities=Path(botocore.__file__).parent / "cacert.pem")
 """For contenders that are told another address."""
 
-WANTED = ["cold_cpu_vs_bare", "book_cpu_vs_bare", "get_cpu_vs_bare", "zip_bytes"]
+WANTED = [
+    "cold_cpu_vs_bare",
+    "book_cpu_vs_bare",
+    "get_cpu_vs_bare",
+    "worker_rows_vs_sequential_5ms",
+    "worker_write_units_vs_booking",
+    "zip_bytes",
+]
+PEERS = ["chalice_tutorial", "powertools", "fastapi_mangum"]
 
 
 def test_a_quick_run_answers_every_question(tmp_path: Path) -> None:
@@ -33,12 +42,24 @@ def test_a_quick_run_answers_every_question(tmp_path: Path) -> None:
 
     rows = {row["name"]: row for row in json.loads((tmp_path / "results.json").read_text())["rows"]}
     assert all(rows[name].keys() == {"name", "value", "unit"} and rows[name]["value"] > 0 for name in WANTED)
+    assert rows["growth_calls_measured"]["value"] > 20
+    assert rows["growth_calls_and_units_changed"]["value"] == 0
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "its figures mean nothing" in page
     for target in TARGETS:
         assert f"`{target.row}`" in page
     for question in bench.QUESTIONS:
         assert (tmp_path / f"{question}.svg").stat().st_size > 1000, f"the plot of {question}"
+
+
+def test_the_report_that_is_committed_has_every_figure_that_was_asked_for() -> None:
+    rows = {row["name"]: row["value"] for row in json.loads((ROOT / "bench" / "results.json").read_text())["rows"]}
+    asked = {*(target.row for target in TARGETS), *(name for name in WANTED), "cold_vs_bare"}
+    ratios = ("cold_vs_bare", "book_cpu_vs_bare", "get_cpu_vs_bare")
+    assert asked | {f"{peer}_{ratio}" for peer in PEERS for ratio in ratios} <= rows.keys()
+    page = (ROOT / "bench" / "results.md").read_text(encoding="utf-8")
+    assert "quick run" not in page
+    assert all(f"({question}.svg)" in page for question in bench.QUESTIONS)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from bench import growth
 from bench.report import TARGETS, Bars, Question, Row, write_report
 
 
 def question(*rows: Row) -> Question:
     bars = Bars(["bare", "ours"], {"import": [1, 2], "first answer": [3, 4]}, "ms")
     return Question("cold", "How long?", "Measured.", ("", "ms"), [("ours", "6")], bars, rows, ["A note."])
+
+
+def test_a_call_that_costs_more_among_more_visits_is_counted() -> None:
+    same, dearer = growth.Cost("1 Query", 1, 0), growth.Cost("1 Query", 1.5, 0)
+    found = growth.question({1_000: {"list": same, "read": same}, 10_000: {"list": dearer, "read": same}}, {})
+    assert {row.name: row.value for row in found.rows}["growth_calls_and_units_changed"] == 1
+    assert "What changed: list." in found.notes
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ PULL_REQUEST_DAYS: Final = 14
 NEVER: Final = None
 """CloudFormation goes back to the code of a stack as it is, and nobody may have changed that for years."""
 
-NO_ACCESS_LOG = "Only the pipelines read and write here; CloudTrail sees it."
+NO_ACCESS_LOG = "Only the pipelines read and write here; a trail with data events sees it."
 
 
 class Stores(BaseResource):
