@@ -29,9 +29,9 @@ from devstack.cloudformation import delete, describe
 from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
-from tools.aws import sentence, told_in_words
 from tools.gateway_responses import MERGE_TEMPLATE
 from tools.gateway_settings import Place, Template, apply
+from tools.refusals import sentence, told_in_words
 
 NOT_INSTALLED: Final = "Could not install"
 LOCAL: Final = "local"
@@ -61,7 +61,8 @@ class Stage:
 
     @cached_property
     def place(self) -> Place:
-        caller: Mapping[str, str] = self.session.create_client("sts").get_caller_identity()  # type: ignore[attr-defined] # made at run time
+        sts: Any = self.session.create_client("sts")
+        caller = sts.get_caller_identity()
         region = self.cloudformation.meta.region_name
         return Place(caller["Arn"].split(":")[1], region, caller["Account"])
 

@@ -23,7 +23,7 @@ from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table
 from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
-from tools.aws import out_of_reach
+from tools.refusals import out_of_reach
 from tools.stages import environment_of
 
 OVERLAP: Final = timedelta(days=7)

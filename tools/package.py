@@ -30,7 +30,7 @@ from samtranslator.translator.translator import Translator
 
 from devstack.emulator import REGION, ROOT
 from devstack.failure import CannotGoOn
-from tools.aws import told_in_words
+from tools.refusals import told_in_words
 
 ALIAS: Final = "live"
 ZIP: Final = "deployment.zip"

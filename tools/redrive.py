@@ -28,7 +28,7 @@ from chalicelib.domain.intakes import Chunk, IntakeNotFound
 from chalicelib.edge.messages import ORIGINAL_ID, UnreadableMessage, read_message
 from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
-from tools.aws import out_of_reach
+from tools.refusals import out_of_reach
 from tools.stages import environment_of
 
 if TYPE_CHECKING:

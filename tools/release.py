@@ -20,8 +20,8 @@ import boto3
 from devstack.cloudformation import bring_up_to_date, describe, outputs
 from devstack.data_stack import data_stack_of, with_names
 from devstack.failure import CannotGoOn
-from tools.aws import told_in_words
 from tools.package import CODE, ZIP, uploaded
+from tools.refusals import told_in_words
 from tools.release_roles import stack_of
 
 TEMPLATES: Final = "templates/{}.json"

@@ -18,7 +18,7 @@ import boto3
 import pytest
 
 from devstack.cloudformation import bring_up_to_date
-from devstack.data_stack import credentials
+from devstack.data_stack import any_client, credentials
 from devstack.emulator import emulator
 from tools.pipeline.template import FILE
 
@@ -80,7 +80,7 @@ class Notices:
     machine: str
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, **credentials(self.endpoint))  # type: ignore[call-overload] # any service
+        return any_client(self.endpoint, service)
 
     @cached_property
     def sqs(self) -> Any:

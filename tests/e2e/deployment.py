@@ -23,7 +23,7 @@ import boto3
 import httpx
 
 from devstack.cloudformation import bring_up_to_date, delete
-from devstack.data_stack import create_data_stack, credentials
+from devstack.data_stack import any_client, create_data_stack, credentials
 from devstack.emulator import REGION, Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
 from tools.gateway_responses import EXTENSION
@@ -75,7 +75,7 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """A client of the account's root, which is asked for no permission."""
-        return boto3.client(service, **credentials(self.aws.endpoint))  # type: ignore[call-overload] # any service
+        return any_client(self.aws.endpoint, service)
 
     @cached_property
     def iam(self) -> Any:
@@ -190,7 +190,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """A client of the account's root, which is asked for no permission."""
-        return boto3.client(service, **credentials(self.aws.endpoint))  # type: ignore[call-overload] # any service
+        return any_client(self.aws.endpoint, service)
 
     @cached_property
     def cloudformation(self) -> Any:

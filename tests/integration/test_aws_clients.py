@@ -29,7 +29,7 @@ from tools.service_descriptions import descriptions
 
 ONCE = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 TWICE = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
-KEYS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
+KEYS: dict[str, Any] = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
 REGIONS = ["eu-central-1", "us-east-1", "cn-north-1", "us-gov-west-1"]
 
 
@@ -62,15 +62,20 @@ def sent(made: Any, call: Callable[[Any], object]) -> tuple[str, str, bytes]:
 @pytest.mark.parametrize("region", REGIONS)
 def test_every_call_goes_where_boto3_would_send_it(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    calls: dict[str, Callable[[Any], object]] = {"dynamodb": get, "sqs": lambda sqs: sqs.get_queue_url(QueueName="q")}
-    for service, call in calls.items():
-        theirs = boto3.client(
-            service,  # type: ignore[call-overload] # one of two
-            config=Config(account_id_endpoint_mode="disabled"),
-            region_name=region,
-            **KEYS,
-        )
-        assert sent(client(service, ONCE, region_name=region, **KEYS), call) == sent(theirs, call)  # type: ignore[arg-type]
+    theirs = Config(account_id_endpoint_mode="disabled")
+    for ours, boto3s, call in (
+        (
+            client("dynamodb", ONCE, region_name=region, **KEYS),
+            boto3.client("dynamodb", config=theirs, region_name=region, **KEYS),
+            get,
+        ),
+        (
+            client("sqs", ONCE, region_name=region, **KEYS),
+            boto3.client("sqs", config=theirs, region_name=region, **KEYS),
+            lambda sqs: sqs.get_queue_url(QueueName="q"),
+        ),
+    ):
+        assert sent(ours, call) == sent(boto3s, call)
 
 
 def test_the_descriptions_are_what_the_pinned_botocore_says() -> None:

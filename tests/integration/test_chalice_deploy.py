@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import httpx
 import pytest
 
-from devstack.data_stack import credentials
+from devstack.data_stack import any_client
 from devstack.emulator import HOST, REGION, ROOT, emulator
 from tests.builders import property_body
 from tests.e2e.deployment import boto3_layer
@@ -86,7 +85,7 @@ class Folder:
         return f"http://{self.api_id}.execute-api.{self.endpoint.removeprefix('http://')}/api"
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, **credentials(self.endpoint))  # type: ignore[call-overload] # any service
+        return any_client(self.endpoint, service)
 
 
 @pytest.fixture(scope="module")
