@@ -55,7 +55,7 @@ def ids(visits: list[Document]) -> list[str]:
 
 def test_every_route_that_the_contract_has_opens_to_whom_it_says(stage: Stage, stranger: Caller) -> None:
     wrong = stage.key[:-1] + ("B" if stage.key[-1] == "A" else "A")
-    keys = {"no key": None, "a wrong key": wrong, "a key for read and write": stage.key}
+    keys = {"no key": None, "a wrong key": wrong, "the key, which has to be for read and write alone": stage.key}
     kinds = set()
     for path, operations in stranger.call(200, "GET", "/openapi.json")["paths"].items():
         for method, operation in operations.items():
