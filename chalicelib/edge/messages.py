@@ -156,10 +156,6 @@ def canonical(value: object) -> str:
     return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
-def rows_as_text(rows: Iterable[object]) -> list[str]:
-    return [canonical(row) for row in rows]
-
-
 def _number(exact: object) -> float | str:
     """A number with a fraction. No field takes one; beyond what a float holds, JSON has no infinity to say it with."""
     number = float(str(exact))
@@ -187,5 +183,5 @@ def _row(number: int, raw: dict[str, Any]) -> Row:
         row = validated(RowInput, raw)
     except InvalidInput as wrong:
         return Row(number, external_id, wrong, b"")
-    meaning = row.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"external_id"})
+    meaning = {name: value for name, value in row.meaning().items() if name != "externalId"}
     return Row(number, row.external_id, row.to_command(), canonical(meaning).encode())

@@ -5,6 +5,9 @@ property     P#id / P                                             PS#shard / id
 visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
 slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
 calendar     P#id / T
+intake       N#id / N
+chunk        N#id / C#number
+outcomes     N#id / O#number#writer
 idempotency  I#hash / I
 API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K
@@ -21,7 +24,7 @@ from typing import Any, Final
 
 from chalicelib.domain.access import ApiKey, Scope
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Manifest, RowOutcome
+from chalicelib.domain.intakes import RESULTS, ChunkSummary, Manifest, RowOutcome
 from chalicelib.domain.listing import Window
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signatures import Keyring, Signature
@@ -263,11 +266,28 @@ def chunk_key(intake_id: str, number: int) -> Key:
 
 
 def chunk_number(item: Item) -> int:
-    return int(item["sk"].removeprefix("C#"))
+    return int(item["sk"].split("#")[1])
 
 
 CHUNKS: Final = ("C#", "C#~")
 """The sort keys between which the chunks of an intake lie."""
+
+PROGRESS: Final = ("C#", "N")
+"""Likewise its chunks and, last, its manifest, but none of what became of its rows."""
+
+
+def outcomes_key(intake_id: str, number: int, writer: str) -> Key:
+    """What a worker, or whoever gave a chunk up, has to say of its rows; it counts once the chunk names the writer."""
+    return {"pk": f"N#{intake_id}", "sk": f"O#{number:04d}#{writer}"}
+
+
+def outcomes_from(number: int) -> tuple[str, str]:
+    """The sort keys between which the outcomes of a chunk, and of all after it, lie."""
+    return f"O#{number:04d}#", "O#~"
+
+
+def outcomes_writer(item: Item) -> str:
+    return str(item["sk"].split("#", 2)[2])
 
 
 def manifest_item(manifest: Manifest) -> Item:
@@ -280,7 +300,6 @@ def manifest_item(manifest: Manifest) -> Item:
             "sent": manifest.sent,
             "createdAt": _stored(manifest.created_at),
             "ttl": int(manifest.expires_at.timestamp()),
-            **(_signature_attributes(manifest.fingerprint) if manifest.fingerprint else {}),
         }
     )
 
@@ -291,14 +310,21 @@ def manifest_of(item: Item) -> Manifest:
         producer=item["producer"],
         rows=int(item["rows"]),
         chunks=int(item["chunks"]),
-        fingerprint=_signature(item) if "fingerprint" in item else None,
         sent=item["sent"],
         created_at=_loaded(item["createdAt"]),
     )
 
 
-def outcome_attributes(outcomes: Sequence[RowOutcome]) -> list[Item]:
-    return [
+def summary_of(item: Item) -> ChunkSummary | None:
+    """None until the chunk is finished."""
+    if "finishedBy" not in item:
+        return None
+    created, duplicate, rejected = (int(item[result]) for result in RESULTS)
+    return ChunkSummary(created, duplicate, rejected, given_up=item.get("givenUp", False))
+
+
+def outcomes_item(key: Key, outcomes: Sequence[RowOutcome], expires_at: datetime) -> Item:
+    told = [
         _present(
             {
                 "row": outcome.row,
@@ -310,6 +336,7 @@ def outcome_attributes(outcomes: Sequence[RowOutcome]) -> list[Item]:
         )
         for outcome in outcomes
     ]
+    return {**key, "outcomes": told, "ttl": int(expires_at.timestamp())}
 
 
 def outcomes_of(item: Item) -> list[RowOutcome]:
@@ -321,7 +348,7 @@ def outcomes_of(item: Item) -> list[RowOutcome]:
             visit_id=outcome.get("visitId"),
             problem=json.loads(outcome["problem"]) if "problem" in outcome else None,
         )
-        for outcome in item.get("outcomes", [])
+        for outcome in item["outcomes"]
     ]
 
 
@@ -333,12 +360,15 @@ def idempotency_key(record_id: str) -> Key:
 
 
 def idempotency_item(record: IdempotencyRecord) -> Item:
-    return {
-        **idempotency_key(record.id),
-        "resourceId": record.resource_id,
-        **_signature_attributes(record.fingerprint),
-        "ttl": int(record.expires_at.timestamp()),
-    }
+    return _present(
+        {
+            **idempotency_key(record.id),
+            "resourceId": record.resource_id,
+            "intakeId": record.intake_id,
+            **_signature_attributes(record.fingerprint),
+            "ttl": int(record.expires_at.timestamp()),
+        }
+    )
 
 
 def idempotency_of(item: Item) -> IdempotencyRecord:
@@ -347,6 +377,7 @@ def idempotency_of(item: Item) -> IdempotencyRecord:
         resource_id=item["resourceId"],
         fingerprint=_signature(item),
         expires_at=datetime.fromtimestamp(int(item["ttl"]), UTC),
+        intake_id=item.get("intakeId"),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from chalicelib.domain.access import ApiKey
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Chunk, ChunkSummary, Claim, Manifest, RowOutcome
+from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signatures import Keyring
@@ -41,7 +41,8 @@ class Properties(Protocol):
 class Visits(Protocol):
     """The visits and the slots they hold, written together or not at all.
 
-    Every write raises StoreBusy when the store stays contended: then nothing was written.
+    Every write raises StoreBusy when the store stays contended: then nothing was written; and OutcomeUnknown when the
+    store does not say whether it wrote.
     """
 
     def get(self, visit_id: str) -> Visit:
@@ -127,14 +128,14 @@ class Intakes(Protocol):
     def release(self, chunk: Chunk, claimant: str) -> None:
         """Lets others work on the chunk at once. Raises ClaimLost."""
 
-    def finish(self, chunk: Chunk, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+    def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
         """Records what became of a chunk's rows, all at once. Raises ClaimLost."""
 
     def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
         """Records the rows of a discarded dead letter; False when the chunk is finished already."""
 
-    def summaries(self, intake_id: str) -> Sequence[ChunkSummary]:
-        """Of the chunks that are finished."""
+    def progress(self, intake_id: str, now: datetime) -> Intake:
+        """How far an intake is. Strongly consistent. Raises IntakeNotFound, also once expired."""
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""
