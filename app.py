@@ -195,7 +195,7 @@ def withdraw_calendar(property_id: str) -> Response:
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
-    For calendar programs: the token is the key. It shows when visits are, never whose.
+    For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
     """
     return feed_answer(current(), services().feeds, property_id)
 
