@@ -124,6 +124,7 @@ def _every_call(table: EmptyTable, api: Api, house: str) -> list[tuple[str, Cost
     ask("list by status", "GET", f"/visits?propertyId={HOUSE}&status=confirmed&limit=50")
     ask("export a property", "GET", f"/visits/export?propertyId={HOUSE}&format=csv")
     token = ask("share a calendar", "PUT", f"/properties/{house}/calendar-token")["token"]
+    ask("render a calendar", "GET", f"/properties/{house}/calendar.ics?token={token}")
     ask("read a calendar", "GET", f"/properties/{house}/calendar.ics?token={token}")
     ask("withdraw a calendar", "DELETE", f"/properties/{house}/calendar-token")
     rows = [visit | {"date": f"2027-06-{1 + n:02}T10:00:00Z"} for n in range(ROWS_IN_CHUNK)]
