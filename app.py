@@ -332,8 +332,8 @@ def erase_visitor(visit_id: str) -> Response:
 def hand_in() -> Response:
     """Hand in up to 1,000 visits at once.
 
-    Only the envelope is judged now; what is wrong with a row becomes its result. The same body again is the same
-    intake. Look again after `Retry-After`.
+    In 4,500,000 bytes at most. Only the envelope is judged now; what is wrong with a row becomes its result. The same
+    body again is the same intake. Look again after `Retry-After`.
     """
     request = current()
     return accepted(request, services().intake.hand_in(submission(request)))
