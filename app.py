@@ -364,7 +364,7 @@ def list_results(intake_id: str) -> Response:
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> None:
-    work_off(event, services().worker, services().queue, services().clock)
+    work_off(event, services().worker, services().queue, services().clock, services().signer)
 
 
 # The service itself
