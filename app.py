@@ -197,7 +197,7 @@ def withdraw_calendar(property_id: str) -> Response:
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
-    For calendar programs: the token is the key. It shows when visits are, never whose.
+    For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
     """
     return feed_answer(current(), services().feeds, property_id)
 
@@ -332,8 +332,9 @@ def erase_visitor(visit_id: str) -> Response:
 def hand_in() -> Response:
     """Hand in up to 1,000 visits at once.
 
-    Only the envelope is judged now; what is wrong with a row becomes its result. With an `Idempotency-Key` the same
-    rows again are the same intake; without one they are another. Look again after `Retry-After`.
+    In 4,500,000 bytes at most. Only the envelope is judged now; what is wrong with a row becomes its result. With an
+    `Idempotency-Key` the same rows again are the same intake; without one they are another. Look again after
+    `Retry-After`.
     """
     request = current()
     return accepted(request, services().intake.hand_in(submission(request)))
@@ -364,7 +365,7 @@ def list_results(intake_id: str) -> Response:
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> None:
-    work_off(event, services().worker, services().queue, services().clock)
+    work_off(event, services().worker, services().queue, services().clock, services().signer)
 
 
 # The service itself

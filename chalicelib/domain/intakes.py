@@ -42,6 +42,14 @@ def row_visit_id(producer: str, external_id: str | None, intake: str, row: int) 
     return str(uuid.uuid5(_VISITS, json.dumps(identity)))
 
 
+def queue_producer(source: str, sender: str) -> str:
+    """Whose externalIds those of a message are: its sender's own, whatever source it names, and never an API caller's.
+
+    No name of a caller has a colon.
+    """
+    return f"queue:{sender}:{source}"
+
+
 class IntakeStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -21,13 +21,13 @@ from chalicelib.edge.messages import canonical
 from chalicelib.edge.outputs import IntakeOutput, RowOutcomeOutput, RowOutcomePage
 from chalicelib.edge.parsing import caller, key_for, media_type, query_values, read_body, validated
 from chalicelib.edge.queries import PageQuery
+from chalicelib.edge.sizes import LARGEST_BODY
 from chalicelib.edge.urls import url
 from chalicelib.services.intake import IntakeDesk, Submission
 from chalicelib.services.signing import Signer
 
 NDJSON: Final = "application/x-ndjson"
 MEDIA_TYPES: Final = ("application/json", NDJSON)
-MOST_BYTES: Final = 5 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 2
 
 DEEPEST_ROW: Final = DEEPEST - 2
@@ -40,7 +40,7 @@ def submission(request: Request) -> Submission:
     Raises what `read_body` does, MalformedRequest or InvalidInput.
     """
     kind = media_type(request, MEDIA_TYPES)
-    raw = read_body(request, MOST_BYTES)
+    raw = read_body(request, LARGEST_BODY)
     rows = [_meaning(row) for row in (_lines(raw) if kind == NDJSON else _members(raw))]
     return _submission(request, rows, key_for(request, [canonical(row) for row in rows]))
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from chalicelib.domain.access import ApiKey
 from chalicelib.domain.errors import Refused
+from chalicelib.domain.feeds import Rendering, Shared
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
@@ -88,16 +89,25 @@ class ApiKeys(Protocol):
 
 
 class CalendarTokens(Protocol):
-    """The hashed tokens of calendar feeds, at most one for a property."""
+    """The hashed tokens of calendar feeds, at most one for a property, and the last rendering of each feed."""
 
-    def find(self, property_id: str) -> bytes | None:
+    def find(self, property_id: str) -> Shared | None:
         """Strongly consistent; None where none was kept, or it was removed."""
 
     def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
         """In place of the one before."""
 
-    def remove(self, property_id: str) -> None:
-        """Does nothing where there is none."""
+    def remove(self, property_id: str, now: datetime) -> None:
+        """Does nothing where there is none. What was kept of the feed goes with it."""
+
+    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+        """Whether the caller, and for some seconds nobody else, is to render the feed anew."""
+
+    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+        """Does nothing when a newer one is kept, or the token is no longer in force."""
+
+    def rendering(self, property_id: str, tag: str) -> bytes | None:
+        """The content with this tag; None when it is no longer there."""
 
 
 class SigningKeys(Protocol):

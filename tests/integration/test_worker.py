@@ -22,7 +22,7 @@ from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signatures import Keyring
 from chalicelib.edge.instants import instant_text
-from chalicelib.edge.messages import Unfinished, UnreadableMessage, read_message
+from chalicelib.edge.messages import Sending, Unfinished, UnreadableMessage, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import deserialized, serialized
@@ -494,6 +494,45 @@ def test_equal_external_ids_of_different_producers_are_different_rows(api: Api, 
     box.work()
     assert [counts(api, partners(id, s))[2] for id, s in zip(ids, ("north", "south"), strict=True)] == [1, 1]
     assert len(visits_at(api, house)) == 2
+
+
+def test_a_producer_cannot_occupy_the_external_ids_of_an_api_caller(api: Api, box: Mailbox, house: str) -> None:
+    """Whatever source it names: `tests` is the caller's name."""
+    (id,) = box.send(partner_message(row(house, 0, externalId="1"), source="tests"))
+    box.work()
+    assert counts(api, partners(id, "tests"))[2] == 1
+    location = hand_in(api, [row(house, 1, externalId="1")])
+    box.work()
+    assert counts(api, location) == ("done", 1, 1, 0, 0)
+
+
+def sent_by(message: Message, sender: str) -> Message:
+    return {**message, "Attributes": {**message["Attributes"], "SenderId": sender}}
+
+
+def test_a_producer_cannot_occupy_the_external_ids_of_another(api: Api, box: Mailbox, house: str) -> None:
+    """The source is the message's word; the sender is SQS's."""
+    ids = box.send(*(partner_message(row(house, n, externalId="1"), source="north") for n in (0, 1, 1)))
+    by_id = {message["MessageId"]: message for message in box.receive(3)}
+    senders = ("AROATHIEF:north", "AROANORTH:monday", "AROANORTH:tuesday")
+    for id, sender in zip(ids, senders, strict=True):
+        handle([sent_by(by_id[id], sender)])
+    # Another session of the same role is the same producer.
+    assert [counts(api, partners(id, "north"))[2:4] for id in ids] == [(1, 0), (1, 0), (0, 1)]
+
+
+def test_who_sent_a_message_first_cannot_be_made_up(api: Api, box: Mailbox, house: str) -> None:
+    """Not with another's attributes, and not with those that we signed for another message."""
+    theirs, mine = (partner_message(row(house, n, externalId="1"), source="north") for n in (0, 1))
+    signed = Sending("first", "AROANORTH", "1000").attributes(theirs, api.services.signer)
+    (id,) = box.send(mine)
+    (message,) = box.receive(1)
+    for attributes in (signed, {**signed, "replaySignature": ""}, {**signed, "replaySignature": "k:zz"}):
+        sending = Sending.of(id, message["Attributes"], attributes, mine, api.services.signer)
+        assert sending == Sending.of(id, message["Attributes"], {}, mine, api.services.signer)
+        assert sending.message_id == id
+    again = Sending.of("again", message["Attributes"], signed, theirs, api.services.signer)
+    assert again == Sending("first", "AROANORTH", "1000")
 
 
 def test_a_row_that_is_twice_in_one_intake_is_booked_once(api: Api, box: Mailbox, house: str) -> None:
@@ -1044,19 +1083,22 @@ def test_the_outcomes_of_the_fullest_message_fit_into_an_item(api: Api, box: Mai
     assert len(json.dumps(serialized(chunk), ensure_ascii=False, default=str).encode()) < LARGEST_ITEM
 
 
+SENDING = Sending("0", "AIDAEXAMPLE", "0")
+
+
 @pytest.mark.parametrize(
     "body",
     ["", "null", "[]", "{}", "NaN", '{"version": 1}', partner_message(), '{"version":1,"source":"a b","visits":[{}]}'],
 )
 def test_what_is_no_message_is_unreadable(body: str) -> None:
     with pytest.raises(UnreadableMessage):
-        read_message(body, "0")
+        read_message(body, SENDING)
 
 
 def test_a_message_of_more_rows_than_allowed_is_unreadable() -> None:
-    assert len(read_message(partner_message(*[{}] * 100), "0").rows) == 100
+    assert len(read_message(partner_message(*[{}] * 100), SENDING).rows) == 100
     with pytest.raises(UnreadableMessage):
-        read_message(partner_message(*[{}] * 101), "0")
+        read_message(partner_message(*[{}] * 101), SENDING)
 
 
 def test_messages_are_read_by_their_id(api: Api, box: Mailbox, house: str) -> None:
