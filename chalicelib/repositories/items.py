@@ -57,6 +57,11 @@ def _stored(instant: datetime) -> str:
     return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
+def stored_instant(instant: datetime) -> str:
+    """An instant as it is in an item, for the expressions of an update."""
+    return _stored(instant)
+
+
 def _loaded(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
@@ -383,6 +388,12 @@ API_KEYS: Final = "KS"
 
 def api_key_key(key_id: str) -> Key:
     return {"pk": f"K#{key_id}", "sk": "K"}
+
+
+def listed_api_key_id(item: Item) -> str | None:
+    """The id of the key that the listing leads to: by where the item is, for the rest may be out of date or planted."""
+    kind, _, key_id = item["pk"].partition("#")
+    return key_id if kind == "K" and item["sk"] == "K" else None
 
 
 def api_key_item(key: ApiKey) -> Item:
