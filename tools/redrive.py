@@ -9,7 +9,6 @@ its intake and chunk, or carries the id it had at first, so the second finds its
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,19 +16,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
-from chalicelib.container import services
+from chalicelib.container import over
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import Chunk, IntakeNotFound
 from chalicelib.edge.messages import ORIGINAL_ID, UnreadableMessage, read_message
-from chalicelib.settings import Settings
+from chalicelib.repositories.queue import SqsQueue
 from devstack.failure import CannotGoOn
 from tools.refusals import out_of_reach
-from tools.stages import environment_of
+from tools.stages import enter, sqs, table_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -336,11 +333,9 @@ def _say_dry(action: str, letters: Sequence[DeadLetter]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
-        os.environ.update(environment_of(given.stage, given.aws_port))
-        settings = Settings.from_environment(os.environ)
-        quick = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-        queue = DeadLetterQueue(boto3.client("sqs", config=quick), settings.queue_name)
-        return run(queue, given, lambda chunk: services().worker.give_up(chunk))
+        settings = enter(given.stage, given.aws_port)
+        worker = over(table_of(settings), SqsQueue(sqs, settings.queue_name)).worker
+        return run(DeadLetterQueue(sqs(), settings.queue_name), given, worker.give_up)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
