@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PATIENT: Final = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 """For what takes its time: a queue that is waited at."""
 
+THEIRS: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL")
+
 
 def enter(stage: str, aws_port: int) -> Settings:
     """Makes the stage this process's own: what its functions are told is in the environment from now on."""
@@ -45,8 +47,8 @@ def _environment_of(stage: str, aws_port: int) -> dict[str, str]:
         raise CannotGoOn(f"There is no stage '{stage}' in .chalice/config.json; there are: {', '.join(stages)}.")
     environment = dict(config.environment_variables)
     if "AWS_ENDPOINT_URL" in environment:
-        # Nothing that the person has set for a real account is for the embedded AWS, nor is their proxy.
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
+        # The person's profile, session and other endpoints are not for the embedded AWS, nor is their proxy.
+        for name in [name for name in os.environ if name.startswith(THEIRS)]:
             del os.environ[name]
         here = {"AWS_ENDPOINT_URL": f"http://{HOST}:{aws_port}", "AWS_CONFIG_FILE": os.devnull, "NO_PROXY": HOST}
         environment |= here

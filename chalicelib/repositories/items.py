@@ -13,6 +13,7 @@ signing keys K#:signing / K
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -385,6 +386,8 @@ def signing_keys_of(item: Item) -> Keyring:
 API_KEYS: Final = "KS"
 """The partition in which the API keys can be listed."""
 
+_API_KEY_PARTITION: Final = re.compile(r"K#([0-9a-f]{16})")
+
 
 def api_key_key(key_id: str) -> Key:
     return {"pk": f"K#{key_id}", "sk": "K"}
@@ -392,8 +395,8 @@ def api_key_key(key_id: str) -> Key:
 
 def listed_api_key_id(item: Item) -> str | None:
     """The id of the key that the listing leads to: by where the item is, for the rest may be out of date or planted."""
-    kind, _, key_id = item["pk"].partition("#")
-    return key_id if kind == "K" and item["sk"] == "K" else None
+    found = _API_KEY_PARTITION.fullmatch(item["pk"])
+    return found[1] if found and item["sk"] == "K" else None
 
 
 def api_key_item(key: ApiKey) -> Item:
