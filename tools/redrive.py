@@ -9,7 +9,6 @@ its intake and chunk, or carries the id it had at first, so the second finds its
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,20 +16,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
-from chalicelib.container import services
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.container import over
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.intakes import Chunk, IntakeNotFound
 from chalicelib.edge.messages import Sending, UnreadableMessage, read_message
+from chalicelib.repositories.queue import SqsQueue
 from chalicelib.services.signing import Signer
-from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
 from tools.refusals import out_of_reach
-from tools.stages import environment_of
+from tools.stages import enter, sqs, table_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -183,7 +180,7 @@ def replay(queue: DeadLetterQueue, only: Collection[str], progress: "tqdm[Any]")
             return False
         try:
             queue.send_again(letter)
-        except StoreBusy:
+        except Unavailable:
             tally.left.append(f"{letter.id} stays: the table does not answer now")
             return False
         tally.done += 1
@@ -207,7 +204,7 @@ def discard(
                     tally.rows += len(letter.chunk.rows)
             except IntakeNotFound:
                 pass  # no intake waits for it: it is over 30 days old, or never was
-            except StoreBusy:
+            except Unavailable:
                 tally.left.append(f"{letter.id} stays: the table does not answer now")
                 return False
         tally.done += 1
@@ -339,16 +336,15 @@ def _say_dry(action: str, letters: Sequence[DeadLetter]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
-        os.environ.update(environment_of(given.stage, given.aws_port))
-        settings = Settings.from_environment(os.environ)
-        quick = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-        queue = DeadLetterQueue(boto3.client("sqs", config=quick), settings.queue_name, services().signer)
-        return run(queue, given, lambda chunk: services().worker.give_up(chunk))
+        settings = enter(given.stage, given.aws_port)
+        services = over(table_of(settings), SqsQueue(sqs, settings.queue_name))
+        queue = DeadLetterQueue(sqs(), settings.queue_name, services.signer)
+        return run(queue, given, services.worker.give_up)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
         print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
-    except StoreBusy:
+    except Unavailable:
         print("The table does not answer now. What was done stays done; try again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)

@@ -228,10 +228,10 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
         )
         return " ".join(shown.stdout.split())
 
-    assert '-m tools.deploy deploy --stage "dev"' in command("deploy", "STAGE=dev")
-    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage "dev" \\')
+    assert command("deploy", "STAGE=dev").endswith('-m tools.deploy deploy --stage="$GIVEN_STAGE"')
+    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage="$GIVEN_STAGE" \\')
     said = command("delete", "STAGE=dev", "DATA=delete", "YES=1")
-    assert '--data "delete"' in said
+    assert '--data="$GIVEN_DATA"' in said
     assert "--yes" in said
     assert "pv_1" not in command("smoke", "URL=https://x.example", "KEY=pv_1"), "everybody on the machine sees commands"
 
@@ -241,19 +241,54 @@ HOSTILE: Final = 'A=1"; touch hurt; "$(touch hurt)`touch hurt`$(shell touch hurt
 
 @pytest.mark.parametrize(
     ("target", "given"),
-    [("smoke", "KEY"), ("smoke", "VISITS_KEY"), ("import", "KEY"), ("release", "PARAMETERS")],
+    [
+        ("smoke", "KEY"),
+        ("smoke", "VISITS_KEY"),
+        ("release", "PARAMETERS"),
+        ("run", "PORT"),
+        ("run", "AWS_PORT"),
+        ("run", "STATE"),
+        ("seed", "N"),
+        ("seed", "URL"),
+        ("import", "KEY"),
+        ("import", "FILE"),
+        ("import", "ZONE"),
+        ("key", "STAGE"),
+        ("key", "NAME"),
+        ("key", "SCOPES"),
+        ("key", "EXPIRES"),
+        ("rotate-key", "OVERLAP"),
+        ("revoke-key", "ID"),
+        ("redrive", "ACTION"),
+        ("redrive", "ONLY"),
+        ("delete", "DATA"),
+        ("package", "OUT"),
+        ("package", "BUCKET"),
+        ("terraform", "STAGE"),
+        ("fuzz", "FUZZ_EXAMPLES"),
+        ("fuzz", "FUZZ_SEED"),
+    ],
 )
-def test_keys_and_parameters_come_through_make_as_they_are(target: str, given: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["command line", "environment"])
+def test_what_make_is_given_comes_through_as_it_is(target: str, given: str, by: str, tmp_path: Path) -> None:
     """Whatever is in them, it is no command; the jobs of GitLab and GitHub hold what deploys the stage."""
     shown = tmp_path / "python"
-    shown.write_text("""#!/bin/sh\nprintf '%s\\n' "$VISITS_KEY" "$@"\n""", encoding="utf-8")
+    shown.write_text(
+        """#!/bin/sh\nprintf '%s\\n' "$VISITS_KEY" "$FUZZ_EXAMPLES" "$FUZZ_SEED" "$@"\n""", encoding="utf-8"
+    )
     shown.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "-o", ".venv/.installed", target]
+    told = {"BIN": str(tmp_path), "FILE": "visits.csv", "STAGE": "beta"}
+    if by == "environment" or given == "VISITS_KEY":
+        told.pop(given, None)
+        environment |= {given: HOSTILE}
+    else:
+        told |= {given: HOSTILE}
     done = subprocess.run(
-        [*command, f"BIN={tmp_path}", "FILE=visits.csv", "STAGE=beta"],
+        [*command, *(f"{name}={value}" for name, value in told.items())],
         cwd=tmp_path,
-        env=environment | {given: HOSTILE},
+        env=environment,
         capture_output=True,
         text=True,
         check=True,

@@ -9,6 +9,7 @@ import pytest
 
 from devstack.emulator import ROOT
 
+OPERATED = sorted(path for folder in ("tools", "devstack") for path in (ROOT / folder).rglob("*.py"))
 SHIPPED = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
 
 
@@ -46,6 +47,13 @@ def test_only_the_container_makes_aws_clients(path: Path) -> None:
     # Who may ask `aws` for one is in pyproject.toml: the container alone.
     if path != ROOT / "chalicelib" / "aws" / "clients.py":
         assert not {"boto3", "boto3.session", "botocore.session"} & imports(path)
+
+
+@pytest.mark.parametrize("path", OPERATED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tools_reach_aws_by_boto3_and_so_with_any_profile(path: Path) -> None:
+    # The clients of the run time know neither single sign-on nor STS.
+    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.access", "chalicelib.container.services"}
+    assert not run_time & imports(path)
 
 
 def test_garbage_is_collected_again_once_the_app_is_loaded() -> None:
