@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import secrets
 import time
 import zipfile
@@ -41,7 +42,8 @@ ROLES: Final = {"api_handler": "ApiHandlerRole", "bearer_key": "BearerKeyRole", 
 BATCHES: Final = {"sqs:SendMessage": "sqs:SendMessageBatch", "sqs:DeleteMessage": "sqs:DeleteMessageBatch"}
 """On AWS the action on the left covers the call on the right; the emulator asks for an action of that name."""
 
-FAILED: Final = "failed processing SQS batch"
+LEFT: Final = re.compile(r"failed processing SQS batch|\([1-9]\d* partial failures\)")
+"""What the emulator's log says when a batch, or part of one, is to come again."""
 
 LAMBDAS_BOTO3: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3")
 SERVICES: Final = ("dynamodb", "sqs")
@@ -117,8 +119,8 @@ class Deployment:
             self.sqs.set_queue_attributes(QueueUrl=self.queue_url, Attributes=usual["Attributes"])
 
     def failures(self) -> int:
-        """How often the worker has failed so far. Only the emulator's log says it as soon as it happens."""
-        return self.aws.log.read_text(encoding="utf-8", errors="replace").count(FAILED)
+        """How often the worker has left something so far. Only the emulator's log says it as soon as it happens."""
+        return len(LEFT.findall(self.aws.log.read_text(encoding="utf-8", errors="replace")))
 
     @contextlib.contextmanager
     def worker_paused(self) -> Iterator[None]:
@@ -237,7 +239,7 @@ class Account:
 @contextlib.contextmanager
 def account() -> Iterator[Account]:
     """An emulator of one's own, taken away at the end with everything in it."""
-    with emulator(extra_environment={"AUTH": "true"}) as aws:
+    with emulator(extra_environment={"AUTH": "true", "LOG_LEVEL": "INFO"}) as aws:
         create_data_stack(aws.endpoint, STAGE)
         s3 = boto3.client("s3", **credentials(aws.endpoint))
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
