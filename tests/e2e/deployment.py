@@ -30,6 +30,7 @@ from tests.e2e.caller import PATIENCE_SECONDS
 from tools.gateway_responses import EXTENSION
 from tools.gateway_settings import BINARY_TYPES
 from tools.package import ALIAS, ZIP, expanded
+from tools.worker import EventSource
 
 STAGE: Final = "beta"
 STACK: Final = f"visits-{STAGE}"
@@ -62,8 +63,6 @@ class Deployment:
     """The name of each function."""
     roles: Mapping[str, str]
     """The name of each function's role."""
-    event_source: str
-    """The id of what hands messages to the worker."""
 
     @property
     def host(self) -> str:
@@ -125,11 +124,12 @@ class Deployment:
     @contextlib.contextmanager
     def worker_paused(self) -> Iterator[None]:
         """Nothing is handed to the worker while the block runs; afterwards what has come is, at once."""
-        self.functions.update_event_source_mapping(UUID=self.event_source, Enabled=False)
+        source = EventSource(self.functions, self.sqs, STAGE, STACK)
+        source.bring_to("Disabled")
         try:
             yield
         finally:
-            self.functions.update_event_source_mapping(UUID=self.event_source, Enabled=True)
+            source.bring_to("Enabled")
 
     def released(self) -> Mapping[str, str]:
         """The version of each function that its callers get."""
@@ -230,10 +230,9 @@ class Account:
     def _described(self, api_id: str) -> Deployment:
         resources = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
         physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-        (source,) = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         names = {function: physical[name] for function, name in FUNCTIONS.items()}
         roles = {function: physical[role] for function, role in ROLES.items()}
-        return Deployment(self.aws, api_id, names, roles, source["UUID"])
+        return Deployment(self.aws, api_id, names, roles)
 
 
 @contextlib.contextmanager
