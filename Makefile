@@ -89,6 +89,14 @@ redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids
 	@$(BIN)/python -m tools.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
 
+.PHONY: pause resume
+
+pause: setup ## keep a stage's worker from taking messages; they wait (STAGE=prod DRY_RUN=1)
+	@$(BIN)/python -m tools.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+
+resume: setup ## let a stage's worker take messages again (STAGE=prod DRY_RUN=1)
+	@$(BIN)/python -m tools.worker resume --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+
 .PHONY: deploy delete smoke e2e
 
 deploy: setup ## deploy a stage straight from this folder, or bring it up to date (STAGE=dev)

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.domain.intakes import Manifest
 from chalicelib.repositories.items import manifest_item
+from chalicelib.settings import REPORT_FAILURES, reports_failures
 from devstack.emulator import ROOT
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -86,6 +87,34 @@ def test_checkov_finds_what_we_have_explained_and_nothing_else(packaged: Path, w
     ]
     assert unexplained == []
     assert {check["check_id"] for check in failed} == SKIPPED_BY_CHECKOV.keys(), "an explanation that is not needed"
+
+
+# What must agree
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("parameters", [{}, CANARY], ids=["at once", "canary"])
+def test_the_worker_is_told_what_its_event_source_is_told(
+    packaged: Path, stage: str, parameters: dict[str, str]
+) -> None:
+    """Told alone, the worker would report failures to an event source that takes any answer for success."""
+    stack = app(packaged, stage, **parameters)
+    (source,) = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    assert source["FunctionResponseTypes"] == [REPORT_FAILURES]
+    told = {
+        properties["FunctionName"]: reports_failures(properties["Environment"]["Variables"])
+        for properties in of_type(stack, "AWS::Lambda::Function").values()
+    }
+    worker = f"visits-{stage}-work_off_queue"
+    assert told == {f"visits-{stage}": False, f"visits-{stage}-bearer_key": False, worker: True}
+
+
+def test_without_the_merge_template_neither_is_told() -> None:
+    """As `chalice deploy` makes it: Chalice cannot set `FunctionResponseTypes`, and no stage may say that it is set."""
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    for stage in (config, *config["stages"].values()):
+        for place in (stage, *stage.get("lambda_functions", {}).values()):
+            assert not reports_failures(place.get("environment_variables", {}))
 
 
 # Stages side by side

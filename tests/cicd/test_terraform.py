@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
 from tools.package import ZIP
@@ -109,6 +110,14 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     (source,) = resources["aws_lambda_event_source_mapping"].values()
     assert source["event_source_arn"].startswith(data)
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
+
+
+def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
+    (source,) = configuration["resource"]["aws_lambda_event_source_mapping"].values()
+    assert source["function_response_types"] == [REPORT_FAILURES]
+    functions = configuration["resource"]["aws_lambda_function"]
+    told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
+    assert told == {"work_off_queue"}
 
 
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
