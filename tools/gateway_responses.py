@@ -37,6 +37,7 @@ def answers() -> Mapping[str, Response]:
     unauthorized = problem_for(Unauthenticated())
     not_found = problem_for(ResourceNotFound())
     too_many = too_many_requests()
+    unchecked = problem_for(StoreBusy())
     broken = internal_error(REQUEST_ID)
     malformed = problem_response(
         400, "malformed-request", "Malformed request", "The gateway cannot read this request.", requestId=REQUEST_ID
@@ -45,13 +46,17 @@ def answers() -> Mapping[str, Response]:
         "UNAUTHORIZED": unauthorized,
         # A key that the authorizer refuses is a bad key. A missing scope is told by the app, with 403.
         "ACCESS_DENIED": unauthorized,
+        # A usage plan's key, which no method of ours asks for.
+        "INVALID_API_KEY": unauthorized,
         # An unknown address. With an Authorization header the gateway takes it for a signature and complains of that.
         "MISSING_AUTHENTICATION_TOKEN": not_found,
         "INVALID_SIGNATURE": not_found,
         "EXPIRED_TOKEN": not_found,
         "RESOURCE_NOT_FOUND": not_found,
-        "AUTHORIZER_FAILURE": problem_for(StoreBusy()),
-        "AUTHORIZER_CONFIGURATION_ERROR": broken,
+        # The key could not be checked: the authorizer raised, timed out, was throttled or gave no policy. The gateway
+        # says the one or the other of these.
+        "AUTHORIZER_FAILURE": unchecked,
+        "AUTHORIZER_CONFIGURATION_ERROR": unchecked,
         "API_CONFIGURATION_ERROR": broken,
         "THROTTLED": too_many,
         "QUOTA_EXCEEDED": too_many,
