@@ -99,7 +99,7 @@ def _machine() -> Part:
     states: Part = {
         "LookUp": {
             "Type": "Task",
-            "Resource": "arn:aws:states:::aws-sdk:codepipeline:getPipelineExecution",
+            "Resource": "arn:${partition}:states:::aws-sdk:codepipeline:getPipelineExecution",
             "Arguments": {
                 "PipelineName": "{% $states.input.detail.pipeline %}",
                 "PipelineExecutionId": "{% $states.input.detail.`execution-id` %}",
@@ -116,7 +116,7 @@ def _machine() -> Part:
         },
         "Tell": {
             "Type": "Task",
-            "Resource": "arn:aws:states:::sns:publish",
+            "Resource": "arn:${partition}:states:::sns:publish",
             "Arguments": publish,
             "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 5, "BackoffRate": 2}],
             "End": True,
@@ -130,7 +130,7 @@ def _machine() -> Part:
             "StateMachineName": f"{SERVICE}-notices",
             "RoleArn": attribute("NoticeMachineRole"),
             "DefinitionString": json.dumps(definition),
-            "DefinitionSubstitutions": {"topic": ref("NoticeTopic")},
+            "DefinitionSubstitutions": {"partition": ref("AWS::Partition"), "topic": ref("NoticeTopic")},
         },
     }
 
