@@ -152,11 +152,21 @@ def _adopt(stage: Stage) -> None:
 
 def _chalice_deploy(stage: Stage) -> Mapping[str, str]:
     """`chalice deploy`; gives what it says of the API."""
+    for call in ("CreateFunction", "UpdateFunctionConfiguration"):
+        stage.session.register(f"provide-client-params.lambda.{call}", _traced)
     with _told_by_chalice(), contextlib.redirect_stdout(_Attentive(sys.stdout)):
         deployer = stage.factory.create_default_deployer(stage.session, stage.config, UI())
         deployed = deployer.deploy(stage.config, chalice_stage_name=stage.name)
     (api,) = [resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api"]
     return dict(api)
+
+
+def _traced(params: Mapping[str, Any], **_: object) -> Mapping[str, Any]:
+    """Functions are traced, the gateway's stage is not: its traces hold addresses with their queries, and callers.
+
+    Chalice knows one setting for both, so that it is not told to trace anything.
+    """
+    return {**params, "TracingConfig": {"Mode": "Active"}}
 
 
 def delete_app(stage: Stage) -> None:
