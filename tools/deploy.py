@@ -29,7 +29,7 @@ from devstack.cloudformation import delete, describe
 from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
-from tools.gateway_responses import MERGE_TEMPLATE
+from tools.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
 from tools.gateway_settings import Place, Template, apply
 from tools.refusals import sentence, told_in_words
 
@@ -121,9 +121,9 @@ def deploy(stage: Stage) -> None:
 
 def _template(stage: Stage) -> Template:
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
-    origins = stage.config.environment_variables.get("CORS_ORIGINS", "")
-    parameters = {"Stage": stage.name, "CorsOrigin": origins.split(",")[0].strip()}
-    return Template(document, parameters, stage.place)
+    origin = named_origin(stage.config.environment_variables.get("CORS_ORIGINS", ""))
+    document["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][EXTENSION] = definition(origin)
+    return Template(document, {"Stage": stage.name}, stage.place)
 
 
 def _adopt(stage: Stage) -> None:

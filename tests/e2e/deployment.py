@@ -317,13 +317,11 @@ def answer_as_the_template_says(endpoint: str, api_id: str, packaged: Template) 
     gateway: Any = boto3.client("apigateway", **credentials(endpoint))
     definition = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for kind, answer in definition[EXTENSION].items():
-        # What is no text is a header for a stage that names an origin. This one names none.
-        plain = {name: value for name, value in answer["responseParameters"].items() if isinstance(value, str)}
         status = {"statusCode": answer["statusCode"]} if "statusCode" in answer else {}
         gateway.put_gateway_response(
             restApiId=api_id,
             responseType=kind,
-            responseParameters=plain,
+            responseParameters=answer["responseParameters"],
             responseTemplates=answer["responseTemplates"],
             **status,
         )

@@ -190,19 +190,9 @@ def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account:
 PLACE = Place("aws", REGION, "123456789012")
 
 
-def template(**parameters: str) -> Template:
+def template() -> Template:
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
-    return Template(document, {"Stage": "dev", **parameters}, PLACE)
-
-
-def test_the_gateways_answers_name_an_origin_only_where_the_stage_does() -> None:
-    header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    with_none, with_one = (
-        each.api["DefinitionBody"][EXTENSION]["THROTTLED"]["responseParameters"]
-        for each in (template(), template(CorsOrigin="https://agency.example"))
-    )
-    assert header not in with_none
-    assert with_one[header] == "'https://agency.example'"
+    return Template(document, {"Stage": "dev"}, PLACE)
 
 
 def test_everything_that_the_template_says_of_the_api_is_known_to_the_deployment() -> None:

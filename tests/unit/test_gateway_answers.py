@@ -10,8 +10,9 @@ from botocore.session import Session
 from chalice.app import AuthRequest, AuthResponse, Chalice
 from chalice.config import Config
 
+from devstack.failure import CannotGoOn
 from devstack.gateway import Answer, AppGateway, Call
-from tools.gateway_responses import answers, definition
+from tools.gateway_responses import answers, definition, named_origin
 
 
 def test_every_kind_of_answer_that_the_gateway_knows_is_ours() -> None:
@@ -55,3 +56,32 @@ def test_the_local_gateway_answers_it_as_the_deployed_one_does(
     assert headers["Retry-After"] == "1"
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(answer.body) == json.loads(deployed.body)
+
+
+@pytest.mark.parametrize(
+    ("origins", "named"),
+    [
+        ("", ""),
+        (" , ", ""),
+        ("https://agency.example", "https://agency.example"),
+        ("http://a.example:1, https://b", "http://a.example:1"),
+    ],
+)
+def test_the_gateway_names_the_first_origin_of_the_stage(origins: str, named: str) -> None:
+    assert named_origin(origins) == named
+
+
+@pytest.mark.parametrize(
+    "wrong", ["*", "agency.example", "https://agency.example/", "https://Agency.example", "https://a'b"]
+)
+def test_what_no_browser_would_send_as_an_origin_is_refused(wrong: str) -> None:
+    with pytest.raises(CannotGoOn, match="no origin"):
+        named_origin(f"https://agency.example,{wrong}")
+
+
+def test_the_gateways_answers_name_an_origin_only_where_the_stage_does() -> None:
+    header = "gatewayresponse.header.Access-Control-Allow-Origin"
+    assert not [kind for kind, said in definition().items() if header in said["responseParameters"]]
+    for kind, said in definition("https://agency.example").items():
+        assert said["responseParameters"][header] == "'https://agency.example'", kind
+        assert said["responseParameters"]["gatewayresponse.header.Vary"] == "'Origin'"
