@@ -26,7 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from devstack.cloudformation import delete, describe
-from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of
+from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
 from tools.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
@@ -106,7 +106,7 @@ def deploy(stage: Stage) -> None:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    bring_data_up_to_date(stage.cloudformation, stage.name)
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: what Chalice does not set")
@@ -153,7 +153,7 @@ def _adopt(stage: Stage) -> None:
 def _chalice_deploy(stage: Stage) -> Mapping[str, str]:
     """`chalice deploy`; gives what it says of the API."""
     for call in ("CreateFunction", "UpdateFunctionConfiguration"):
-        stage.session.register(f"provide-client-params.lambda.{call}", _traced)
+        stage.session.register(f"before-parameter-build.lambda.{call}", _traced)
     with _told_by_chalice(), contextlib.redirect_stdout(_Attentive(sys.stdout)):
         deployer = stage.factory.create_default_deployer(stage.session, stage.config, UI())
         deployed = deployer.deploy(stage.config, chalice_stage_name=stage.name)
@@ -161,12 +161,12 @@ def _chalice_deploy(stage: Stage) -> Mapping[str, str]:
     return dict(api)
 
 
-def _traced(params: Mapping[str, Any], **_: object) -> Mapping[str, Any]:
+def _traced(**call: Any) -> None:
     """Functions are traced, the gateway's stage is not: its traces hold addresses with their queries, and callers.
 
     Chalice knows one setting for both, so that it is not told to trace anything.
     """
-    return {**params, "TracingConfig": {"Mode": "Active"}}
+    call["params"]["TracingConfig"] = {"Mode": "Active"}
 
 
 def delete_app(stage: Stage) -> None:
