@@ -126,6 +126,8 @@ def _machine() -> Part:
     definition = {"QueryLanguage": "JSONata", "StartAt": "LookUp", "TimeoutSeconds": 600, "States": states}
     return {
         "Type": "AWS::StepFunctions::StateMachine",
+        # It knows integrations of the partition aws alone.
+        "Metadata": {"cfn-lint": {"config": {"ignore_checks": ["E3601"]}}},
         "Properties": {
             "StateMachineName": f"{SERVICE}-notices",
             "RoleArn": attribute("NoticeMachineRole"),
