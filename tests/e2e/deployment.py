@@ -139,7 +139,12 @@ class Deployment:
     def release(self, versions: Mapping[str, str]) -> None:
         """Gives callers these versions from now on, as one does who takes a release back."""
         for function, version in versions.items():
-            self.functions.update_alias(FunctionName=self.names[function], Name=ALIAS, FunctionVersion=version)
+            self.functions.update_alias(
+                FunctionName=self.names[function],
+                Name=ALIAS,
+                FunctionVersion=version,
+                RoutingConfig={"AdditionalVersionWeights": {}},
+            )
 
     def policy(self, function: str) -> tuple[str, Policy]:
         """The name of the inline policy of a function's role, and what is in force."""
