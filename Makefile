@@ -129,11 +129,16 @@ package: setup ## what goes to AWS: a zip and a template for each stage (STAGE="
 pipeline: setup ## write pipeline.json anew, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.pipeline
 
-.PHONY: release release-roles terraform
+.PHONY: release release-data release-roles terraform
 
 release: setup ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
 	@$(BIN)/python -m tools.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" -- "$$GIVEN_STAGE"
+
+# Where CodePipeline runs it there is no embedded AWS.
+release-data: .venv/.installed ## the data stack alone, as make release brings it up to date (STAGE=beta)
+	@test "$(STAGE)" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
+	@$(BIN)/python -m tools.release_data "$(STAGE)"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
 	@$(BIN)/python -m tools.release_roles

@@ -27,6 +27,7 @@ UNKNOWN_TO_CFN_LINT: Final = "E1019"
 
 SKIPPED_BY_CHECKOV: Final = {
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
+    "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
     "the worker is held by its event source, callers are held by the gateway's throttling",
     "CKV_AWS_116": "nothing calls a function asynchronously; the queue's dead letters have what the worker gives up",
@@ -173,8 +174,15 @@ def test_the_access_log_has_routes_and_times_and_nothing_of_a_person(packaged: P
     assert [value for value in line.values() if PERSONAL.match(value)] == []
     # A header or a query would have to be asked for like this.
     assert all(re.fullmatch(r"\$context\.[A-Za-z.]+", value) for value in line.values())
-    assert stage["TracingEnabled"] is True
-    assert not any(it.get("DataTraceEnabled") for it in stage["MethodSettings"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_of_aws_writes_down_addresses_with_their_queries(packaged: Path, stage: str) -> None:
+    """Traces of the gateway's stage and its execution log would; the functions' own traces have no address."""
+    (gateway,) = of_type(app(packaged, stage), "AWS::ApiGateway::Stage").values()
+    assert gateway["TracingEnabled"] is False
+    for setting in gateway["MethodSettings"]:
+        assert {"LoggingLevel", "DataTraceEnabled"} & setting.keys() == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)

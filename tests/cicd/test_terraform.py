@@ -135,6 +135,14 @@ def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template
     assert paths >= {"*/*", "~1intakes/POST", "~1properties~1{property_id}~1calendar.ics/GET"}
 
 
+def test_functions_are_traced_and_the_gateways_stage_is_not(configuration: Node) -> None:
+    resources = configuration["resource"]
+    modes = [function["tracing_config"]["mode"] for function in resources["aws_lambda_function"].values()]
+    assert modes == ["Active"] * 3
+    (stage,) = resources["aws_api_gateway_stage"].values()
+    assert stage["xray_tracing_enabled"] is False
+
+
 def test_the_zip_is_the_one_of_make_package(folder: Path, packaged: Path) -> None:
     hashes = [hashlib.sha256((each / ZIP).read_bytes()).hexdigest() for each in (folder, packaged)]
     assert hashes[0] == hashes[1]

@@ -141,7 +141,12 @@ class Deployment:
     def release(self, versions: Mapping[str, str]) -> None:
         """Gives callers these versions from now on, as one does who takes a release back."""
         for function, version in versions.items():
-            self.functions.update_alias(FunctionName=self.names[function], Name=ALIAS, FunctionVersion=version)
+            self.functions.update_alias(
+                FunctionName=self.names[function],
+                Name=ALIAS,
+                FunctionVersion=version,
+                RoutingConfig={"AdditionalVersionWeights": {}},
+            )
 
     def policy(self, function: str) -> tuple[str, Policy]:
         """The name of the inline policy of a function's role, and what is in force."""
@@ -318,13 +323,11 @@ def answer_as_the_template_says(endpoint: str, api_id: str, packaged: Template) 
     gateway: Any = boto3.client("apigateway", **credentials(endpoint))
     definition = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for kind, answer in definition[EXTENSION].items():
-        # What is no text is a header for a stage that names an origin. This one names none.
-        plain = {name: value for name, value in answer["responseParameters"].items() if isinstance(value, str)}
         status = {"statusCode": answer["statusCode"]} if "statusCode" in answer else {}
         gateway.put_gateway_response(
             restApiId=api_id,
             responseType=kind,
-            responseParameters=plain,
+            responseParameters=answer["responseParameters"],
             responseTemplates=answer["responseTemplates"],
             **status,
         )

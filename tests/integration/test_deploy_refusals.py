@@ -18,7 +18,7 @@ from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
 from devstack.cloudformation import bring_up_to_date, delete, describe, outputs
-from devstack.data_stack import bring_data_up_to_date, credentials
+from devstack.data_stack import bring_data_up_to_date, credentials, template_of
 from devstack.emulator import HOST, REGION, ROOT, free_port
 from devstack.failure import CannotGoOn
 from tools import deploy
@@ -163,14 +163,14 @@ def test_the_table_of_a_deleted_stack_is_taken_in_again_with_its_data(aws: str) 
     """Queues too on AWS; the emulator cannot do it with those."""
     own = credentials(aws, f"{secrets.randbelow(10**11) + 10**11}")
     cloudformation, dynamodb = boto3.client("cloudformation", **own), boto3.client("dynamodb", **own)
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
     item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
     dynamodb.put_item(TableName="visits-dev", Item=item)
     delete(cloudformation, "visits-data-dev")
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
     assert dynamodb.get_item(TableName="visits-dev", Key=item)["Item"] == item
     assert outputs(cloudformation, "visits-data-dev")["TableName"] == "visits-dev"
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
 
 
 def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account: str) -> None:
@@ -190,19 +190,9 @@ def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account:
 PLACE = Place("aws", REGION, "123456789012")
 
 
-def template(**parameters: str) -> Template:
+def template() -> Template:
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
-    return Template(document, {"Stage": "dev", **parameters}, PLACE)
-
-
-def test_the_gateways_answers_name_an_origin_only_where_the_stage_does() -> None:
-    header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    with_none, with_one = (
-        each.api["DefinitionBody"][EXTENSION]["THROTTLED"]["responseParameters"]
-        for each in (template(), template(CorsOrigin="https://agency.example"))
-    )
-    assert header not in with_none
-    assert with_one[header] == "'https://agency.example'"
+    return Template(document, {"Stage": "dev"}, PLACE)
 
 
 def test_everything_that_the_template_says_of_the_api_is_known_to_the_deployment() -> None:

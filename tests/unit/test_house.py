@@ -61,3 +61,12 @@ def test_garbage_is_collected_again_once_the_app_is_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_whoever_turns_an_alias_back_clears_the_weights_of_its_canary() -> None:
+    """UpdateAlias keeps the routing that it is not told of: a tenth of the calls would go on to the new version."""
+    documents = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    texts = [path.read_text(encoding="utf-8").replace("\\\n", " ") for path in documents]
+    commands = [line for text in texts for line in text.splitlines() if "aws lambda update-alias" in line]
+    assert commands
+    assert [line for line in commands if "--routing-config AdditionalVersionWeights={}" not in line] == []
