@@ -182,14 +182,16 @@ class Table:
 
     def _read(self, operation: Callable[..., Any], request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A call that changes nothing, tried twice. Raises StoreBusy."""
+        why: BaseException | None = None
         for pause in islice(patience.pauses(), READ_TRIES):
             try:
                 with _store_faults():
                     answer: Mapping[str, Any] = operation(TableName=self._name, **request)
                 return answer
-            except Unavailable:
+            except Unavailable as fault:
+                why = fault.__cause__
                 self._sleep(pause)
-        raise StoreBusy
+        raise StoreBusy from why
 
     def transact(self, writes: list[Write]) -> None:
         """Writes all or nothing. Raises ConditionsFailed, StoreBusy while it stays contended, or OutcomeUnknown.
