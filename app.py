@@ -14,7 +14,7 @@ from chalicelib.domain import errors
 from chalicelib.domain.access import Scope
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import Status
+from chalicelib.domain.visits import Status, Visit
 from chalicelib.edge import exports, intakes, lists, parsing
 from chalicelib.edge.access import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
 from chalicelib.edge.answers import created, json_answer, no_content, tagged, visit_answer
@@ -54,6 +54,7 @@ from chalicelib.edge.outputs import (
 from chalicelib.edge.preconditions import etag, must_be_new, optional_versions, required_versions
 from chalicelib.edge.problems import answers_problems, shape_framework_answers
 from chalicelib.edge.queries import BusyQuery, ExportQuery, FeedQuery, NoQuery, PageQuery, VisitQuery, no_query
+from chalicelib.edge.read_only import check_unchanged
 from chalicelib.edge.urls import all_visits_url
 from chalicelib.settings import origins_of_stage, queue_of_stage, reports_failures
 
@@ -125,8 +126,8 @@ def list_properties() -> Response:
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
-    `visits` are the next 20 that hold their slots, `links.visits` the address of all of them. The `ETag` names the
-    visits too; as `If-Match` it stands for the property alone.
+    `visits` are the next 20 that hold their slots, looked for among the next 5,000; `links.visits` is the address of
+    all of them. The `ETag` names the visits too; as `If-Match` it stands for the property alone.
     """
     request = current()
     no_query(parsing.query_values(request))
@@ -142,15 +143,25 @@ def get_property(property_id: str) -> Response:
 def put_property(property_id: str) -> Response:
     """Create or replace a property.
 
-    A changed `capacity` or `visitsAllowed` counts for the bookings that come after it.
+    A changed `capacity` or `visitsAllowed` counts for the bookings that come after it. A corrected `address` or
+    `timeZone` reaches the upcoming visits that take place at the address; if there are too many for one request,
+    `visitsBehind` says so, and the same request with the new `ETag` goes on. What you read can be sent back
+    whole: read-only fields must say what is so.
     """
     request = current()
-    details = parsing.parse_body(PropertyInput, request).to_details()
+    body = parsing.parse_body(PropertyInput, request)
+
+    def check(property: Property) -> None:
+        check_unchanged(body, PropertyOutput.of(property))
+
     if must_be_new(request.headers):
-        return property_created(request, services().portfolio.create(parsing.new_property_id(property_id), details))
+        chosen = parsing.new_property_id(property_id)
+        return property_created(request, services().portfolio.create(chosen, body.to_details(), check))
     chosen = parsing.property_id(property_id)
-    property = services().portfolio.replace(chosen, details, required_versions(request.headers, may_be_new=True))
-    return json_answer(PropertyOutput.of(property), {"ETag": etag(property.version)})
+    expected = required_versions(request.headers, may_be_new=True)
+    replaced = services().portfolio.replace(chosen, body.to_details(), expected, check)
+    output = PropertyOutput.of(replaced.property, visits_follow=replaced.visits_follow)
+    return json_answer(output, {"ETag": etag(replaced.property.version)})
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
@@ -198,6 +209,7 @@ def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
     For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
+    Other parameters are ignored.
     """
     return feed_answer(current(), services().feeds, property_id)
 
@@ -283,12 +295,16 @@ def change_visit(visit_id: str) -> Response:
 
     A merge patch (RFC 7396), taken as `application/json` too: what is not given stays, null takes away. The id stays,
     whatever changes; the old time is free as soon as the new one is held. Date, duration and agent only change while
-    the visit holds its time.
+    the visit holds its time. What you read can be sent back whole: read-only fields must say what is so.
     """
     request = current()
     expected = required_versions(request.headers)
-    change = parsing.parse_body(ChangeVisitInput, request, parsing.MERGE_PATCH).to_change()
-    return visit_answer(services().booking.change(parsing.visit_id(visit_id), change, expected))
+    body = parsing.parse_body(ChangeVisitInput, request, parsing.MERGE_PATCH)
+
+    def check(visit: Visit) -> None:
+        check_unchanged(body, VisitOutput.of(visit))
+
+    return visit_answer(services().booking.change(parsing.visit_id(visit_id), body.to_change(), expected, check))
 
 
 @route("PUT", "/visits/{visit_id}/status", Scope.WRITE)
@@ -302,7 +318,8 @@ def change_status(visit_id: str) -> Response:
     """Confirm, decline, cancel or complete a visit.
 
     `requested` becomes `confirmed`, `declined` or `cancelled`; `confirmed` becomes `completed`, `no_show` or
-    `cancelled`. Asking for the status that it has changes nothing. Only `requested` and `confirmed` hold their time.
+    `cancelled`; `completed` and `no_show` become each other, for a mistake. Asking for the status that it has changes
+    nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
     request = current()
     expected = optional_versions(request.headers)

@@ -26,6 +26,7 @@ from chalicelib.services.access import Access
 from chalicelib.services.booking import Booking
 from chalicelib.services.exporting import Exporting
 from chalicelib.services.feeds import Feeds
+from chalicelib.services.following import Following
 from chalicelib.services.intake import IntakeDesk
 from chalicelib.services.listing import Listing
 from chalicelib.services.once import Once
@@ -103,9 +104,9 @@ def wire(
     pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         booking=booking,
-        portfolio=Portfolio(properties, once, clock, new_id),
+        portfolio=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),
         listing=Listing(properties, visits, clock),
-        exporting=Exporting(visits),
+        exporting=Exporting(visits, properties),
         feeds=Feeds(properties, visits, calendar_tokens, clock),
         intake=IntakeDesk(intakes, queue, once, clock, new_id),
         worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),

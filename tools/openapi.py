@@ -182,6 +182,8 @@ class _Comparison:
             node = document
             for part in reference.removeprefix("#/").split("/"):
                 node = node[part]
+        if "anyOf" in node:
+            node = {**node, "anyOf": [self._resolved(document, inner) for inner in node["anyOf"]]}
         return node
 
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
+from chalicelib.exports.csv import HEADER
 from devstack.failure import CannotGoOn
 
 VISITOR: Final = {"visitorName": "name", "visitorEmail": "email", "visitorPhone": "phone"}
@@ -37,8 +38,11 @@ COLUMNS: Final = (
 REQUIRED: Final = ("propertyId", "date")
 SKIPPED: Final = ("line", "reason")
 """What a file of rejected rows has in addition."""
+TOLD: Final = tuple(name for name in HEADER if name not in COLUMNS)
+"""What our own export tells beyond that: it is skipped, so that an export can be handed in again."""
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+"""As `exports.csv` marks it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def write_rejected(path: Path, rejected: Iterable[tuple[Row, str]]) -> None:
 
 def formula_safe(text: str) -> str:
     """With an apostrophe in front where a spreadsheet would calculate; reading takes it off again."""
-    return f"'{text}" if _FORMULA.match(text) or re.match(r"'+[=+\-@\t\r]", text) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _csv(path: Path, content: bytes, zone: ZoneInfo | None) -> Iterator[Row]:
@@ -166,7 +170,7 @@ def _delimiter(text: str) -> str:
 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
     """The columns' names as we write them; upper case, blanks, '_' and '-' in the file make no difference."""
-    known = {name.lower(): name for name in (*COLUMNS, *SKIPPED)}
+    known = {name.lower(): name for name in (*COLUMNS, *SKIPPED, *TOLD)}
     while cells and not cells[-1].strip():
         cells = cells[:-1]
     columns = [known.get(re.sub(r"[\s_-]", "", cell).lower(), "") for cell in cells]
@@ -196,7 +200,7 @@ def _row(path: Path, line: int, columns: list[str], cells: Sequence[Any], zone: 
     given: dict[str, Any] = {}
     for column, value in zip(columns, cells, strict=False):
         value = _unmarked(value.strip()) if isinstance(value, str) else value
-        if value in (None, "") or column in SKIPPED:
+        if value in (None, "") or column not in COLUMNS:
             continue
         if column == "durationMinutes":
             given[column] = int(value) if re.fullmatch(r"[0-9]{1,6}", str(value)) else value
@@ -206,7 +210,7 @@ def _row(path: Path, line: int, columns: list[str], cells: Sequence[Any], zone: 
 
 
 def _unmarked(text: str) -> str:
-    return text[1:] if re.match(r"'+[=+\-@\t\r]", text) else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _visit(given: dict[str, Any], zone: ZoneInfo | None) -> dict[str, Any]:

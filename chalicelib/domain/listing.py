@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Generic, Literal, TypeVar
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.visits import Status
+from chalicelib.domain.properties import PropertyDetails
+from chalicelib.domain.visits import Status, Visit
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -69,6 +70,14 @@ class VisitFilter:
             raise InvalidInput(
                 [FieldError("?to", "at most 366 days after 'from' unless propertyId or agentId is given")]
             )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A visit in a file, with what is said of its property now: nothing if there is no such property any more."""
+
+    visit: Visit
+    details: PropertyDetails | None = None
 
 
 @dataclass(frozen=True)

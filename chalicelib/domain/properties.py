@@ -15,15 +15,20 @@ HORIZON = timedelta(days=5 * 366)
 
 @dataclass(frozen=True)
 class PropertyDetails:
-    """What the agency says of a property. `capacity` is the number of visits at once."""
+    """What the agency says of a property. `capacity` is the number of visits at once; without a price, on request."""
 
     name: str
     address: str
-    price: Decimal
-    currency: str
+    price: Decimal | None
+    currency: str | None
     time_zone: str
     capacity: int = 1
     visits_allowed: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.price is None) != (self.currency is None):
+            missing, given = ("price", "currency") if self.price is None else ("currency", "price")
+            raise InvalidInput([FieldError(f"#/{missing}", f"goes with '{given}': give both, or neither")])
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,14 @@ class Property:
         """
         self.check_takes_visits()
         check_horizon(command.date, now)
+        place = command.place if command.place is not None else self.details.address
         return Visit(
             id=visit_id,
             property_id=self.id,
             date=command.date,
             duration_minutes=command.duration_minutes,
             time_zone=self.details.time_zone,
-            place=command.place if command.place is not None else self.details.address,
+            place=place,
             status=command.status,
             agent_id=command.agent_id,
             visitor=command.visitor,
@@ -65,6 +71,7 @@ class Property:
             created_at=now,
             updated_at=now,
             origin=origin,
+            at_address=place == self.details.address,
         )
 
     def revise(self, visit: Visit, change: ChangeVisit, now: datetime) -> Visit:
@@ -75,7 +82,8 @@ class Property:
         if not set(revised.quarters) <= set(visit.quarters):
             self.check_takes_visits()
         check_horizon(revised.date, now)
-        return replace(revised, time_zone=self.details.time_zone)
+        place = self.details.address if revised.at_address else revised.place
+        return replace(revised, time_zone=self.details.time_zone, place=place)
 
     def check_takes_visits(self) -> None:
         """Raises VisitsNotAllowed while the agency has closed the property to new times."""

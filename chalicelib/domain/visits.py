@@ -44,19 +44,26 @@ LIFECYCLE: Final[Mapping[Status, tuple[Status, ...]]] = MappingProxyType(
         Status.CONFIRMED: (Status.COMPLETED, Status.NO_SHOW, Status.CANCELLED),
         Status.DECLINED: (),
         Status.CANCELLED: (),
-        Status.COMPLETED: (),
-        Status.NO_SHOW: (),
+        # One outcome can be mistaken for the other. Back to confirmed leads no way: a confirmed visit holds slots, and
+        # those were freed for others.
+        Status.COMPLETED: (Status.NO_SHOW,),
+        Status.NO_SHOW: (Status.COMPLETED,),
     }
 )
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Personal data. It lives in the visit and nowhere else."""
+    """Personal data. It lives in the visit and nowhere else. At least one of the three is known."""
 
-    name: str
+    name: str | None = None
     email: str | None = None
     phone: str | None = None
+
+    @property
+    def shown_as(self) -> str | None:
+        """What people call the visitor by."""
+        return self.name or self.email or self.phone
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,14 @@ class Cancellation:
 
 @dataclass(frozen=True)
 class Origin:
-    """Which row of which intake a visit came from, and a keyed fingerprint of what that row said."""
+    """Which row of which intake a visit came from, and a keyed fingerprint of what that row said.
+
+    The fingerprint is made of personal data too, and goes when the visitor is erased.
+    """
 
     intake_id: str
     row: int
-    content: Signature
+    content: Signature | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 class ChangeVisitor:
     """What changes of the visitor; the rest stays."""
 
-    name: str | Unchanged = UNCHANGED
+    name: str | Unchanged | None = UNCHANGED
     email: str | Unchanged | None = UNCHANGED
     phone: str | Unchanged | None = UNCHANGED
 
@@ -137,6 +147,8 @@ class Visit:
     created_at: datetime
     updated_at: datetime
     origin: Origin | None = None
+    at_address: bool = False
+    """Whether the place is the property's address, so that it follows when that is corrected."""
 
     @property
     def holds_slots(self) -> bool:
@@ -155,13 +167,16 @@ class Visit:
         """The next version with the change applied, or this very visit when nothing differs.
 
         `address` is where the visit takes place once its own place is taken away. Raises SlotsReleased when time or
-        agent change though the slots are free again, and InvalidInput when a visitor would be left without a name.
+        agent change though the slots are free again, and InvalidInput when nothing would be left of the visitor.
         """
+        place = _kept(change.place, self.place) or address
         wanted = replace(
             self,
             date=_kept(change.date, self.date),
             duration_minutes=_kept(change.duration_minutes, self.duration_minutes) or DEFAULT_DURATION_MINUTES,
-            place=_kept(change.place, self.place) or address,
+            place=place,
+            # The place as it was, sent back, is no other place.
+            at_address=self.at_address if place == self.place else place == address,
             agent_id=_kept(change.agent_id, self.agent_id),
             visitor=self._visitor_after(change.visitor),
             notes=_kept(change.notes, self.notes),
@@ -184,14 +199,36 @@ class Visit:
             return self.visitor
         if change is None:
             return None
-        name = _kept(change.name, self.visitor.name if self.visitor else None)
-        if name is None:
-            raise InvalidInput([FieldError("#/visitor/name", "is required: a visitor has a name")])
-        return Visitor(
-            name=name,
-            email=_kept(change.email, self.visitor.email if self.visitor else None),
-            phone=_kept(change.phone, self.visitor.phone if self.visitor else None),
+        before = self.visitor or Visitor()
+        after = Visitor(
+            name=_kept(change.name, before.name),
+            email=_kept(change.email, before.email),
+            phone=_kept(change.phone, before.phone),
         )
+        if after.shown_as is None:
+            raise InvalidInput(
+                [
+                    FieldError(
+                        "#/visitor",
+                        "must keep a name, an e-mail address or a telephone number; null takes the visitor away",
+                    )
+                ]
+            )
+        return after
+
+    def follows(self, address: str, time_zone: str, formerly: str, now: datetime) -> Visit:
+        """The next version at the property's corrected address and zone, or this very visit when they are no news.
+
+        Only a visit that lies ahead and holds its slots follows, and a place of its own stays: one that is not where
+        the property's address was `formerly`.
+        """
+        if not self.holds_slots or self.date < now:
+            return self
+        at_address = self.at_address or self.place == formerly
+        place = address if at_address else self.place
+        if (place, time_zone) == (self.place, self.time_zone):
+            return self
+        return self._next(replace(self, place=place, time_zone=time_zone, at_address=at_address), now)
 
     def becomes(self, status: Status, reason: str | None, now: datetime) -> Visit:
         """The next version in another status, or this very visit when it is there already.
@@ -210,7 +247,8 @@ class Visit:
     def erased(self, now: datetime) -> Visit:
         """The next version without a word about the visitor, or this very visit when there is none left."""
         cancellation = replace(self.cancellation, reason=None) if self.cancellation else None
-        return self._next(replace(self, visitor=None, notes=None, cancellation=cancellation), now)
+        origin = replace(self.origin, content=None) if self.origin else None
+        return self._next(replace(self, visitor=None, notes=None, cancellation=cancellation, origin=origin), now)
 
     def _next(self, wanted: Visit, now: datetime) -> Visit:
         if wanted == self:

@@ -24,7 +24,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.VisitExists(_VISIT),
     errors.VisitsNotAllowed("house-1"),
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
-    errors.TransitionNotAllowed("completed", "cancelled", []),
+    errors.TransitionNotAllowed("completed", "cancelled", ["no_show"]),
     errors.VisitNotStarted(_START),
     errors.SlotsReleased("cancelled", ["date"]),
     errors.KeyReused(),

@@ -38,17 +38,12 @@ from chalicelib.domain.visits import (
     Unchanged,
     Visitor,
 )
+from chalicelib.edge import spellings
 from chalicelib.edge.currencies import CURRENCIES
 from chalicelib.edge.instants import EXAMPLE, SHOWN_PATTERN, parse_instant
+from chalicelib.edge.spellings import LINE, one_line
 
-# Checked here and shown in the published schemas alike: spelled out, so that Python and ECMA-262 read the same in them.
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_LINE = re.compile(rf"[^{_CONTROLS}]*[^{_CONTROLS}{_SPACES}][^{_CONTROLS}]*")
 _LINES = re.compile(r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*")
-_LABEL = rf"[^{_CONTROLS}{_SPACES}@.]+"
-_EMAIL = re.compile(rf"[^{_CONTROLS}{_SPACES}@]+@{_LABEL}(\.{_LABEL})*")
-_PHONE = re.compile(r"\+?[0-9()./ x#*,;-]*[0-9][0-9()./ x#*,;-]*")
 _ID = "A-Za-z0-9_~-"
 PROPERTY_ID = re.compile(rf"[{_ID}][.{_ID}]{{0,63}}|\.[{_ID}][.{_ID}]{{0,62}}|\.\.[.{_ID}]{{1,62}}")
 PROPERTY_ID_RULE = "must be 1 to 64 of the characters A-Z a-z 0-9 . _ ~ - and neither '.' nor '..'"
@@ -56,29 +51,9 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _SMALLEST = Decimal("0.001")
 
 
-def _one_line(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be blank")
-    if not _LINE.fullmatch(text):
-        raise ValueError("must be one line without control characters")
-    return text
-
-
 def _lines(text: str) -> str:
     if not _LINES.fullmatch(text):
         raise ValueError("must not contain control characters")
-    return text
-
-
-def _email(text: str) -> str:
-    if not _EMAIL.fullmatch(text):
-        raise ValueError("must be an e-mail address, like name@example.com")
-    return text
-
-
-def _phone(text: str) -> str:
-    if not _PHONE.fullmatch(text):
-        raise ValueError("must be a telephone number, like +49 30 901820")
     return text
 
 
@@ -131,7 +106,7 @@ def _shown(pattern: str) -> Any:
     return Field(json_schema_extra={"pattern": f"^(?:{pattern})$"})
 
 
-_SHOWN_ONE_LINE = _shown(_LINE.pattern)
+_SHOWN_ONE_LINE = _shown(LINE.pattern)
 _SHOWN_LINES = _shown(_LINES.pattern)
 
 INSTANT_SCHEMA: dict[str, Any] = {
@@ -143,12 +118,27 @@ INSTANT_SCHEMA: dict[str, Any] = {
 PROPERTY_ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^(?:{PROPERTY_ID.pattern})$"}
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema(INSTANT_SCHEMA)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line), _SHOWN_ONE_LINE]
-Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line), _SHOWN_ONE_LINE]
-AgentId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line), _SHOWN_ONE_LINE]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line), _SHOWN_ONE_LINE]
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email), _shown(_EMAIL.pattern)]
-Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_phone), _shown(_PHONE.pattern)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line), _SHOWN_ONE_LINE]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(one_line), _SHOWN_ONE_LINE]
+AGENT_ID_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": spellings.LONGEST_AGENT_ID,
+    "pattern": f"^(?:{LINE.pattern})$",
+}
+AgentId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=spellings.LONGEST_AGENT_ID),
+    AfterValidator(spellings.agent_id),
+    WithJsonSchema(AGENT_ID_SCHEMA),
+]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(one_line), _SHOWN_ONE_LINE]
+Email = Annotated[
+    str, StringConstraints(max_length=254), AfterValidator(spellings.email), _shown(spellings.EMAIL.pattern)
+]
+Phone = Annotated[
+    str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _shown(spellings.PHONE.pattern)
+]
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
 PropertyId = Annotated[str, AfterValidator(_property_id), WithJsonSchema(PROPERTY_ID_SCHEMA)]
@@ -168,6 +158,9 @@ Amount = Annotated[
 ]
 Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole)]
 Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+Version = Annotated[int, BeforeValidator(_whole)]
+
+_NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -195,10 +188,31 @@ class Input(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
 
 
+_READ_ONLY = Field(json_schema_extra={"readOnly": True})
+"""For what a caller may send back as it was read: `read_only.check_unchanged` compares what has a hint."""
+_UNCHANGING = "is read-only: leave it out, or send it back as it is"
+
+
 class VisitorInput(Input):
-    name: Name
+    """Somebody who can be recognised: at least one of the three."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("name", "email", "phone")
+            ]
+        }
+    )
+
+    name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def is_somebody(self) -> VisitorInput:
+        if self.name is None and self.email is None and self.phone is None:
+            raise ValueError("must have a name, an e-mail address or a telephone number")
+        return self
 
     def to_visitor(self) -> Visitor:
         return Visitor(self.name, self.email, self.phone)
@@ -208,13 +222,13 @@ class BookVisitInput(Input):
     """The body of POST /visits. `{propertyId, date, place}` alone is enough."""
 
     hints: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("id", "timeZone", "cancellation", "version", "createdAt", "updatedAt"), "is ours to give"
+        ("id", "timeZone", "cancellation", "version", "createdAt", "updatedAt"), "is set by the server"
     )
 
     property_id: PropertyId
     date: Annotated[Instant, Field(description="The start, within five years before or after now.")]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
-    place: Annotated[Name | None, Field(description="Where to meet; the property's address unless given.")] = None
+    place: Annotated[Address | None, Field(description="Where to meet; the property's address unless given.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"
     agent_id: Annotated[
         AgentId | None, Field(description="Who conducts it: never at two properties at the same time.")
@@ -263,7 +277,7 @@ class IntakeInput(Input):
 class ChangeVisitorInput(Input):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
-    name: Name = ""  # cannot be null; not read unless given
+    name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
 
@@ -276,23 +290,43 @@ class ChangeVisitorInput(Input):
         )
 
 
+class CancellationInput(Input):
+    """A cancellation as it was read. PUT /visits/{id}/status makes one."""
+
+    at: Instant
+    reason: str | None = None
+
+
 class ChangeVisitInput(Input):
-    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default."""
+    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default.
+
+    The whole visit can be sent back, edited: read-only fields are taken as long as they say what is so.
+    """
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     hints: ClassVar[dict[str, str]] = {
         "status": "cannot be patched: use PUT /visits/{id}/status",
         "propertyId": "cannot change: cancel this visit and book another",
-        **dict.fromkeys(("id", "timeZone", "cancellation", "version", "createdAt", "updatedAt"), "is read-only"),
+        "cancellation": "cannot be patched: use PUT /visits/{id}/status",
+        **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), _UNCHANGING),
     }
 
-    date: Instant = datetime.min.replace(tzinfo=UTC)  # cannot be null; not read unless given
+    date: Instant = _NO_INSTANT  # cannot be null; not read unless given
     duration_minutes: Duration | None = None
-    place: Name | None = None
+    place: Address | None = None
     agent_id: AgentId | None = None
     visitor: ChangeVisitorInput | None = None
     notes: Notes | None = None
+    # None of these can be null, and none is read unless given.
+    id: Annotated[str, _READ_ONLY] = ""
+    property_id: Annotated[str, _READ_ONLY] = ""
+    time_zone: Annotated[str, _READ_ONLY] = ""
+    status: Annotated[str, _READ_ONLY] = ""
+    cancellation: Annotated[CancellationInput | None, _READ_ONLY] = None
+    version: Annotated[Version, _READ_ONLY] = 0
+    created_at: Annotated[Instant, _READ_ONLY] = _NO_INSTANT
+    updated_at: Annotated[Instant, _READ_ONLY] = _NO_INSTANT
 
     def to_change(self) -> ChangeVisit:
         given = self.model_fields_set
@@ -329,18 +363,21 @@ class StatusInput(Input):
         return self
 
 
-class PropertyInput(Input):
-    """The body of PUT /properties/{id}."""
+class PropertyFields(Input):
+    """What the agency says of a property. Without price and currency it is on request."""
 
-    hints: ClassVar[dict[str, str]] = {
-        "id": "belongs in the address, not in the body",
-        **dict.fromkeys(("version", "createdAt", "updatedAt", "visits", "links"), "is read-only"),
-    }
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["price"], "properties": {"price": {"type": "number"}}},
+            "then": {"required": ["currency"], "properties": {"currency": {"type": "string"}}},
+            "else": {"properties": {"currency": {"type": "null"}}},
+        }
+    )
 
     name: Name
     address: Address
-    price: Amount
-    currency: Currency
+    price: Amount | None = None
+    currency: Currency | None = None
     time_zone: TimeZone
     capacity: Capacity = 1
     visits_allowed: bool = True
@@ -357,9 +394,33 @@ class PropertyInput(Input):
         )
 
 
-class RegisterPropertyInput(PropertyInput):
+class PropertyInput(PropertyFields):
+    """The body of PUT /properties/{id}. The whole property can be sent back, edited.
+
+    Read-only fields are taken as long as they say what is so; `visits`, `links` and `visitsBehind`, which tell of more
+    than the property, are ignored.
+    """
+
+    hints: ClassVar[dict[str, str]] = {
+        "id": "must be the one in the address, or be left out",
+        **dict.fromkeys(("version", "createdAt", "updatedAt"), _UNCHANGING),
+    }
+
+    # None of these can be null, and none is read unless given.
+    id: Annotated[str, _READ_ONLY] = ""
+    version: Annotated[Version, _READ_ONLY] = 0
+    created_at: Annotated[Instant, _READ_ONLY] = _NO_INSTANT
+    updated_at: Annotated[Instant, _READ_ONLY] = _NO_INSTANT
+    visits: Annotated[list[Any], _READ_ONLY] = []
+    links: Annotated[dict[str, Any], _READ_ONLY] = {}
+    visits_behind: Annotated[bool, _READ_ONLY] = False
+
+
+class RegisterPropertyInput(PropertyFields):
     """The body of POST /properties: an id of the caller's own, or none."""
 
-    hints: ClassVar[dict[str, str]] = {name: hint for name, hint in PropertyInput.hints.items() if name != "id"}
+    hints: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("version", "createdAt", "updatedAt", "visits", "links", "visitsBehind"), "is set by the server"
+    )
 
     id: PropertyId | None = None

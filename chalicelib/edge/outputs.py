@@ -52,7 +52,7 @@ class Output(BaseModel):
 
 
 class VisitorOutput(Output):
-    name: str
+    name: str | None = IfAny
     email: str | None = IfAny
     phone: str | None = IfAny
 
@@ -111,8 +111,8 @@ class PropertyOutput(Output):
     id: str
     name: str
     address: str
-    price: AmountOut
-    currency: str
+    price: AmountOut | None = IfAny
+    currency: str | None = IfAny
     time_zone: str
     capacity: int
     visits_allowed: bool
@@ -121,9 +121,22 @@ class PropertyOutput(Output):
     updated_at: InstantOut
     visits: list[VisitOutput] | None = IfAny
     links: PropertyLinks | None = IfAny
+    visits_behind: Annotated[
+        Literal[True] | None,
+        Field(
+            description="Not all upcoming visits show the corrected address or time zone yet: send the same again, "
+            "with the new ETag, to go on."
+        ),
+    ] = IfAny
 
     @classmethod
-    def of(cls, property: Property, visits: list[Visit] | None = None, all_visits: str | None = None) -> PropertyOutput:
+    def of(
+        cls,
+        property: Property,
+        visits: list[Visit] | None = None,
+        all_visits: str | None = None,
+        visits_follow: bool = True,
+    ) -> PropertyOutput:
         """A property; by itself also with its next visits and the address of all of them."""
         details = property.details
         return cls(
@@ -140,6 +153,7 @@ class PropertyOutput(Output):
             updated_at=property.updated_at,
             visits=[VisitOutput.of(visit) for visit in visits] if visits is not None else None,
             links=PropertyLinks(visits=all_visits) if all_visits is not None else None,
+            visits_behind=None if visits_follow else True,
         )
 
     def about(self) -> Mapping[str, str]:

@@ -225,7 +225,7 @@ def problem_for(refusal: errors.Refused | errors.Unavailable) -> Response:
                 409,
                 "external-id-reused",
                 "External id reused",
-                "A visit with other content came with this externalId before.",
+                "A visit with other content came with this externalId before, or one whose content was erased since.",
             )
         case intakes.GivenUp():
             return problem_response(

@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.listing import Order
 from chalicelib.domain.visits import Status
-from chalicelib.edge.inputs import INSTANT_SCHEMA, PROPERTY_ID, PROPERTY_ID_SCHEMA
+from chalicelib.edge import spellings
+from chalicelib.edge.inputs import AGENT_ID_SCHEMA, INSTANT_SCHEMA, PROPERTY_ID, PROPERTY_ID_SCHEMA
 from chalicelib.edge.instants import instant_text, parse_instant
 
 DEFAULT_LIMIT: Final = 50
@@ -67,7 +68,7 @@ def _property_id(given: object) -> str:
 
 
 def _agent_id(given: object) -> str:
-    return _text(given, 128)
+    return spellings.agent_id(_text(given, spellings.LONGEST_AGENT_ID))
 
 
 def _export_format(given: object) -> str:
@@ -148,7 +149,7 @@ class VisitFilters(Query):
     agent_id: Annotated[
         str | None,
         BeforeValidator(_agent_id),
-        _shown({"type": "string", "minLength": 1, "maxLength": 128}, "Visits that this agent conducts only."),
+        _shown(AGENT_ID_SCHEMA, "Visits that this agent conducts only."),
     ] = Field(None, alias="agentId")
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")
@@ -201,7 +202,12 @@ class ExportQuery(VisitFilters):
 
 
 class FeedQuery(Query):
-    """GET /properties/{id}/calendar.ics as it was asked. Whatever is wrong with the token, it is a wrong token."""
+    """GET /properties/{id}/calendar.ics as it was asked. Whatever is wrong with the token, it is a wrong token.
+
+    Other parameters are ignored, here alone: calendar programs and newsletters add some to every address.
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     token: Annotated[
         str,

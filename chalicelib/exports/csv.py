@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.visits import Visit
+from chalicelib.domain.listing import Entry
 
 HEADER: Final = (
     "id",
@@ -35,6 +35,8 @@ HEADER: Final = (
     "version",
     "createdAt",
     "updatedAt",
+    "propertyName",
+    "propertyAddress",
 )
 
 ROWS_IN_CHUNK: Final = 200
@@ -44,13 +46,13 @@ _PLAIN_NUMBER: Final = re.compile(r"\+[0-9][0-9 ]*")
 """A telephone number in the international form: no spreadsheet can do worse than to show it as a number."""
 
 
-def write_csv(visits: Iterable[Visit]) -> Iterator[bytes]:
+def write_csv(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The file, some rows at a time."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for number, visit in enumerate(visits, 1):
-        writer.writerow(_row(visit))
+    for number, entry in enumerate(entries, 1):
+        writer.writerow(_row(entry))
         if number % ROWS_IN_CHUNK == 0:
             yield _taken(buffer)
     yield _taken(buffer)
@@ -63,7 +65,8 @@ def _taken(buffer: io.StringIO) -> bytes:
     return text.encode()
 
 
-def _row(visit: Visit) -> tuple[str, ...]:
+def _row(entry: Entry) -> tuple[str, ...]:
+    visit, details = entry.visit, entry.details
     visitor, cancellation = visit.visitor, visit.cancellation
     return (
         visit.id,
@@ -84,6 +87,8 @@ def _row(visit: Visit) -> tuple[str, ...]:
         str(visit.version),
         _utc(visit.created_at),
         _utc(visit.updated_at),
+        _inert(details.name) if details else "",
+        _inert(details.address) if details else "",
     )
 
 

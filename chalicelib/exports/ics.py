@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from chalicelib.domain.feeds import Feed
+from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Status, Visit
 
 WIDEST_LINE: Final = 75
@@ -29,6 +30,11 @@ STATUS: Final[Mapping[Status, str]] = MappingProxyType(
         Status.NO_SHOW: "CONFIRMED",
     }
 )
+
+PREFIX: Final[Mapping[Status, str]] = MappingProxyType(
+    {Status.CANCELLED: "Cancelled: ", Status.DECLINED: "Declined: ", Status.NO_SHOW: "No-show: "}
+)
+"""In front of the summary: many calendar programs show nothing of STATUS."""
 
 AFTERWARDS: Final = frozenset({Status.DECLINED, Status.COMPLETED, Status.NO_SHOW})
 """What STATUS does not tell from others."""
@@ -51,9 +57,9 @@ _LINE_END: Final = re.compile("\r\n|[\r\n\u2028\u2029]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def write_ics(visits: Iterable[Visit]) -> Iterator[bytes]:
+def write_ics(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The visits with all that is known of them, one event at a time."""
-    return _calendar((), (_event(visit, _summary(visit), _description(visit)) for visit in visits))
+    return _calendar((), (_event(entry.visit, _summary(entry), _description(entry)) for entry in entries))
 
 
 def write_feed(feed: Feed) -> Iterator[bytes]:
@@ -94,21 +100,28 @@ def _event(visit: Visit, summary: str, description: str | None) -> Iterator[str]
         yield "TRANSP:TRANSPARENT"  # the time is free again
     if visit.status in AFTERWARDS:
         yield f"X-VISITS-STATUS:{visit.status}"
-    yield f"SUMMARY:{_text(summary)}"
+    yield f"SUMMARY:{_text(PREFIX.get(visit.status, '') + summary)}"
     yield f"LOCATION:{_text(visit.place)}"
     if description:
         yield f"DESCRIPTION:{_text(description)}"
     yield "END:VEVENT"
 
 
-def _summary(visit: Visit) -> str:
-    return f"Visit: {visit.visitor.name}" if visit.visitor else "Visit"
+def _summary(entry: Entry) -> str:
+    """Who comes, and to which property: what a calendar program shows of an event at a glance."""
+    visitor = entry.visit.visitor
+    shown = (visitor.shown_as if visitor else None, entry.details.name if entry.details else None)
+    facts = ", ".join(fact for fact in shown if fact is not None)
+    return f"Visit: {facts}" if facts else "Visit"
 
 
-def _description(visit: Visit) -> str:
+def _description(entry: Entry) -> str:
     """What an agent wants to see beside the time. In words: ATTENDEE would make calendar programs send invitations."""
+    visit, details = entry.visit, entry.details
     visitor, cancellation = visit.visitor, visit.cancellation
     facts = (
+        ("Property", details.name if details else visit.property_id),
+        ("Address", details.address if details else None),
         ("E-mail", visitor.email if visitor else None),
         ("Phone", visitor.phone if visitor else None),
         ("Agent", visit.agent_id),

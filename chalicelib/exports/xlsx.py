@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.listing import Entry
+from chalicelib.domain.visits import Status
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -30,6 +31,8 @@ COLUMNS: Final = (
     ("Start (UTC)", 17),
     ("Minutes", 9),
     ("Status", 12),
+    ("Property name", 30),
+    ("Property address", 36),
     ("Place", 36),
     ("Visitor", 24),
     ("E-mail", 28),
@@ -52,7 +55,7 @@ TEXT_FORMAT: Final = "@"
 _LINE_END: Final = re.compile("\r\n?")
 
 
-def write_xlsx(visits: Iterable[Visit]) -> Iterator[bytes]:
+def write_xlsx(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The workbook, in one piece: a zip archive has its table of contents at the end."""
     # Only here: what other requests need starts without it.
     from xlsxwriter.workbook import Workbook
@@ -60,22 +63,22 @@ def write_xlsx(visits: Iterable[Visit]) -> Iterator[bytes]:
     file = io.BytesIO()
     # In memory, because visitors' data has no business in a file of the function's disk.
     with Workbook(file, {"in_memory": True}) as workbook:
-        counts = _visits(workbook, visits)
+        counts = _visits(workbook, entries)
         _counts(workbook, counts)
     yield file.getvalue()
 
 
-def _visits(workbook: Workbook, visits: Iterable[Visit]) -> Counter[tuple[str, Status]]:
+def _visits(workbook: Workbook, entries: Iterable[Entry]) -> Counter[tuple[str, Status]]:
     sheet = workbook.add_worksheet("Visits")
     text = workbook.add_format({"num_format": TEXT_FORMAT})
     date = workbook.add_format({"num_format": DATE_FORMAT})
     _header(workbook, sheet, COLUMNS)
     counts: Counter[tuple[str, Status]] = Counter()
     row = 0
-    for row, visit in enumerate(visits, 1):
-        for column, cell in enumerate(_row(visit)):
+    for row, entry in enumerate(entries, 1):
+        for column, cell in enumerate(_row(entry)):
             _write(sheet, row, column, cell, text, date)
-        counts[visit.property_id, visit.status] += 1
+        counts[entry.visit.property_id, entry.visit.status] += 1
     sheet.autofilter(0, 0, row, len(COLUMNS) - 1)
     if row:
         sheet.data_validation(
@@ -123,7 +126,8 @@ def _write(sheet: Worksheet, row: int, column: int, cell: Cell, text: Format, da
             sheet.write_number(row, column, cell)
 
 
-def _row(visit: Visit) -> tuple[Cell, ...]:
+def _row(entry: Entry) -> tuple[Cell, ...]:
+    visit, details = entry.visit, entry.details
     zone = ZoneInfo(visit.time_zone)
     visitor, cancellation = visit.visitor, visit.cancellation
     return (
@@ -133,6 +137,8 @@ def _row(visit: Visit) -> tuple[Cell, ...]:
         visit.date.astimezone(UTC),
         visit.duration_minutes,
         str(visit.status),
+        details.name if details else None,
+        details.address if details else None,
         visit.place,
         visitor.name if visitor else None,
         visitor.email if visitor else None,

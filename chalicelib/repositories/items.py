@@ -96,7 +96,7 @@ def property_shards() -> tuple[str, ...]:
 
 def property_item(property: Property) -> Item:
     details = property.details
-    return {
+    item: Item = {
         **property_key(property.id),
         "g2pk": f"PS#{_shard(property.id)}",
         "g2sk": property.id,
@@ -112,6 +112,7 @@ def property_item(property: Property) -> Item:
         "createdAt": stored(property.created_at),
         "updatedAt": stored(property.updated_at),
     }
+    return _present(item)
 
 
 def property_of(item: Item) -> Property:
@@ -120,8 +121,8 @@ def property_of(item: Item) -> Property:
         details=PropertyDetails(
             name=item["name"],
             address=item["address"],
-            price=Decimal(item["price"]),
-            currency=item["currency"],
+            price=Decimal(item["price"]) if "price" in item else None,
+            currency=item.get("currency"),
             time_zone=item["timeZone"],
             capacity=int(item["capacity"]),
             visits_allowed=item["visitsAllowed"],
@@ -227,6 +228,7 @@ def visit_item(visit: Visit) -> Item:
         "durationMinutes": visit.duration_minutes,
         "timeZone": visit.time_zone,
         "place": visit.place,
+        "atAddress": visit.at_address or None,
         "status": str(visit.status),
         "agentId": visit.agent_id,
         "notes": visit.notes,
@@ -243,7 +245,7 @@ def visit_item(visit: Visit) -> Item:
         item["origin"] = {
             "intakeId": visit.origin.intake_id,
             "row": visit.origin.row,
-            **_signature_attributes(visit.origin.content),
+            **(_signature_attributes(visit.origin.content) if visit.origin.content else {}),
         }
     if visit.cancellation is not None:
         item["cancellation"] = _present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
@@ -261,14 +263,19 @@ def visit_of(item: Item) -> Visit:
         place=item["place"],
         status=Status(item["status"]),
         agent_id=item.get("agentId"),
-        visitor=Visitor(visitor["name"], visitor.get("email"), visitor.get("phone")) if visitor else None,
+        visitor=Visitor(visitor.get("name"), visitor.get("email"), visitor.get("phone")) if visitor else None,
         notes=item.get("notes"),
         cancellation=Cancellation(cancellation.get("reason"), _loaded(cancellation["at"])) if cancellation else None,
         version=int(item["version"]),
         created_at=_loaded(item["createdAt"]),
         updated_at=_loaded(item["updatedAt"]),
-        origin=Origin(origin["intakeId"], int(origin["row"]), _signature(origin)) if origin else None,
+        origin=_origin(origin) if origin else None,
+        at_address=item.get("atAddress", False),
     )
+
+
+def _origin(item: Item) -> Origin:
+    return Origin(item["intakeId"], int(item["row"]), _signature(item) if "fingerprint" in item else None)
 
 
 # Slots

@@ -16,11 +16,18 @@ from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Vis
 from chalicelib.services.once import Once, Outcome
 from chalicelib.services.ports import Clock, NewId, Visits
 
+Check = Callable[[Visit], None]
+"""Raises what is to be refused once the present state of the visit is known."""
+
 Expected = frozenset[int] | None
 """The versions that the caller is willing to change; None for any."""
 
 ATTEMPTS = 16
 """How often a change without an expected version is tried while others change the visit: for about three seconds."""
+
+
+def nothing_to_check(_: Visit) -> None:
+    """Whatever the visit is like."""
 
 
 class FindsProperties(Protocol):
@@ -100,10 +107,11 @@ class Booking:
         self._visits.add(visit, property.details.capacity, once)
         return visit
 
-    def change(self, visit_id: str, change: ChangeVisit, expected: Expected) -> Visit:
+    def change(self, visit_id: str, change: ChangeVisit, expected: Expected, check: Check = nothing_to_check) -> Visit:
         """Applies a merge patch; a new date reschedules and keeps the id."""
 
         def revise(visit: Visit) -> Visit:
+            check(visit)
             property = self._properties.get(visit.property_id)
             revised = property.revise(visit, change, self._clock())
             if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
@@ -135,6 +143,21 @@ class Booking:
             return after
 
         return self._update(visit_id, expected, erase)
+
+    def follow(self, visit_id: str, formerly: str) -> Visit:
+        """Brings the visit to the address and zone of its property, which had that address `formerly`.
+
+        The property is read after the visit, so that of two corrections at once the later one stays.
+        """
+
+        def follow(visit: Visit) -> Visit:
+            details = self._properties.get(visit.property_id).details
+            after = visit.follows(details.address, details.time_zone, formerly, self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, None, follow)
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
         """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""

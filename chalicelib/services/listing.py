@@ -13,6 +13,8 @@ from chalicelib.domain.visits import HOLDING, Visit
 from chalicelib.services.ports import Clock, Properties, Visits
 
 UPCOMING = 20
+UPCOMING_PAGES = 5
+"""How many pages are looked through for them: each reads a thousand visits at most, cancelled ones among them."""
 BUSY_AHEAD = timedelta(days=7)
 BUSY_WIDEST = timedelta(days=31)
 
@@ -52,10 +54,18 @@ class Listing:
         return VisitFilter(Window(now - HORIZON, now + HORIZON), property_id=property_id)
 
     def upcoming(self, property_id: str) -> list[Visit]:
-        """The property's next visits that still hold their slots, at most 20."""
+        """The property's next visits that still hold their slots, at most 20, among its next 5,000."""
         now = self._clock()
         filter = VisitFilter(Window(now, now + HORIZON), property_id=property_id, statuses=HOLDING)
-        return self._visits.list(filter, None, UPCOMING).items
+        found: list[Visit] = []
+        after: str | None = None
+        for _ in range(UPCOMING_PAGES):
+            page = self._visits.list(filter, after, UPCOMING - len(found))
+            found += page.items
+            after = page.next
+            if after is None or len(found) == UPCOMING:
+                break
+        return found
 
     def busy(self, property_id: str, start: datetime | None, end: datetime | None) -> BusyTimes:
         """When the property is taken, in whole quarter hours, from now for a week unless told otherwise.

@@ -160,11 +160,16 @@ class Worker:
         return row_visit_id(chunk.producer, row.external_id, chunk.intake_id, row.number)
 
     def _found(self, chunk: Chunk, row: Row, visit: Visit) -> RowOutcome:
-        """A visit under the row's id: this very row's, the same wish from another, or another wish altogether."""
+        """A visit under the row's id: this very row's, the same wish from another, or another wish altogether.
+
+        Of a visit whose visitor was erased nobody can tell the last two apart: told as another wish, so that no row
+        counts as booked that is not.
+        """
         origin = visit.origin
         if origin is not None and (origin.intake_id, origin.row) == (chunk.intake_id, row.number):
             return RowOutcome(row.number, row.external_id, "created", visit.id)
-        if origin is not None and self._signer.verifies(PURPOSE, row.content, origin.content):
+        known = origin.content if origin is not None else None
+        if known is not None and self._signer.verifies(PURPOSE, row.content, known):
             return RowOutcome(row.number, row.external_id, "duplicate", visit.id)
         return self._rejected(row, ExternalIdReused())
 

@@ -168,6 +168,26 @@ def test_an_export_has_the_filters_of_the_list(api: Api, house: str, format: str
     assert ids_in(format, export(api, format, **query).content) == kept[::-1] == listed(api, **query)
 
 
+def test_an_agents_files_say_which_property(api: Api) -> None:
+    nora = agent_id()
+    for name, hour in (("Villa", 10), ("Loft", 12)):
+        house = api.property(property_id(), name=name, address=f"{name} Street 1")
+        api.visit(house, f"2027-03-12T{hour}:00:00Z", agentId=nora, place="By the bus stop")
+    rows = list(csv.DictReader(io.StringIO(export(api, "csv", agentId=nora).text, newline="")))
+    assert [(row["propertyName"], row["propertyAddress"]) for row in rows] == [
+        ("Villa", "Villa Street 1"),
+        ("Loft", "Loft Street 1"),
+    ]
+    header, *cells = openpyxl.load_workbook(io.BytesIO(export(api, "xlsx", agentId=nora).content))["Visits"].values
+    assert [row[header.index("Property name")] for row in cells] == ["Villa", "Loft"]
+    events = icalendar.Calendar.from_ical(export(api, "ics", agentId=nora).content).walk("VEVENT")
+    assert [(str(e["SUMMARY"]), str(e["LOCATION"])) for e in events] == [
+        ("Visit: Villa", "By the bus stop"),
+        ("Visit: Loft", "By the bus stop"),
+    ]
+    assert all("Street 1" in str(event["DESCRIPTION"]) for event in events)
+
+
 def test_files_come_with_their_type_and_a_name(api: Api) -> None:
     types = {
         "csv": "text/csv; charset=utf-8; header=present",
@@ -302,7 +322,7 @@ def test_a_caldav_server_takes_the_calendar_and_finds_its_events(table: FreshTab
             assert event["DTSTART"].dt == visit.date
             assert str(event["LOCATION"]) == visit.place
             assert visit.visitor
-            assert str(event["SUMMARY"]) == f"Visit: {visit.visitor.name}"
+            assert str(event["SUMMARY"]).endswith(f"Visit: {visit.visitor.name}")
             assert (str(event["STATUS"]) == "CANCELLED") is (visit.status in (Status.CANCELLED, Status.DECLINED))
         noon = begin + timedelta(days=2, hours=12)
         touched = {visit.id for visit in visits if visit.date < noon and visit.date + minutes(30) > begin}
@@ -356,6 +376,24 @@ def test_a_feed_reaches_a_month_back_and_a_year_ahead(table: FreshTable, api: Ap
     load(table, list(visits.values()))
     answer = api.http.get(shared(api, house))
     assert ids_in("ics", answer.content) == [visits[day].id for day in (-30, 0, 365)]
+
+
+def test_what_others_add_to_a_feeds_address_is_ignored(api: Api, house: str, anybody: httpx.Client) -> None:
+    address = shared(api, house)
+    plain = anybody.get(address)
+    tracked = anybody.get(f"{address}&utm_source=newsletter&utm_source=again&_=1732650000")
+    assert (tracked.status_code, tracked.content) == (200, plain.content)
+    problem(anybody.get(f"/properties/{house}/calendar.ics?utm_source=newsletter"), 404, "feed-not-found")
+    assert pointers(api.get("/visits", utm_source="newsletter")) == ["?utm_source"]
+
+
+def test_a_cancelled_event_says_so_in_its_summary(api: Api, house: str, anybody: httpx.Client) -> None:
+    api.visit(house, "2027-03-12T10:00:00Z")
+    off = api.visit(house, "2027-03-12T12:00:00Z")
+    api.put(f"/visits/{off['id']}/status", {"status": "cancelled"})
+    text = anybody.get(shared(api, house)).text
+    assert "SUMMARY:Visit: House\r\n" in text
+    assert "SUMMARY:Cancelled: Visit: House\r\n" in text
 
 
 def test_a_withdrawn_token_stops_at_once(api: Api, house: str, anybody: httpx.Client) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import NOW, Clock, property_body, property_id, visit_body
+from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.visits import Visit
+from tests.builders import NOW, Clock, agent_id, property_body, property_id, visit_body
 from tests.integration.api import Api, serve
 from tests.integration.problems import pointers, problem
 
@@ -152,10 +155,103 @@ def test_what_a_property_may_not_say_is_pointed_to(api: Api, changes: dict[str, 
 
 def test_everything_that_is_wrong_is_said_at_once(api: Api) -> None:
     wrong = api.post("/properties", {"name": "x", "price": -1, "colour": "red"})
-    assert set(pointers(wrong)) == {"#/address", "#/currency", "#/timeZone", "#/price", "#/colour"}
+    assert set(pointers(wrong)) == {"#/address", "#/timeZone", "#/price", "#/colour"}
     details = {error["pointer"]: error["detail"] for error in wrong.json()["errors"]}
     assert "'colour'" in details["#/colour"]
     assert "required" in details["#/address"]
+
+
+def test_a_price_can_be_on_request(api: Api) -> None:
+    body = property_body(price=None)
+    del body["currency"]
+    made = api.post("/properties", body)
+    assert made.status_code == 201
+    assert not made.json().keys() & {"price", "currency"}
+    address = made.headers["Location"]
+    shown = api.get(address).json()
+    assert (shown["visits"], shown.keys() & {"price", "currency"}) == ([], set())
+    priced = api.http.put(address, json=property_body(price=1), headers={"If-Match": "*"}).json()
+    assert (priced["price"], priced["currency"]) == (1, "EUR")
+    assert api.http.put(address, json=body, headers={"If-Match": "*"}).json().keys() & {"price", "currency"} == set()
+
+
+@pytest.mark.parametrize(("absent", "pointer"), [("price", "#/price"), ("currency", "#/currency")])
+def test_price_and_currency_go_together(api: Api, absent: str, pointer: str) -> None:
+    assert pointers(api.post("/properties", property_body(**{absent: None}))) == [pointer]
+
+
+def test_a_property_that_was_read_can_be_sent_back_whole(api: Api, house: str) -> None:
+    api.visit(house, "2027-03-12T10:00:00Z")
+    address = f"/properties/{house}"
+    read = api.get(address)
+    assert read.json().keys() >= {"id", "version", "createdAt", "updatedAt", "visits", "links"}
+    same = api.http.put(address, json=read.json(), headers={"If-Match": read.headers["ETag"]})
+    assert (same.status_code, same.json()["version"]) == (200, 1)
+    edited = read.json() | {"name": "Villa", "createdAt": "2027-03-10T13:00:00+01:00"}
+    replaced = api.http.put(address, json=edited, headers={"If-Match": read.headers["ETag"]})
+    assert (replaced.status_code, replaced.json()["name"], replaced.json()["version"]) == (200, "Villa", 2)
+    stale = api.http.put(address, json=edited, headers={"If-Match": "*"})
+    assert pointers(stale) == ["#/version"]
+    assert "send it back as it is" in stale.json()["errors"][0]["detail"]
+
+
+def test_a_corrected_address_reaches_upcoming_visits(api: Api, house: str) -> None:
+    usual = api.visit(house, "2027-03-12T10:00:00Z", agentId=agent_id())
+    own = api.visit(house, "2027-03-12T12:00:00Z", place="Bus stop")
+    past = api.visit(house, "2027-03-09T10:00:00Z")
+    corrected = property_body(address="Lane 10", timeZone="Europe/Lisbon")
+    replaced = api.http.put(f"/properties/{house}", json=corrected, headers={"If-Match": "*"})
+    assert (replaced.status_code, replaced.json()["address"]) == (200, "Lane 10")
+    assert "visitsBehind" not in replaced.json()
+    shown = [api.get(f"/visits/{visit['id']}").json() for visit in (usual, own, past)]
+    assert [visit["place"] for visit in shown] == ["Lane 10", "Bus stop", "Lane 1"]
+    assert [visit["timeZone"] for visit in shown] == ["Europe/Lisbon", "Europe/Lisbon", "Europe/Berlin"]
+    assert [visit["date"] for visit in shown] == [visit["date"] for visit in (usual, own, past)]
+    assert api.get("/visits", propertyId=house, from_="2027-03-12T00:00:00Z").json()["items"] == shown[:2]
+    # The time is still taken, by the visit in its new version.
+    problem(api.post("/visits", visit_body(house)), 409, "slot-taken")
+
+
+def test_a_correction_that_runs_out_of_time_says_so_and_goes_on(api: Api, house: str) -> None:
+    visits = [api.visit(house, f"2027-03-12T{hour}:00:00Z")["id"] for hour in range(10, 14)]
+    store = api.services.portfolio._following._booking
+    written = itertools.count(1)
+    follow = store.follow
+
+    def slow(visit_id: str, formerly: str) -> Visit:
+        if next(written) > 2:
+            raise StoreBusy
+        return follow(visit_id, formerly)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "follow", slow)
+        partly = api.http.put(f"/properties/{house}", json=property_body(address="Lane 10"), headers={"If-Match": "*"})
+    assert (partly.status_code, partly.json()["visitsBehind"]) == (200, True)
+    assert [api.get(f"/visits/{id}").json()["place"] for id in visits] == ["Lane 10"] * 2 + ["Lane 1"] * 2
+    again = {"If-Match": partly.headers["ETag"]}
+    rest = api.http.put(f"/properties/{house}", json=partly.json(), headers=again)
+    assert (rest.status_code, rest.headers["ETag"]) == (200, partly.headers["ETag"])
+    assert "visitsBehind" not in rest.json()
+    assert [api.get(f"/visits/{id}").json()["place"] for id in visits] == ["Lane 10"] * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"id": "other"}, "#/id"),
+        ({"id": None}, "#/id"),
+        ({"version": 7}, "#/version"),
+        ({"createdAt": "2027-03-10T12:00:01Z"}, "#/createdAt"),
+        ({"updatedAt": "yesterday"}, "#/updatedAt"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{"If-Match": "*"}, NEW])
+def test_read_only_fields_do_not_change(
+    api: Api, changes: dict[str, object], pointer: str, headers: dict[str, str]
+) -> None:
+    house = property_id() if headers is NEW else api.property(property_id())
+    answer = api.http.put(f"/properties/{house}", json=property_body(**changes), headers=headers)
+    assert pointers(answer) == [pointer]
 
 
 @pytest.mark.parametrize("price", [0, 450000, 1.5, 0.125, 999999999999, 1234567.89])

@@ -36,9 +36,12 @@ if TYPE_CHECKING:
 NOW = datetime(2027, 3, 10, 23, 0, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 CAPACITIES = (1, 2)
+HOLDING = ("requested", "confirmed")
 LIFECYCLE = {
     "requested": {"confirmed", "declined", "cancelled"},
     "confirmed": {"completed", "no_show", "cancelled"},
+    "completed": {"no_show"},
+    "no_show": {"completed"},
 }
 
 Taken = dict[str, set[datetime]]
@@ -75,7 +78,7 @@ class Model:
     visits: dict[str, Interval] = field(default_factory=dict)
 
     def holding(self, but: str | None = None) -> list[Interval]:
-        return [visit for id, visit in self.visits.items() if visit.status in LIFECYCLE and id != but]
+        return [visit for id, visit in self.visits.items() if visit.status in HOLDING and id != but]
 
     def held(self, place: int, quarter: datetime, but: str | None = None) -> int:
         return sum(visit.place == place and quarter in visit.quarters for visit in self.holding(but))
@@ -187,7 +190,7 @@ class History(RuleBasedStateMachine):
             minutes=change.get("durationMinutes", before.minutes) or 30,
             agent=change.get("agentId", before.agent),
         )
-        if after != before and before.status not in LIFECYCLE:
+        if after != before and before.status not in HOLDING:
             assert_problem(answer, 409, "slots-released")
         elif after != before and any((taken := self.model.taken(after, but=id)).values()):
             assert_slot_taken(answer, taken)

@@ -210,6 +210,36 @@ def test_a_property_is_one_read_and_one_query_for_its_next_visits(bench: Bench, 
     assert meter.read_units == 1 + 0.5
 
 
+def test_a_corrected_address_costs_two_reads_and_a_put_for_each_visit_that_follows(bench: Bench) -> None:
+    house = bench.api.property(new_id(), capacity=5)
+    visits = [bench.api.visit(house, instant_text(NOW + timedelta(hours=1 + n))) for n in range(3)]
+    bench.api.visit(house, instant_text(NOW + timedelta(hours=9)), place="Bus stop")
+    body = {"name": "House", "address": "Lane 10", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
+    _, renamed, _ = bench.cost("PUT", f"/properties/{house}", body | {"address": "Lane 1", "capacity": 6}, If_Match="*")
+    assert renamed.operations() == ["GetItem", "PutItem"]
+    _, meter, written = bench.cost("PUT", f"/properties/{house}", body, If_Match="*")
+    each = ["GetItem", "GetItem", "PutItem"]
+    assert meter.operations() == ["GetItem", "PutItem", "Query", *each * len(visits), "Query"]
+    assert written == 2 + (1 + 2) * len(visits)
+    _, again, nothing = bench.cost("PUT", f"/properties/{house}", body, If_Match="*")
+    assert (again.operations(), nothing) == (["GetItem", "Query"], 0)
+
+
+def test_next_visits_behind_a_thousand_cancelled_ones_cost_a_bounded_number_of_reads(bench: Bench) -> None:
+    client, name = bench.table.client, bench.table.name
+    house = bench.api.property(new_id())
+    gone = [visit_at(house, NOW + timedelta(minutes=1 + n), status=Status.CANCELLED) for n in range(1200)]
+    ahead = visit_at(house, NOW + timedelta(days=2))
+    load(client, name, [*gone, ahead])
+    with metered(bench.api.dynamodb) as meter:
+        shown = bench.api.get(f"/properties/{house}").json()["visits"]
+    assert [visit["id"] for visit in shown] == [ahead.id]
+    # 5,000 visits at most, fifty a query, and the next page begins with the one that the last ended with.
+    assert sum(call.answered["ScannedCount"] for call in meter.calls if call.operation == "Query") <= 1200 + 1 + 5
+    assert meter.operations()[0] == "GetItem"
+    assert len(meter.calls) <= 1 + 1200 // 50 + 2
+
+
 @pytest.mark.parametrize(("hours", "days"), [(12, 1), (24, 2), (24 * 31, 32)])
 def test_busy_times_are_one_read_and_one_strongly_consistent_query_for_every_day(
     bench: Bench, property_id: str, hours: int, days: int

@@ -532,6 +532,33 @@ def test_another_wish_under_an_external_id_that_is_taken_is_rejected(api: Api, b
     assert "notes" not in visit
 
 
+def test_a_row_whose_visitor_was_erased_never_books_again(api: Api, box: Mailbox, table: FreshTable) -> None:
+    house = api.property(f"erased-{new_id()}", capacity=5)
+    wish = row(house, 0, externalId=f"{house}-0", visitor={"name": "Zara Geheim"}, notes="Zara bites")
+    message = partner_message(wish)
+    box.send(message)
+    box.work()
+    (visit,) = visits_at(api, house)
+    assert "fingerprint" in origin_of(table, visit["id"])
+    assert api.http.delete(f"/visits/{visit['id']}/visitor").status_code == 204
+    origin = origin_of(table, visit["id"])
+    assert origin.keys() == {"intakeId", "row"}, "which row it was, and nothing made of what it said"
+    # The same content, other content: nobody can tell any more, so neither counts as booked.
+    again = [box.send(partner_message(wish))[0], box.send(partner_message({**wish, "notes": "other"}))[0]]
+    box.work()
+    for message_id in again:
+        (told,) = results(api, f"/intakes/{intake_id('source', 'partner', message_id)}")
+        assert problem_of(told) == "external-id-reused"
+        assert "erased" in told["problem"]["detail"]
+    assert [found["id"] for found in visits_at(api, house)] == [visit["id"]]
+
+
+def origin_of(table: FreshTable, visit_id: str) -> dict[str, Any]:
+    item = table.client.get_item(TableName=table.name, Key=serialized(items.visit_key(visit_id)))["Item"]
+    origin: dict[str, Any] = deserialized(item)["origin"]
+    return origin
+
+
 def test_equal_external_ids_of_different_producers_are_different_rows(api: Api, box: Mailbox, house: str) -> None:
     ids = box.send(
         partner_message(row(house, 0, externalId="1"), source="north"),

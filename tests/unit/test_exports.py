@@ -23,15 +23,17 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.errors import ExportTooLarge
 from chalicelib.domain.feeds import Feed, new_token, opens, token_hash
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Entry, Page, VisitFilter, Window
+from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.edge.exports import accepts, text_body
 from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
-from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, Exporting
+from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, Exporting
 from devstack.emulator import ROOT
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
+from tests.fakes import FakeProperties, FakeVisits, Memory
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
 HOSTILE = [
@@ -60,6 +62,22 @@ HOSTILE = [
 
 def joined(pieces: Iterable[bytes]) -> bytes:
     return b"".join(pieces)
+
+
+def in_csv(visits: Iterable[Visit], property: Property | None = None) -> bytes:
+    return joined(write_csv(entries(visits, property)))
+
+
+def in_xlsx(visits: Iterable[Visit], property: Property | None = None) -> bytes:
+    return joined(write_xlsx(entries(visits, property)))
+
+
+def in_ics(visits: Iterable[Visit], property: Property | None = None) -> bytes:
+    return joined(write_ics(entries(visits, property)))
+
+
+def entries(visits: Iterable[Visit], property: Property | None) -> Iterator[Entry]:
+    return (Entry(visit, property.details if property else None) for visit in visits)
 
 
 def full(text: str = "text", **changes: Any) -> Visit:
@@ -92,7 +110,7 @@ def unguarded(cell: str) -> str:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_csv_gives_back_every_text_and_starts_no_formula(text: str) -> None:
-    content = joined(write_csv([full(text)]))
+    content = in_csv([full(text)])
     (row,) = rows_of(content)
     for name in ("place", "agentId", "visitorName", "visitorEmail", "visitorPhone", "notes", "cancellationReason"):
         assert not row[name].startswith(tuple("=+-@\t\r\n＝＋－＠"))
@@ -100,15 +118,24 @@ def test_csv_gives_back_every_text_and_starts_no_formula(text: str) -> None:
 
 
 def test_csv_leaves_international_telephone_numbers_alone() -> None:
-    (row,) = rows_of(joined(write_csv([a_visit(visitor=Visitor("Ada", None, "+49 30 901820"))])))
+    (row,) = rows_of(in_csv([a_visit(visitor=Visitor("Ada", None, "+49 30 901820"))]))
     assert row["visitorPhone"] == "+49 30 901820"
-    (row,) = rows_of(joined(write_csv([a_visit(visitor=Visitor("Ada", None, "+1-2-3"))])))
+    (row,) = rows_of(in_csv([a_visit(visitor=Visitor("Ada", None, "+1-2-3"))]))
     assert row["visitorPhone"] == "'+1-2-3"
 
 
+def test_csv_says_which_property_behind_the_columns_that_it_always_had() -> None:
+    villa = a_property(name="=Villa", address="Seestraße 1, Potsdam")
+    (row,) = rows_of(in_csv([a_visit(place="Garden")], villa))
+    assert (row["place"], row["propertyName"], row["propertyAddress"]) == ("Garden", "'=Villa", "Seestraße 1, Potsdam")
+    (row,) = rows_of(in_csv([a_visit()]))
+    assert (row["propertyName"], row["propertyAddress"]) == ("", "")
+    assert HEADER[-3:] == ("updatedAt", "propertyName", "propertyAddress")
+
+
 def test_csv_ends_lines_as_the_rfc_says_and_has_its_header_without_visits() -> None:
-    assert joined(write_csv([])) == (",".join(HEADER) + "\r\n").encode()
-    lines = joined(write_csv([a_visit()] * 450)).split(b"\r\n")
+    assert in_csv([]) == (",".join(HEADER) + "\r\n").encode()
+    lines = in_csv([a_visit()] * 450).split(b"\r\n")
     assert (len(lines), lines[-1]) == (452, b"")
     assert not any(b"\n" in line or b"\r" in line for line in lines)
 
@@ -116,7 +143,7 @@ def test_csv_ends_lines_as_the_rfc_says_and_has_its_header_without_visits() -> N
 def test_csv_says_the_instant_and_the_local_time_on_both_sides_of_a_change_of_clocks() -> None:
     visits = [a_visit(date=utc(text)) for text in ("2027-03-28T00:30", "2027-03-28T01:30")]
     autumn = [a_visit(date=utc(text)) for text in ("2027-10-31T00:30", "2027-10-31T01:30")]
-    rows = rows_of(joined(write_csv([*visits, *autumn])))
+    rows = rows_of(in_csv([*visits, *autumn]))
     assert [(row["date"], row["localDate"]) for row in rows] == [
         ("2027-03-28T00:30:00Z", "2027-03-28T01:30:00+01:00"),
         ("2027-03-28T01:30:00Z", "2027-03-28T03:30:00+02:00"),
@@ -127,7 +154,7 @@ def test_csv_says_the_instant_and_the_local_time_on_both_sides_of_a_change_of_cl
 
 def test_duckdb_reads_the_csv_with_types(tmp_path: Path) -> None:
     file = tmp_path / "visits.csv"
-    file.write_bytes(joined(write_csv([*(full(text) for text in HOSTILE), a_visit(duration_minutes=45)])))
+    file.write_bytes(in_csv([*(full(text) for text in HOSTILE), a_visit(duration_minutes=45)]))
     with duckdb.connect() as connection:
         read = connection.execute("FROM read_csv(?)", [str(file)])
         names = [column[0] for column in read.description or []]
@@ -152,7 +179,7 @@ def record(sheet: Any, row: int) -> dict[str, Any]:
 
 def test_xlsx_has_typed_cells_in_the_propertys_zone() -> None:
     visit = a_visit(date=utc("2027-03-28T00:45"), visitor=Visitor("Ada", "ada@example.com", "+49 30 901820"))
-    content = joined(write_xlsx([visit]))
+    content = in_xlsx([visit])
     cells = record(workbook_of(content)["Visits"], 2)
     assert cells["Start"].value == datetime(2027, 3, 28, 1, 45)  # noqa: DTZ001 - Excel has no zones
     assert cells["End"].value == datetime(2027, 3, 28, 3, 15)  # noqa: DTZ001
@@ -169,7 +196,7 @@ def test_xlsx_has_typed_cells_in_the_propertys_zone() -> None:
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\ufffe" not in text])
 def test_xlsx_gives_back_every_text_and_has_no_formula_and_no_link(text: str) -> None:
-    content = joined(write_xlsx([full(text)]))
+    content = in_xlsx([full(text)])
     expected = text.replace("\r\n", "\n").replace("\r", "\n")
     book = workbook_of(content)
     assert not [c for sheet in book for row in sheet for c in row if c.data_type == "f" or c.hyperlink]
@@ -182,19 +209,26 @@ def test_xlsx_gives_back_every_text_and_has_no_formula_and_no_link(text: str) ->
         assert by_calamine[name] == expected
 
 
+def test_xlsx_says_which_property() -> None:
+    villa = a_property(name="Villa", address="Seestraße 1, Potsdam")
+    cells = record(workbook_of(in_xlsx([a_visit(place="Garden", property_id="v1")], villa))["Visits"], 2)
+    told = [cells[name].value for name in ("Property name", "Property address", "Place", "Property")]
+    assert told == ["Villa", "Seestraße 1, Potsdam", "Garden", "v1"]
+
+
 def test_xlsx_survives_characters_that_xml_does_not_have() -> None:
-    cells = record(workbook_of(joined(write_xlsx([full("a\ufffe\uffffb")])))["Visits"], 2)
+    cells = record(workbook_of(in_xlsx([full("a\ufffe\uffffb")]))["Visits"], 2)
     assert cells["Place"].value.startswith("a")
     assert cells["Place"].value.endswith("b")
 
 
 def test_xlsx_is_ready_to_work_with() -> None:
-    book = workbook_of(joined(write_xlsx([a_visit(), a_visit()])))
+    book = workbook_of(in_xlsx([a_visit(), a_visit()]))
     sheet = book["Visits"]
     assert [cell.value for cell in sheet[1]] == [name for name, _ in COLUMNS]
     assert all(cell.font.bold for cell in sheet[1])
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:S3"
+    assert sheet.auto_filter.ref == "A1:U3"
     (choice,) = sheet.data_validations.dataValidation
     assert (choice.type, str(choice.sqref)) == ("list", "F2:F3")
     assert choice.formula1 == '"' + ",".join(Status) + '"'
@@ -204,7 +238,7 @@ def test_xlsx_is_ready_to_work_with() -> None:
 def test_xlsx_counts_by_property_and_status() -> None:
     statuses = [Status.CONFIRMED, Status.CONFIRMED, Status.CANCELLED]
     visits = [a_visit(property_id="b", status=status) for status in statuses] + [a_visit(property_id="-a")]
-    counts = [[cell.value for cell in row] for row in workbook_of(joined(write_xlsx(visits)))["Counts"]]
+    counts = [[cell.value for cell in row] for row in workbook_of(in_xlsx(visits))["Counts"]]
     assert counts == [
         ["Property", *map(str, Status), "Total"],
         ["-a", 0, 1, 0, 0, 0, 0, 1],
@@ -214,7 +248,7 @@ def test_xlsx_counts_by_property_and_status() -> None:
 
 
 def test_xlsx_without_visits_opens() -> None:
-    assert workbook_of(joined(write_xlsx([])))["Visits"].max_row == 1
+    assert workbook_of(in_xlsx([]))["Visits"].max_row == 1
 
 
 # ICS
@@ -226,7 +260,7 @@ def events_of(content: bytes) -> list[Any]:
 
 def test_ics_says_when_where_and_what_became_of_it() -> None:
     visit = a_visit(date=utc("2027-03-28T00:45"), duration_minutes=45, version=3, updated_at=NOW + minutes(5))
-    (event,) = events_of(joined(write_ics([visit])))
+    (event,) = events_of(in_ics([visit]))
     assert (str(event["UID"]), event["SEQUENCE"], str(event["STATUS"])) == (visit.id, 2, "CONFIRMED")
     assert event["DTSTART"].dt == visit.date
     assert event["DTEND"].dt == visit.date + timedelta(minutes=45)
@@ -239,7 +273,7 @@ def test_ics_says_when_where_and_what_became_of_it() -> None:
 
 def test_ics_has_a_status_for_every_visit() -> None:
     visits = [a_visit(status=status) for status in Status]
-    events = {str(event["UID"]): event for event in events_of(joined(write_ics(visits)))}
+    events = {str(event["UID"]): event for event in events_of(in_ics(visits))}
     told = {
         str(visit.status): [str(events[visit.id].get(name, "")) for name in ("STATUS", "TRANSP", "X-VISITS-STATUS")]
         for visit in visits
@@ -255,20 +289,60 @@ def test_ics_has_a_status_for_every_visit() -> None:
     assert STATUS.keys() == set(Status)
 
 
+def test_ics_says_which_property_and_keeps_the_place_of_the_visit() -> None:
+    villa = a_property(name="Villa, by the lake", address="Seestraße 1, Potsdam")
+    ann = a_visit(place="By the bus stop", visitor=Visitor("Ann"), agent_id="nora")
+    (event,) = events_of(in_ics([ann], villa))
+    assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Visit: Ann, Villa, by the lake", "By the bus stop")
+    description = str(event["DESCRIPTION"]).splitlines()
+    assert description == ["Property: Villa, by the lake", "Address: Seestraße 1, Potsdam", "Agent: nora"]
+    (nobody,) = events_of(in_ics([a_visit()], villa))
+    assert str(nobody["SUMMARY"]) == "Visit: Villa, by the lake"
+
+
+@pytest.mark.parametrize(
+    ("visitor", "shown"),
+    [
+        (Visitor(None, "ann@example.com"), "Visit: ann@example.com"),
+        (Visitor(None, None, "+49 30 1"), "Visit: +49 30 1"),
+        (None, "Visit"),
+    ],
+)
+def test_ics_shows_what_there_is_of_a_visitor(visitor: Visitor | None, shown: str) -> None:
+    (event,) = events_of(in_ics([a_visit(visitor=visitor)]))
+    assert str(event["SUMMARY"]) == shown
+
+
+def test_a_visit_that_does_not_take_place_says_so_where_status_is_not_shown() -> None:
+    visits = [a_visit(status=status, property_id="house") for status in Status]
+    for content in (
+        in_ics(visits, a_property(name="Villa")),
+        joined(write_feed(Feed(a_property(name="Villa"), visits, complete=True))),
+    ):
+        assert [str(event["SUMMARY"]) for event in events_of(content)] == [
+            "Visit: Villa",
+            "Visit: Villa",
+            "Declined: Visit: Villa",
+            "Cancelled: Visit: Villa",
+            "Visit: Villa",
+            "No-show: Visit: Villa",
+        ]
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_ics_gives_back_every_text(text: str) -> None:
-    (event,) = events_of(joined(write_ics([full(text)])))
+    (event,) = events_of(in_ics([full(text)]))
     expected = "\n".join(part for line in text.split("\r\n") for part in line.replace("\r", "\n").split("\n"))
     expected = expected.replace("\u2028", "\n").replace("\u2029", "\n")
     assert str(event["LOCATION"]) == expected
-    assert str(event["SUMMARY"]) == f"Visit: {expected}"
+    assert str(event["SUMMARY"]) == f"Cancelled: Visit: {expected}"
     assert f"Notes: {expected}" in str(event["DESCRIPTION"])
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=300))
 def test_ics_lines_are_folded_between_characters(text: str) -> None:
-    content = joined(write_ics([a_visit(place=text)]))
+    content = in_ics([a_visit(place=text)])
     assert content.endswith(b"\r\n")
     for line in content[:-2].split(b"\r\n"):
         assert len(line) <= 75
@@ -278,7 +352,7 @@ def test_ics_lines_are_folded_between_characters(text: str) -> None:
 
 
 def test_ics_without_visits_is_still_a_calendar() -> None:
-    calendar = icalendar.Calendar.from_ical(joined(write_ics([])))
+    calendar = icalendar.Calendar.from_ical(in_ics([]))
     assert calendar.subcomponents
     assert not calendar.walk("VEVENT")
 
@@ -294,7 +368,7 @@ def test_a_feed_says_nothing_of_the_visitor() -> None:
     # Both are TEXT (RFC 7986, section 5.1), which the library does not know and leaves escaped.
     assert {b"NAME:House\\, \\\\1", b"X-WR-CALNAME:House\\, \\\\1"} <= set(content.split(b"\r\n"))
     (event,) = calendar.walk("VEVENT")
-    assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Visit: House, \\1", "Lane 1")
+    assert (str(event["SUMMARY"]), str(event["LOCATION"])) == ("Cancelled: Visit: House, \\1", "Lane 1")
     assert str(event["STATUS"]) == "CANCELLED"
 
 
@@ -335,11 +409,12 @@ ALL = VisitFilter(Window(NOW, NOW + timedelta(days=1)))
 
 
 def exporting(store: Endless) -> Exporting:
-    return Exporting(store)  # type: ignore[arg-type] # an export lists, and nothing else
+    # An export lists visits, and nothing else.
+    return Exporting(store, FakeProperties(Memory()))  # type: ignore[arg-type]
 
 
-def lines(visits: Iterable[Visit]) -> Iterator[bytes]:
-    return (visit.id.encode() + b"\n" for visit in visits)
+def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+    return (entry.visit.id.encode() + b"\n" for entry in entries)
 
 
 def test_an_export_has_as_many_rows_as_allowed_and_not_one_more() -> None:
@@ -354,8 +429,8 @@ def test_an_export_has_as_many_rows_as_allowed_and_not_one_more() -> None:
 def test_an_export_stops_writing_when_it_is_too_large() -> None:
     written = itertools.count(1)
 
-    def huge(visits: Iterable[Visit]) -> Iterator[bytes]:
-        return (bytes(next(written) and 1_000_000) for _ in visits)
+    def huge(entries: Iterable[Entry]) -> Iterator[bytes]:
+        return (bytes(next(written) and 1_000_000) for _ in entries)
 
     with pytest.raises(ExportTooLarge) as refused:
         exporting(Endless(MOST_ROWS)).export(ALL, huge)
@@ -369,6 +444,60 @@ def test_an_export_does_not_look_for_ever_for_what_matches_a_filter() -> None:
         exporting(store).export(ALL, lines)
     assert refused.value.limit == "pages"
     assert store.pages == MOST_PAGES
+
+
+class CountingProperties(FakeProperties):
+    """How often a property is read by itself, and how often a page of them."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory)
+        self.gets: list[str] = []
+        self.pages = 0
+
+    def get(self, property_id: str) -> Property:
+        self.gets.append(property_id)
+        return super().get(property_id)
+
+    def list(self, after: str | None, limit: int) -> Page[Property]:
+        self.pages += 1
+        return super().list(after, limit)
+
+
+def names_in_an_export(properties: int, visits: int, unknown: int = 0) -> tuple[list[str], CountingProperties]:
+    """The names that an export tells, of visits spread over properties, and what was read for them."""
+    memory = Memory()
+    for n in range(properties):
+        memory.properties[f"p{n:05}"] = a_property(f"p{n:05}", name=f"name of p{n:05}")
+    for n in range(visits):
+        visit = a_visit(property_id=f"p{n % (properties + unknown):05}", date=NOW + timedelta(seconds=n))
+        memory.visits[visit.id] = visit
+    read = CountingProperties(memory)
+
+    def names(entries: Iterable[Entry]) -> Iterator[bytes]:
+        for entry in entries:
+            known = entry.visit.property_id in memory.properties
+            assert (entry.details is not None) is known
+            yield (entry.details.name if entry.details else "-").encode() + b"\n"
+
+    told = Exporting(FakeVisits(memory), read).export(ALL, names).decode().splitlines()
+    return told, read
+
+
+def test_an_export_reads_each_of_a_few_properties_once() -> None:
+    names, read = names_in_an_export(properties=3, visits=5000, unknown=1)
+    assert names[:5] == ["name of p00000", "name of p00001", "name of p00002", "-", "name of p00000"]
+    assert (read.gets, read.pages) == (["p00000", "p00001", "p00002", "p00003"], 0)
+
+
+def test_an_export_over_many_properties_goes_through_their_list() -> None:
+    names, read = names_in_an_export(properties=ONE_BY_ONE + 1, visits=3000, unknown=1)
+    assert names[ONE_BY_ONE : ONE_BY_ONE + 2] == [f"name of p{ONE_BY_ONE:05}", "-"]
+    assert (read.gets, read.pages) == ([f"p{ONE_BY_ONE + 1:05}"], 1)
+
+
+def test_what_an_export_reads_for_names_is_bounded() -> None:
+    _, read = names_in_an_export(properties=10, visits=6000, unknown=6000)
+    assert (len(read.gets), read.pages) == (ONE_BY_ONE, 1)
 
 
 def test_text_that_lambda_would_blow_up_is_too_large() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from chalicelib.domain.errors import InvalidInput, PropertyNotFound
-from chalicelib.domain.listing import Window
+from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.listing import BusyInterval, Listing
+from chalicelib.services.listing import UPCOMING_PAGES, BusyInterval, Listing
 from tests.builders import NOW, TEN, Clock, a_property, a_visit, minutes
 from tests.fakes import FakeProperties, FakeVisits, Memory
 
@@ -107,3 +108,31 @@ def test_upcoming_visits_are_the_next_twenty_that_hold_their_slots(memory: Memor
 def test_all_visits_of_a_property_are_those_within_the_horizon(memory: Memory, listing: Listing) -> None:
     visits = standing(memory, a_visit(date=NOW - 1830 * DAY + minutes(1)), a_visit(date=NOW + 1830 * DAY - minutes(1)))
     assert listing.visits(listing.all_visits_of("house"), None, 10).items == visits
+
+
+class Paged(FakeVisits):
+    """Pages as the table has them: each reads so many visits, whether they match the filter or not."""
+
+    pages = 0
+
+    def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
+        self.pages += 1
+        read = super().list(replace(filter, statuses=frozenset()), after, 1000)
+        kept = [visit for visit in read.items if visit.status in filter.statuses]
+        return Page(kept[:limit], read.next)
+
+
+def test_upcoming_visits_are_found_behind_a_thousand_cancelled_ones(memory: Memory) -> None:
+    cancelled = [a_visit(date=TEN + timedelta(seconds=n), status=Status.CANCELLED) for n in range(1500)]
+    ours = standing(memory, *cancelled, *(a_visit(date=TEN + DAY + minutes(n)) for n in range(3)))[1500:]
+    paged = Paged(memory)
+    assert Listing(FakeProperties(memory), paged, Clock()).upcoming("house") == ours
+    assert paged.pages == 2
+
+
+def test_upcoming_visits_are_not_looked_for_for_ever(memory: Memory) -> None:
+    cancelled = [a_visit(date=TEN + timedelta(seconds=n), status=Status.CANCELLED) for n in range(6000)]
+    standing(memory, *cancelled, a_visit(date=TEN + DAY))
+    paged = Paged(memory)
+    assert Listing(FakeProperties(memory), paged, Clock()).upcoming("house") == []
+    assert paged.pages == UPCOMING_PAGES

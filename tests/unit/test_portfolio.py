@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.errors import KeyReused, PropertyExists, PropertyNotFound, VersionMismatch
+from chalicelib.services.booking import Booking
+from chalicelib.services.following import Following
 from chalicelib.services.once import Once
 from chalicelib.services.portfolio import Portfolio
 from chalicelib.services.signing import Signer
 from tests.builders import Clock, Ids, a_key, details
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, Memory
+from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 
 
 @pytest.fixture
 def portfolio() -> Portfolio:
     memory, clock = Memory(), Clock()
     once = Once(FakeIdempotencyRecords(memory), Signer(FakeSigningKeys(), clock), clock)
-    return Portfolio(FakeProperties(memory), once, clock, Ids())
+    properties, visits = FakeProperties(memory), FakeVisits(memory)
+    following = Following(visits, Booking(properties, visits, once, clock, Ids()), clock)
+    return Portfolio(properties, following, once, clock, Ids())
 
 
 def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Portfolio) -> None:
@@ -47,13 +51,13 @@ def test_what_must_be_new_is_created_once(portfolio: Portfolio) -> None:
 
 def test_a_property_is_replaced_in_the_version_that_was_named(portfolio: Portfolio) -> None:
     portfolio.create("house", details())
-    after = portfolio.replace("house", details(name="Villa"), frozenset({1}))
+    after = portfolio.replace("house", details(name="Villa"), frozenset({1})).property
     assert (after.details.name, after.version) == ("Villa", 2)
     for stale in (frozenset({1}), frozenset[int]()):
         with pytest.raises(VersionMismatch):
             portfolio.replace("house", details(name="Hut"), stale)
-    assert portfolio.replace("house", details(name="Hut"), None).version == 3
-    assert portfolio.replace("house", details(name="Hut"), frozenset({3})).version == 3, "nothing differs"
+    assert portfolio.replace("house", details(name="Hut"), None).property.version == 3
+    assert portfolio.replace("house", details(name="Hut"), frozenset({3})).property.version == 3, "nothing differs"
 
 
 def test_what_is_not_there_is_neither_found_nor_replaced(portfolio: Portfolio) -> None:

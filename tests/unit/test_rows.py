@@ -12,8 +12,13 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 
+from chalicelib.domain.listing import Entry
+from chalicelib.domain.visits import Visitor
+from chalicelib.edge.instants import instant_text
 from chalicelib.edge.sizes import LARGEST_BODY
+from chalicelib.exports.csv import write_csv
 from devstack.failure import CannotGoOn
+from tests.builders import a_property, a_visit, utc
 from tools.importer import batches, reason
 from tools.rows import COLUMNS, Row, read_rows, write_rejected
 
@@ -67,6 +72,25 @@ def test_all_columns_become_a_visit(tmp_path: Path) -> None:
 def test_empty_cells_and_empty_lines_are_nothing(tmp_path: Path) -> None:
     path = saved(tmp_path, f"propertyId,date,place,visitorName\n\np1,{DATE},,\n , ,,\n")
     assert visits(path) == [{"propertyId": "p1", "date": DATE}]
+
+
+def test_our_own_export_can_be_handed_in_again(tmp_path: Path) -> None:
+    visitor = Visitor("＝Ann", "ann@example.com", "+49 30 1")
+    visit = a_visit(date=utc(DATE), visitor=visitor, notes="-\n'=1+1", agent_id="nora")
+    path = tmp_path / "visits.csv"
+    path.write_bytes(b"".join(write_csv([Entry(visit, a_property(name="Villa").details)])))
+    assert visits(path) == [
+        {
+            "propertyId": visit.property_id,
+            "date": instant_text(visit.date),
+            "durationMinutes": 30,
+            "place": visit.place,
+            "status": "confirmed",
+            "agentId": "nora",
+            "visitor": {"name": "＝Ann", "email": "ann@example.com", "phone": "+49 30 1"},
+            "notes": "-\n'=1+1",
+        }
+    ]
 
 
 @pytest.mark.parametrize(
