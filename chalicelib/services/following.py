@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.visits import HOLDING
@@ -35,7 +35,7 @@ class Following:
             for _ in range(PASSES):
                 if not self._pass(before.details.address, after):
                     break
-        except StoreBusy:
+        except Unavailable:
             return False
         return True
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.visits import LIFECYCLE, Status
 from tests.builders import NOW, Clock, agent_id, property_body, property_id, visit_body
 from tests.integration.api import Api, serve
@@ -563,10 +564,10 @@ def test_a_refusal_is_not_remembered(api: Api, house: str) -> None:
     assert "Idempotency-Replayed" not in made.headers
 
 
-def test_a_key_counts_for_a_day(api: Api, clock: Clock) -> None:
+def test_a_key_counts_for_thirty_days(api: Api, clock: Clock) -> None:
     house, key = api.property(property_id(), capacity=2), property_id()
     first = api.post("/visits", visit_body(house), key)
-    clock.advance(timedelta(hours=23, minutes=59))
+    clock.advance(KEPT - timedelta(minutes=1))
     assert api.post("/visits", visit_body(house), key).headers["Location"] == first.headers["Location"]
     clock.advance(timedelta(minutes=1))
     later = api.post("/visits", visit_body(house), key)
