@@ -22,7 +22,7 @@ from chalice.app import Chalice
 import app as entry
 from chalicelib.container import Services, wire
 from chalicelib.domain.access import InvalidKeyRequest, Scope
-from chalicelib.domain.errors import Refused, StoreBusy
+from chalicelib.domain import errors
 from chalicelib.domain.signatures import RotationUnderWay
 from chalicelib.edge import journal
 from chalicelib.repositories import items
@@ -49,6 +49,7 @@ AGENTS: Final = (None, None, None, "ann", "bob")
 CALLERS: Final = ("feed", "partner")
 GATEWAY_SECONDS: Final = 29.0
 FUNCTION_SECONDS: Final = 30.0
+UNAVAILABLE: Final = getattr(errors, "Unavailable", errors.StoreBusy)
 JSON: Final = {"content-type": "application/json"}
 
 
@@ -415,7 +416,7 @@ class Simulation:
                     began = self.world.now
                     if access.authenticate(self.keys[id][1]) is not None and self.revoked.get(id, began) < began:
                         raise Violated(f"the revoked key {id} admits")
-        except (StoreBusy, InvalidKeyRequest, ConditionsFailed, Refused) as why:
+        except (UNAVAILABLE, InvalidKeyRequest, ConditionsFailed) as why:
             self.world.tell(f"{actor.name} {caller}: {type(why).__name__}")
         else:
             self.world.tell(f"{actor.name} {caller}: done")
@@ -423,8 +424,11 @@ class Simulation:
     def _rotate_signing(self) -> None:
         try:
             DynamoSigningKeys(self._table(), self.world.clock).rotate()
-        except (StoreBusy, RotationUnderWay, ConditionsFailed) as why:
+        except (UNAVAILABLE, RotationUnderWay, ConditionsFailed) as why:
             self.world.tell(f"{self._actor.name}: {type(why).__name__}")
+        else:
+            self.truth.signing_keys_rotated = True
+            self.world.tell(f"{self._actor.name}: done")
 
 
 def _spelled(row: Row, variant: Random | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.domain.signatures import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
 from chalicelib.edge.instants import instant_text, parse_instant
 from chalicelib.repositories import items
@@ -104,6 +105,7 @@ class Truth:
         self.unchecked: dict[str, list[Row]] = {}
         self.sent_keys: dict[tuple[bool, str | None], list[tuple[float, Wish]]] = defaultdict(list)
         self.api_keys: dict[str, tuple[str, frozenset[str]]] = {}
+        self.signing_keys_rotated = False
         self._held: dict[ItemKey, set[str]] = defaultdict(set)
         self._full: dict[ItemKey, float] = {}
         """Until when a slot was last full."""
@@ -236,7 +238,11 @@ class Truth:
     def _fair(self, where: str, row: Row, slug: str) -> None:
         if slug == "external-id-reused":
             others = [r for r in self.rows.values() if r is not row and r.external_id == row.external_id and r.made]
-            if row.external_id is None or not others:
+            # A fingerprint outlives the key that it was made with, if that is rotated out.
+            unknown = self.signing_keys_rotated and any(
+                self.world.now - self.visits[id].made_at > VERIFIES_ON.total_seconds() for id in row.made
+            )
+            if row.external_id is None or not (others or unknown):
                 raise Violated(f"{where} ({slug}), and nothing else came with its externalId")
         elif slug != "slot-taken":
             raise Violated(f"{where} ({slug})")

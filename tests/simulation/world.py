@@ -21,8 +21,8 @@ LONGEST: Final = 3600.0
 """Nobody is at work for longer than this; whoever seems to be is stuck."""
 
 
-class Violated(Exception):
-    """Something that must always hold does not."""
+class Violated(BaseException):
+    """Something that must always hold does not. Nothing that is tested takes it for a fault of its own."""
 
 
 class Gone(BaseException):
