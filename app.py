@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
 
@@ -11,6 +12,7 @@ from chalicelib import cold_start
 from chalicelib.container import access, services
 from chalicelib.domain import errors
 from chalicelib.domain.access import Scope
+from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Status
 from chalicelib.edge import exports, intakes, lists, parsing
@@ -195,7 +197,7 @@ def withdraw_calendar(property_id: str) -> Response:
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
-    For calendar programs: the token is the key. It shows when visits are, never whose.
+    For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
     """
     return feed_answer(current(), services().feeds, property_id)
 
@@ -224,12 +226,10 @@ def book_visit() -> Response:
     request = current()
     body = parsing.parse_body(BookVisitInput, request)
     note(propertyId=body.property_id)
-    key = parsing.idempotency_key(request, body)
     if prefers_async(request):
-        row = submission_of_one(request, body)
-        if services().intake.reserve(row, key):
-            return accepted(request, services().intake.hand_in(row), preference_applied=True)
-    outcome = services().booking.book(body.to_command(), key)
+        with suppress(AlreadyDone):  # booked at once, and told so again below
+            return accepted(request, services().intake.hand_in(submission_of_one(request, body)), "respond-async")
+    outcome = services().booking.book(body.to_command(), parsing.idempotency_key(request, body))
     visit = outcome.result
     return created(request, VisitOutput.of(visit), etag(visit.version), "visits", visit.id, replayed=outcome.replayed)
 
@@ -332,8 +332,9 @@ def erase_visitor(visit_id: str) -> Response:
 def hand_in() -> Response:
     """Hand in up to 1,000 visits at once.
 
-    Only the envelope is judged now; what is wrong with a row becomes its result. The same body again is the same
-    intake. Look again after `Retry-After`.
+    In 4,500,000 bytes at most. Only the envelope is judged now; what is wrong with a row becomes its result. With an
+    `Idempotency-Key` the same rows again are the same intake; without one they are another. Look again after
+    `Retry-After`.
     """
     request = current()
     return accepted(request, services().intake.hand_in(submission(request)))
@@ -364,7 +365,7 @@ def list_results(intake_id: str) -> Response:
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> None:
-    work_off(event, services().worker, services().queue, services().clock)
+    work_off(event, services().worker, services().queue, services().clock, services().signer)
 
 
 # The service itself

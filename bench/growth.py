@@ -16,7 +16,7 @@ from bench.ledger import EmptyTable, empty_table, recorded
 from bench.report import Bars, Question, Row
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.visits import Visit
-from chalicelib.edge.messages import read_message
+from chalicelib.edge.messages import Sending, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
 from tests.builders import Clock, a_visit
@@ -124,6 +124,7 @@ def _every_call(table: EmptyTable, api: Api, house: str) -> list[tuple[str, Cost
     ask("list by status", "GET", f"/visits?propertyId={HOUSE}&status=confirmed&limit=50")
     ask("export a property", "GET", f"/visits/export?propertyId={HOUSE}&format=csv")
     token = ask("share a calendar", "PUT", f"/properties/{house}/calendar-token")["token"]
+    ask("render a calendar", "GET", f"/properties/{house}/calendar.ics?token={token}")
     ask("read a calendar", "GET", f"/properties/{house}/calendar.ics?token={token}")
     ask("withdraw a calendar", "DELETE", f"/properties/{house}/calendar-token")
     rows = [visit | {"date": f"2027-06-{1 + n:02}T10:00:00Z"} for n in range(ROWS_IN_CHUNK)]
@@ -135,7 +136,7 @@ def _every_call(table: EmptyTable, api: Api, house: str) -> list[tuple[str, Cost
             {"version": 1, "source": "bench", "visits": [row | {"externalId": house} for row in rows[:1]]}
         )
         later = message.replace("2027-06-01T10", "2027-06-01T14")
-        api.services.worker.work([read_message(later, house)], NOW + timedelta(minutes=5))
+        api.services.worker.work([read_message(later, Sending(house, "bench", "0"))], NOW + timedelta(minutes=5))
     costs.append(("work off one row", _cost(ledger.operations(), ledger.read_units, ledger.write_units)))
     # Last, because what a filter drops is charged without being told.
     ask("cancel", "PUT", f"/visits/{booked}/status", {"status": "cancelled"})

@@ -25,7 +25,7 @@ from chalicelib.container import CLIENT, WORKER_THREADS, Services, over, utc_now
 from chalicelib.domain.intakes import ROWS_IN_CHUNK, Chunk
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import BookVisit, Status, Visit
-from chalicelib.edge.messages import read_message
+from chalicelib.edge.messages import Sending, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import Table, serialized
@@ -102,7 +102,7 @@ def _row(number: int) -> str:
 
 
 def _read(bodies: Sequence[str]) -> list[Chunk]:
-    return [read_message(body, str(uuid4())) for body in bodies]
+    return [read_message(body, Sending(str(uuid4()), "bench", "0")) for body in bodies]
 
 
 def _services(dynamodb: Any, table: str = "visits-bench") -> Services:

@@ -54,7 +54,7 @@ class Feed:
 
     def hand_in(self) -> None:
         rows = [json.dumps(self._row(n)) for n in range(self.accepted, self.accepted + INTAKE_ROWS)]
-        self.desk.intake.hand_in(Submission("bench", "POST /intakes", None, rows, "".join(rows).encode()))
+        self.desk.intake.hand_in(Submission("bench", rows, key=None))
         self.accepted += INTAKE_ROWS
 
     def hand_in_for(self, seconds: float, rows_per_second: float) -> None:

@@ -6,6 +6,7 @@ must not reach the app, with the same problem documents as the gateway responses
 """
 
 import base64
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from chalice.local import (
 )
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.edge.errors import Unauthenticated
+from chalicelib.edge.errors import BodyTooLarge, Unauthenticated
 from chalicelib.edge.problems import problem_for, problem_response
+from chalicelib.edge.sizes import LARGEST_BODY, MOST_BYTES_OF_PAYLOAD
 
 LONGEST_RUN_SECONDS = 900
 CALLER = "127.0.0.1"
@@ -95,7 +97,7 @@ class AppGateway:
         methods = self._app.routes[match.route]
         if call.method not in methods:
             return self._unrouted(call.method, methods)
-        event = _event(call, match, context)
+        event = event_of(call, match, context)
         try:
             event, _ = self._authorizer.authorize(call.path, event, context)
         except (NotAuthorizedError, ForbiddenError):
@@ -104,7 +106,12 @@ class AppGateway:
         except Exception:
             log.exception("the authorizer failed")
             return _from_lambda(problem_for(StoreBusy()).to_dict())
-        return _from_lambda(self._app(event, context))
+        if _payload_bytes(event) > MOST_BYTES_OF_PAYLOAD:
+            return _from_lambda(problem_for(BodyTooLarge(LARGEST_BODY)).to_dict())
+        answer = self._app(event, context)
+        if _payload_bytes(answer) > MOST_BYTES_OF_PAYLOAD:
+            raise ValueError("The answer is larger than what a Lambda function can return.")
+        return _from_lambda(answer)
 
     def _unrouted(self, method: str, methods: Mapping[str, Any]) -> Answer:
         """A method that the address does not have. A preflight, where the stage allows any, is a route of the app."""
@@ -172,7 +179,7 @@ def _is_variable(segment: str) -> bool:
     return segment.startswith("{") and segment.endswith("}")
 
 
-def _event(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]:
+def event_of(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]:
     """The Lambda event of a proxy integration; the body in base64, as the media types `*/*` make it."""
     return {
         "resource": match.route,
@@ -194,6 +201,11 @@ def _event(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]:
         "body": base64.b64encode(call.body).decode("ascii") if call.body else None,
         "isBase64Encoded": bool(call.body),
     }
+
+
+def _payload_bytes(payload: Mapping[str, Any]) -> int:
+    """How large Lambda finds it: events and answers are JSON."""
+    return len(json.dumps(payload))
 
 
 def _from_lambda(response: Mapping[str, Any]) -> Answer:

@@ -28,11 +28,12 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.local import LocalChalice
 
+from chalicelib.edge.sizes import LARGEST_BODY
 from devstack.emulator import HOST, ROOT
 from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
 
-LARGEST_BODY = 10 * 1024 * 1024
-"""The gateway's limit for a body."""
+MOST_BYTES_READ = 10 * 1024 * 1024
+"""The gateway's own limit for a body. What goes on to the app is less (`gateway`)."""
 LARGEST_HEAD = 10 * 1024
 """The gateway's limit for all headers together."""
 IDLE_SECONDS = 75
@@ -214,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
         length = lengths.pop()
         if lengths or not re.fullmatch(r"[0-9]{1,18}", length, flags=re.ASCII):
             raise _malformed(HTTPStatus.BAD_REQUEST)
-        if int(length) > LARGEST_BODY:
+        if int(length) > MOST_BYTES_READ:
             raise _malformed(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if self.headers.get("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalice.app import Request
 
-from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signatures import Signature
 from chalicelib.domain.visits import BookVisit, Status, Visit
@@ -110,7 +110,7 @@ def a_key(key: str = "key", payload: bytes = b"payload", **changes: Any) -> Idem
     return replace(IdempotencyKey("anonymous", "POST /visits", key, payload), **changes)
 
 
-def a_record(expires_at: datetime = NOW + timedelta(hours=24), **changes: Any) -> IdempotencyRecord:
+def a_record(expires_at: datetime = NOW + KEPT, **changes: Any) -> IdempotencyRecord:
     usual = IdempotencyRecord(f"{next(_numbers):064x}", "resource", Signature("k1", b"fingerprint"), expires_at)
     return replace(usual, **changes)
 

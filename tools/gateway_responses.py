@@ -14,7 +14,7 @@ from typing import Any, Final
 from chalice.app import Response
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.edge.errors import ResourceNotFound, Unauthenticated
+from chalicelib.edge.errors import BodyTooLarge, ResourceNotFound, Unauthenticated
 from chalicelib.edge.problems import (
     internal_error,
     no_answer,
@@ -23,6 +23,7 @@ from chalicelib.edge.problems import (
     problem_response,
     too_many_requests,
 )
+from chalicelib.edge.sizes import LARGEST_BODY
 from devstack.emulator import ROOT
 
 MERGE_TEMPLATE: Final = ROOT / ".chalice" / "resources.json"
@@ -55,9 +56,8 @@ def answers() -> Mapping[str, Response]:
         "API_CONFIGURATION_ERROR": broken,
         "THROTTLED": too_many,
         "QUOTA_EXCEEDED": too_many,
-        "REQUEST_TOO_LARGE": problem_response(
-            413, "body-too-large", "Body too large", "The body may have 10,485,760 bytes at most."
-        ),
+        # Beyond its own 10 MB; and what a function cannot take, which is less.
+        "REQUEST_TOO_LARGE": problem_for(BodyTooLarge(LARGEST_BODY)),
         "UNSUPPORTED_MEDIA_TYPE": problem_response(
             415, "unsupported-media-type", "Unsupported media type", "Send the body as application/json."
         ),

@@ -25,7 +25,8 @@ from tqdm import tqdm
 from chalicelib.container import services
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import Chunk, IntakeNotFound
-from chalicelib.edge.messages import ORIGINAL_ID, UnreadableMessage, read_message
+from chalicelib.edge.messages import Sending, UnreadableMessage, read_message
+from chalicelib.services.signing import Signer
 from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
 from tools.refusals import out_of_reach
@@ -34,9 +35,6 @@ from tools.stages import environment_of
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
-
-FIRST_SENT: Final = "firstSentTimestamp"
-"""The message attribute that keeps the time of the first sending, in milliseconds: a replay starts SQS's clock anew."""
 
 OLDEST: Final = timedelta(days=14)
 """What was sent longer ago is not replayed: personal data stays in messages for that long, and intakes for 30 days."""
@@ -55,17 +53,20 @@ class DeadLetter:
     """A message of the dead-letter queue: what may be told of it, and what it takes to act on it."""
 
     message: "MessageTypeDef" = field(repr=False)
-    id: str
-    """The message's first id, also after a replay."""
-    first_sent: float
+    sending: Sending = field(repr=False)
+    """The first one, also after a replay."""
     receives: int
     chunk: Chunk | None = field(repr=False)
     unreadable: str | None
     """Why nobody can work it off, or None."""
 
     @property
+    def id(self) -> str:
+        return self.sending.message_id
+
+    @property
     def age(self) -> timedelta:
-        return timedelta(seconds=max(0, round(time.time() - self.first_sent)))
+        return timedelta(seconds=max(0, round(time.time() - int(self.sending.timestamp) / 1000)))
 
     @property
     def line(self) -> str:
@@ -85,8 +86,9 @@ HEADING: Final = (
 class DeadLetterQueue:
     """The dead letters of one queue."""
 
-    def __init__(self, sqs: "SQSClient", queue: str, wait_seconds: int = WAIT_SECONDS) -> None:
+    def __init__(self, sqs: "SQSClient", queue: str, signer: Signer, wait_seconds: int = WAIT_SECONDS) -> None:
         self._sqs = sqs
+        self._signer = signer
         self._wait_seconds = wait_seconds
         self._url, self._dead_url = _urls(sqs, queue)
 
@@ -116,13 +118,14 @@ class DeadLetterQueue:
             self._release(left)
 
     def send_again(self, letter: DeadLetter) -> None:
-        """Puts it back on the main queue, as the message it was at first."""
+        """Puts it back on the main queue, as the message it was at first. Raises StoreBusy."""
+        body = letter.message["Body"]
         self._sqs.send_message(
             QueueUrl=self._url,
-            MessageBody=letter.message["Body"],
+            MessageBody=body,
             MessageAttributes={
-                ORIGINAL_ID: {"DataType": "String", "StringValue": letter.id},
-                FIRST_SENT: {"DataType": "Number", "StringValue": str(round(letter.first_sent * 1000))},
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in letter.sending.attributes(body, self._signer).items()
             },
         )
 
@@ -138,7 +141,7 @@ class DeadLetterQueue:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-            letters = [_letter(message) for message in answer.get("Messages", [])]
+            letters = [_letter(message, self._signer) for message in answer.get("Messages", [])]
             fresh = [letter for letter in letters if letter.message["MessageId"] not in known]
             if not fresh:  # none is left, or they come round again
                 self._release(letters)
@@ -178,7 +181,11 @@ def replay(queue: DeadLetterQueue, only: Collection[str], progress: "tqdm[Any]")
         if why := not_replayable(letter):
             tally.left.append(f"{letter.id} stays: {why}")
             return False
-        queue.send_again(letter)
+        try:
+            queue.send_again(letter)
+        except StoreBusy:
+            tally.left.append(f"{letter.id} stays: the table does not answer now")
+            return False
         tally.done += 1
         tally.rows += len(letter.chunk.rows) if letter.chunk else 0
         return True
@@ -219,22 +226,18 @@ def not_replayable(letter: DeadLetter) -> str | None:
     return None
 
 
-def _letter(message: "MessageTypeDef") -> DeadLetter:
+def _letter(message: "MessageTypeDef", signer: Signer) -> DeadLetter:
     attributes: Any = message.get("Attributes", {})
-    own: Any = message.get("MessageAttributes", {})
-    id = own.get(ORIGINAL_ID, {}).get("StringValue") or message["MessageId"]
-    sent = own.get(FIRST_SENT, {}).get("StringValue") or attributes.get("SentTimestamp", "0")
+    own = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    sending = Sending.of(message["MessageId"], attributes, own, message["Body"], signer)
     chunk = unreadable = None
     try:
-        chunk = read_message(message["Body"], id)
+        chunk = read_message(message["Body"], sending)
     except UnreadableMessage as why:
-        # The principal alone: behind a colon comes a session's name, which may be a person's.
-        sender = attributes.get("SenderId", "unknown").partition(":")[0]
-        unreadable = f"{why} (sender {sender})"
+        unreadable = f"{why} (sender {sending.sender})"
     return DeadLetter(
         message=message,
-        id=id,
-        first_sent=float(sent) / 1000,
+        sending=sending,
         receives=int(attributes.get("ApproximateReceiveCount", 0)),
         chunk=chunk,
         unreadable=unreadable,
@@ -339,12 +342,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.update(environment_of(given.stage, given.aws_port))
         settings = Settings.from_environment(os.environ)
         quick = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-        queue = DeadLetterQueue(boto3.client("sqs", config=quick), settings.queue_name)
+        queue = DeadLetterQueue(boto3.client("sqs", config=quick), settings.queue_name, services().signer)
         return run(queue, given, lambda chunk: services().worker.give_up(chunk))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
         print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
+    except StoreBusy:
+        print("The table does not answer now. What was done stays done; try again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)
         return INTERRUPTED

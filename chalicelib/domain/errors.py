@@ -131,7 +131,19 @@ class FeedNotFound(Refused):
 
 
 @dataclass
-class StoreBusy(Exception):
-    """The store could not take the request in time. Nothing was written; the same request may simply be sent again."""
+class Unavailable(Exception):
+    """The store could not be asked, or did not answer, in time."""
 
     retry_after_seconds: int = 1
+
+
+class StoreBusy(Unavailable):
+    """The store did not take the request in time. It wrote nothing; the same request may simply be sent again."""
+
+
+@dataclass
+class OutcomeUnknown(Unavailable):
+    """The store did not say whether it wrote what it was asked to: it may have, or may still."""
+
+    intake_id: str | None = None
+    """The intake that may be in the queue in part."""

@@ -1,4 +1,4 @@
-"""Calendar feeds: the secret in a feed's address, and the window of visits that it shows."""
+"""Calendar feeds: the secret in a feed's address, the visits that it shows, and the rendering that is kept of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.properties import Property
@@ -20,6 +20,15 @@ MOST_VISITS: Final = 2000
 SECRET_BYTES: Final = 32
 NO_TOKEN: Final = bytes(32)
 """Compared with where there is no token, so that a wrong property takes as long as a wrong token."""
+
+FRESH: Final = timedelta(minutes=5)
+"""How long a rendering answers every poll. Calendar programs ask every quarter of an hour at most."""
+
+KEPT: Final = timedelta(days=1)
+"""When the store may drop a rendering that nobody asked for since."""
+
+RENEWED_WITHIN: Final = timedelta(seconds=30)
+"""How long one poll has to renew a rendering, while the others get the one before."""
 
 NewToken = Callable[[], str]
 
@@ -47,3 +56,42 @@ class Feed:
     property: Property
     visits: list[Visit]
     complete: bool
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A feed as a file, as of the instant when its visits were read."""
+
+    content: bytes
+    as_of: datetime
+
+    @property
+    def tag(self) -> str:
+        """Names the content: the same on every instance."""
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is known of a rendering without reading it."""
+
+    tag: str
+    as_of: datetime
+    until: datetime
+    """From then on the store may have dropped it."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A feed that is shared: what is kept of its token and, once somebody has asked for it, of its content."""
+
+    token_hash: bytes
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True)
+class Current:
+    """What a poll is answered with. No content for a caller who has it already."""
+
+    tag: str
+    content: bytes | None

@@ -6,11 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.signatures import Signature
 
-KEPT = timedelta(hours=24)
+KEPT: Final = timedelta(days=30)
+"""How long a key stands for what it made, whether that was done at once or queued: as long as an intake is kept."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,11 @@ class IdempotencyRecord:
 
     id: str
     resource_id: str
+    """What the request made or, where it was handed in, the visit that is to come of it."""
     fingerprint: Signature
     expires_at: datetime
+    intake_id: str | None = None
+    """The intake that a request to be worked off later is in."""
 
 
 class AlreadyDone(Refused):

@@ -1,7 +1,7 @@
 """Intakes: many visits handed in at once, worked off from a queue, and what became of every row.
 
 Everything is derived from the intake's id: its chunks, and the ids of its visits. Sending it again, and being handed
-a message twice, therefore changes nothing.
+a message twice, therefore changes nothing. The id itself is never used twice.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from chalicelib.domain.errors import InvalidInput, Refused
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.visits import BookVisit
 
 MOST_ROWS: Final = 1000
@@ -23,7 +23,6 @@ ROWS_IN_CHUNK: Final = 25
 BYTES_IN_CHUNK: Final = 200_000
 """Below what a message may carry (256 KiB), so that the envelope fits in as well."""
 
-KEPT: Final = timedelta(days=30)
 MESSAGE_VERSION: Final = 1
 OWN_SOURCE: Final = "api"
 """The source of what came through POST /intakes or POST /visits; no other producer may call itself that."""
@@ -33,7 +32,7 @@ _VISITS: Final = uuid.UUID("6f2f4b5e-4e0c-5d0e-9c43-1f1f0a6d7a02")
 
 
 def intake_id(*identity: str) -> str:
-    """UUIDv5 (RFC 9562) of what makes an intake the same: caller and key or fingerprint, source and message."""
+    """The id of another producer's intake: UUIDv5 (RFC 9562) of what makes its message the same when it comes again."""
     return str(uuid.uuid5(_INTAKES, json.dumps(identity)))
 
 
@@ -41,6 +40,14 @@ def row_visit_id(producer: str, external_id: str | None, intake: str, row: int) 
     """The id of a row's visit: by the producer's own id if it gave one, else by the place in the intake."""
     identity = ["external", producer, external_id] if external_id is not None else ["row", intake, row]
     return str(uuid.uuid5(_VISITS, json.dumps(identity)))
+
+
+def queue_producer(source: str, sender: str) -> str:
+    """Whose externalIds those of a message are: its sender's own, whatever source it names, and never an API caller's.
+
+    No name of a caller has a colon.
+    """
+    return f"queue:{sender}:{source}"
 
 
 class IntakeStatus(StrEnum):
@@ -58,8 +65,6 @@ class Manifest:
     producer: str
     rows: int
     chunks: int
-    fingerprint: Signature | None
-    """Of the payload, for an intake of ours; another producer's message is its own proof."""
     sent: bool
     created_at: datetime
 
@@ -141,6 +146,7 @@ class Chunk:
 
 
 Result = Literal["created", "duplicate", "rejected"]
+RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 
 
 @dataclass(frozen=True)
@@ -198,11 +204,6 @@ class ChunkSummary:
     duplicate: int
     rejected: int
     given_up: bool
-
-    @classmethod
-    def of(cls, outcomes: Sequence[RowOutcome], given_up: bool) -> ChunkSummary:
-        results = [outcome.result for outcome in outcomes]
-        return cls(results.count("created"), results.count("duplicate"), results.count("rejected"), given_up)
 
 
 class Claim(StrEnum):

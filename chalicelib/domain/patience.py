@@ -1,19 +1,24 @@
-"""How long a request may go on: past its time no further call to a store begins, so that it is answered in time.
+"""How long a request may go on, and how long to wait between tries.
 
-The gateway waits 29 seconds. One call to a store takes 9 seconds at most (`container.CLIENT`: two attempts of one
-second to connect and three to read, one second between them). A call begins within the first 16 seconds, so the last
-one ends by the 25th, which leaves four for the start of a new instance and for writing the answer.
+The gateway waits 29 seconds. One call to a store takes 4 seconds at most (`container.CLIENT`: one to connect, three to
+read). A call begins within the first 20 seconds, so the last one ends by the 24th, which leaves five for the start of a
+new instance and for writing the answer.
 """
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
 from chalicelib.domain.errors import StoreBusy
 
-SECONDS: Final = 16.0
+SECONDS: Final = 20.0
+
+FIRST_PAUSE_SECONDS: Final = 0.025
+LONGEST_PAUSE_SECONDS: Final = 0.4
 
 _until: ContextVar[float | None] = ContextVar("until", default=None)
 
@@ -28,8 +33,22 @@ def end() -> None:
     _until.set(None)
 
 
+def left(without: float) -> float:
+    """The seconds in which this request may still begin a call, or as many as given where no request is under way."""
+    until = _until.get()
+    return without if until is None else max(0.0, until - time.monotonic())
+
+
 def check() -> None:
     """Before each call to a store: raises StoreBusy when the request has taken too long."""
     until = _until.get()
     if until is not None and time.monotonic() > until:
         raise StoreBusy
+
+
+def pauses() -> Iterator[float]:
+    """The seconds to wait before each further try, longer and longer, with full jitter: who met once does not again."""
+    longest = FIRST_PAUSE_SECONDS
+    while True:
+        yield random.uniform(0, longest)
+        longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

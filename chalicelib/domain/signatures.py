@@ -62,10 +62,6 @@ class Keyring:
         """Signs for one purpose only: a cursor's signature is worthless on a fingerprint."""
         return Signature(self.current, _mac(self.secrets[self.current], purpose, message))
 
-    def sign_with_all(self, purpose: str, message: bytes) -> list[Signature]:
-        ids = sorted(self.secrets, key=lambda key_id: key_id != self.current)
-        return [Signature(key_id, _mac(self.secrets[key_id], purpose, message)) for key_id in ids]
-
     def knows(self, signature: Signature) -> bool:
         return signature.key_id in self.secrets
 

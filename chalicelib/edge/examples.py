@@ -14,7 +14,7 @@ _END: Final = datetime(2027, 3, 14, 10, 0, tzinfo=UTC)
 _VISIT: Final = "01989c3e-7c0a-7b52-9d2e-3f1c0a9b8e77"
 _INTAKE: Final = "5b0c7f0e-9a0d-5c0e-8f57-0c7d7d1c6a10"
 
-REFUSALS: Final[tuple[errors.Refused | errors.StoreBusy, ...]] = (
+REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.InvalidInput([errors.FieldError("#/date", "needs an offset from UTC, or Z: 2027-03-14T10:30:00+01:00")]),
     errors.PropertyNotFound("house-1"),
     errors.PropertyNotFound(""),
@@ -34,6 +34,8 @@ REFUSALS: Final[tuple[errors.Refused | errors.StoreBusy, ...]] = (
     errors.ExportTooLarge("rows", 10_000),
     errors.FeedNotFound(),
     errors.StoreBusy(),
+    errors.OutcomeUnknown(intake_id=_INTAKE),
+    errors.OutcomeUnknown(),
     intakes.IntakeNotFound(_INTAKE),
     intakes.IntakeNotFound(""),
     intakes.ExternalIdReused(),

@@ -16,6 +16,7 @@ from chalicelib.domain.listing import VisitFilter
 from chalicelib.edge.errors import NotAcceptable
 from chalicelib.edge.parsing import query_values
 from chalicelib.edge.queries import ExportFormat, ExportQuery
+from chalicelib.edge.sizes import LARGEST_BODY, MOST_BYTES_ENCODED
 from chalicelib.exports.csv import write_csv
 from chalicelib.exports.ics import write_ics
 from chalicelib.exports.xlsx import write_xlsx
@@ -28,8 +29,7 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 BINARY_TYPES: Final = (XLSX,)
 """What travels in base64 through the gateway; every other answer of ours is text."""
 
-MOST_BYTES_OF_ANSWER: Final = 6_000_000
-"""Lambda answers in JSON and in less than 6 MB, and some of its runtimes spell other letters than ours as \\uXXXX."""
+assert MOST_BYTES <= LARGEST_BODY, "a workbook answers in base64"
 
 _Q = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)", re.IGNORECASE)
 
@@ -70,9 +70,12 @@ def export_visits(request: Request, listing: Listing, exporting: Exporting) -> R
 
 
 def text_body(content: bytes) -> str:
-    """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda."""
+    """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda.
+
+    Some of its runtimes spell other letters than ours as \\uXXXX.
+    """
     text = content.decode()
-    if len(json.dumps(text)) > MOST_BYTES_OF_ANSWER:
+    if len(json.dumps(text)) > MOST_BYTES_ENCODED:
         raise ExportTooLarge("bytes", MOST_BYTES)
     return text
 

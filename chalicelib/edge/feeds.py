@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from chalice.app import Request, Response
 
 from chalicelib.domain.errors import FeedNotFound, PropertyNotFound
@@ -31,12 +29,12 @@ def feed_answer(request: Request, feeds: Feeds, raw_id: str) -> Response:
         chosen = property_id(raw_id)
     except PropertyNotFound:
         raise FeedNotFound from None
-    content = b"".join(write_feed(feeds.read(chosen, query.token)))
+    feed = feeds.read(chosen, query.token, write_feed, lambda tag: unchanged_since(request.headers, f'"{tag}"'))
     headers = {
-        "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        "ETag": f'"{feed.tag}"',
         # Kept by the subscriber alone, and asked about each time: a withdrawn token stops at once.
         "Cache-Control": "private, no-cache",
     }
-    if unchanged_since(request.headers, headers["ETag"]):
+    if feed.content is None:
         return Response("", status_code=304, headers={**headers})
-    return Response(text_body(content), headers={"Content-Type": CALENDAR, **headers})
+    return Response(text_body(feed.content), headers={"Content-Type": CALENDAR, **headers})

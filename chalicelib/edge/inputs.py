@@ -190,6 +190,10 @@ class Input(BaseModel):
         defer_build=True,
     )
 
+    def meaning(self) -> dict[str, Any]:
+        """What is asked for, however it was spelled: without nulls and defaults, instants in UTC."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
+
 
 class VisitorInput(Input):
     name: Name

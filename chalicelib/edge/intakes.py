@@ -7,25 +7,27 @@ import re
 from typing import Any, Final
 
 from chalice.app import Request, Response
+from pydantic import ValidationError
 
 from chalicelib.domain.errors import FieldError, InvalidInput
+from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus
 from chalicelib.edge.answers import json_answer, page_answer
 from chalicelib.edge.cursors import Cursor, Cursors
 from chalicelib.edge.errors import MalformedRequest
-from chalicelib.edge.inputs import BookVisitInput, IntakeInput
+from chalicelib.edge.inputs import BookVisitInput, IntakeInput, RowInput
 from chalicelib.edge.json import DEEPEST, MalformedJson, parse_json
-from chalicelib.edge.messages import canonical, rows_as_text
+from chalicelib.edge.messages import canonical
 from chalicelib.edge.outputs import IntakeOutput, RowOutcomeOutput, RowOutcomePage
-from chalicelib.edge.parsing import caller, key_header, media_type, query_values, read_body, validated
+from chalicelib.edge.parsing import caller, key_for, media_type, query_values, read_body, validated
 from chalicelib.edge.queries import PageQuery
+from chalicelib.edge.sizes import LARGEST_BODY
 from chalicelib.edge.urls import url
 from chalicelib.services.intake import IntakeDesk, Submission
 from chalicelib.services.signing import Signer
 
 NDJSON: Final = "application/x-ndjson"
 MEDIA_TYPES: Final = ("application/json", NDJSON)
-MOST_BYTES: Final = 5 * 1024 * 1024
 RETRY_AFTER_SECONDS: Final = 2
 
 DEEPEST_ROW: Final = DEEPEST - 2
@@ -38,14 +40,15 @@ def submission(request: Request) -> Submission:
     Raises what `read_body` does, MalformedRequest or InvalidInput.
     """
     kind = media_type(request, MEDIA_TYPES)
-    raw = read_body(request, MOST_BYTES)
-    rows = _lines(raw) if kind == NDJSON else _members(raw)
-    return _submission(request, rows)
+    raw = read_body(request, LARGEST_BODY)
+    rows = [_meaning(row) for row in (_lines(raw) if kind == NDJSON else _members(raw))]
+    return _submission(request, rows, key_for(request, [canonical(row) for row in rows]))
 
 
 def submission_of_one(request: Request, body: BookVisitInput) -> Submission:
     """POST /visits with `Prefer: respond-async`: an intake of one."""
-    return _submission(request, [body.model_dump(mode="json", by_alias=True, exclude_unset=True)])
+    meaning = body.meaning()
+    return _submission(request, [meaning], key_for(request, meaning))
 
 
 def prefers_async(request: Request) -> bool:
@@ -54,11 +57,11 @@ def prefers_async(request: Request) -> bool:
     return any(re.split("[;=]", token.strip())[0].strip().lower() == "respond-async" for token in given.split(","))
 
 
-def accepted(request: Request, intake: Intake, preference_applied: bool = False) -> Response:
+def accepted(request: Request, intake: Intake, preference: str | None = None) -> Response:
     """202: it is in the queue; where to look, and when."""
     headers = {"Location": url(request, "intakes", intake.manifest.id), "Retry-After": str(RETRY_AFTER_SECONDS)}
-    if preference_applied:
-        headers["Preference-Applied"] = "respond-async"
+    if preference is not None:
+        headers["Preference-Applied"] = preference
     return json_answer(_output(request, intake), headers, status=202)
 
 
@@ -82,18 +85,20 @@ def results_answer(request: Request, desk: IntakeDesk, signer: Signer, intake_id
     )
 
 
-def _submission(request: Request, rows: list[Any]) -> Submission:
-    texts = rows_as_text(rows)
+def _submission(request: Request, rows: list[Any], key: IdempotencyKey | None) -> Submission:
+    texts = [canonical(row) for row in rows]
     for number, text in enumerate(texts):
         if len(text.encode()) > BYTES_IN_CHUNK:
             raise InvalidInput([FieldError(f"#/visits/{number}", f"may have {BYTES_IN_CHUNK:,} bytes at most")])
-    return Submission(
-        caller=caller(request),
-        route=f"{request.method} {request.path}",
-        key=key_header(request),
-        rows=texts,
-        payload=canonical(texts).encode(),
-    )
+    return Submission(caller(request), texts, key)
+
+
+def _meaning(raw: dict[str, Any]) -> dict[str, Any]:
+    """The row in the one spelling of what it asks for; one that cannot be read is told of by the worker."""
+    try:
+        return RowInput.model_validate(raw).meaning()
+    except ValidationError:
+        return raw
 
 
 def _members(raw: bytes) -> list[Any]:

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from botocore.exceptions import ClientError
 from chalice.app import AuthResponse, Request, Response
 
-from chalicelib.domain.errors import Refused, StoreBusy
+from chalicelib.domain.errors import Refused, Unavailable
 from chalicelib.edge.headers import REPLAYED
 from chalicelib.edge.problems import Problem, request_id
 from chalicelib.settings import Misconfigured, stage_of, trace_of, version_of
@@ -184,7 +184,7 @@ def faults_told(function: Function) -> Iterator[None]:
 
 def tell_fault(function: Function, members: Mapping[str, object], fault: BaseException) -> None:
     """A line about what went wrong. What is refused, or busy, is part of the business and no fault of ours."""
-    expected = isinstance(fault, (Refused, StoreBusy))
+    expected = isinstance(fault, (Refused, Unavailable))
     level = logging.WARNING if expected else logging.ERROR
     tell(function, {**members, **described(fault)}, {} if expected else A_FAULT, level)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -15,12 +17,14 @@ from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id
+from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
+from chalicelib.domain.signatures import Signature
 from chalicelib.edge.inputs import UUID, Input, RowInput
 from chalicelib.edge.journal import Function, Plain, milliseconds_since, tell, tell_fault
 from chalicelib.edge.json import MalformedJson, parse_json
 from chalicelib.edge.parsing import validated
 from chalicelib.services.ports import Clock, Queue
+from chalicelib.services.signing import Signer
 from chalicelib.services.work import Progress, Worker
 
 MARGIN: Final = timedelta(seconds=8)
@@ -29,11 +33,56 @@ MARGIN: Final = timedelta(seconds=8)
 MOST_FOREIGN_ROWS: Final = 100
 
 ORIGINAL_ID: Final = "originalMessageId"
-"""The message attribute of a dead letter that was sent again: the id that the message had at first."""
+ORIGINAL_SENDER: Final = "originalSender"
+FIRST_SENT: Final = "firstSentTimestamp"
+REPLAY_SIGNATURE: Final = "replaySignature"
+"""The message attributes of a dead letter that was sent again: what it was at first, and that it was we who say so."""
+
+PURPOSE: Final = "replay"
 
 
 class UnreadableMessage(Exception):
     """A message that nobody can work off; it says why, but nothing of what was in it."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a message was sent first: its intake follows from the id, and whose externalIds it uses from the sender."""
+
+    message_id: str
+    sender: str
+    """The principal as SQS knows it: the id of a user or a role, without the session's name, which the sender chooses.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    """
+    timestamp: str
+    """In milliseconds."""
+
+    @classmethod
+    def of(
+        cls, message_id: str, system: Mapping[str, str], own: Mapping[str, str], body: str, signer: Signer
+    ) -> Sending:
+        """By SQS's attributes; by the message's own only if they are signed, for anybody can set those."""
+        sending = cls(message_id, system["SenderId"].partition(":")[0], system["SentTimestamp"])
+        key_id, _, value = own.get(REPLAY_SIGNATURE, "").partition(":")
+        if not re.fullmatch("([0-9a-f]{2})+", value):
+            return sending
+        first = cls(own.get(ORIGINAL_ID, ""), own.get(ORIGINAL_SENDER, ""), own.get(FIRST_SENT, ""))
+        signed = signer.verifies(PURPOSE, first._text(body), Signature(key_id, bytes.fromhex(value)))
+        return first if signed else sending
+
+    def attributes(self, body: str, signer: Signer) -> Mapping[str, str]:
+        """With which the message is to be sent again, so that it stays what it is."""
+        signature = signer.sign(PURPOSE, self._text(body))
+        return {
+            ORIGINAL_ID: self.message_id,
+            ORIGINAL_SENDER: self.sender,
+            FIRST_SENT: self.timestamp,
+            REPLAY_SIGNATURE: f"{signature.key_id}:{signature.value.hex()}",
+        }
+
+    def _text(self, body: str) -> bytes:
+        return canonical([self.message_id, self.sender, self.timestamp, body]).encode("utf-8", "surrogatepass")
 
 
 class Unfinished(Plain):
@@ -72,7 +121,7 @@ class IntakeMessage(Input):
 assert MESSAGE_VERSION == 1
 
 
-def read_message(body: str, message_id: str) -> Chunk:
+def read_message(body: str, sending: Sending) -> Chunk:
     """A message as the chunk it is. Raises UnreadableMessage; a row that cannot be read is a row to be rejected."""
     try:
         message = IntakeMessage.model_validate(parse_json(body.encode("utf-8", "surrogatepass")))
@@ -81,7 +130,8 @@ def read_message(body: str, message_id: str) -> Chunk:
     except ValidationError as wrong:
         raise UnreadableMessage(_why(wrong)) from None
     if message.intake is None:
-        intake, producer, number, first = intake_id("source", message.source, message_id), message.source, 0, 0
+        intake, number, first = intake_id("source", message.source, sending.message_id), 0, 0
+        producer = queue_producer(message.source, sending.sender)
     else:
         reference = message.intake
         intake, producer, number, first = reference.id, reference.producer, reference.chunk, reference.first_row
@@ -94,7 +144,7 @@ def read_message(body: str, message_id: str) -> Chunk:
     )
 
 
-def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> None:
+def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock, signer: Signer) -> None:
     """Works off a batch. What is finished is acknowledged here; for the rest Unfinished is raised.
 
     A returned list of failures counts as success unless the event source expects one, and Chalice cannot say so;
@@ -108,7 +158,7 @@ def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock) -> Non
     unreadable: list[str] = []
     for record in records:
         try:
-            chunks[record["receiptHandle"]] = read_message(record["body"], _first_id(record))
+            chunks[record["receiptHandle"]] = read_message(record["body"], _first_sending(record, signer))
         except UnreadableMessage:
             unreadable.append(record["messageId"])
     progress = worker.work(chunks.values(), deadline)
@@ -156,20 +206,16 @@ def canonical(value: object) -> str:
     return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
-def rows_as_text(rows: Iterable[object]) -> list[str]:
-    return [canonical(row) for row in rows]
-
-
 def _number(exact: object) -> float | str:
     """A number with a fraction. No field takes one; beyond what a float holds, JSON has no infinity to say it with."""
     number = float(str(exact))
     return number if math.isfinite(number) else str(exact)
 
 
-def _first_id(record: Mapping[str, Any]) -> str:
-    """The id under which a message came first: sent again from the dead letters, it is the same intake still."""
-    attribute: Mapping[str, Any] = record.get("messageAttributes", {}).get(ORIGINAL_ID, {})
-    return str(attribute.get("stringValue") or record["messageId"])
+def _first_sending(record: Mapping[str, Any], signer: Signer) -> Sending:
+    given: Mapping[str, Any] = record.get("messageAttributes", {})
+    own = {name: str(attribute.get("stringValue", "")) for name, attribute in given.items()}
+    return Sending.of(record["messageId"], record["attributes"], own, record["body"], signer)
 
 
 def _why(wrong: ValidationError) -> str:
@@ -187,5 +233,5 @@ def _row(number: int, raw: dict[str, Any]) -> Row:
         row = validated(RowInput, raw)
     except InvalidInput as wrong:
         return Row(number, external_id, wrong, b"")
-    meaning = row.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"external_id"})
+    meaning = {name: value for name, value in row.meaning().items() if name != "externalId"}
     return Row(number, row.external_id, row.to_command(), canonical(meaning).encode())

@@ -49,7 +49,8 @@ ABOUT: Final = cleandoc(
     - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
     - **Changes name the version they change.** Send the `ETag` that you read as `If-Match`: 412 says that somebody
       else was there first, 428 that you have to say it.
-    - **Retries are safe** with an `Idempotency-Key`: for 24 hours the same request under the same key is done once.
+    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request under the same key is done once.
+      Without a key, two requests are two wishes.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
       An address that does not exist is a 404 `not-found`, a method that it does not know a 405 with `Allow`.
     - **Ignore fields that you do not know**: answers may get more of them, and that breaks nobody.
@@ -72,8 +73,8 @@ _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
         {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-        "Makes the request safe to send again: what succeeded under this key is done once, for 24 hours (an intake: as "
-        "long as it is kept). With another payload: 422.",
+        "Makes the request safe to send again: what succeeded under this key is done once, for 30 days, at once or "
+        "queued. With another payload: 422.",
     ),
     "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
@@ -230,7 +231,8 @@ class _Operation:
         }
         if errors.FeedNotFound not in contract.refuses:
             found += [named[variable] for variable in self.variables]
-        return list(dict.fromkeys([*found, *contract.refuses, errors.StoreBusy]))
+        unavailable = [errors.StoreBusy] if self.method == "GET" else [errors.StoreBusy, errors.OutcomeUnknown]
+        return list(dict.fromkeys([*found, *contract.refuses, *unavailable]))
 
     def headers_of(self, status: int, output: type[Output] | File | None) -> list[str]:
         """The headers of an answer, as `edge.answers` gives them."""

@@ -95,7 +95,7 @@ def new_property_id(raw: str) -> str:
 
 def visit_id(raw: str) -> str:
     """The id in the path of a visit. One that cannot be an id is one that is not there."""
-    found = _decoded(raw, UUID)
+    found = _decoded(raw.lower(), UUID)
     if found is None:
         raise VisitNotFound("")
     note(visitId=found)
@@ -104,7 +104,7 @@ def visit_id(raw: str) -> str:
 
 def intake_id(raw: str) -> str:
     """The id in the path of an intake. One that cannot be an id is one that is not there."""
-    found = _decoded(raw, UUID)
+    found = _decoded(raw.lower(), UUID)
     if found is None:
         raise IntakeNotFound("")
     note(intakeId=found)
@@ -118,11 +118,15 @@ def query_values(request: Request) -> Mapping[str, list[str]]:
 
 
 def idempotency_key(request: Request, body: Input) -> IdempotencyKey | None:
-    """The Idempotency-Key with its caller, route and payload: what the body means, however it was written."""
+    """The Idempotency-Key with its caller, route and payload: what the body means, however it was spelled."""
+    return key_for(request, body.meaning())
+
+
+def key_for(request: Request, meaning: object) -> IdempotencyKey | None:
+    """The Idempotency-Key, if there is one, of a request that means this. Raises MalformedRequest."""
     key = key_header(request)
     if key is None:
         return None
-    meaning = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return IdempotencyKey(
         caller=caller(request),
         route=f"{request.method} {request.path}",

@@ -72,7 +72,7 @@ def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
     def answered(*args: P.args, **kwargs: P.kwargs) -> Response:
         try:
             return view(*args, **kwargs)
-        except (errors.Refused, errors.StoreBusy) as refusal:
+        except (errors.Refused, errors.Unavailable) as refusal:
             return problem_for(refusal)
         except Exception as fault:
             return _unexpected(fault)
@@ -80,7 +80,7 @@ def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
     return answered
 
 
-def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
+def problem_for(refusal: errors.Refused | errors.Unavailable) -> Response:
     """The problem document of a refusal; every kind of refusal has exactly one."""
     match refusal:
         case errors.InvalidInput(found):
@@ -281,8 +281,17 @@ def problem_for(refusal: errors.Refused | errors.StoreBusy) -> Response:
                 503,
                 "store-busy",
                 "Store busy",
-                "Nothing was written. Send the same request again in a moment.",
+                "This request wrote nothing. Send it again in a moment.",
                 headers={"Retry-After": str(retry_after_seconds)},
+            )
+        case errors.OutcomeUnknown(retry_after_seconds, intake_id):
+            return problem_response(
+                503,
+                "outcome-unknown",
+                "Outcome unknown",
+                _UNKNOWN,
+                headers={"Retry-After": str(retry_after_seconds)},
+                intakeId=intake_id,
             )
     return _unexpected(refusal)
 

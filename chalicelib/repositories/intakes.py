@@ -1,4 +1,8 @@
-"""Intakes in DynamoDB: a manifest, and one item a chunk that is first claimed and then holds its outcomes."""
+"""Intakes in DynamoDB: a manifest; a small item for each chunk, first claimed, then summed up; its outcomes beside it.
+
+Outcomes are written first and count once the chunk names who wrote them. So how far an intake is costs a few read
+units, however much there is to say of its rows.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chalicelib.domain.intakes import (
+    RESULTS,
+    ROWS_IN_CHUNK,
     Chunk,
-    ChunkSummary,
     Claim,
     ClaimLost,
+    Intake,
     IntakeNotFound,
     Manifest,
     RowOutcome,
@@ -17,6 +23,11 @@ from chalicelib.domain.intakes import (
 from chalicelib.domain.listing import Page
 from chalicelib.repositories import items
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
+
+DISCARDED = "discarded"
+"""Who finished a chunk that was given up: no worker."""
+
+SUMMED_UP = "SET finishedBy = :writer, " + ", ".join(f"{result} = :{result}" for result in RESULTS)
 
 
 class DynamoIntakes:
@@ -61,7 +72,7 @@ class DynamoIntakes:
         claim = Write(
             key=items.chunk_key(chunk.intake_id, chunk.number),
             update="SET claimant = :claimant, claimedUntil = :until, #ttl = :ttl",
-            condition="attribute_not_exists(outcomes) AND"
+            condition="attribute_not_exists(finishedBy) AND"
             " (attribute_not_exists(claimant) OR claimant = :claimant OR claimedUntil < :now)",
             values={
                 ":claimant": claimant,
@@ -73,64 +84,72 @@ class DynamoIntakes:
         try:
             self._table.update(claim)
         except ConditionsFailed as failed:
-            return Claim.FINISHED if "outcomes" in failed.present else Claim.ELSEWHERE
+            return Claim.FINISHED if "finishedBy" in failed.present else Claim.ELSEWHERE
         return Claim.GRANTED
 
     def release(self, chunk: Chunk, claimant: str) -> None:
         """1 write unit. Raises ClaimLost."""
         self._as_claimant(chunk, claimant, "REMOVE claimant, claimedUntil", {})
 
-    def finish(self, chunk: Chunk, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
-        """1 write unit for every kilobyte of outcomes. Raises ClaimLost."""
+    def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        """1 write unit, and 1 for every kilobyte of outcomes. Raises ClaimLost."""
+        self._tell(chunk, manifest, claimant, outcomes)
+        summary = _summary(outcomes)
         self._as_claimant(
-            chunk,
-            claimant,
-            "SET outcomes = :outcomes, finishedBy = :claimant REMOVE claimant, claimedUntil",
-            {":outcomes": items.outcome_attributes(outcomes)},
+            chunk, claimant, f"{SUMMED_UP} REMOVE claimant, claimedUntil", {":writer": claimant, **summary}
         )
 
     def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
-        """1 write unit for every kilobyte of outcomes."""
+        """1 write unit, and 1 for every kilobyte of outcomes."""
+        self._tell(chunk, manifest, DISCARDED, outcomes)
+        discard = Write(
+            key=items.chunk_key(chunk.intake_id, chunk.number),
+            update=f"{SUMMED_UP}, givenUp = :given, #ttl = :ttl REMOVE claimant, claimedUntil",
+            condition="attribute_not_exists(finishedBy)",
+            values={
+                ":writer": DISCARDED,
+                ":given": True,
+                ":ttl": int(manifest.expires_at.timestamp()),
+                **_summary(outcomes),
+            },
+        )
         try:
-            self._table.update(
-                Write(
-                    key=items.chunk_key(chunk.intake_id, chunk.number),
-                    update="SET outcomes = :outcomes, givenUp = :given, #ttl = :ttl REMOVE claimant, claimedUntil",
-                    condition="attribute_not_exists(outcomes)",
-                    values={
-                        ":outcomes": items.outcome_attributes(outcomes),
-                        ":given": True,
-                        ":ttl": int(manifest.expires_at.timestamp()),
-                    },
-                )
-            )
-        except ConditionsFailed:
-            return False
+            self._table.update(discard)
+        except ConditionsFailed as failed:
+            return failed.present.get("finishedBy") == DISCARDED
         return True
 
-    def summaries(self, intake_id: str) -> Sequence[ChunkSummary]:
-        """One strongly consistent query: 1 read unit for every 4 kilobytes of outcomes."""
-        return [
-            ChunkSummary.of(items.outcomes_of(item), item.get("givenUp", False))
-            for item in self._table.query(items.manifest_key(intake_id)["pk"], *items.CHUNKS)
-            if "outcomes" in item
-        ]
+    def progress(self, intake_id: str, now: datetime) -> Intake:
+        """One strongly consistent query: about 1 read unit for every thirty chunks."""
+        *chunks, last = list(self._table.query(items.manifest_key(intake_id)["pk"], *items.PROGRESS)) or [{}]
+        if last.get("sk") != "N" or (manifest := items.manifest_of(last)).expires_at <= now:
+            raise IntakeNotFound(intake_id)
+        return Intake.of(manifest, filter(None, map(items.summary_of, chunks)))
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
-        """One strongly consistent query from the chunk in which the page begins. A position is chunk and index."""
+        """Two strongly consistent queries from the chunk in which the page begins. A position is chunk and index."""
         first, skipped = (int(part) for part in after.split(".")) if after else (0, 0)
-        key = items.chunk_key(intake_id, first)
+        start = items.chunk_key(intake_id, first)
+        chunks = self._table.query(start["pk"], start["sk"], items.CHUNKS[1])
+        writers = {items.chunk_number(chunk): chunk.get("finishedBy") for chunk in chunks}
+        told = self._table.query(start["pk"], *items.outcomes_from(first), limit=-(-limit // ROWS_IN_CHUNK) + 1)
         found: list[RowOutcome] = []
         position: str | None = None
-        for item in self._table.query(key["pk"], key["sk"], items.CHUNKS[1]):
+        for item in told:
             number = items.chunk_number(item)
-            start = skipped if number == first else 0
-            for index, outcome in enumerate(items.outcomes_of(item)[start:], start):
+            if writers.get(number) != items.outcomes_writer(item):
+                continue  # of a worker that lost its claim
+            begin = skipped if number == first else 0
+            for index, outcome in enumerate(items.outcomes_of(item)[begin:], begin):
                 if len(found) == limit:
                     return Page(found, position)
                 found.append(outcome)
                 position = f"{number}.{index + 1}"
         return Page(found, None)
+
+    def _tell(self, chunk: Chunk, manifest: Manifest, writer: str, outcomes: Sequence[RowOutcome]) -> None:
+        key = items.outcomes_key(chunk.intake_id, chunk.number, writer)
+        self._table.put(Write(key=key, item=items.outcomes_item(key, outcomes, manifest.expires_at)))
 
     def _as_claimant(self, chunk: Chunk, claimant: str, update: str, values: items.Item) -> None:
         write = Write(
@@ -145,3 +164,8 @@ class DynamoIntakes:
             # Finished by this very call, whose first answer was lost.
             if failed.present.get("finishedBy") != claimant:
                 raise ClaimLost from failed
+
+
+def _summary(outcomes: Sequence[RowOutcome]) -> items.Item:
+    told = [outcome.result for outcome in outcomes]
+    return {f":{result}": told.count(result) for result in RESULTS}

@@ -4,7 +4,10 @@ item         pk / sk                          byProperty          byMonth       
 property     P#id / P                                             PS#shard / id
 visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
 slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
-calendar     P#id / T
+calendar     P#id / T, P#id / F#nn
+intake       N#id / N
+chunk        N#id / C#number
+outcomes     N#id / O#number#writer
 idempotency  I#hash / I
 API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K
@@ -20,8 +23,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from chalicelib.domain.access import ApiKey, Scope
+from chalicelib.domain.feeds import KEPT, Kept, Rendering, Shared
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Manifest, RowOutcome
+from chalicelib.domain.intakes import RESULTS, ChunkSummary, Manifest, RowOutcome
 from chalicelib.domain.listing import Window
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signatures import Keyring, Signature
@@ -52,7 +56,7 @@ LAST: Final = "\x7f"
 """Sorts after everything that an id or an instant is made of."""
 
 
-def _stored(instant: datetime) -> str:
+def stored(instant: datetime) -> str:
     # Not strftime: it writes the year 999 with three digits, which sorts after 2027.
     return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
@@ -103,8 +107,8 @@ def property_item(property: Property) -> Item:
         "capacity": details.capacity,
         "visitsAllowed": details.visits_allowed,
         "version": property.version,
-        "createdAt": _stored(property.created_at),
-        "updatedAt": _stored(property.updated_at),
+        "createdAt": stored(property.created_at),
+        "updatedAt": stored(property.updated_at),
     }
 
 
@@ -131,12 +135,49 @@ def calendar_token_key(property_id: str) -> Key:
 
 
 def calendar_token_item(property_id: str, token_hash: bytes, now: datetime) -> Item:
-    return {**calendar_token_key(property_id), "secretHash": token_hash, "createdAt": _stored(now)}
+    return {**calendar_token_key(property_id), "secretHash": token_hash, "createdAt": stored(now)}
 
 
-def calendar_token_hash_of(item: Item) -> bytes | None:
+def shared_feed_of(item: Item) -> Shared | None:
     """None once the token is withdrawn."""
-    return bytes(item["secretHash"]) if "secretHash" in item else None
+    if "secretHash" not in item:
+        return None
+    kept = None
+    if "feedTag" in item:
+        kept = Kept(item["feedTag"], _loaded(item["feedAsOf"]), _loaded(item["feedUntil"]))
+    return Shared(bytes(item["secretHash"]), kept)
+
+
+FEED_PIECES: Final = ("F#", "F#~")
+"""The sort keys between which the pieces of a kept rendering lie."""
+
+MOST_BYTES_OF_PIECE: Final = 350_000
+"""An item may have 400 KB."""
+
+
+def feed_pieces(property_id: str, rendering: Rendering) -> list[Item]:
+    packed = zlib.compress(rendering.content)
+    pieces = [packed[start : start + MOST_BYTES_OF_PIECE] for start in range(0, len(packed), MOST_BYTES_OF_PIECE)]
+    return [
+        {
+            "pk": f"P#{property_id}",
+            "sk": f"F#{number:02}",
+            "feedTag": rendering.tag,
+            "feedAsOf": stored(rendering.as_of),
+            "pieces": len(pieces),
+            "packed": piece,
+            "ttl": int((rendering.as_of + KEPT).timestamp()),
+        }
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def feed_content_of(pieces: Sequence[Item], tag: str) -> bytes | None:
+    """The content with this tag, unless a piece of it is missing. Others may be left of a longer one before it."""
+    wanted = [piece for piece in pieces if piece.get("feedTag") == tag]
+    if not wanted or len(wanted) != int(wanted[0]["pieces"]):
+        return None
+    return zlib.decompress(b"".join(bytes(piece["packed"]) for piece in wanted))
 
 
 # Visits
@@ -160,7 +201,7 @@ def month_shards(month: str) -> tuple[str, ...]:
 
 def window_bounds(window: Window) -> tuple[str, str]:
     """The sort keys between which the window's visits lie; at its end, which is not part of it, lies none."""
-    return _stored(window.start), _stored(window.end)
+    return stored(window.start), stored(window.end)
 
 
 def months_between(low: str, high: str) -> Iterator[str]:
@@ -171,16 +212,16 @@ def months_between(low: str, high: str) -> Iterator[str]:
 
 
 def visit_item(visit: Visit) -> Item:
-    position = f"{_stored(visit.date)}#{visit.id}"
+    position = f"{stored(visit.date)}#{visit.id}"
     item: Item = {
         **visit_key(visit.id),
         "g1pk": visits_of_property(visit.property_id),
         "g1sk": position,
-        "g2pk": f"M#{_stored(visit.date)[:7]}#{_shard(visit.id)}",
+        "g2pk": f"M#{stored(visit.date)[:7]}#{_shard(visit.id)}",
         "g2sk": position,
         "id": visit.id,
         "propertyId": visit.property_id,
-        "date": _stored(visit.date),
+        "date": stored(visit.date),
         "durationMinutes": visit.duration_minutes,
         "timeZone": visit.time_zone,
         "place": visit.place,
@@ -188,8 +229,8 @@ def visit_item(visit: Visit) -> Item:
         "agentId": visit.agent_id,
         "notes": visit.notes,
         "version": visit.version,
-        "createdAt": _stored(visit.created_at),
-        "updatedAt": _stored(visit.updated_at),
+        "createdAt": stored(visit.created_at),
+        "updatedAt": stored(visit.updated_at),
     }
     if visit.agent_id is not None:
         item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
@@ -203,7 +244,7 @@ def visit_item(visit: Visit) -> Item:
             **_signature_attributes(visit.origin.content),
         }
     if visit.cancellation is not None:
-        item["cancellation"] = _present({"reason": visit.cancellation.reason, "at": _stored(visit.cancellation.at)})
+        item["cancellation"] = _present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
     return _present(item)
 
 
@@ -263,11 +304,28 @@ def chunk_key(intake_id: str, number: int) -> Key:
 
 
 def chunk_number(item: Item) -> int:
-    return int(item["sk"].removeprefix("C#"))
+    return int(item["sk"].split("#")[1])
 
 
 CHUNKS: Final = ("C#", "C#~")
 """The sort keys between which the chunks of an intake lie."""
+
+PROGRESS: Final = ("C#", "N")
+"""Likewise its chunks and, last, its manifest, but none of what became of its rows."""
+
+
+def outcomes_key(intake_id: str, number: int, writer: str) -> Key:
+    """What a worker, or whoever gave a chunk up, has to say of its rows; it counts once the chunk names the writer."""
+    return {"pk": f"N#{intake_id}", "sk": f"O#{number:04d}#{writer}"}
+
+
+def outcomes_from(number: int) -> tuple[str, str]:
+    """The sort keys between which the outcomes of a chunk, and of all after it, lie."""
+    return f"O#{number:04d}#", "O#~"
+
+
+def outcomes_writer(item: Item) -> str:
+    return str(item["sk"].split("#", 2)[2])
 
 
 def manifest_item(manifest: Manifest) -> Item:
@@ -278,9 +336,8 @@ def manifest_item(manifest: Manifest) -> Item:
             "rows": manifest.rows,
             "chunks": manifest.chunks,
             "sent": manifest.sent,
-            "createdAt": _stored(manifest.created_at),
+            "createdAt": stored(manifest.created_at),
             "ttl": int(manifest.expires_at.timestamp()),
-            **(_signature_attributes(manifest.fingerprint) if manifest.fingerprint else {}),
         }
     )
 
@@ -291,14 +348,21 @@ def manifest_of(item: Item) -> Manifest:
         producer=item["producer"],
         rows=int(item["rows"]),
         chunks=int(item["chunks"]),
-        fingerprint=_signature(item) if "fingerprint" in item else None,
         sent=item["sent"],
         created_at=_loaded(item["createdAt"]),
     )
 
 
-def outcome_attributes(outcomes: Sequence[RowOutcome]) -> list[Item]:
-    return [
+def summary_of(item: Item) -> ChunkSummary | None:
+    """None until the chunk is finished."""
+    if "finishedBy" not in item:
+        return None
+    created, duplicate, rejected = (int(item[result]) for result in RESULTS)
+    return ChunkSummary(created, duplicate, rejected, given_up=item.get("givenUp", False))
+
+
+def outcomes_item(key: Key, outcomes: Sequence[RowOutcome], expires_at: datetime) -> Item:
+    told = [
         _present(
             {
                 "row": outcome.row,
@@ -310,6 +374,7 @@ def outcome_attributes(outcomes: Sequence[RowOutcome]) -> list[Item]:
         )
         for outcome in outcomes
     ]
+    return {**key, "outcomes": told, "ttl": int(expires_at.timestamp())}
 
 
 def outcomes_of(item: Item) -> list[RowOutcome]:
@@ -321,7 +386,7 @@ def outcomes_of(item: Item) -> list[RowOutcome]:
             visit_id=outcome.get("visitId"),
             problem=json.loads(outcome["problem"]) if "problem" in outcome else None,
         )
-        for outcome in item.get("outcomes", [])
+        for outcome in item["outcomes"]
     ]
 
 
@@ -333,12 +398,15 @@ def idempotency_key(record_id: str) -> Key:
 
 
 def idempotency_item(record: IdempotencyRecord) -> Item:
-    return {
-        **idempotency_key(record.id),
-        "resourceId": record.resource_id,
-        **_signature_attributes(record.fingerprint),
-        "ttl": int(record.expires_at.timestamp()),
-    }
+    return _present(
+        {
+            **idempotency_key(record.id),
+            "resourceId": record.resource_id,
+            "intakeId": record.intake_id,
+            **_signature_attributes(record.fingerprint),
+            "ttl": int(record.expires_at.timestamp()),
+        }
+    )
 
 
 def idempotency_of(item: Item) -> IdempotencyRecord:
@@ -347,6 +415,7 @@ def idempotency_of(item: Item) -> IdempotencyRecord:
         resource_id=item["resourceId"],
         fingerprint=_signature(item),
         expires_at=datetime.fromtimestamp(int(item["ttl"]), UTC),
+        intake_id=item.get("intakeId"),
     )
 
 
@@ -362,8 +431,8 @@ def signing_keys_item(keyring: Keyring) -> Item:
             "current": keyring.current,
             "secrets": dict(keyring.secrets),
             "waiting": following,
-            "waitingUntil": _stored(since) if since else None,
-            "retired": {id: _stored(when) for id, when in keyring.retired.items()},
+            "waitingUntil": stored(since) if since else None,
+            "retired": {id: stored(when) for id, when in keyring.retired.items()},
         }
     )
 
@@ -391,14 +460,14 @@ def api_key_item(key: ApiKey) -> Item:
         {
             **api_key_key(key.id),
             "g2pk": API_KEYS,
-            "g2sk": f"{key.name}#{_stored(key.created_at)}#{key.id}",
+            "g2sk": f"{key.name}#{stored(key.created_at)}#{key.id}",
             "id": key.id,
             "name": key.name,
             "secretHash": key.secret_hash,
             "scopes": sorted(key.scopes),
-            "createdAt": _stored(key.created_at),
-            "expiresAt": _stored(key.expires_at) if key.expires_at else None,
-            "revokedAt": _stored(key.revoked_at) if key.revoked_at else None,
+            "createdAt": stored(key.created_at),
+            "expiresAt": stored(key.expires_at) if key.expires_at else None,
+            "revokedAt": stored(key.revoked_at) if key.revoked_at else None,
         }
     )
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from chalicelib.domain.errors import OutcomeUnknown, StoreBusy
 from chalicelib.domain.signatures import Keyring
 from chalicelib.repositories import items
 from chalicelib.repositories.items import WRITTEN_BY, Item
@@ -50,6 +51,9 @@ class DynamoSigningKeys:
             # Another instance came first: its keys are everybody's.
             item = self._read()
             return items.signing_keys_of(item).at(self._clock()) if item else made
+        except OutcomeUnknown as unknown:
+            # Nothing was signed so far, and whoever's keys they are, the next call reads them.
+            raise StoreBusy from unknown
         return made
 
     def _put(self, keyring: Keyring, condition: str, values: Item) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 MOST_IN_BATCH = 10
 MOST_BYTES_IN_BATCH = 256 * 1024
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.05
+ATTEMPTS = 8
 
 T = TypeVar("T")
 
@@ -40,7 +39,10 @@ class SqsQueue:
         return self._connect()
 
     def send(self, messages: Sequence[str]) -> None:
-        """One call for up to ten messages; those that SQS did not take are sent again. Raises StoreBusy."""
+        """One call for up to ten messages; those that SQS did not take are sent again.
+
+        Raises StoreBusy, though some may be in the queue.
+        """
         for batch in _batches(messages):
             self._send(batch)
 
@@ -56,19 +58,18 @@ class SqsQueue:
 
     def _send(self, batch: list[str]) -> None:
         waiting = dict(enumerate(batch))
-        for attempt in range(ATTEMPTS):
+        for pause in islice(patience.pauses(), ATTEMPTS):
             patience.check()
-            if attempt:
-                self._sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))
             entries = [{"Id": str(n), "MessageBody": body} for n, body in waiting.items()]
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url(), Entries=entries)  # type: ignore[arg-type] # plain dicts
-            except (ClientError, BotoCoreError):
-                continue
-            for sent in answer.get("Successful", []):
-                waiting.pop(int(sent["Id"]), None)
+                for sent in answer.get("Successful", []):
+                    waiting.pop(int(sent["Id"]), None)
+            except (ClientError, BotoCoreError, StoreBusy):
+                pass
             if not waiting:
                 return
+            self._sleep(pause)
         raise StoreBusy
 
     def _url(self) -> str:

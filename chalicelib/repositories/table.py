@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import heapq
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from chalicelib.domain import patience
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.domain.listing import Page
 from chalicelib.repositories.items import PARTITION_KEYS, SORT_KEYS, WRITTEN_BY, Item, Key
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CONTENDED_FOR_SECONDS = 3.0
-FIRST_PAUSE_SECONDS = 0.025
-LONGEST_PAUSE_SECONDS = 0.4
+"""How long a write is tried while others are at the same items."""
+
+READ_TRIES = 2
 
 READ_BUDGET = 1000
 """Items that one page may read while it looks for those that match a filter."""
@@ -33,15 +34,17 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 BUSY_ERRORS = frozenset(
     {
-        "TransactionInProgressException",
         "TransactionConflictException",
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
-        "InternalServerError",
-        "ServiceUnavailable",
     }
 )
+"""With these DynamoDB says that it did not take the request."""
+
+UNDECIDED_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException"})
+"""With these it does not say whether it did: a 5xx to a write may come after the write, and a transaction in progress
+is an earlier attempt of our own."""
 
 
 def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,6 +124,8 @@ class ConditionsFailed(Exception):
         self.writes = writes
         self.present = present or {}
         """The item as it stood, where a single one was to be written."""
+        self.after_silence = False
+        """Whether an earlier attempt of the same call got no answer, and may be what changed the item."""
 
 
 @dataclass(frozen=True)
@@ -165,19 +170,29 @@ class Table:
 
     def get(self, key: Key) -> Item | None:
         """One strongly consistent read."""
-        with _store_faults():
-            found = self._client.get_item(TableName=self._name, Key=serialized(key), ConsistentRead=True)
+        found = self._read(self._client.get_item, {"Key": serialized(key), "ConsistentRead": True})
         return deserialized(found["Item"]) if "Item" in found else None
 
     def ping(self) -> None:
         """Asks for an item that is never there: half a read unit says that the table answers. Raises StoreBusy."""
-        with _store_faults():
-            self._client.get_item(TableName=self._name, Key=serialized({"pk": "health", "sk": "health"}))
+        self._read(self._client.get_item, {"Key": serialized({"pk": "health", "sk": "health"})})
+
+    def _read(self, operation: Callable[..., Any], request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A call that changes nothing, tried twice. Raises StoreBusy."""
+        for pause in islice(patience.pauses(), READ_TRIES):
+            try:
+                with _store_faults():
+                    answer: Mapping[str, Any] = operation(TableName=self._name, **request)
+                return answer
+            except Unavailable:
+                self._sleep(pause)
+        raise StoreBusy
 
     def transact(self, writes: list[Write]) -> None:
-        """Writes all or nothing. Raises ConditionsFailed, or StoreBusy when it stays contended.
+        """Writes all or nothing. Raises ConditionsFailed, StoreBusy while it stays contended, or OutcomeUnknown.
 
-        Every attempt carries the same token, so that one whose answer was lost is not taken for somebody else's.
+        Every attempt carries the same token: DynamoDB takes it for the first one, done or still under way, for ten
+        minutes (ClientRequestToken of TransactWriteItems).
         """
         # The request as a dict: its type in the stubs cannot be built member by member.
         request: Any = [write.request(self._name) for write in writes]
@@ -197,7 +212,10 @@ class Table:
         self._until_settled(attempt)
 
     def put(self, write: Write) -> None:
-        """Puts one item under its condition, at half the price of a transaction. Raises ConditionsFailed, StoreBusy."""
+        """Puts one item under its condition, at half the price of a transaction.
+
+        Raises ConditionsFailed, StoreBusy or OutcomeUnknown.
+        """
         token = str(uuid.uuid4())
         request: Any = write.request(self._name)["Put"]
         request["Item"] |= serialized({WRITTEN_BY: token})
@@ -205,17 +223,27 @@ class Table:
             self._write_one(self._client.put_item, request, write)
         except ConditionsFailed as failed:
             # The item says that this very call wrote it: the answer to an earlier attempt was lost.
-            if failed.present.get(WRITTEN_BY) != token:
-                raise
+            if failed.present.get(WRITTEN_BY) == token:
+                return
+            # It may have, and somebody else has written since.
+            if failed.after_silence:
+                raise OutcomeUnknown from failed
+            raise
 
     def update(self, write: Write) -> None:
-        """Updates one item under its condition. Raises ConditionsFailed, StoreBusy."""
+        """Updates one item under its condition, which must hold again, or tell, once this very update was made.
+
+        Raises ConditionsFailed, StoreBusy or OutcomeUnknown.
+        """
         self._write_one(self._client.update_item, write.request(self._name)["Update"], write)
 
     def _write_one(self, operation: Callable[..., object], request: Any, write: Write) -> None:
+        if write.condition is not None:
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+
         def attempt() -> None:
             try:
-                operation(**request, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+                operation(**request)
             except self._client.exceptions.ConditionalCheckFailedException as failed:
                 response: Any = failed.response
                 raise ConditionsFailed([write], deserialized(response.get("Item", {}))) from failed
@@ -223,31 +251,38 @@ class Table:
         self._until_settled(attempt)
 
     def _until_settled(self, attempt: Callable[[], None]) -> None:
-        """Tries anew with full jitter for three seconds while others are at the same items."""
-        deadline = self._monotonic() + CONTENDED_FOR_SECONDS
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            patience.check()
+        """Tries anew with full jitter: for three seconds while others are at the same items, and while it is not known
+        whether an attempt was carried out for as long as the request has patience.
+        """
+        began = self._monotonic()
+        patient_until = began + patience.left(without=CONTENDED_FOR_SECONDS)
+        contended_until = min(began + CONTENDED_FOR_SECONDS, patient_until)
+        silent = False
+        for pause in patience.pauses():
             try:
                 with _store_faults():
                     attempt()
                 return
-            except StoreBusy:
-                if self._monotonic() > deadline:
-                    raise
-            self._sleep(random.uniform(0, pause))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except ConditionsFailed as failed:
+                failed.after_silence = silent
+                raise
+            except Unavailable as fault:
+                silent = silent or isinstance(fault, OutcomeUnknown)
+                if self._monotonic() > (patient_until if silent else contended_until):
+                    raise (OutcomeUnknown if silent else StoreBusy) from fault
+            self._sleep(pause)
 
-    def query(self, partition: str, low: str, high: str) -> Iterator[Item]:
+    def query(self, partition: str, low: str, high: str, limit: int | None = None) -> Iterator[Item]:
         """The items of one partition of the table itself, between two sort keys. Strongly consistent."""
         request: dict[str, Any] = {
             "ConsistentRead": True,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
             "ExpressionAttributeValues": serialized({":pk": partition, ":low": low, ":high": high}),
         }
+        if limit is not None:
+            request["Limit"] = limit
         while True:
-            with _store_faults():
-                answer = self._client.query(TableName=self._name, **request)
+            answer = self._read(self._client.query, request)
             yield from map(deserialized, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
@@ -304,7 +339,6 @@ class Table:
         # Of one more than the page takes, this partition's share; `after` itself may come along.
         wanted = -(-(limit + 1) // siblings) + (after is not None)
         request: dict[str, Any] = {
-            "TableName": self._name,
             "IndexName": range.index,
             "KeyConditionExpression": f"{PARTITION_KEYS[range.index]} = :pk AND {sort_key} BETWEEN :low AND :high",
             "ExpressionAttributeValues": serialized(
@@ -321,8 +355,7 @@ class Table:
             if range.filter_names:
                 request["ExpressionAttributeNames"] = dict(range.filter_names)
         while True:
-            with _store_faults():
-                answer = self._client.query(**request)
+            answer = self._read(self._client.query, request)
             budget[0] -= answer["ScannedCount"]
             for raw in answer["Items"]:
                 item = deserialized(raw)
@@ -347,13 +380,20 @@ def _why(cancelled: ClientError, writes: list[Write]) -> tuple[list[Write], bool
 
 @contextmanager
 def _store_faults() -> Iterator[None]:
-    """Turns the store's overload and silence into StoreBusy, here alone; anything else stays a fault of ours."""
+    """Turns the store's overload into StoreBusy and its silence into OutcomeUnknown, here alone; anything else stays a
+    fault of ours.
+    """
     patience.check()
     try:
         yield
     except ClientError as fault:
-        if fault.response["Error"]["Code"] in BUSY_ERRORS:
+        code = fault.response["Error"]["Code"]
+        if code in UNDECIDED_ERRORS:
+            raise OutcomeUnknown from fault
+        if code in BUSY_ERRORS:
             raise StoreBusy from fault
         raise
-    except BotoCoreError as fault:
+    except HTTPClientError as fault:  # sent, and not answered
+        raise OutcomeUnknown from fault
+    except BotoCoreError as fault:  # never sent
         raise StoreBusy from fault

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
+from itertools import islice
 from threading import Lock
 from typing import Protocol
 
+from chalicelib.domain import patience
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property
@@ -20,8 +21,6 @@ Expected = frozenset[int] | None
 
 ATTEMPTS = 16
 """How often a change without an expected version is tried while others change the visit: for about three seconds."""
-FIRST_PAUSE_SECONDS = 0.025
-LONGEST_PAUSE_SECONDS = 0.4
 
 
 class FindsProperties(Protocol):
@@ -139,16 +138,12 @@ class Booking:
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
         """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                # Full jitter, so that many who met once do not meet again.
-                longest = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
-                self._sleep(random.uniform(0, longest))
+        for pause in islice(patience.pauses(), ATTEMPTS):
             visit = self._visits.get(visit_id)
             if expected is not None and visit.version not in expected:
                 raise VersionMismatch
             try:
                 return write(visit)
             except VersionMismatch:
-                continue
+                self._sleep(pause)
         raise StoreBusy

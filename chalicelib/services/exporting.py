@@ -12,7 +12,7 @@ from chalicelib.services.ports import Visits
 
 MOST_ROWS: Final = 10_000
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""In base64 still less than the 6 MB that a Lambda function can answer."""
+"""In base64 still less than the 6 MB that a Lambda function can answer (`edge.sizes`)."""
 
 ROWS_OF_PAGE: Final = 2500
 MOST_PAGES: Final = 30

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
-from chalicelib.domain.errors import KeyReused, Refused, StoreBusy
+from chalicelib.domain.errors import KeyReused, OutcomeUnknown, Refused, StoreBusy
 from chalicelib.domain.idempotency import KEPT, AlreadyDone, IdempotencyKey, IdempotencyRecord
 from chalicelib.services.ports import Clock, IdempotencyRecords
 from chalicelib.services.signing import Signer
@@ -45,36 +46,47 @@ class Once:
         """
         if key is None:
             return Outcome(attempt(None))
-        record = self._record(key, resource_id)
+        record = self._record(key, resource_id, self._clock() + KEPT)
         try:
             return Outcome(attempt(record))
         except Refused as refused:
-            earlier = self._records.find(key.id, self._clock())
+            earlier = self._earlier(key)
             if earlier is None and isinstance(refused, AlreadyDone):
                 raise StoreBusy from refused
             if earlier is None:
                 raise
-        return Outcome(recall(self._resource(key, earlier)), replayed=True)
+        return Outcome(recall(earlier.resource_id), replayed=True)
 
-    def reserve(self, key: IdempotencyKey, resource_id: str) -> str:
-        """Makes the key stand for a resource that is made later; gives the one that it stands for, now or before.
+    def find(self, key: IdempotencyKey) -> IdempotencyRecord | None:
+        """What the key stands for, if anything. Raises KeyReused when the earlier payload was another one."""
+        earlier = self._records.find(key.id, self._clock())
+        if earlier is not None and not self._signer.verifies(PURPOSE, key.payload, earlier.fingerprint):
+            raise KeyReused
+        return earlier
+
+    def bind(self, key: IdempotencyKey, resource_id: str, intake_id: str, until: datetime) -> IdempotencyRecord:
+        """Makes the key stand for what an intake will make, unless it stands for something: gives what it stands for.
 
         Raises KeyReused when the earlier payload was another one.
         """
-        record = self._record(key, resource_id)
+        record = self._record(key, resource_id, until, intake_id)
         try:
             self._records.add(record, self._clock())
         except AlreadyDone as done:
-            earlier = self._records.find(key.id, self._clock())
+            earlier = self.find(key)
             if earlier is None:
                 raise StoreBusy from done
-            return self._resource(key, earlier)
-        return resource_id
+            return earlier
+        return record
 
-    def _record(self, key: IdempotencyKey, resource_id: str) -> IdempotencyRecord:
-        return IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), self._clock() + KEPT)
+    def _earlier(self, key: IdempotencyKey) -> IdempotencyRecord | None:
+        """After a refusal: an earlier request with this key may be what was in the way."""
+        try:
+            return self.find(key)
+        except StoreBusy as busy:
+            raise OutcomeUnknown from busy
 
-    def _resource(self, key: IdempotencyKey, earlier: IdempotencyRecord) -> str:
-        if not self._signer.verifies(PURPOSE, key.payload, earlier.fingerprint):
-            raise KeyReused
-        return earlier.resource_id
+    def _record(
+        self, key: IdempotencyKey, resource_id: str, until: datetime, intake_id: str | None = None
+    ) -> IdempotencyRecord:
+        return IdempotencyRecord(key.id, resource_id, self._signer.sign(PURPOSE, key.payload), until, intake_id)

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from chalicelib.domain.access import ApiKey
 from chalicelib.domain.errors import Refused
+from chalicelib.domain.feeds import Rendering, Shared
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Chunk, ChunkSummary, Claim, Manifest, RowOutcome
+from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signatures import Keyring
@@ -41,7 +42,8 @@ class Properties(Protocol):
 class Visits(Protocol):
     """The visits and the slots they hold, written together or not at all.
 
-    Every write raises StoreBusy when the store stays contended: then nothing was written.
+    Every write raises StoreBusy when the store stays contended: then nothing was written; and OutcomeUnknown when the
+    store does not say whether it wrote.
     """
 
     def get(self, visit_id: str) -> Visit:
@@ -87,16 +89,25 @@ class ApiKeys(Protocol):
 
 
 class CalendarTokens(Protocol):
-    """The hashed tokens of calendar feeds, at most one for a property."""
+    """The hashed tokens of calendar feeds, at most one for a property, and the last rendering of each feed."""
 
-    def find(self, property_id: str) -> bytes | None:
+    def find(self, property_id: str) -> Shared | None:
         """Strongly consistent; None where none was kept, or it was removed."""
 
     def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
         """In place of the one before."""
 
-    def remove(self, property_id: str) -> None:
-        """Does nothing where there is none."""
+    def remove(self, property_id: str, now: datetime) -> None:
+        """Does nothing where there is none. What was kept of the feed goes with it."""
+
+    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+        """Whether the caller, and for some seconds nobody else, is to render the feed anew."""
+
+    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+        """Does nothing when a newer one is kept, or the token is no longer in force."""
+
+    def rendering(self, property_id: str, tag: str) -> bytes | None:
+        """The content with this tag; None when it is no longer there."""
 
 
 class SigningKeys(Protocol):
@@ -127,14 +138,14 @@ class Intakes(Protocol):
     def release(self, chunk: Chunk, claimant: str) -> None:
         """Lets others work on the chunk at once. Raises ClaimLost."""
 
-    def finish(self, chunk: Chunk, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+    def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
         """Records what became of a chunk's rows, all at once. Raises ClaimLost."""
 
     def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
         """Records the rows of a discarded dead letter; False when the chunk is finished already."""
 
-    def summaries(self, intake_id: str) -> Sequence[ChunkSummary]:
-        """Of the chunks that are finished."""
+    def progress(self, intake_id: str, now: datetime) -> Intake:
+        """How far an intake is. Strongly consistent. Raises IntakeNotFound, also once expired."""
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""

@@ -21,10 +21,6 @@ class Signer:
     def sign(self, purpose: str, message: bytes) -> Signature:
         return self._keyring().sign(purpose, message)
 
-    def signatures(self, purpose: str, message: bytes) -> list[Signature]:
-        """By every key in use, the current one first: whatever was ever derived from a signature is among these."""
-        return self._keyring().sign_with_all(purpose, message)
-
     def verifies(self, purpose: str, message: bytes, signature: Signature) -> bool:
         """False for anything this service did not sign. Another instance may sign with a key made a moment ago."""
         keyring = self._keyring()

@@ -104,7 +104,11 @@ class Worker:
 
     def _work_off(self, booking: Booking, chunk: Chunk, claimant: str, deadline: datetime) -> list[RowOutcome] | None:
         """Books the rows in their order and records the outcomes: none if that was done, None if another is at it."""
-        claim = self._claim(chunk, claimant, deadline)
+        now = self._clock()
+        if now >= deadline:
+            return None
+        manifest = self._manifest(chunk)
+        claim = self._intakes.claim(chunk, manifest, claimant, now, deadline + CLAIM_OUTLASTS)
         if claim is not Claim.GRANTED:
             return [] if claim is Claim.FINISHED else None
         outcomes, faults = [], []
@@ -118,14 +122,8 @@ class Worker:
             with suppress(Exception):
                 self._intakes.release(chunk, claimant)
             raise faults[0]
-        self._intakes.finish(chunk, claimant, outcomes)
+        self._intakes.finish(chunk, manifest, claimant, outcomes)
         return outcomes
-
-    def _claim(self, chunk: Chunk, claimant: str, deadline: datetime) -> Claim:
-        now = self._clock()
-        if now >= deadline:
-            return Claim.ELSEWHERE
-        return self._intakes.claim(chunk, self._manifest(chunk), claimant, now, deadline + CLAIM_OUTLASTS)
 
     def _manifest(self, chunk: Chunk) -> Manifest:
         if not chunk.foreign:
@@ -138,7 +136,6 @@ class Worker:
             producer=chunk.producer,
             rows=len(chunk.rows),
             chunks=1,
-            fingerprint=None,
             sent=True,
             created_at=self._clock(),
         )

@@ -234,7 +234,7 @@ def test_the_data_outlives_its_stack_and_comes_back_to_any_second(packaged: Path
 def test_what_has_an_end_is_removed_by_the_table(packaged: Path) -> None:
     expiry = data(packaged, "prod").properties("Table")["TimeToLiveSpecification"]
     now = datetime.now(UTC)
-    intake = manifest_item(Manifest("id", "partner", 1, 1, None, sent=True, created_at=now))
+    intake = manifest_item(Manifest("id", "partner", 1, 1, sent=True, created_at=now))
     assert expiry["Enabled"] is True
     assert intake[expiry["AttributeName"]] == int((now + timedelta(days=30)).timestamp())
 

@@ -122,7 +122,8 @@ def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template
     assert rest_api["binary_media_types"] == api["DefinitionBody"]["x-amazon-apigateway-binary-media-types"]
     throttled = configuration["resource"]["aws_api_gateway_method_settings"].values()
     assert len(throttled) == len(api["MethodSettings"])
-    assert {each["method_path"] for each in throttled} >= {"*/*", "~1intakes/POST"}
+    paths = {each["method_path"] for each in throttled}
+    assert paths >= {"*/*", "~1intakes/POST", "~1properties~1{property_id}~1calendar.ics/GET"}
 
 
 def test_the_zip_is_the_one_of_make_package(folder: Path, packaged: Path) -> None:

@@ -150,7 +150,7 @@ class Instance:
 
     def handle(self, messages: Sequence[Message], remaining_seconds: float = LAMBDA_SECONDS) -> None:
         event = SQSEvent(event_of(messages), cast(Any, LambdaContext(remaining_seconds)))
-        work_off(event, self.services.worker, self.services.queue, self.services.clock)
+        work_off(event, self.services.worker, self.services.queue, self.services.clock, self.services.signer)
 
 
 @contextlib.contextmanager

@@ -358,19 +358,6 @@ def test_a_feed_reaches_a_month_back_and_a_year_ahead(table: FreshTable, api: Ap
     assert ids_in("ics", answer.content) == [visits[day].id for day in (-30, 0, 365)]
 
 
-def test_a_poller_is_told_that_nothing_changed(api: Api, house: str, anybody: httpx.Client) -> None:
-    visit = api.visit(house, "2027-03-12T10:00:00Z")
-    address = shared(api, house)
-    tag = anybody.get(address).headers["ETag"]
-    unchanged = anybody.get(address, headers={"If-None-Match": tag})
-    assert (unchanged.status_code, unchanged.content, unchanged.headers["ETag"]) == (304, b"", tag)
-    assert unchanged.headers["Cache-Control"] == "private, no-cache"
-    assert api.patch(f"/visits/{visit['id']}", {"place": "Garden"}).status_code == 200
-    changed = anybody.get(address, headers={"If-None-Match": tag})
-    assert changed.status_code == 200
-    assert "LOCATION:Garden" in changed.text
-
-
 def test_a_withdrawn_token_stops_at_once(api: Api, house: str, anybody: httpx.Client) -> None:
     address = shared(api, house)
     assert anybody.get(address).status_code == 200

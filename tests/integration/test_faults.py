@@ -25,13 +25,11 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.retries.standard import ExponentialBackoff
 
-from chalicelib.domain.signatures import Keyring
 from chalicelib.edge.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
-from chalicelib.repositories.table import Table, serialized
+from chalicelib.repositories.table import Table
 from chalicelib.services import work
 from devstack.data_stack import create_table
 from tests.integration.api import Api, serve
@@ -232,7 +230,7 @@ class Callers:
 
     def _hand_in(self, number: int, rows: list[tuple[Group, Row]]) -> None:
         chance = self._chaos.chance("caller", number)
-        way = chance.choice(("key", "no key", "lines", "producer"))
+        way = chance.choice(("members", "lines", "producer"))
         # Without a name of its own a row of a producer that sends again would be another row.
         if way == "producer" and len(rows) <= 100 and all(kind == "alone" for (kind, _), _ in rows):
             self._send_directly([row for _, row in rows])
@@ -244,12 +242,13 @@ class Callers:
 
     def _until_accepted(self, way: str, number: int, rows: list[Row]) -> str:
         for _ in range(100):
+            key = f"key-{number}"
             if way == "lines":
                 lines = "\n".join(map(json.dumps, rows))
-                headers = {"Content-Type": "application/x-ndjson"}
+                headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
                 answer = self._api.http.post("/intakes", content=lines, headers=headers)
             else:
-                answer = self._api.post("/intakes", {"visits": rows}, f"key-{number}" if way == "key" else None)
+                answer = self._api.post("/intakes", {"visits": rows}, key)
             if answer.status_code == 202:
                 return answer.headers["Location"]
             assert answer.status_code == 503, answer.text
@@ -299,7 +298,6 @@ def run(box: Mailbox, rows: int, seed: int, kill_more: int = 1) -> Run:
             assert not any(future.done() for future in working), "a worker has ended"
             stop.wait(0.1)
 
-    seed_keys(box.table, seed)
     with serve(box.table, clock) as api, ThreadPoolExecutor(WORKERS) as pool:
         for n in range(PROPERTIES):
             api.property(f"p{n}", capacity=1 + n % 2)
@@ -330,12 +328,6 @@ def run(box: Mailbox, rows: int, seed: int, kill_more: int = 1) -> Run:
     return Run(chaos, load, list(everything(box.table)), box.waiting(dead=True), callers.refused, told)
 
 
-def seed_keys(table: FreshTable, seed: int) -> None:
-    """Signing keys from the seed: ids of intakes follow from them, and from those what befalls them."""
-    keyring = Keyring("seeded", {"seeded": random.Random(seed).randbytes(32)})
-    table.client.put_item(TableName=table.name, Item=serialized(items.signing_keys_item(keyring)))
-
-
 def assert_told_alike(api: Api, intake: str, rows: int, seed: int) -> None:
     """The intake is done and its counts, by HTTP, are those of its results, page by page."""
     told = api.get(f"/intakes/{intake}").json()
@@ -361,11 +353,10 @@ def unaccounted(run: Run) -> list[str]:
     manifests = {i["pk"][2:]: i for i in run.stored if i["sk"] == "N"}
     visits = {i["id"]: i for i in run.stored if i["pk"].startswith("V#")}
     outcomes: dict[tuple[str, int], dict[str, Any]] = {}
-    for chunk in run.stored:
-        for outcome in chunk.get("outcomes", []):
-            place = (chunk["pk"][2:], int(outcome["row"]))
-            wrong += [f"row {place} has two outcomes"] if place in outcomes else []
-            outcomes[place] = outcome
+    for intake, outcome in outcomes_told(run):
+        place = (intake, int(outcome["row"]))
+        wrong += [f"row {place} has two outcomes"] if place in outcomes else []
+        outcomes[place] = outcome
     for id, manifest in manifests.items():
         wrong += [f"row {(id, n)} is lost" for n in range(int(manifest["rows"])) if (id, n) not in outcomes]
     wrong += [f"the intake {id} is lost" for id in run.load.intakes.keys() - manifests.keys()]
@@ -393,7 +384,19 @@ def unaccounted(run: Run) -> list[str]:
 
 
 def results_of(run: Run) -> Counter[str]:
-    return Counter(outcome["result"] for chunk in run.stored for outcome in chunk.get("outcomes", []))
+    return Counter(outcome["result"] for _, outcome in outcomes_told(run))
+
+
+def outcomes_told(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The intake and the outcome of every row that a finished chunk vouches for."""
+    vouched = {
+        items.outcomes_key(chunk["pk"][2:], items.chunk_number(chunk), chunk["finishedBy"])["sk"] + chunk["pk"]
+        for chunk in run.stored
+        if "finishedBy" in chunk
+    }
+    for told in run.stored:
+        if told["sk"] + told["pk"] in vouched:
+            yield from ((told["pk"][2:], outcome) for outcome in told["outcomes"])
 
 
 def _unexpected(load: Load, outcomes: dict[tuple[str, int], dict[str, Any]]) -> list[str]:
@@ -413,7 +416,6 @@ def seed() -> int:
 @pytest.fixture
 def box(table: FreshTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     """A queue that gives up on nothing: here every message is readable, and must be worked off in the end."""
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: random.random() / SPEED)
     level = logging.getLogger("visits").level
     # Not the module's table: the accounts are those of one run.
     name = create_table(table.client, f"faults-{secrets.token_hex(3)}")

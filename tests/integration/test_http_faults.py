@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
+from chalicelib.domain import patience
 from chalicelib.domain.errors import StoreBusy, VersionMismatch
 from tests.builders import NOW, Clock, property_id, visit_body
 from tests.integration.api import Api, serve
@@ -102,6 +104,26 @@ def test_a_visit_that_never_stays_still_is_a_busy_store(api: Api, house: str, mo
     monkeypatch.setattr(api.services.booking._visits, "save", Breaks(VersionMismatch()))
     answer = api.put(f"/visits/{visit['id']}/status", {"status": "cancelled"})
     problem(answer, 503, "store-busy")
+
+
+def test_a_booking_whose_outcome_is_unknown_is_told_as_such_and_found_again_by_its_key(
+    api: Api, house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def done_without_an_answer(http_response: Any, parsed: Any, model: Any, **_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="")
+
+    monkeypatch.setattr(patience, "SECONDS", 0.3)
+    event = "after-call.dynamodb.TransactWriteItems"
+    wish, key = visit_body(house), f"unknown {house}"
+    api.dynamodb.meta.events.register(event, done_without_an_answer)
+    try:
+        answer = api.post("/visits", wish, key)
+    finally:
+        api.dynamodb.meta.events.unregister(event, done_without_an_answer)
+    problem(answer, 503, "outcome-unknown")
+    assert int(answer.headers["Retry-After"]) >= 1
+    again = api.post("/visits", wish, key)
+    assert (again.status_code, again.headers.get("Idempotency-Replayed")) == (201, "true"), again.text
 
 
 def test_health_says_ok(api: Api) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from chalicelib.container import new_id
+from chalicelib.domain.idempotency import KEPT
 from chalicelib.edge.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import Table, serialized
@@ -98,7 +99,7 @@ def test_twenty_at_once_with_the_same_key_are_one_visit_and_twenty_answers_that_
 def test_of_two_payloads_that_race_under_one_key_one_is_booked_and_the_other_refused(
     api: Api, body: dict[str, Any]
 ) -> None:
-    key, other = new_id(), body | {"date": instant_text(NOW + timedelta(days=2))}
+    key, other = new_id(), body | {"date": instant_text(NOW + KEPT + timedelta(days=2))}
     answers = at_once(partial(api.post, "/visits", wish, key) for wish in [body, other] * 10)
     (visit,) = visits_of(api, body["propertyId"])
     for wish, answer in zip([body, other] * 10, answers, strict=True):
@@ -121,11 +122,11 @@ def test_properties_registered_twenty_times_at_once_with_the_same_key_are_one(ap
 @pytest.mark.parametrize(
     "change",
     [
-        {"date": instant_text(NOW + timedelta(days=2))},
+        {"date": instant_text(NOW + KEPT + timedelta(days=2))},
         {"visitor": VISITOR | {"name": "Other"}},
-        {"durationMinutes": 30},
+        {"durationMinutes": 45},
     ],
-    ids=["another date", "another visitor", "a default spelled out"],
+    ids=["another date", "another visitor", "another duration"],
 )
 def test_another_payload_under_the_same_key_is_refused(api: Api, body: dict[str, Any], change: dict[str, Any]) -> None:
     key = new_id()
@@ -223,18 +224,18 @@ def test_refusals_are_not_remembered(api: Api, body: dict[str, Any]) -> None:
     assert_booked_anew(api.post("/visits", body, key), blocking)
 
 
-def test_a_key_is_good_for_a_day_and_books_anew_afterwards_though_its_record_still_lies_about(
+def test_a_key_is_good_for_thirty_days_and_books_anew_afterwards_though_its_record_still_lies_about(
     table: FreshTable, api: Api, clock: Clock, body: dict[str, Any]
 ) -> None:
     key = new_id()
     visit = api.post("/visits", body, key).json()
-    clock.now = NOW + timedelta(hours=24, seconds=-1)
+    clock.now = NOW + KEPT - timedelta(seconds=1)
     assert_replay(api.post("/visits", body, key), visit)
-    clock.now = NOW + timedelta(hours=24)
+    clock.now = NOW + KEPT
     assert any(item.get("resourceId") == visit["id"] for item in everything(table))
     # Forgotten: the visit is in the way like anybody else's, not taken for this request's own.
     assert api.post("/visits", body, key).json()["type"] == "urn:visits:problem:slot-taken"
-    other = body | {"date": instant_text(NOW + timedelta(days=2))}
+    other = body | {"date": instant_text(NOW + KEPT + timedelta(days=2))}
     again = api.post("/visits", other, key)
     assert_booked_anew(again, visit)
     assert_replay(api.post("/visits", other, key), again.json())
@@ -247,8 +248,8 @@ def test_an_expired_key_that_comes_back_twenty_times_at_once_books_once(
 ) -> None:
     key = new_id()
     visit = api.post("/visits", body, key).json()
-    clock.now = NOW + timedelta(hours=25)
-    later = body | {"date": instant_text(NOW + timedelta(days=2))}
+    clock.now = NOW + KEPT + timedelta(hours=1)
+    later = body | {"date": instant_text(NOW + KEPT + timedelta(days=2))}
     answers = at_once([partial(api.post, "/visits", later, key)] * AT_ONCE)
     assert {answer.status_code for answer in answers} == {201}
     assert {answer.json()["id"] for answer in answers}.isdisjoint({visit["id"]})

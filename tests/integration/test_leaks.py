@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from chalicelib.container import utc_now
 from chalicelib.edge.journal import Failed
 from chalicelib.edge.messages import Unfinished
 from chalicelib.services.booking import Booking
+from chalicelib.services.signing import Signer
 from chalicelib.services.work import Worker
+from tests.fakes import FakeSigningKeys
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
@@ -151,7 +154,8 @@ def test_the_listing_of_dead_letters_names_nobody(after: Aftermath) -> None:
     body = json.dumps({"version": 1, "source": "partner", "visits": [{"visitor": PERSON, "notes": NOTES}]})
     for text in (body, body[:-1]):
         after.box.sqs.send_message(QueueUrl=waiting[1], MessageBody=text)
-    letters = DeadLetterQueue(after.box.sqs, after.box.table.environment["QUEUE_NAME"], wait_seconds=1).look()
+    queue, signer = after.box.table.environment["QUEUE_NAME"], Signer(FakeSigningKeys(), utc_now)
+    letters = DeadLetterQueue(after.box.sqs, queue, signer, wait_seconds=1).look()
     assert len(letters) >= 2
     for letter in letters:
         assert not leaked(f"{letter} {letter.line}")

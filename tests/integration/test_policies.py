@@ -218,12 +218,25 @@ def test_every_answer_of_the_gateway_is_a_problem_document(packaged: dict[str, A
 
 
 def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any]) -> None:
-    settings = packaged["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
-    assert settings[0] | {"ResourcePath": "/*", "HttpMethod": "*"} == settings[0]
+    """Each in a bucket of its own: whoever has the address of a feed cannot take the calls of all others with it."""
+    whole, *settings = packaged["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    assert (whole["ResourcePath"], whole["HttpMethod"]) == ("/*", "*")
+    limits = {}
     for setting in settings:
-        assert setting["ThrottlingRateLimit"] > 0
-        path = setting["ResourcePath"].replace("~1", "/").replace("//", "/", 1)
-        assert setting is settings[0] or (setting["HttpMethod"], path) in entry.required
+        assert setting["ResourcePath"].startswith("/~1"), "as CloudFormation spells a path"
+        path = setting["ResourcePath"].removeprefix("/").replace("~1", "/")
+        limits[setting["HttpMethod"], path] = setting
+    assert limits.keys() <= entry.required.keys()
+    assert {route for route, scope in entry.required.items() if scope == PUBLIC} <= limits.keys()
+    assert {
+        ("POST", "/intakes"),
+        ("GET", "/intakes/{intake_id}"),
+        ("GET", "/intakes/{intake_id}/results"),
+        ("GET", "/visits/export"),
+    } <= limits.keys()
+    for setting in settings:
+        assert 0 < setting["ThrottlingRateLimit"] <= whole["ThrottlingRateLimit"] / 8
+        assert 0 < setting["ThrottlingBurstLimit"] <= whole["ThrottlingBurstLimit"] / 8
 
 
 def test_data_is_encrypted_where_it_rests() -> None:

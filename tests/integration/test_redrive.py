@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 
 import app as entry
 from chalicelib.domain.intakes import intake_id
+from chalicelib.edge.messages import Sending
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
 from devstack.worker import QueueWorker
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 DATE = "2028-04-{:02}T{:02}:00:00Z"
 SECRET = "Ada Lovelace"
+EMULATED_SENDER = "AIDAEXAMPLE"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Site:
 
     @property
     def letters(self) -> DeadLetterQueue:
-        return DeadLetterQueue(self.box.sqs, self.box.table.environment["QUEUE_NAME"], wait_seconds=0)
+        return DeadLetterQueue(
+            self.box.sqs, self.box.table.environment["QUEUE_NAME"], self.api.services.signer, wait_seconds=0
+        )
 
     def dead(self, body: str, **attributes: str) -> str:
         """A message that has come to rest among the dead letters; gives its id."""
@@ -86,6 +91,12 @@ def site(table: FreshTable) -> Iterator[Site]:
 
 def visit(property_id: str, day: int = 3, hour: int = 9, **more: object) -> dict[str, Any]:
     return {"propertyId": property_id, "date": DATE.format(day, hour), "visitor": {"name": SECRET}, **more}
+
+
+def sent(site: Site, body: str, id: str, timestamp: str = "") -> dict[str, str]:
+    """The attributes of a message that `make redrive` sent again before."""
+    now = timestamp or str(round(time.time() * 1000))
+    return dict(Sending(id, EMULATED_SENDER, now).attributes(body, site.api.services.signer))
 
 
 def test_the_list_says_everything_but_what_is_in_the_messages(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +150,7 @@ def test_a_replayed_message_of_a_producer_is_the_same_intake_and_books_nothing_t
     body = partner_message(visit("same-1"))
     (id,) = site.box.send(body)
     site.work()
-    site.dead(body, originalMessageId=id)
+    site.dead(body, **sent(site, body, id))
 
     site.redrive("replay")
     site.work()
@@ -177,13 +188,30 @@ def test_what_is_too_old_is_not_replayed(
 
 
 def test_a_replay_keeps_the_time_of_the_first_sending(site: Site) -> None:
-    id = site.dead(partner_message(visit("age-1")), firstSentTimestamp="1000000000000")
+    body = partner_message(visit("age-1"))
+    first = sent(site, body, "first", "1000000000000")
+    site.dead(body, **first)
     (letter,) = site.letters.look()
     assert letter.age > timedelta(days=365)
     site.letters.send_again(letter)
     (again,) = site.box.sqs.receive_message(QueueUrl=site.box.url, MessageAttributeNames=["All"])["Messages"]
     kept = {name: value["StringValue"] for name, value in again["MessageAttributes"].items()}
-    assert kept == {"originalMessageId": id, "firstSentTimestamp": "1000000000000"}
+    assert kept == first
+
+
+def test_what_a_producer_says_of_an_earlier_sending_is_not_signed_for_it(site: Site) -> None:
+    """Or it could have its own rows replayed as those of another's message."""
+    id = site.dead(
+        partner_message(visit("forged-1")),
+        originalMessageId="another",
+        originalSender="AROAANOTHER",
+        firstSentTimestamp="1",
+        replaySignature="k1:00",
+    )
+    (letter,) = site.letters.look()
+    assert letter.id == id
+    assert letter.sending.sender != "AROAANOTHER"
+    assert letter.age < timedelta(days=1)
 
 
 def test_a_discarded_intake_ends_and_its_rows_are_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

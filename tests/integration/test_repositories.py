@@ -21,12 +21,15 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
+from chalicelib.domain import patience
 from chalicelib.domain.errors import (
+    OutcomeUnknown,
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
     StoreBusy,
     TakenInterval,
+    Unavailable,
     VersionMismatch,
     VisitExists,
     VisitNotFound,
@@ -695,9 +698,9 @@ class Store:
 def store(table: FreshTable) -> Iterator[Store]:
     once: Any = {"config": Config(retries={"mode": "standard", "total_max_attempts": 1})}
     client: DynamoDBClient = boto3.client("dynamodb", **table.access | once)
-    patience = Patience()
+    time = Patience()
     with contextlib.closing(client):
-        yield Store(client, Table(client, table.name, patience.sleep, patience.monotonic), patience)
+        yield Store(client, Table(client, table.name, time.sleep, time.monotonic), time)
 
 
 def slot_item(table: FreshTable, key: items.Key) -> dict[str, Any]:
@@ -735,6 +738,8 @@ def test_freeing_a_slot_whose_item_has_expired_leaves_one_that_expires_too(
 
 
 # DynamoDB alone: faults
+
+CLIENT_WAITS_SECONDS = 3
 
 Answer = Callable[[AWSPreparedRequest], AWSResponse | None]
 
@@ -816,20 +821,26 @@ def faults(client: DynamoDBClient, operation: str, answers: Iterable[Answer]) ->
 
 
 CONFLICT = cancelled_because("TransactionConflict")
-OVERLOADED = [
+CANCELLED = [
     CONFLICT,
     cancelled_because("None", "ThrottlingError", "None"),
     cancelled_because("ProvisionedThroughputExceeded"),
-    refusal("TransactionInProgressException"),
+]
+NOT_TAKEN = [
     refusal("ThrottlingException"),
     refusal("ProvisionedThroughputExceededException"),
     refusal("RequestLimitExceeded"),
-    refusal("InternalServerError", 500),
-    refusal("ServiceUnavailable", 503),
-    silence(_read_timeout),
     silence(lambda url: ConnectTimeoutError(endpoint_url=url)),
     silence(lambda url: EndpointConnectionError(endpoint_url=url)),
 ]
+UNDECIDED = [
+    refusal("TransactionInProgressException"),
+    refusal("InternalServerError", 500),
+    refusal("ServiceUnavailable", 503),
+    silence(_read_timeout),
+]
+OVERLOADED = [*CANCELLED, *NOT_TAKEN, *UNDECIDED]
+TOLD = [*((fault, StoreBusy) for fault in [*CANCELLED, *NOT_TAKEN]), *((fault, OutcomeUnknown) for fault in UNDECIDED)]
 
 
 @pytest.mark.parametrize("fault", OVERLOADED, ids=range(len(OVERLOADED)))
@@ -843,12 +854,12 @@ def test_a_booking_outlasts_contention_and_faults_that_pass(store: Store, house:
     assert store.visits.get(visit.id) == visit
 
 
-@pytest.mark.parametrize("fault", OVERLOADED, ids=range(len(OVERLOADED)))
-def test_after_three_seconds_of_contention_the_store_is_busy_and_nothing_was_written(
-    store: Store, house: str, fault: Answer
+@pytest.mark.parametrize(("fault", "told"), TOLD, ids=range(len(TOLD)))
+def test_after_three_seconds_nothing_was_written_or_it_is_not_known(
+    store: Store, house: str, fault: Answer, told: type[Unavailable]
 ) -> None:
     visit = a_visit(property_id=house)
-    with faults(store.client, "TransactWriteItems", itertools.repeat(fault)), pytest.raises(StoreBusy) as refused:
+    with faults(store.client, "TransactWriteItems", itertools.repeat(fault)), pytest.raises(told) as refused:
         store.visits.add(visit, 1)
     assert refused.value.retry_after_seconds >= 1
     assert 3 < store.patience.now < 3.5
@@ -908,16 +919,16 @@ def test_what_is_our_own_fault_is_not_the_stores_overload(store: Store, house: s
         store.properties.get(house)
 
 
-@pytest.mark.parametrize("fault", OVERLOADED[4:], ids=range(4, len(OVERLOADED)))
+@pytest.mark.parametrize("fault", [*NOT_TAKEN, *UNDECIDED], ids=range(len(NOT_TAKEN + UNDECIDED)))
 def test_a_read_that_the_store_cannot_take_says_that_it_is_busy(store: Store, house: str, fault: Answer) -> None:
-    with faults(store.client, "GetItem", [fault] * 2):
+    with faults(store.client, "GetItem", [fault] * 4):
         with pytest.raises(StoreBusy):
             store.properties.get(house)
         with pytest.raises(StoreBusy):
             store.table.ping()
     store.table.ping()
     filter = VisitFilter(DAY, property_id=house)
-    with faults(store.client, "Query", [fault] * 2):
+    with faults(store.client, "Query", [fault] * 4):
         with pytest.raises(StoreBusy):
             store.visits.list(filter, None, 10)
         with pytest.raises(StoreBusy):
@@ -931,6 +942,65 @@ def test_a_booking_whose_answer_was_lost_is_a_success_and_conflicts_with_nobody(
     assert len(sent) == 3
     assert store.visits.get(visit.id) == visit
     assert store.visits.held_quarters(house, DAY) == {at("10:00"): 1, at("10:15"): 1}
+
+
+def slow(store: Store) -> Answer:
+    """It is done, but the client has stopped waiting by the time that the answer comes."""
+
+    def answer(request: AWSPreparedRequest) -> AWSResponse | None:
+        store.patience.now += CLIENT_WAITS_SECONDS
+        return lost(request)
+
+    return answer
+
+
+@pytest.fixture
+def request_under_way() -> Iterator[None]:
+    patience.begin()
+    yield
+    patience.end()
+
+
+@pytest.mark.usefixtures("request_under_way")
+def test_a_commit_that_is_slow_to_answer_is_waited_for_as_long_as_the_request_may_last(
+    store: Store, house: str
+) -> None:
+    visit = a_visit(property_id=house)
+    with faults(store.client, "TransactWriteItems", [slow(store)] * 4) as sent:
+        store.visits.add(visit, 1)
+    assert len({request["ClientRequestToken"] for request in sent}) == 1
+    noted = next_version(visit, notes="n")
+    with faults(store.client, "PutItem", [slow(store)] * 4):
+        store.visits.save(visit, noted)
+    assert store.visits.get(visit.id) == noted
+
+
+@pytest.mark.usefixtures("request_under_way")
+def test_a_commit_that_never_answers_is_not_known_and_never_told_as_none(store: Store, house: str) -> None:
+    visit = a_visit(property_id=house)
+    with (
+        faults(store.client, "TransactWriteItems", itertools.repeat(slow(store))) as sent,
+        pytest.raises(OutcomeUnknown),
+    ):
+        store.visits.add(visit, 1)
+    assert len(sent) > 4
+    assert store.visits.get(visit.id) == visit
+
+
+def test_a_refusal_after_silence_is_not_known_where_others_may_have_written_over_it(store: Store, house: str) -> None:
+    property = a_property(house)
+    store.properties.add(property)
+
+    def overtaken(request: AWSPreparedRequest) -> AWSResponse | None:
+        with pytest.raises(ReadTimeoutError):
+            lost(request)
+        fresh = DynamoProperties(Table(store.client, store.table._name))
+        mine = fresh.get(house)
+        fresh.save(mine, replace(mine, version=mine.version + 1))
+        raise _read_timeout(request.url)
+
+    with faults(store.client, "PutItem", [overtaken]), pytest.raises(OutcomeUnknown):
+        store.properties.save(property, replace(property, version=2))
 
 
 def test_a_reschedule_whose_answer_was_lost_is_a_success(store: Store, house: str) -> None:

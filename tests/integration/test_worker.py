@@ -17,11 +17,12 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import EndpointConnectionError
 
-from chalicelib.container import utc_now
+from chalicelib.container import new_id, utc_now
+from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signatures import Keyring
 from chalicelib.edge.instants import instant_text
-from chalicelib.edge.messages import Unfinished, UnreadableMessage, read_message
+from chalicelib.edge.messages import Sending, Unfinished, UnreadableMessage, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import deserialized, serialized
@@ -369,7 +370,7 @@ def test_a_row_booked_before_the_worker_died_is_created_even_if_the_property_has
     batch = box.receive()
 
     def kill(request: AWSPreparedRequest, **_: object) -> None:
-        if b"outcomes = " in cast(bytes, request.body):
+        if b"finishedBy = " in cast(bytes, request.body):
             raise Killed
 
     with instance(box, clock) as doomed, hooked(doomed.dynamodb, "UpdateItem", kill), pytest.raises(Killed):
@@ -395,15 +396,16 @@ def test_a_worker_that_has_lost_its_claim_decides_nothing_any_more(
     batch = box.receive()
 
     def overtaken(request: AWSPreparedRequest, **_: object) -> None:
-        if b"outcomes = " in cast(bytes, request.body):
+        if b"finishedBy = " in cast(bytes, request.body):
             clock.now += timedelta(minutes=5)
             handle(batch)
 
     with instance(box, clock) as slow, hooked(slow.dynamodb, "UpdateItem", overtaken), pytest.raises(Unfinished):
         slow.handle(batch)
-    (chunk,) = [item for item in everything(box.table) if item["pk"] == manifest_pk(location) and "outcomes" in item]
-    assert chunk["finishedBy"] != slow
+    told = [item for item in everything(box.table) if item["pk"] == manifest_pk(location) and "outcomes" in item]
+    assert len(told) == 2
     assert counts(api, location) == ("done", 3, 3, 0, 0)
+    assert [result["row"] for result in results(api, location)] == [0, 1, 2], "the late worker's word does not count"
 
 
 def manifest_pk(location: str) -> str:
@@ -494,6 +496,45 @@ def test_equal_external_ids_of_different_producers_are_different_rows(api: Api, 
     assert len(visits_at(api, house)) == 2
 
 
+def test_a_producer_cannot_occupy_the_external_ids_of_an_api_caller(api: Api, box: Mailbox, house: str) -> None:
+    """Whatever source it names: `tests` is the caller's name."""
+    (id,) = box.send(partner_message(row(house, 0, externalId="1"), source="tests"))
+    box.work()
+    assert counts(api, partners(id, "tests"))[2] == 1
+    location = hand_in(api, [row(house, 1, externalId="1")])
+    box.work()
+    assert counts(api, location) == ("done", 1, 1, 0, 0)
+
+
+def sent_by(message: Message, sender: str) -> Message:
+    return {**message, "Attributes": {**message["Attributes"], "SenderId": sender}}
+
+
+def test_a_producer_cannot_occupy_the_external_ids_of_another(api: Api, box: Mailbox, house: str) -> None:
+    """The source is the message's word; the sender is SQS's."""
+    ids = box.send(*(partner_message(row(house, n, externalId="1"), source="north") for n in (0, 1, 1)))
+    by_id = {message["MessageId"]: message for message in box.receive(3)}
+    senders = ("AROATHIEF:north", "AROANORTH:monday", "AROANORTH:tuesday")
+    for id, sender in zip(ids, senders, strict=True):
+        handle([sent_by(by_id[id], sender)])
+    # Another session of the same role is the same producer.
+    assert [counts(api, partners(id, "north"))[2:4] for id in ids] == [(1, 0), (1, 0), (0, 1)]
+
+
+def test_who_sent_a_message_first_cannot_be_made_up(api: Api, box: Mailbox, house: str) -> None:
+    """Not with another's attributes, and not with those that we signed for another message."""
+    theirs, mine = (partner_message(row(house, n, externalId="1"), source="north") for n in (0, 1))
+    signed = Sending("first", "AROANORTH", "1000").attributes(theirs, api.services.signer)
+    (id,) = box.send(mine)
+    (message,) = box.receive(1)
+    for attributes in (signed, {**signed, "replaySignature": ""}, {**signed, "replaySignature": "k:zz"}):
+        sending = Sending.of(id, message["Attributes"], attributes, mine, api.services.signer)
+        assert sending == Sending.of(id, message["Attributes"], {}, mine, api.services.signer)
+        assert sending.message_id == id
+    again = Sending.of("again", message["Attributes"], signed, theirs, api.services.signer)
+    assert again == Sending("first", "AROANORTH", "1000")
+
+
 def test_a_row_that_is_twice_in_one_intake_is_booked_once(api: Api, box: Mailbox, house: str) -> None:
     location = hand_in(api, [rows(house, 1)[0]] * 3)
     box.work()
@@ -580,7 +621,8 @@ def test_forged_messages_go_to_the_dead_letters_alone(api: Api, box: Mailbox, ho
 def test_a_visit_handed_in_with_respond_async_is_an_intake_of_one(api: Api, box: Mailbox, house: str) -> None:
     wish = row(house, 0, visitor={"name": "Ada"})
     for _ in range(2):
-        answer = api.http.post("/visits", json=wish, headers={"Prefer": "wait=5, respond-async"})
+        headers = {"Prefer": "wait=5, respond-async", "Idempotency-Key": f"key of {house}"}
+        answer = api.http.post("/visits", json=wish, headers=headers)
         assert answer.status_code == 202, answer.text
         assert answer.headers["Preference-Applied"] == "respond-async"
         assert int(answer.headers["Retry-After"]) > 0
@@ -696,19 +738,21 @@ def failing_after(calls: int) -> Any:
     return hook
 
 
-@pytest.mark.parametrize("key", [None, "half-sent"])
-def test_a_half_sent_intake_is_completed_by_the_same_request(
-    api: Api, box: Mailbox, house: str, key: str | None
+def test_a_half_sent_intake_is_not_known_to_be_none_and_completed_by_the_same_request(
+    api: Api, box: Mailbox, house: str
 ) -> None:
-    visits = rows(house, 300)  # twelve chunks: two calls
+    visits, key = rows(house, 300), "half-sent"  # twelve chunks: two calls
     with hooked(sqs_of(api), "SendMessageBatch", failing_after(1)):
-        refused = api.post("/intakes", {"visits": visits}, key)
-    assert refused.status_code == 503
-    assert int(refused.headers["Retry-After"]) > 0
+        unknown = api.post("/intakes", {"visits": visits}, key)
+    assert unknown.status_code == 503
+    assert problem_of({"problem": unknown.json()}) == "outcome-unknown"
+    assert int(unknown.headers["Retry-After"]) > 0
+    assert counts(api, f"/intakes/{unknown.json()['intakeId']}") == ("queued", 300, 0, 0, 0)
     assert box.waiting() == 10
     # Some are worked off before the caller comes again.
     handle(box.receive(3))
     location = hand_in(api, visits, key)
+    assert location.endswith(unknown.json()["intakeId"])
     assert box.waiting() > 12
     box.work()
     assert counts(api, location) == ("done", 300, 300, 0, 0)
@@ -771,11 +815,10 @@ def rotate(box: Mailbox) -> None:
     box.table.client.put_item(TableName=box.table.name, Item=serialized(items.signing_keys_item(rotated)))
 
 
-@pytest.mark.parametrize("key", [None, "rotated"])
-def test_the_same_body_is_the_same_intake_though_the_signing_keys_were_rotated(
-    api: Api, box: Mailbox, house: str, clock: Clock, key: str | None
+def test_the_same_key_is_the_same_intake_though_the_signing_keys_were_rotated(
+    api: Api, box: Mailbox, house: str, clock: Clock
 ) -> None:
-    visits = rows(house, 300)
+    visits, key = rows(house, 300), "rotated"
     with hooked(sqs_of(api), "SendMessageBatch", failing_after(1)):
         assert api.post("/intakes", {"visits": visits}, key).status_code == 503
     rotate(box)
@@ -860,6 +903,106 @@ def test_an_intake_is_running_while_some_of_its_chunks_are_finished(api: Api, bo
     assert counts(api, location) == ("done", 60, 60, 0, 0)
 
 
+def test_two_wishes_without_a_key_are_two_visits_queued_or_not(api: Api, box: Mailbox) -> None:
+    house = api.property(new_id(), capacity=2)
+    wish = row(house, 0)
+
+    def book() -> None:
+        assert api.http.post("/visits", json=wish, headers={"Prefer": "respond-async"}).status_code == 202
+        box.work()
+
+    book()
+    book()
+    first, second = visits_at(api, house)
+    assert api.put(f"/visits/{first['id']}/status", {"status": "cancelled"}).status_code == 200
+    book()
+    held = [visit["id"] for visit in visits_at(api, house) if visit["status"] == "confirmed"]
+    assert len(held) == 2
+    assert second["id"] in held
+    assert first["id"] not in held
+
+
+def test_two_intakes_without_a_key_are_two_and_external_ids_tell_their_rows_apart(
+    api: Api, box: Mailbox, house: str
+) -> None:
+    first, second = (hand_in(api, rows(house, 2)) for _ in range(2))
+    assert first != second
+    box.work()
+    assert sorted(counts(api, location) for location in (first, second)) == [
+        ("done", 2, 0, 2, 0),
+        ("done", 2, 2, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("removed", [True, False], ids=["removed by then", "still lying about"])
+def test_a_key_that_has_expired_is_a_new_key_and_loses_no_row(
+    api: Api, box: Mailbox, house: str, clock: Clock, removed: bool
+) -> None:
+    key = f"weekly of {house}"
+    first = hand_in(api, [row(house, 0), row(house, 2)], key)
+    box.work()
+    clock.now += KEPT + timedelta(days=1)
+    if removed:
+        for item in everything(box.table):
+            if "ttl" in item and item["ttl"] <= clock.now.timestamp():
+                gone = serialized({"pk": item["pk"], "sk": item["sk"]})
+                box.table.client.delete_item(TableName=box.table.name, Key=gone)
+    second = hand_in(api, [row(house, 24), row(house, 26)], key)
+    assert second != first
+    box.work()
+    assert counts(api, second) == ("done", 2, 2, 0, 0)
+    assert {visit["date"] for visit in visits_at(api, house)} == {row(house, hour)["date"] for hour in (0, 2, 24, 26)}
+
+
+@pytest.mark.parametrize("later_first", [True, False], ids=["handed in first", "at once first"])
+def test_a_key_stands_for_one_booking_for_thirty_days_whichever_way_it_comes(
+    api: Api, box: Mailbox, house: str, clock: Clock, later_first: bool
+) -> None:
+    def send(hour: int, later: bool) -> httpx.Response:
+        headers = {"Idempotency-Key": f"one of {house}", **({"Prefer": "respond-async"} if later else {})}
+        answer = api.http.post("/visits", json=row(house, hour), headers=headers)
+        box.work()
+        return answer
+
+    assert send(0, later_first).status_code == (202 if later_first else 201)
+    for hours in (25, 24 * 28):
+        clock.now += timedelta(hours=hours)
+        for later in (True, False):
+            refused = send(24, later)
+            assert (refused.status_code, refused.json()["type"].split(":")[-1]) == (422, "idempotency-key-reused")
+    clock.now += timedelta(days=2)
+    assert send(24, not later_first).status_code == (201 if later_first else 202)
+    assert {visit["date"] for visit in visits_at(api, house)} == {row(house, hour)["date"] for hour in (0, 24)}
+
+
+SPELLED_OUT = {
+    "a default": {"durationMinutes": 30, "status": "confirmed"},
+    "nulls": {"notes": None, "agentId": None, "place": None},
+    "a null of the visitor": {"visitor": {"name": "Ada", "email": None}},
+    "another offset": {"date": "2027-03-01T02:00:00+02:00"},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLED_OUT.values(), ids=SPELLED_OUT)
+def test_the_same_wish_spelled_otherwise_is_the_same(
+    api: Api, box: Mailbox, house: str, spelling: dict[str, object]
+) -> None:
+    wish = row(house, 0, visitor={"name": "Ada"})
+    key = f"of {house}"
+    booked = api.post("/visits", wish, key)
+    again = api.post("/visits", wish | spelling, key)
+    assert (again.status_code, again.headers.get("Idempotency-Replayed")) == (201, "true"), again.text
+    assert again.json()["id"] == booked.json()["id"]
+    other = api.property(new_id())
+    named = wish | {"propertyId": other, "externalId": other}
+    first = hand_in(api, [named], key)
+    assert hand_in(api, [named | spelling], key) == first
+    box.work()
+    later = hand_in(api, [named | spelling])
+    box.work()
+    assert counts(api, later) == ("done", 1, 0, 1, 0)
+
+
 def test_an_intake_is_forgotten_after_thirty_days(api: Api, box: Mailbox, house: str, clock: Clock) -> None:
     location = hand_in(api, rows(house, 1))
     box.work()
@@ -869,7 +1012,7 @@ def test_an_intake_is_forgotten_after_thirty_days(api: Api, box: Mailbox, house:
     for path in (location, f"{location}/results"):
         assert api.get(path).status_code == 404
     entries = [item for item in everything(box.table) if item["pk"] == manifest_pk(location)]
-    assert len(entries) == 2
+    assert len(entries) == 3
     assert {item["ttl"] for item in entries} == {entries[0]["ttl"]}
 
 
@@ -940,19 +1083,22 @@ def test_the_outcomes_of_the_fullest_message_fit_into_an_item(api: Api, box: Mai
     assert len(json.dumps(serialized(chunk), ensure_ascii=False, default=str).encode()) < LARGEST_ITEM
 
 
+SENDING = Sending("0", "AIDAEXAMPLE", "0")
+
+
 @pytest.mark.parametrize(
     "body",
     ["", "null", "[]", "{}", "NaN", '{"version": 1}', partner_message(), '{"version":1,"source":"a b","visits":[{}]}'],
 )
 def test_what_is_no_message_is_unreadable(body: str) -> None:
     with pytest.raises(UnreadableMessage):
-        read_message(body, "0")
+        read_message(body, SENDING)
 
 
 def test_a_message_of_more_rows_than_allowed_is_unreadable() -> None:
-    assert len(read_message(partner_message(*[{}] * 100), "0").rows) == 100
+    assert len(read_message(partner_message(*[{}] * 100), SENDING).rows) == 100
     with pytest.raises(UnreadableMessage):
-        read_message(partner_message(*[{}] * 101), "0")
+        read_message(partner_message(*[{}] * 101), SENDING)
 
 
 def test_messages_are_read_by_their_id(api: Api, box: Mailbox, house: str) -> None:

@@ -13,12 +13,14 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import intake_id
-from chalicelib.edge.messages import UnreadableMessage, read_message
+from chalicelib.edge.messages import Sending, UnreadableMessage, read_message
 from devstack.emulator import ROOT
 from tools import schemas
 
 DATE = "2029-03-14T10:30:00+01:00"
 ROW: dict[str, Any] = {"propertyId": "p1", "date": DATE}
+SENDING = Sending("id", "AIDAEXAMPLE", "0")
+
 MESSAGE: dict[str, Any] = {"version": 1, "source": "partner", "visits": [ROW]}
 
 VALIDATOR = Draft202012Validator(schemas.intake_message_schema())
@@ -84,20 +86,20 @@ def test_the_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("message", GOOD)
 def test_the_worker_takes_what_validates(message: dict[str, Any]) -> None:
     assert not list(VALIDATOR.iter_errors(message))
-    chunk = read_message(json.dumps(message), "id")
+    chunk = read_message(json.dumps(message), SENDING)
     assert not [row for row in chunk.rows if isinstance(row.wish, InvalidInput)]
 
 
 @pytest.mark.parametrize("message", UNREADABLE)
 def test_what_the_worker_cannot_read_does_not_validate(message: dict[str, Any]) -> None:
     with pytest.raises(UnreadableMessage):
-        read_message(json.dumps(message), "id")
+        read_message(json.dumps(message), SENDING)
     assert not VALIDATOR.is_valid(message)
 
 
 @pytest.mark.parametrize("message", REJECTED)
 def test_a_row_that_would_be_rejected_does_not_validate(message: dict[str, Any]) -> None:
-    (row,) = read_message(json.dumps(message), "id").rows
+    (row,) = read_message(json.dumps(message), SENDING).rows
     assert isinstance(row.wish, InvalidInput)
     assert not VALIDATOR.is_valid(message)
 
@@ -114,7 +116,7 @@ def test_a_row_that_would_be_rejected_does_not_validate(message: dict[str, Any])
 )
 def test_an_unreadable_message_says_why_and_nothing_of_what_is_in_it(body: str, why: str) -> None:
     with pytest.raises(UnreadableMessage) as told:
-        read_message(body, "id")
+        read_message(body, SENDING)
     assert why in str(told.value)
     assert "Ada" not in str(told.value)
 
@@ -128,7 +130,7 @@ def examples_of(language: str) -> list[str]:
 def test_the_documented_message_is_one() -> None:
     message = json.loads(examples_of("json")[0])
     assert not list(VALIDATOR.iter_errors(message))
-    (row,) = read_message(json.dumps(message), "id").rows
+    (row,) = read_message(json.dumps(message), SENDING).rows
     assert not isinstance(row.wish, InvalidInput)
 
 
