@@ -22,7 +22,7 @@ from chalice.app import Chalice
 import app as entry
 from chalicelib.container import Services, wire
 from chalicelib.domain.access import InvalidKeyRequest, Scope
-from chalicelib.domain import errors
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signatures import RotationUnderWay
 from chalicelib.edge import journal
 from chalicelib.repositories import items
@@ -49,7 +49,6 @@ AGENTS: Final = (None, None, None, "ann", "bob")
 CALLERS: Final = ("feed", "partner")
 GATEWAY_SECONDS: Final = 29.0
 FUNCTION_SECONDS: Final = 30.0
-UNAVAILABLE: Final = getattr(errors, "Unavailable", errors.StoreBusy)
 JSON: Final = {"content-type": "application/json"}
 
 
@@ -207,6 +206,7 @@ class Simulation:
     def _come_to_rest(self) -> None:
         """Everybody finishes, and every message is worked off: then each intake has its outcomes."""
         self.world.settle()
+        self.world.run(60)  # what is still on its way arrives
         rng = Random(0)
         for _ in range(30):
             if not self.queue.waiting and not self.queue.dead:
@@ -416,7 +416,7 @@ class Simulation:
                     began = self.world.now
                     if access.authenticate(self.keys[id][1]) is not None and self.revoked.get(id, began) < began:
                         raise Violated(f"the revoked key {id} admits")
-        except (UNAVAILABLE, InvalidKeyRequest, ConditionsFailed) as why:
+        except (Unavailable, InvalidKeyRequest, ConditionsFailed) as why:
             self.world.tell(f"{actor.name} {caller}: {type(why).__name__}")
         else:
             self.world.tell(f"{actor.name} {caller}: done")
@@ -424,7 +424,7 @@ class Simulation:
     def _rotate_signing(self) -> None:
         try:
             DynamoSigningKeys(self._table(), self.world.clock).rotate()
-        except (UNAVAILABLE, RotationUnderWay, ConditionsFailed) as why:
+        except (Unavailable, RotationUnderWay, ConditionsFailed) as why:
             self.world.tell(f"{self._actor.name}: {type(why).__name__}")
         else:
             self.truth.signing_keys_rotated = True
