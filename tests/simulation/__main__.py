@@ -16,8 +16,9 @@ def batch(given: tuple[int, int, int]) -> Failure | None:
 
 
 def main() -> int:
-    seeds, steps, first = (int(os.environ.get(name) or usual) for name, usual in
-                           (("SEEDS", 10_000), ("STEPS", 200), ("FROM", 0)))
+    seeds, steps, first = (
+        int(os.environ.get(name) or usual) for name, usual in (("SEEDS", 10_000), ("STEPS", 200), ("FROM", 0))
+    )
     started = time.monotonic()
     parts = [(at, min(at + AT_ONCE, first + seeds), steps) for at in range(first, first + seeds, AT_ONCE)]
     with ProcessPoolExecutor() as pool:

@@ -159,7 +159,9 @@ class Simulation:
         if wish.key is None:
             return True
         now = self.world.now
-        return now - wish.last_asked > FORGOTTEN_FOR_SURE or (not wish.given_up and now - wish.generation < KEPT_FOR_SURE)
+        return now - wish.last_asked > FORGOTTEN_FOR_SURE or (
+            not wish.given_up and now - wish.generation < KEPT_FOR_SURE
+        )
 
     def _reuse(self, first: Wish, step: Step, rng: Random) -> Callable[[], None] | None:
         """The key of an old wish for another one."""
@@ -353,7 +355,9 @@ class Simulation:
         match step.kind:
             case Kind.RESCHEDULE:
                 day = (self.world.clock() + timedelta(days=2)).replace(hour=9, minute=0, second=0)
-                patched: dict[str, Any] = {"date": f"{day + timedelta(minutes=15 * rng.randrange(10)):%Y-%m-%dT%H:%M:%SZ}"}
+                patched: dict[str, Any] = {
+                    "date": f"{day + timedelta(minutes=15 * rng.randrange(10)):%Y-%m-%dT%H:%M:%SZ}"
+                }
                 if rng.random() < 0.3:
                     patched["agentId"] = rng.choice(AGENTS)
                 given["body"] = json.dumps(patched).encode()

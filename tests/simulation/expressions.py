@@ -109,8 +109,8 @@ class _Parser:
             low = self.operand()
             self.take("AND")
             high = self.operand()
-            return lambda i, n, v: _compared(">=", left(i, n, v), low(i, n, v)) and _compared(
-                "<=", left(i, n, v), high(i, n, v)
+            return lambda i, n, v: (
+                _compared(">=", left(i, n, v), low(i, n, v)) and _compared("<=", left(i, n, v), high(i, n, v))
             )
         if self.takes("IN"):
             members = self.operands()
@@ -198,7 +198,11 @@ class _Parser:
     def action(self, kind: str) -> Action:
         path = self.take()
         if kind == "REMOVE":
-            return lambda before, after, n, v: after.pop(n.get(path, path), None) and None
+
+            def remove(before: StoredItem, after: dict[str, Typed], names: Names, values: Values) -> None:
+                after.pop(names.get(path, path), None)
+
+            return remove
         if kind == "SET":
             self.take("=")
             value = self.summed()

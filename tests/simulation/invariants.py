@@ -182,7 +182,9 @@ class Truth:
     def _accepted(self, wish: Wish, intake_id: str) -> None:
         known = self.intakes.get(intake_id)
         if known is not None and (known is not wish or wish.key is None or wish.intake_id != intake_id):
-            raise Violated(f"wish {wish.number} was told intake {intake_id}, which is that of wish {known.number} before")
+            raise Violated(
+                f"wish {wish.number} was told intake {intake_id}, which is that of wish {known.number} before"
+            )
         if wish.key is not None and wish.intake_id not in (None, intake_id):
             raise Violated(f"wish {wish.number} was told another intake than before")
         self.intakes[intake_id] = wish
@@ -271,7 +273,7 @@ class Truth:
         for key in touched:
             self._slot(key)
 
-    def _visit(self, doing: object, id: str, before: StoredItem | None, after: StoredItem | None) -> Iterable[ItemKey]:
+    def _visit(self, doing: object, id: str, before: StoredItem | None, after: StoredItem | None) -> frozenset[ItemKey]:
         if after is None:
             raise Violated(f"visit {id} is gone")
         if isinstance(doing, Attempt):
@@ -362,7 +364,9 @@ class Truth:
             self.api_keys[id] = (name, scopes)
             return
         was = deserialized(before)
-        if {n: was[n] for n in ("name", "secretHash", "scopes")} != {n: item[n] for n in ("name", "secretHash", "scopes")}:
+        if {n: was[n] for n in ("name", "secretHash", "scopes")} != {
+            n: item[n] for n in ("name", "secretHash", "scopes")
+        }:
             raise Violated(f"{doing.what} changed whose key {id} is, or what for")
         if doing.caller not in (None, name) or doing.target not in (None, id):
             raise Violated(f"{doing.what} changed the key {id} of {name}")

@@ -31,8 +31,6 @@ class Message:
     sent: float
     visible_at: float
     receives: int = 0
-    first_id: str | None = None
-    """The id that it had before it was a dead letter."""
 
 
 @dataclass
@@ -44,11 +42,11 @@ class Queue:
     dead: list[Message] = field(default_factory=list)
     sent: int = 0
 
-    def add(self, body: str, first_id: str | None = None) -> None:
+    def add(self, body: str) -> None:
         self.sent += 1
         self.watch(self.world.actor)
         id = f"00000000-0000-4000-8000-{self.sent:012d}"
-        self.waiting[id] = Message(id, body, self.world.now, self.world.now, first_id=first_id)
+        self.waiting[id] = Message(id, body, self.world.now, self.world.now)
 
     def receive(self, rng: Random) -> list[Message]:
         """A batch in any order; a message may also be handed out again while somebody has it."""
@@ -65,9 +63,9 @@ class Queue:
         return batch
 
     def redrive(self) -> None:
-        """What an operator does with dead letters: each is sent again, and says which message it was."""
+        """What an operator does with dead letters. All are ours, and name their intake themselves."""
         for message in self.dead:
-            self.add(message.body, message.first_id or message.id)
+            self.add(message.body)
         self.dead.clear()
 
     def settle(self, batch: Sequence[Message], failed: Sequence[str]) -> None:
@@ -85,12 +83,11 @@ def event_of(batch: Sequence[Message]) -> dict[str, Any]:
                 "receiptHandle": message.id,
                 "body": message.body,
                 "attributes": {
+                    "SenderId": "AROAVISITS:api",
                     "SentTimestamp": str(int(message.sent * 1000)),
                     "ApproximateReceiveCount": str(message.receives),
                 },
-                "messageAttributes": {"originalMessageId": {"stringValue": message.first_id, "dataType": "String"}}
-                if message.first_id
-                else {},
+                "messageAttributes": {},
             }
             for message in batch
         ]

@@ -1,4 +1,4 @@
-"""From a history that fails to the shortest that still does: steps are left out, then what went wrong and the waiting."""
+"""From a history that fails to the shortest that still does: without steps, troubles and pauses."""
 
 from __future__ import annotations
 
@@ -40,12 +40,18 @@ def played(seed: int, steps: Sequence[Step]) -> Failure | None:
 
 def first_failure(seeds: Sequence[int], steps: int, without: Sequence[Kind | Trouble] = ()) -> Failure | None:
     """The first of the seeds whose history fails, as short as it can be."""
+    failure = found(seeds, steps, without)
+    if failure is None:
+        return None
     with stage():
-        for seed in seeds:
-            failure = played(seed, draw(seed, steps, without))
-            if failure is not None:
-                return shrunk(failure)
-    return None
+        return shrunk(failure)
+
+
+def found(seeds: Sequence[int], steps: int, without: Sequence[Kind | Trouble] = ()) -> Failure | None:
+    """The first of the seeds whose history fails, in full length."""
+    with stage():
+        failures = (played(seed, draw(seed, steps, without)) for seed in seeds)
+        return next((failure for failure in failures if failure is not None), None)
 
 
 def shrunk(failure: Failure) -> Failure:

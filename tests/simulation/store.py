@@ -307,7 +307,9 @@ class Store:
         found = self._indexed[index, partition].values() if index else self.items[partition].values()
         matches = expressions.condition(texts[0])
         inside = [item for item in found if matches(item, names, values)]
-        inside.sort(key=lambda item: (item[sk_name]["S"], item["pk"]["S"]), reverse=not request.get("ScanIndexForward", True))
+        inside.sort(
+            key=lambda item: (item[sk_name]["S"], item["pk"]["S"]), reverse=not request.get("ScanIndexForward", True)
+        )
         start = request.get("ExclusiveStartKey")
         if start is not None:
             after = [n for n, item in enumerate(inside) if _key(item) == _key(start)]
