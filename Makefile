@@ -3,14 +3,12 @@
 PORT ?= 8000
 AWS_PORT ?= 4566
 STATE ?= .state
-URL ?= http://127.0.0.1:$(PORT)
 N ?= 200
 PYTHON ?=
 STAGE ?= local
 ACTION ?= list
 OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
-FUZZ_SEED ?= $(shell date +%s)
 
 BIN := .venv/bin
 SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
@@ -19,9 +17,22 @@ SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHON
 
-# Taken by the shell out of its environment, where make puts what it is given: of a command, which everybody on the
-# machine can read, it would be a part, and could bring commands of its own.
-WITH_KEY := VISITS_KEY="$${KEY:-$$VISITS_KEY}"
+# What people give to make is data, whatever is in it. Recipes read it from the environment, as "$$GIVEN_NAME": pasted
+# into a recipe, a file named with backticks would run them. It is taken as it was written, before make expands the
+# dollars in it, which it otherwise does for every recipe.
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
+	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES STAGE STATE URL YES ZONE
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+ifeq ($(URL),)
+override URL := http://127.0.0.1:$(PORT)
+endif
+ifeq ($(FUZZ_SEED),)
+override FUZZ_SEED := $(shell date +%s)
+endif
+$(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
+
+# A key is no part of a command either: everybody on the machine can read those.
+WITH_KEY := VISITS_KEY="$${GIVEN_KEY:-$$VISITS_KEY}"
 
 .PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs fuzz setup clean package pipeline unit
 
@@ -30,7 +41,7 @@ help: ## list the targets
 		printf '%-26s %s\n' "$$name" "$$text"; done
 
 run: setup ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
-	@exec $(BIN)/python -m devstack.run --port "$(PORT)" --aws-port "$(AWS_PORT)" --state "$(STATE)"
+	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
 test: setup .venv-lint/.installed .venv-lint/node/.installed static ## everything: formatting, lint, types, import rules and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
@@ -51,50 +62,56 @@ format: setup ## format the code and fix what can be fixed
 	@$(BIN)/ruff check -q --fix $(SOURCES)
 
 seed: setup ## load N sample visits into any address (URL=http://... N=200 KEY=<api key>)
-	@$(WITH_KEY) $(BIN)/python -m devstack.seed --url "$(URL)" --visits "$(N)"
+	@$(WITH_KEY) $(BIN)/python -m devstack.seed --url="$$GIVEN_URL" --visits="$$GIVEN_N"
 
 import: setup ## hand in a file of visits (FILE=visits.csv URL=http://... KEY=<api key> ZONE=Europe/Berlin)
-	@test -n "$(FILE)" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
-	@# 1 says that rows were rejected: told in words, and no failure of make.
-	@$(WITH_KEY) $(BIN)/python -m tools.importer "$(FILE)" --url "$(URL)" --zone "$(ZONE)" \
-		|| { code=$$?; test $$code -eq 1 || exit $$code; }
+	@test -n "$$GIVEN_FILE" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
+	@$(WITH_KEY) $(BIN)/python -m tools.importer --url="$$GIVEN_URL" --zone="$$GIVEN_ZONE" -- "$$GIVEN_FILE"
 
-KEYS = $(BIN)/python -m tools.keys --stage "$(STAGE)" --aws-port "$(AWS_PORT)"
+KEYS = $(BIN)/python -m tools.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 key: setup ## make an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,admin EXPIRES=90d)
-	@$(KEYS) create --name "$(NAME)" --scopes "$(SCOPES)" $(if $(EXPIRES),--expires "$(EXPIRES)")
+	@$(KEYS) create --name="$$GIVEN_NAME" --scopes="$$GIVEN_SCOPES" $(if $(EXPIRES),--expires="$$GIVEN_EXPIRES")
 
 keys: setup ## list the API keys of a stage, without their secrets (STAGE=local)
 	@$(KEYS) list
 
 rotate-key: setup ## a new API key for the same caller; the old ones end later (STAGE=local NAME=partner OVERLAP=7d)
-	@$(KEYS) rotate --name "$(NAME)" $(if $(OVERLAP),--overlap "$(OVERLAP)")
+	@$(KEYS) rotate --name="$$GIVEN_NAME" $(if $(OVERLAP),--overlap="$$GIVEN_OVERLAP")
 
 revoke-key: setup ## end an API key, or all of a caller (STAGE=local ID=<id> or NAME=partner)
-	@$(KEYS) revoke $(if $(ID),--id "$(ID)",--name "$(NAME)")
+	@$(KEYS) revoke $(if $(ID),--id="$$GIVEN_ID",--name="$$GIVEN_NAME")
 
 rotate-signing-keys: setup ## a new key for cursors and fingerprints, in use ten minutes later (STAGE=local)
 	@$(KEYS) rotate-signing
 
 redrive: setup ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
-	@$(BIN)/python -m tools.redrive "$(ACTION)" --stage "$(STAGE)" --aws-port "$(AWS_PORT)" --only "$(ONLY)" \
-		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes)
+	@$(BIN)/python -m tools.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
+		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
+
+.PHONY: pause resume
+
+pause: setup ## keep a stage's worker from taking messages; they wait (STAGE=prod DRY_RUN=1)
+	@$(BIN)/python -m tools.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+
+resume: setup ## let a stage's worker take messages again (STAGE=prod DRY_RUN=1)
+	@$(BIN)/python -m tools.worker resume --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
 
 .PHONY: deploy delete smoke e2e
 
 deploy: setup ## deploy a stage straight from this folder, or bring it up to date (STAGE=dev)
-	@$(BIN)/python -m tools.deploy deploy --stage "$(STAGE)"
+	@$(BIN)/python -m tools.deploy deploy --stage="$$GIVEN_STAGE"
 
 delete: setup ## undo make deploy; the data stays unless DATA=delete (STAGE=dev YES=1)
-	@$(BIN)/python -m tools.deploy delete --stage "$(STAGE)" $(if $(DATA),--data "$(DATA)") \
+	@$(BIN)/python -m tools.deploy delete --stage="$$GIVEN_STAGE" $(if $(DATA),--data="$$GIVEN_DATA") \
 		$(if $(filter 1 yes true,$(YES)),--yes)
 
 # What looks at a deployment from outside needs no embedded AWS.
 smoke: .venv/.installed ## does a deployment do what it is for? books and cancels with a key (URL=https://... KEY=<api key>)
-	@$(WITH_KEY) $(BIN)/python -m tools.smoke --url "$(URL)"
+	@$(WITH_KEY) $(BIN)/python -m tools.smoke --url="$$GIVEN_URL"
 
 e2e: .venv/.installed ## everything that callers do with a deployment, tried there (URL=https://... KEY=<api key: read,write>)
-	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url "$(URL)" \
+	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
 schemas: setup ## write docs/intake-message.schema.json anew from the code
@@ -106,23 +123,28 @@ policies: setup ## write .chalice/policies, and the gateway's answers, alarms an
 	@$(BIN)/python -m tools.watch
 
 package: setup ## what goes to AWS: a zip and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name>)
-	@test "$(STAGE)" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
-	@$(BIN)/python -m tools.package $(STAGE) --out "$(OUT)" --bucket "$(BUCKET)"
+	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
+	@set -f; $(BIN)/python -m tools.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
 
 pipeline: setup ## write pipeline.json anew, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.pipeline
 
-.PHONY: release release-roles terraform
+.PHONY: release release-data release-roles terraform
 
 release: setup ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
-	@test "$(STAGE)" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
-	@$(BIN)/python -m tools.release "$(STAGE)" --folder "$(OUT)" --parameters="$$PARAMETERS"
+	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
+	@$(BIN)/python -m tools.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" -- "$$GIVEN_STAGE"
+
+# Where CodePipeline runs it there is no embedded AWS.
+release-data: .venv/.installed ## the data stack alone, as make release brings it up to date (STAGE=beta)
+	@test "$(STAGE)" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
+	@$(BIN)/python -m tools.release_data "$(STAGE)"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
 	@$(BIN)/python -m tools.release_roles
 
 terraform: setup ## the package of a stage for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
-	@$(BIN)/python -m tools.terraform "$(STAGE)" --out "build/terraform/$(STAGE)"
+	@$(BIN)/python -m tools.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"
 
 .PHONY: terraform-schema
 terraform-schema: .venv-lint/.installed ## write tests/cicd/aws_provider.json anew: what the AWS provider of Terraform knows (37 MB from npm)
@@ -135,7 +157,7 @@ spike: setup ## a burst of five times what the worker takes: figures, and docs/s
 	@$(BIN)/python -m bench.spike
 
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
-	@$(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) $(ONLY)
+	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
 
 openapi: setup ## write docs/openapi.json anew from the routes, and say what would break clients (RELEASE=1: release it)
 	@$(BIN)/python -m tools.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
@@ -146,7 +168,7 @@ docs: setup ## render the API reference into build/api.html, one page that needs
 	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --output build/api.html
 
 fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
-	@FUZZ_EXAMPLES="$(FUZZ_EXAMPLES)" FUZZ_SEED="$(FUZZ_SEED)" $(BIN)/python -m pytest tests/integration/test_fuzz.py
+	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
 .PHONY: simulate
 simulate: export SEEDS := $(value SEEDS)

@@ -39,7 +39,7 @@ from chalicelib.edge.intakes import (
     submission_of_one,
 )
 from chalicelib.edge.journal import Function, faults_told, note, one_line_each, told
-from chalicelib.edge.messages import work_off
+from chalicelib.edge.messages import BatchResponse, report_failures, work_off
 from chalicelib.edge.outputs import (
     BusyOutput,
     CalendarTokenOutput,
@@ -55,7 +55,7 @@ from chalicelib.edge.preconditions import etag, must_be_new, optional_versions, 
 from chalicelib.edge.problems import answers_problems, shape_framework_answers
 from chalicelib.edge.queries import BusyQuery, ExportQuery, FeedQuery, NoQuery, PageQuery, VisitQuery, no_query
 from chalicelib.edge.urls import all_visits_url
-from chalicelib.settings import origins_of_stage, queue_of_stage
+from chalicelib.settings import origins_of_stage, queue_of_stage, reports_failures
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -364,8 +364,11 @@ def list_results(intake_id: str) -> Response:
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
-def work_off_queue(event: SQSEvent) -> None:
+def work_off_queue(event: SQSEvent) -> BatchResponse | None:
+    if reports_failures(os.environ):
+        return report_failures(event, services().worker, services().clock, services().signer)
     work_off(event, services().worker, services().queue, services().clock, services().signer)
+    return None
 
 
 # The service itself

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.report import Question, write_report
+from devstack.failure import CannotGoOn
 
 QUESTIONS: Final = ("cold", "warm", "intake", "growth", "package")
 
@@ -46,4 +47,7 @@ def _question(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CannotGoOn as why:
+        sys.exit(str(why))

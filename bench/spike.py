@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ from chalicelib.domain.properties import PropertyDetails
 from chalicelib.services.intake import Submission
 from devstack.data_stack import create_data_stack
 from devstack.emulator import ROOT, emulator
+from devstack.failure import CannotGoOn
 from devstack.server import STAGE, load_app
 from devstack.worker import HANDLER, QueueWorker, working
 
@@ -217,4 +219,7 @@ def _draw(path: Path, readings: list[tuple[float, int]], spike: tuple[float, flo
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CannotGoOn as why:
+        sys.exit(str(why))

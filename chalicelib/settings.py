@@ -50,6 +50,16 @@ def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))
 
 
+REPORT_FAILURES: Final = "ReportBatchItemFailures"
+
+
+def reports_failures(environment: Mapping[str, str]) -> bool:
+    """Whether the worker's event source takes a list of failures. Whatever tells it to (`FunctionResponseTypes`) says
+    so here as well; if only one of the two were told, messages would be lost.
+    """
+    return environment.get("FUNCTION_RESPONSE_TYPES") == REPORT_FAILURES
+
+
 def stage_of(environment: Mapping[str, str]) -> str:
     """The stage, for what must be told even when the settings are wrong."""
     return environment.get("STAGE") or "unknown"

@@ -5,6 +5,7 @@ For the embedded AWS and the real one alike, so that what deploys is what was tr
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 T = TypeVar("T")
+
+Changes = Sequence[Mapping[str, Any]]
+"""What a change set would do, as CloudFormation describes it."""
 
 PATIENCE_SECONDS: Final = 3000
 """Longer than a canary of half an hour, with what comes before and after it."""
@@ -46,12 +50,14 @@ def bring_up_to_date(
     capabilities: Sequence[str] = (),
     adopt_existing: bool = False,
     role: str = "",
+    judge: Callable[[Changes], None] = lambda changes: None,
 ) -> Mapping[str, str]:
     """Creates or updates the stack, waits for it, gives its outputs. What is as it should be stays untouched.
 
     `template` is {"TemplateBody": ...} or {"TemplateURL": ...}. With `adopt_existing` a resource of the template's name
     that was kept when an earlier stack was deleted becomes part of this one. With a role CloudFormation uses its rights
-    instead of the caller's. Raises CannotGoOn.
+    instead of the caller's. `judge` looks at the changes first, and raises CannotGoOn when they must not be. Raises
+    CannotGoOn.
     """
     change: dict[str, Any] = {
         "StackName": name,
@@ -66,6 +72,11 @@ def bring_up_to_date(
     }
     asked = client.create_change_set(**change)
     if _has_changes(client, asked["Id"]):
+        try:
+            judge(_changes(client, asked["Id"]))
+        except CannotGoOn:
+            client.delete_change_set(ChangeSetName=asked["Id"])
+            raise
         client.execute_change_set(ChangeSetName=asked["Id"])
         stack = _settled(client, name)
         if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
@@ -90,6 +101,15 @@ def delete(client: CloudFormationClient, name: str) -> None:
 def outputs(client: CloudFormationClient, name: str) -> Mapping[str, str]:
     stack = describe(client, name) or {}
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def deployed_template(client: CloudFormationClient, name: str) -> Mapping[str, Any] | None:
+    """The template of the stack as it was handed over, or None when there is no stack."""
+    if (describe(client, name) or {}).get("StackStatus") in (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+        return None
+    template: Any = client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    parsed: Mapping[str, Any] = json.loads(template) if isinstance(template, str) else template
+    return parsed
 
 
 def describe(client: CloudFormationClient, name: str) -> Mapping[str, Any] | None:
@@ -129,6 +149,11 @@ def _has_changes(client: CloudFormationClient, change_set: str) -> bool:
         raise CannotGoOn(f"CloudFormation refuses the change of {said['StackName']}: {reason}")
 
     return _waited_for(f"The change set {change_set}", found)
+
+
+def _changes(client: CloudFormationClient, change_set: str) -> Changes:
+    pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set)
+    return [dict(change) for page in pages for change in page["Changes"]]
 
 
 def _settled(client: CloudFormationClient, name: str) -> Mapping[str, Any]:

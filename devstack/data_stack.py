@@ -1,6 +1,7 @@
 """The table and the queues on the embedded AWS, from the same CloudFormation file that the real AWS gets."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -8,7 +9,8 @@ from botocore.config import Config
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from devstack.cloudformation import bring_up_to_date
+from devstack.cloudformation import Changes, bring_up_to_date, deployed_template
+from devstack.data_changes import goes_back, refuse_losses, refuse_replacements, version
 from devstack.emulator import REGION, ROOT
 
 TEMPLATE = ROOT / ".chalice" / "data.json"
@@ -19,18 +21,34 @@ QUICK = Config(retries={"max_attempts": 3}, proxies={}, connect_timeout=5, read_
 
 def create_data_stack(endpoint: str, stage: str, account: str = ACCOUNT) -> None:
     """Creates the stage's table and queues, or brings them up to date; the data in them stays."""
-    bring_data_up_to_date(boto3.client("cloudformation", **credentials(endpoint, account)), stage)
+    bring_data_up_to_date(boto3.client("cloudformation", **credentials(endpoint, account)), stage, template_of(stage))
     switch_on_expiry(boto3.client("dynamodb", **credentials(endpoint, account)), f"visits-{stage}")
 
 
-def bring_data_up_to_date(cloudformation: CloudFormationClient, stage: str) -> None:
-    """The stage's data stack as the template has it. A table that outlived an earlier stack is taken in again."""
-    document = template_of(stage)
+def bring_data_up_to_date(
+    cloudformation: CloudFormationClient, stage: str, template: dict[str, Any], role: str = ""
+) -> str:
+    """The stage's data stack as the template has it; gives what was done, in words. Raises CannotGoOn.
+
+    A template that is older than the deployed one changes nothing: live code may use what came since. One that takes
+    something away without saying so is refused. A table that outlived an earlier stack is taken in again.
+    """
+    name, wanted = data_stack_of(stage), with_names(template, stage)
     if cloudformation.meta.endpoint_url.startswith("http://"):
         # The embedded AWS knows no TLS, without which the policy lets nobody at the queues.
-        del document["Resources"]["QueuePolicy"]
-    template = {"TemplateBody": json.dumps(document)}
-    bring_up_to_date(cloudformation, data_stack_of(stage), template, {"Stage": stage}, adopt_existing=True)
+        wanted["Resources"].pop("QueuePolicy", None)
+    if before := deployed_template(cloudformation, name):
+        deployed = with_names(before, stage)
+        if goes_back(deployed, wanted):
+            return f"{name} is left as it is, version {version(deployed)}: this release is older, {version(wanted)}"
+        refuse_losses(deployed, wanted)
+
+    def judge(changes: Changes) -> None:
+        refuse_replacements(changes, wanted)
+
+    body = {"TemplateBody": json.dumps(wanted)}
+    bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
+    return f"{name} has version {version(wanted)}"
 
 
 def template_of(stage: str) -> dict[str, Any]:
@@ -38,11 +56,14 @@ def template_of(stage: str) -> dict[str, Any]:
     return with_names(json.loads(TEMPLATE.read_text(encoding="utf-8")), stage)
 
 
-def with_names(document: dict[str, Any], stage: str) -> dict[str, Any]:
-    """The template with the names of table and queues written out: only so does CloudFormation look for them."""
+def with_names(template: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """A template with the names of table and queues written out: only so does CloudFormation look for them."""
+    document: dict[str, Any] = json.loads(json.dumps(template))
     for resource in document["Resources"].values():
         for key in {"TableName", "QueueName"} & resource["Properties"].keys():
-            resource["Properties"][key] = resource["Properties"][key]["Fn::Sub"].replace("${Stage}", stage)
+            name = resource["Properties"][key]
+            # In one that was deployed they may be written out already.
+            resource["Properties"][key] = name if isinstance(name, str) else name["Fn::Sub"].replace("${Stage}", stage)
     return document
 
 

@@ -77,8 +77,8 @@ class AppGateway:
         try:
             answer = self._answer(call, context)
         except Exception:
-            # The app maps its own errors. This one was raised around it: by the authorizer, or while the answer
-            # was serialised. The terminal gets the trace, the caller nothing of the inside.
+            # The app maps its own errors. This one was raised around it, while the answer was serialised. The terminal
+            # gets the trace, the caller nothing of the inside.
             log.exception("%s %s failed outside the app", call.method, call.path)
             response = problem_response(
                 500,
@@ -104,6 +104,7 @@ class AppGateway:
             # The deployed gateway turns ACCESS_DENIED into 401 too: a bad key is not a missing permission.
             return _from_lambda(problem_for(Unauthenticated()).to_dict())
         except Exception:
+            # The deployed gateway's AUTHORIZER_CONFIGURATION_ERROR: the key could not be checked.
             log.exception("the authorizer failed")
             return _from_lambda(problem_for(StoreBusy()).to_dict())
         if _payload_bytes(event) > MOST_BYTES_OF_PAYLOAD:

@@ -68,13 +68,18 @@ class Api:
     """The API, for a loader: patient with one that is busy, and clear about one that refuses."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        host = httpx.URL(url).host
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL as why:
+            raise CannotGoOn(f"'{url}' is no address: {why}") from why
+        if address.scheme not in ("http", "https") or not address.host:
+            raise CannotGoOn(f"'{url}' is no address: it lacks https:// or a host.")
         self._client = httpx.Client(
             base_url=url.rstrip("/") + "/",
             headers={"User-Agent": OUR_OWN} | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=30,
             # A proxy that the person's environment names cannot reach this machine's own loopback.
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+            trust_env=address.host not in ("127.0.0.1", "localhost", "::1"),
         )
 
     def __enter__(self) -> "Api":
@@ -109,7 +114,7 @@ class Api:
             wait = random.uniform(0, 0.2 * 2**attempt)  # full jitter
             try:
                 answer = self._client.request(method, path.lstrip("/"), json=json, headers=headers, params=params)
-            except httpx.TransportError as fault:
+            except httpx.RequestError as fault:
                 if attempt == TRIES - 1:
                     raise CannotGoOn(f"{self._client.base_url} does not answer: {fault}") from fault
                 time.sleep(wait)

@@ -1,7 +1,8 @@
 """The queue worker of `make run`: polls the stage's queue and calls the app's handler as Lambda's poller would.
 
 `chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
-What it returns from is deleted; what it raises for is handed out again when the visibility timeout is over.
+What it returns from is deleted, but for the failures that it reports; what it raises for is handed out again when the
+visibility timeout is over.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.config import Config
 from chalice.local import LambdaContext
 
-from chalicelib.settings import queue_of_stage
+from chalicelib.settings import REPORT_FAILURES, queue_of_stage
 from devstack.data_stack import QUICK
 from devstack.emulator import ROOT
 from devstack.server import STAGE, load_app
@@ -43,11 +44,20 @@ Handler = Callable[[dict[str, Any], Any], object]
 class QueueWorker:
     """Works off one queue, a batch at a time."""
 
-    def __init__(self, handler: Handler, sqs: "SQSClient", queue: str, timeout_seconds: int = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        sqs: "SQSClient",
+        queue: str,
+        timeout_seconds: int = TIMEOUT_SECONDS,
+        response_types: Collection[str] = (),
+    ) -> None:
+        """`response_types` as an event source mapping's `FunctionResponseTypes`."""
         self._handler = handler
         self._sqs = sqs
         self._name = queue
         self._timeout_seconds = timeout_seconds
+        self._response_types = response_types
         self._known: tuple[str, str] | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -74,19 +84,28 @@ class QueueWorker:
             MessageAttributeNames=["All"],
         )
         messages = answer.get("Messages", [])
-        if messages and self._handled(messages, arn):
-            self._delete(url, messages)
+        if finished := self._finished(messages, arn):
+            self._delete(url, finished)
         return len(messages)
 
-    def _handled(self, messages: list["MessageTypeDef"], arn: str) -> bool:
+    def _finished(self, messages: list["MessageTypeDef"], arn: str) -> list["MessageTypeDef"]:
+        """Has the messages worked off; gives those that Lambda would delete."""
+        if not messages:
+            return []
         event = {"Records": [record(message, arn) for message in messages]}
         context = LambdaContext(HANDLER, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
         try:
-            self._handler(event, context)
+            answer = self._handler(event, context)
         except Exception as fault:
             _say(f"{_told(fault)}; what is left of {len(messages)} comes again after the visibility timeout")
-            return False
-        return True
+            return []
+        if REPORT_FAILURES not in self._response_types:
+            return messages
+        ids = [message["MessageId"] for message in messages]
+        failed = failures_of(answer, ids)
+        if failed:
+            _say(f"{len(failed)} of {len(messages)} messages come again after the visibility timeout")
+        return [message for message in messages if message["MessageId"] not in failed]
 
     def _delete(self, url: str, messages: list["MessageTypeDef"]) -> None:
         self._sqs.delete_message_batch(
@@ -100,6 +119,17 @@ class QueueWorker:
             found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
             self._known = url, found["Attributes"]["QueueArn"]
         return self._known
+
+
+def failures_of(answer: Any, ids: Collection[str]) -> Collection[str]:
+    """Which messages an answer says have failed, as Lambda reads it: nothing said is success for all, and what cannot
+    be understood, or names no message of the batch, is failure for all (docs/intake.md cites the page).
+    """
+    try:
+        failed = {failure["itemIdentifier"] for failure in (answer or {}).get("batchItemFailures") or ()}
+    except (AttributeError, KeyError, TypeError):
+        return ids
+    return failed if failed <= set(ids) else ids
 
 
 @contextlib.contextmanager
@@ -167,16 +197,17 @@ def main() -> None:
     stop = threading.Event()
     _stop_on(stop)
     try:
-        app, config = load_app(STAGE, {"AWS_ENDPOINT_URL": arguments.aws})
+        # The app and what calls it must be told the same.
+        told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
+        app, config = load_app(STAGE, told)
         handler = app.handler_map[HANDLER]
     except Exception:
         # The API shows why; this one is started anew, like it, when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
-    QueueWorker(handler, boto3.client("sqs", config=QUICK), queue_of_stage(os.environ), function_timeout(config)).run(
-        stop
-    )
+    sqs = boto3.client("sqs", config=QUICK)
+    QueueWorker(handler, sqs, queue_of_stage(os.environ), function_timeout(config), (REPORT_FAILURES,)).run(stop)
 
 
 def _stop_on(stop: threading.Event) -> None:

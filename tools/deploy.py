@@ -26,10 +26,10 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from devstack.cloudformation import delete, describe
-from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of
+from devstack.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
-from tools.gateway_responses import MERGE_TEMPLATE
+from tools.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
 from tools.gateway_settings import Place, Template, apply
 from tools.refusals import sentence, told_in_words
 
@@ -106,7 +106,7 @@ def deploy(stage: Stage) -> None:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    bring_data_up_to_date(stage.cloudformation, stage.name)
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: what Chalice does not set")
@@ -121,9 +121,9 @@ def deploy(stage: Stage) -> None:
 
 def _template(stage: Stage) -> Template:
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
-    origins = stage.config.environment_variables.get("CORS_ORIGINS", "")
-    parameters = {"Stage": stage.name, "CorsOrigin": origins.split(",")[0].strip()}
-    return Template(document, parameters, stage.place)
+    origin = named_origin(stage.config.environment_variables.get("CORS_ORIGINS", ""))
+    document["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][EXTENSION] = definition(origin)
+    return Template(document, {"Stage": stage.name}, stage.place)
 
 
 def _adopt(stage: Stage) -> None:
@@ -152,11 +152,21 @@ def _adopt(stage: Stage) -> None:
 
 def _chalice_deploy(stage: Stage) -> Mapping[str, str]:
     """`chalice deploy`; gives what it says of the API."""
+    for call in ("CreateFunction", "UpdateFunctionConfiguration"):
+        stage.session.register(f"before-parameter-build.lambda.{call}", _traced)
     with _told_by_chalice(), contextlib.redirect_stdout(_Attentive(sys.stdout)):
         deployer = stage.factory.create_default_deployer(stage.session, stage.config, UI())
         deployed = deployer.deploy(stage.config, chalice_stage_name=stage.name)
     (api,) = [resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api"]
     return dict(api)
+
+
+def _traced(**call: Any) -> None:
+    """Functions are traced, the gateway's stage is not: its traces hold addresses with their queries, and callers.
+
+    Chalice knows one setting for both, so that it is not told to trace anything.
+    """
+    call["params"]["TracingConfig"] = {"Mode": "Active"}
 
 
 def delete_app(stage: Stage) -> None:

@@ -4,9 +4,13 @@ They are part of the API's definition and no resources of their own: CloudFormat
 deployment, which then would not have them. Bodies and headers come from the code, so that the gateway speaks as the
 app does; a test compares. The template's key is `application/json`, the only one the gateway looks at; the header
 says what it really is.
+
+Which origin they name differs by stage, so `make package` and `make deploy` put it in: the first of CORS_ORIGINS in
+`.chalice/config.json`, which the app reads too.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +29,14 @@ from chalicelib.edge.problems import (
 )
 from chalicelib.edge.sizes import LARGEST_BODY
 from devstack.emulator import ROOT
+from devstack.failure import CannotGoOn
 
 MERGE_TEMPLATE: Final = ROOT / ".chalice" / "resources.json"
 EXTENSION: Final = "x-amazon-apigateway-gateway-responses"
 REQUEST_ID: Final = "$context.requestId"
 
-NO_ORIGIN: Final = {"Ref": "AWS::NoValue"}
+ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
+"""As browsers tell it: no path, not even a slash."""
 
 
 def answers() -> Mapping[str, Response]:
@@ -38,6 +44,7 @@ def answers() -> Mapping[str, Response]:
     unauthorized = problem_for(Unauthenticated())
     not_found = problem_for(ResourceNotFound())
     too_many = too_many_requests()
+    unchecked = problem_for(StoreBusy())
     broken = internal_error(REQUEST_ID)
     malformed = problem_response(
         400, "malformed-request", "Malformed request", "The gateway cannot read this request.", requestId=REQUEST_ID
@@ -46,13 +53,17 @@ def answers() -> Mapping[str, Response]:
         "UNAUTHORIZED": unauthorized,
         # A key that the authorizer refuses is a bad key. A missing scope is told by the app, with 403.
         "ACCESS_DENIED": unauthorized,
+        # A usage plan's key, which no method of ours asks for.
+        "INVALID_API_KEY": unauthorized,
         # An unknown address. With an Authorization header the gateway takes it for a signature and complains of that.
         "MISSING_AUTHENTICATION_TOKEN": not_found,
         "INVALID_SIGNATURE": not_found,
         "EXPIRED_TOKEN": not_found,
         "RESOURCE_NOT_FOUND": not_found,
-        "AUTHORIZER_FAILURE": problem_for(StoreBusy()),
-        "AUTHORIZER_CONFIGURATION_ERROR": broken,
+        # The key could not be checked: the authorizer raised, timed out, was throttled or gave no policy. The gateway
+        # says the one or the other of these.
+        "AUTHORIZER_FAILURE": unchecked,
+        "AUTHORIZER_CONFIGURATION_ERROR": unchecked,
         "API_CONFIGURATION_ERROR": broken,
         "THROTTLED": too_many,
         "QUOTA_EXCEEDED": too_many,
@@ -69,12 +80,24 @@ def answers() -> Mapping[str, Response]:
     }
 
 
-def definition() -> dict[str, Any]:
-    """The part of the API's definition that says it."""
-    made = {kind: _entry(answer, str(answer.status_code)) for kind, answer in sorted(answers().items())}
+def named_origin(origins: str) -> str:
+    """Of a stage's CORS_ORIGINS the one that the gateway names: the first, or none. Raises CannotGoOn."""
+    listed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    for origin in listed:
+        if not ORIGIN.fullmatch(origin):
+            raise CannotGoOn(
+                f"CORS_ORIGINS in .chalice/config.json has {origin!r}, which is no origin: write https://host, "
+                "in small letters and without a path."
+            )
+    return listed[0] if listed else ""
+
+
+def definition(origin: str = "") -> dict[str, Any]:
+    """The part of the API's definition that says it, for a stage that names the origin."""
+    made = {kind: _entry(answer, str(answer.status_code), origin) for kind, answer in sorted(answers().items())}
     # Whatever else there is keeps its own status, which a document without `status` does not contradict.
     for kind, like in (("DEFAULT_4XX", "BAD_REQUEST_BODY"), ("DEFAULT_5XX", "API_CONFIGURATION_ERROR")):
-        made[kind] = _entry(answers()[like], None)
+        made[kind] = _entry(answers()[like], None, origin)
     return made
 
 
@@ -86,27 +109,17 @@ def written(before: str) -> str:
     return json.dumps(template, indent=2) + "\n"
 
 
-def _entry(answer: Response, status: str | None) -> dict[str, Any]:
+def _entry(answer: Response, status: str | None, origin: str) -> dict[str, Any]:
     document = json.loads(answer.body)
     if status is None:
         del document["status"]
-    headers: dict[str, Any] = {
-        f"gatewayresponse.header.{name}": f"'{value}'" for name, value in sorted(answer.headers.items())
-    }
-    # A browser is told of the gateway's refusals only when the stage names an origin, and the first it names.
-    headers |= {
-        "gatewayresponse.header.Access-Control-Allow-Origin": _if_origin({"Fn::Sub": "'${CorsOrigin}'"}),
-        "gatewayresponse.header.Vary": _if_origin("'Origin'"),
-    }
+    cors = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
+    headers = sorted({**answer.headers, **cors}.items())
     return {
         **({"statusCode": status} if status else {}),
-        "responseParameters": headers,
+        "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers},
         "responseTemplates": {"application/json": json.dumps(document, separators=(",", ":"))},
     }
-
-
-def _if_origin(value: object) -> dict[str, Any]:
-    return {"Fn::If": ["NamesOrigin", value, NO_ORIGIN]}
 
 
 def main(file: Path = MERGE_TEMPLATE) -> None:

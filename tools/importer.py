@@ -1,7 +1,10 @@
 """`make import FILE=visits.csv`: hands a file of visits in, watches until all are worked off, says what was rejected.
 
-It ends with 0 when every row is booked (now, or by an earlier import), with 1 when rows were rejected: those are
-beside the input file then, with their reasons. With 2 it could not go on; doing it again goes on where it was.
+It ends with
+0 when every row is booked, now or by an earlier import;
+1 when rows were rejected: those are beside the input file then, with their reasons;
+2 when what it was given cannot be imported: no such file, a column that nobody knows, no such time zone;
+3 when it did not work, whatever the reason: doing it again goes on where it was.
 
 Nothing is booked twice, however the file has grown or been sorted: a row without an externalId gets one that follows
 from what is in it.
@@ -13,6 +16,7 @@ import json
 import os
 import sys
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -38,7 +42,7 @@ HINT_SECONDS: Final = 20
 PATIENCE_SECONDS: Final = 420
 """A batch that failed is handed out again after six minutes; a minute more, and something is wrong."""
 
-OK, REJECTED, FAILED, INTERRUPTED = 0, 1, 2, 130
+OK, REJECTED, WRONG, FAILED = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -187,37 +191,50 @@ def _canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _summary(outcome: Outcome, file: Path) -> str:
+def _counts(outcome: Outcome) -> str:
     counts = outcome.counts
-    told = [f"{counts['created']} booked", f"{counts['duplicate']} there already", f"{counts['rejected']} rejected"]
-    where = f"; the rejected rows and why are in {file}" if outcome.rejected else ""
-    return f"{', '.join(told)}{where}"
+    return f"{counts['created']} booked, {counts['duplicate']} there already, {counts['rejected']} rejected"
+
+
+def _summary(outcome: Outcome, file: Path) -> str:
+    return _counts(outcome) + (f"; the rejected rows and why are in {file}" if outcome.rejected else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
-        rows = read_rows(given.file, given.zone)
-        check_address(given.url)
-        # The key comes by the environment: a command line is for everyone on the machine to read.
-        with Api(given.url, os.environ.get("VISITS_KEY") or None) as api:
-            outcome = import_rows(api, rows, given.patience)
-        beside = rejected_file(given.file)
-        if outcome.rejected:
-            write_rejected(beside, outcome.rejected)
-        else:
-            beside.unlink(missing_ok=True)  # of an earlier run: none of that is true any more
+        return _import(given)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
-        return FAILED
-    except OSError as why:
-        print(f"The rejected rows could not be written: {why}.", file=sys.stderr)
-        return FAILED
     except KeyboardInterrupt:
         print(
             "Stopped. What was handed in is worked off all the same; run it again to see how it went.", file=sys.stderr
         )
-        return INTERRUPTED
+    except Exception:
+        # Left to Python it would end with 1, as if all had gone well but for some rows.
+        traceback.print_exc()
+        print("This is a fault of the importer. Nothing is lost; run it again to see how it went.", file=sys.stderr)
+    return FAILED
+
+
+def _import(given: argparse.Namespace) -> int:
+    try:
+        rows = read_rows(given.file, given.zone)
+    except CannotGoOn as why:
+        print(why, file=sys.stderr)
+        return WRONG
+    check_address(given.url)
+    # The key comes by the environment: a command line is for everyone on the machine to read.
+    with Api(given.url, os.environ.get("VISITS_KEY") or None) as api:
+        outcome = import_rows(api, rows, given.patience)
+    beside = rejected_file(given.file)
+    try:
+        if outcome.rejected:
+            write_rejected(beside, outcome.rejected)
+        else:
+            beside.unlink(missing_ok=True)  # of an earlier run: none of that is true any more
+    except OSError as why:
+        raise CannotGoOn(f"{_counts(outcome)}, but the rejected rows could not be written: {why}.") from why
     print(_summary(outcome, beside))
     return REJECTED if outcome.rejected else OK
 

@@ -5,26 +5,25 @@ A new key goes to standard output, alone and once; everything else that is said 
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.container import CLIENT, access
+from chalicelib.container import utc_now
 from chalicelib.domain.access import ApiKey, InvalidKeyRequest, PresentedKey, Scope
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signatures import RotationUnderWay
+from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table
-from chalicelib.settings import Settings
+from chalicelib.services.access import Access
 from devstack.failure import CannotGoOn
 from tools.refusals import out_of_reach
-from tools.stages import environment_of
+from tools.stages import enter, table_of
 
 OVERLAP: Final = timedelta(days=7)
 UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
@@ -32,35 +31,38 @@ UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 HEADING: Final = f"{'id':16}  {'name':24}  {'scopes':16}  {'made':20}  {'until':20}  state"
 
 
-def create(given: argparse.Namespace) -> None:
-    key, shown = access().issue(given.name, given.scopes, given.expires)
+def create(given: argparse.Namespace, table: Table) -> None:
+    key, shown = _access(table).issue(given.name, given.scopes, given.expires)
     _show(key, shown)
 
 
-def list_all(_: argparse.Namespace) -> None:
-    now, keys = datetime.now(UTC), list(access().all_keys())
+def list_all(_: argparse.Namespace, table: Table) -> None:
+    now, keys = datetime.now(UTC), _access(table).all_keys()
     print(HEADING)
     for key in keys:
         print(_line(key, now))
 
 
-def rotate(given: argparse.Namespace) -> None:
-    key, shown = access().rotate(given.name, given.overlap)
+def rotate(given: argparse.Namespace, table: Table) -> None:
+    try:
+        key, shown = _access(table).rotate(given.name, given.overlap)
+    except (Unavailable, BotoCoreError, ClientError, KeyboardInterrupt):
+        _say("Run it again: a key that was made just now was shown to nobody, and then ends with the others.")
+        raise
     _show(key, shown)
     _say(f"The keys that {given.name} had until now end {_text(key.created_at + given.overlap)}.")
 
 
-def revoke(given: argparse.Namespace) -> None:
-    revoked = [access().revoke(given.id)] if given.id else access().revoke_all(given.name)
+def revoke(given: argparse.Namespace, table: Table) -> None:
+    access = _access(table)
+    revoked = [access.revoke(given.id)] if given.id else access.revoke_all(given.name)
     for key in revoked:
         _say(f"Revoked {key.id} of {key.name}; within a minute no request gets in with it.")
 
 
-def rotate_signing_keys(_: argparse.Namespace) -> None:
-    settings = Settings.from_environment(os.environ)
-    keys = DynamoSigningKeys(Table(boto3.client("dynamodb", config=CLIENT), settings.table_name))
+def rotate_signing_keys(_: argparse.Namespace, table: Table) -> None:
     try:
-        keyring = keys.rotate()
+        keyring = DynamoSigningKeys(table).rotate()
     except RotationUnderWay:
         raise CannotGoOn("The last new signing key does not sign yet: wait ten minutes.") from None
     except ConditionsFailed:
@@ -68,6 +70,10 @@ def rotate_signing_keys(_: argparse.Namespace) -> None:
     if keyring.waiting is not None:
         _say(f"The new signing key {keyring.waiting[0]} signs from {_text(keyring.waiting[1])} on.")
     _say(f"{len(keyring.secrets)} keys verify; one that signs no more is kept for 31 days.")
+
+
+def _access(table: Table) -> Access:
+    return Access(DynamoApiKeys(table), utc_now)
 
 
 def name(text: str) -> str:
@@ -115,12 +121,14 @@ def scopes(text: str) -> Iterable[Scope]:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
-        os.environ.update(environment_of(given.stage, given.aws_port))
-        given.action(given)
+        given.action(given, table_of(enter(given.stage, given.aws_port)))
     except (CannotGoOn, InvalidKeyRequest) as why:
         _say(str(why))
-    except (BotoCoreError, ClientError, StoreBusy) as fault:
+    except (BotoCoreError, ClientError, Unavailable) as fault:
         _say(out_of_reach("table", given.stage, fault))
+    except KeyboardInterrupt:
+        _say("Stopped. What was done stays done: `make keys` shows it.")
+        return 130
     else:
         return 0
     return 2

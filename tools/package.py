@@ -30,6 +30,7 @@ from samtranslator.translator.translator import Translator
 
 from devstack.emulator import REGION, ROOT
 from devstack.failure import CannotGoOn
+from tools.gateway_responses import EXTENSION, definition, named_origin
 from tools.refusals import told_in_words
 
 ALIAS: Final = "live"
@@ -216,6 +217,7 @@ def _finished(template: Template, stage: str, code: str | Mapping[str, str]) -> 
     template["Parameters"]["Stage"]["Default"] = stage
     for function in _functions(template):
         template["Resources"][function]["Properties"]["CodeUri"] = code
+    _name_origin(template)
     _call_through_alias(template)
     try:
         cloud = expanded(template)
@@ -225,6 +227,13 @@ def _finished(template: Template, stage: str, code: str | Mapping[str, str]) -> 
     if past := list(past_the_alias(cloud)):
         raise CannotGoOn(f"The package of {stage} would call functions past their alias: {', '.join(past)}.")
     return template
+
+
+def _name_origin(template: Template) -> None:
+    """In the gateway's own answers, as the app does in its."""
+    settings = template["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
+    origin = named_origin(settings["CORS_ORIGINS"])
+    template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][EXTENSION] = definition(origin)
 
 
 def _functions(template: Template) -> list[str]:

@@ -1,8 +1,9 @@
 """`make policies`: writes what each function may do, in each stage, to `.chalice/policies/<stage>/<function>.json`.
 
 Chalice puts nothing into a policy file and IAM knows no stages, so there is one file for each; a test compares them
-with this and with the calls that the functions make. Region and account are wildcards, since a file names neither: a
-role reaches its own account only, whatever an ARN says, and the names of table and queue end in the stage.
+with this and with the calls that the functions make. Partition, Region and account are wildcards, since a file names
+none of them: a role reaches its own account only, whatever an ARN says, and the names of table and queue end in the
+stage.
 """
 
 import json
@@ -72,7 +73,7 @@ def _indexes(stage: str) -> Statement:
 
 
 def _queue(stage: str, *actions: str) -> Statement:
-    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:aws:sqs:*:*:visits-{stage}")
+    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{stage}")
 
 
 def _one_api_key(stage: str) -> Statement:
@@ -99,7 +100,7 @@ def _logs(function: str, stage: str) -> Statement:
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
     if stage == MADE_BY_CHALICE_DEPLOY:
         actions.insert(0, "logs:CreateLogGroup")
-    return _allow("Logs", actions, f"arn:aws:logs:*:*:log-group:{log_group(function, stage)}:*")
+    return _allow("Logs", actions, f"arn:*:logs:*:*:log-group:{log_group(function, stage)}:*")
 
 
 def _traces() -> Statement:
@@ -112,7 +113,7 @@ def _allow(sid: str, actions: Sequence[str], resource: str | Sequence[str]) -> S
 
 
 def _table_arn(stage: str) -> str:
-    return f"arn:aws:dynamodb:*:*:table/visits-{stage}"
+    return f"arn:*:dynamodb:*:*:table/visits-{stage}"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ its intake and chunk, or carries the id it had at first, so the second finds its
 
 import argparse
 import json
-import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,20 +17,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
-from chalicelib.container import services
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.container import over
+from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.intakes import Chunk, IntakeNotFound
 from chalicelib.edge.messages import Sending, UnreadableMessage, read_message
+from chalicelib.repositories.queue import SqsQueue
+from chalicelib.services.intake import IntakeDesk
 from chalicelib.services.signing import Signer
-from chalicelib.settings import Settings
 from devstack.failure import CannotGoOn
 from tools.refusals import out_of_reach
-from tools.stages import environment_of
+from tools.stages import enter, sqs, table_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -44,6 +43,10 @@ HELD_SECONDS: Final = 120
 WAIT_SECONDS: Final = 2
 BATCH: Final = 10
 RELEASED_AT_ONCE: Final = 10
+
+CALLER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+UNKNOWN: Final = "the table does not know its intake"
 
 OK, FAILED, INTERRUPTED = 0, 2, 130
 
@@ -75,11 +78,11 @@ class DeadLetter:
             what = f"{'-':36}  {'-':>5}  {'-':>4}"
         else:
             what = f"{known.intake_id:36}  {known.number:>5}  {len(known.rows):>4}"
-        return f"{self.id:36}  {what}  {self.receives:>8}  {_age(self.age):>7}  {self.unreadable or ''}".rstrip()
+        return f"{self.id:36}  {what}  {self.receives:>8}  {_age(self.age):>7}"
 
 
 HEADING: Final = (
-    f"{'message':36}  {'intake':36}  {'chunk':>5}  {'rows':>4}  {'received':>8}  {'age':>7}  unreadable because"
+    f"{'message':36}  {'intake':36}  {'chunk':>5}  {'rows':>4}  {'received':>8}  {'age':>7}  why it fails for good"
 )
 
 
@@ -173,17 +176,32 @@ class Tally:
     """Why others stay, a line each."""
 
 
-def replay(queue: DeadLetterQueue, only: Collection[str], progress: "tqdm[Any]") -> Tally:
-    """Sends the readable ones again."""
+def known(intakes: IntakeDesk, id: str) -> bool:
+    """Whether the table has the intake."""
+    try:
+        intakes.look_up(id)
+    except IntakeNotFound:
+        return False
+    return True
+
+
+def lost(letters: Iterable[DeadLetter], known: Callable[[str], bool]) -> frozenset[str]:
+    """The intakes that their messages refer to and the table does not know: it was restored to a time before them."""
+    ids = {letter.chunk.intake_id for letter in letters if letter.chunk and not letter.chunk.foreign}
+    return frozenset(id for id in sorted(ids) if not known(id))
+
+
+def replay(queue: DeadLetterQueue, lost: Collection[str], only: Collection[str], progress: "tqdm[Any]") -> Tally:
+    """Sends those again that are of use."""
     tally = Tally()
 
     def act(letter: DeadLetter) -> bool:
-        if why := not_replayable(letter):
+        if why := not_replayable(letter, lost):
             tally.left.append(f"{letter.id} stays: {why}")
             return False
         try:
             queue.send_again(letter)
-        except StoreBusy:
+        except Unavailable:
             tally.left.append(f"{letter.id} stays: the table does not answer now")
             return False
         tally.done += 1
@@ -195,9 +213,16 @@ def replay(queue: DeadLetterQueue, only: Collection[str], progress: "tqdm[Any]")
 
 
 def discard(
-    queue: DeadLetterQueue, give_up: Callable[[Chunk], bool], only: Collection[str], progress: "tqdm[Any]"
+    queue: DeadLetterQueue,
+    give_up: Callable[[Chunk], bool],
+    lost: Collection[str],
+    only: Collection[str],
+    progress: "tqdm[Any]",
 ) -> Tally:
-    """Records the rows as rejected, so that their intake ends, and deletes the messages; unreadable ones just so."""
+    """Records the rows as rejected, so that their intake ends, and deletes the messages.
+
+    Unreadable ones, and those of lost intakes, are just deleted.
+    """
     tally = Tally()
 
     def act(letter: DeadLetter) -> bool:
@@ -206,8 +231,10 @@ def discard(
                 if give_up(letter.chunk):
                     tally.rows += len(letter.chunk.rows)
             except IntakeNotFound:
-                pass  # no intake waits for it: it is over 30 days old, or never was
-            except StoreBusy:
+                if letter.chunk.intake_id not in lost:
+                    tally.left.append(f"{letter.id} stays: the table does not know its intake now; look again")
+                    return False
+            except Unavailable:
                 tally.left.append(f"{letter.id} stays: the table does not answer now")
                 return False
         tally.done += 1
@@ -217,8 +244,10 @@ def discard(
     return tally
 
 
-def not_replayable(letter: DeadLetter) -> str | None:
+def not_replayable(letter: DeadLetter, lost: Collection[str]) -> str | None:
     """Why sending it again is of no use, or not right."""
+    if letter.chunk is not None and letter.chunk.intake_id in lost:
+        return f"{UNKNOWN}, so it would fail again; have its rows handed in again, and discard it"
     if letter.unreadable:
         return f"unreadable ({letter.unreadable}); discard it, or replay with the code that can read it"
     if letter.age > OLDEST:
@@ -261,10 +290,37 @@ def _age(age: timedelta) -> str:
     return f"{hours} h {minutes:>2} m" if hours else f"{minutes} min"
 
 
-def _say(letters: Iterable[DeadLetter]) -> None:
+def _say(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
     print(HEADING)
     for letter in letters:
-        print(letter.line)
+        unknown = letter.chunk is not None and letter.chunk.intake_id in lost
+        print(f"{letter.line}  {letter.unreadable or (UNKNOWN if unknown else '')}".rstrip())
+
+
+def _say_lost(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
+    """For those who handed it in: which rows of which intake. Never what is in them."""
+    rows: dict[tuple[str, str], set[int]] = {}
+    for letter in letters:
+        chunk = letter.chunk
+        if chunk is not None and chunk.intake_id in lost:
+            # In a message of ours it is a key's name; whoever forges one could write anything there.
+            producer = chunk.producer if CALLER.fullmatch(chunk.producer) else "somebody"
+            rows.setdefault((producer, chunk.intake_id), set()).update(row.number for row in chunk.rows)
+    if rows:
+        print("To be handed in again, by whom and of which intake (docs/operations.md, restoring):")
+    for (producer, intake), numbers in sorted(rows.items()):
+        print(f"  {producer}: {intake}, {_counted(len(numbers), 'row')}: {_ranges(numbers)}")
+
+
+def _ranges(numbers: Collection[int]) -> str:
+    """Whole numbers as people write them: 0-24, 50-59."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
 
 
 def _letters(number: int) -> str:
@@ -285,7 +341,12 @@ def _confirmed(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def run(queue: DeadLetterQueue, given: argparse.Namespace, give_up: Callable[[Chunk], bool]) -> int:
+def run(
+    queue: DeadLetterQueue,
+    given: argparse.Namespace,
+    give_up: Callable[[Chunk], bool],
+    known: Callable[[str], bool],
+) -> int:
     """One action. What is to be done is looked at first, and told."""
     only = given.only
     letters = queue.look(only)
@@ -294,26 +355,37 @@ def run(queue: DeadLetterQueue, given: argparse.Namespace, give_up: Callable[[Ch
     if not letters:
         print(f"There are no dead letters in {given.stage}.")
         return OK
-    _say(letters)
+    gone: Collection[str] = ()
+    try:
+        gone = lost(letters, known)
+    except (Unavailable, ClientError, BotoCoreError) as fault:
+        print(f"The table does not answer ({type(fault).__name__}): whether it knows their intakes was not looked at.")
+    _say(letters, gone)
+    _say_lost(letters, gone)
     unreadable = sum(letter.chunk is None for letter in letters)
     total = f"{_letters(len(letters))} with {_counted(_rows(letters), 'row')}, {unreadable} unreadable"
+    if gone:
+        total += f", {_counted(len(gone), 'intake')} unknown to the table"
     if given.action == "list":
         print(total)
         return OK
     if given.dry_run:
-        _say_dry(given.action, letters)
+        _say_dry(given.action, letters, gone)
         return OK
     if given.action == "discard" and not given.yes:
-        question = f"Discard {total}? The rows are recorded as rejected, what is unreadable is gone for good."
+        question = (
+            f"Discard {total}? The rows are recorded as rejected; what is unreadable, or of an unknown intake, is gone "
+            "for good."
+        )
         if not _confirmed(question):
             print("Nothing was discarded.")
             return OK
     with tqdm(total=len(letters), desc=given.action, unit="", file=sys.stderr) as progress:
         if given.action == "replay":
-            tally = replay(queue, only, progress)
+            tally = replay(queue, gone, only, progress)
             told = f"{_letters(tally.done)} with {_counted(tally.rows, 'row')} sent again"
         else:
-            tally = discard(queue, give_up, only, progress)
+            tally = discard(queue, give_up, gone, only, progress)
             told = f"{_letters(tally.done)} discarded, the outcome of {_counted(tally.rows, 'row')} recorded"
     for line in tally.left:
         print(line)
@@ -321,17 +393,17 @@ def run(queue: DeadLetterQueue, given: argparse.Namespace, give_up: Callable[[Ch
     return OK
 
 
-def _say_dry(action: str, letters: Sequence[DeadLetter]) -> None:
+def _say_dry(action: str, letters: Sequence[DeadLetter], lost: Collection[str]) -> None:
     if action == "discard":
-        unreadable = sum(letter.chunk is None for letter in letters)
+        ended = [letter for letter in letters if letter.chunk is not None and letter.chunk.intake_id not in lost]
         print(
-            f"Dry run: would discard {_letters(len(letters))}, record {_counted(_rows(letters), 'row')} as rejected, "
-            f"and delete {unreadable} unreadable for good. Nothing was changed."
+            f"Dry run: would discard {_letters(len(letters))}, record {_counted(_rows(ended), 'row')} as rejected, "
+            f"and delete {len(letters) - len(ended)} for good. Nothing was changed."
         )
         return
-    sent = [letter for letter in letters if not_replayable(letter) is None]
+    sent = [letter for letter in letters if not_replayable(letter, lost) is None]
     for letter in letters:
-        if why := not_replayable(letter):
+        if why := not_replayable(letter, lost):
             print(f"{letter.id} would stay: {why}")
     print(f"Dry run: would send {_letters(len(sent))} again, with {_counted(_rows(sent), 'row')}. Nothing was changed.")
 
@@ -339,16 +411,15 @@ def _say_dry(action: str, letters: Sequence[DeadLetter]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
-        os.environ.update(environment_of(given.stage, given.aws_port))
-        settings = Settings.from_environment(os.environ)
-        quick = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-        queue = DeadLetterQueue(boto3.client("sqs", config=quick), settings.queue_name, services().signer)
-        return run(queue, given, lambda chunk: services().worker.give_up(chunk))
+        settings = enter(given.stage, given.aws_port)
+        services = over(table_of(settings), SqsQueue(sqs, settings.queue_name))
+        queue = DeadLetterQueue(sqs(), settings.queue_name, services.signer)
+        return run(queue, given, services.worker.give_up, lambda id: known(services.intake, id))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
         print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
-    except StoreBusy:
+    except Unavailable:
         print("The table does not answer now. What was done stays done; try again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)

@@ -1,7 +1,8 @@
 """`make release STAGE=beta`: deploys what `make package` made, tries it, and takes it back if it does not hold.
 
-The data stack, then the app, each by change set. Then the smoke test; if that fails, what was there before is deployed
-again. This is what GitLab and GitHub run, and what a person runs who has neither.
+The data stack, then the app, each by change set. Then the smoke test; if that fails, the app that was there before is
+deployed again. The data stack is never taken back (`devstack/data_changes.py`). This is what GitLab and GitHub run, and
+what a person runs who has neither.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any, Final
 
 import boto3
 
-from devstack.cloudformation import bring_up_to_date, describe, outputs
-from devstack.data_stack import data_stack_of, with_names
+from devstack.cloudformation import bring_up_to_date, deployed_template, describe, outputs
+from devstack.data_stack import bring_data_up_to_date
 from devstack.failure import CannotGoOn
 from tools.package import CODE, ZIP, uploaded
 from tools.refusals import told_in_words
@@ -49,9 +50,9 @@ class Package:
         return cls(folder, stage)
 
     @property
-    def data(self) -> Mapping[str, Any]:
-        """The data stack's template, such that a table which outlived an earlier stack is taken in again."""
-        return with_names(self._read("data.json"), self.stage)
+    def data(self) -> dict[str, Any]:
+        """The data stack's template."""
+        return self._read("data.json")
 
     def app(self, code: Mapping[str, str]) -> Mapping[str, Any]:
         """The app's template; its code is where it says here, unless it has been told before."""
@@ -90,10 +91,8 @@ class Account:
             )
         return cls(made["Bucket"], made["DataRoleArn"], made["AppRoleArn"], made["BoundaryArn"])
 
-    def deploy(
-        self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str], role: str, *, adopt: bool = False
-    ) -> Mapping[str, str]:
-        """Brings the stack up to date, by the bucket because a template of ours is too long for a call."""
+    def deploy(self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Brings the app's stack up to date, by the bucket because its template is too long for a call."""
         place = uploaded(json.dumps(template).encode(), self.bucket, TEMPLATES)
         address = f"{boto3.client('s3').meta.endpoint_url}/{place['Bucket']}/{place['Key']}"
         return bring_up_to_date(
@@ -102,9 +101,12 @@ class Account:
             {"TemplateURL": address},
             parameters,
             capabilities=CAPABILITIES,
-            adopt_existing=adopt,
-            role=role,
+            role=self.app_role,
         )
+
+    def deploy_data(self, stage: str, template: dict[str, Any]) -> str:
+        """Brings the data stack up to date, unless the template is older; gives what was done, in words."""
+        return bring_data_up_to_date(boto3.client("cloudformation"), stage, template, self.data_role)
 
     def deployed(self, stack: str) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
         """Template and parameters of a stack as it is now, if it works."""
@@ -112,9 +114,9 @@ class Account:
         now = describe(client, stack)
         if now is None or not now["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE", "ROLLBACK_COMPLETE")):
             return None
-        template: Any = client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        template = deployed_template(client, stack)
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in now.get("Parameters", [])}
-        return json.loads(template) if isinstance(template, str) else template, parameters
+        return (template, parameters) if template else None
 
 
 def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke) -> str:
@@ -123,16 +125,16 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     data, app = package.data, package.app(code)
     _refuse_unknown(wishes, data, app)
     values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
-    stack, data_stack = f"visits-{package.stage}", data_stack_of(package.stage)
-    account.deploy(data_stack, data, _meant_for(data, values), account.data_role, adopt=True)
+    print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
+    stack = f"visits-{package.stage}"
     before = account.deployed(stack)
-    url = account.deploy(stack, app, _meant_for(app, values), account.app_role)["EndpointURL"]
+    url = account.deploy(stack, app, _meant_for(app, values))["EndpointURL"]
     if smoke(url):
         return url
     if before is None:
         raise CannotGoOn(f"{url} does not answer as it should. It is the first release: there is none to go back to.")
     template, parameters = before
-    account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)}, account.app_role)
+    account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
     raise CannotGoOn(f"{url} did not answer as it should, so the release before it is in place again.")
 
 

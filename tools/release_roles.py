@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from devstack.emulator import ROOT
 from tools.pipeline.language import SERVICE, Part, allow, arn, attribute, policy, ref, sub
-from tools.pipeline.roles import app_role, boundary, data_role
+from tools.pipeline.roles import app_role, boundary, data_role, hands_over
 from tools.pipeline.template import template as pipeline_template
 
 FILE: Final = ROOT / "release.json"
@@ -115,21 +115,13 @@ def _release_role() -> Part:
     """What a job may do: hand our stacks' templates to CloudFormation, with the roles above and no other."""
     stacks = [arn("cloudformation", f"stack/{SERVICE}{kind}-${{Stage}}/*") for kind in ("-data", "")]
     roles = [attribute("DataRole"), attribute("AppRole")]
-    watch = ("DeleteChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "GetTemplate")
     statements = [
-        allow(
-            "cloudformation:CreateChangeSet",
-            stacks,
-            # Without a role CloudFormation would use this one's rights; it must not be left out.
-            {"ArnEquals": {"cloudformation:RoleArn": roles}},
-        ),
+        *hands_over(stacks, roles),
         # SAM's short forms are written out by AWS's own transform.
         allow(
             "cloudformation:CreateChangeSet", arn("cloudformation", "transform/Serverless-2016-10-31", account="aws")
         ),
-        allow([f"cloudformation:{action}" for action in (*watch, "ExecuteChangeSet")], stacks),
         allow("cloudformation:DescribeStacks", arn("cloudformation", f"stack/{SERVICE}-release-${{Stage}}/*")),
-        allow("iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}),
         # CloudFormation reads a template with the rights of who asks for the change.
         allow(
             ["s3:GetObject", "s3:PutObject"],

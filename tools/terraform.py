@@ -84,11 +84,15 @@ def _override(chalices: Node, packaged: Node) -> Node:
     api = _worked_out(packaged).api
     swagger = json.loads(chalices["locals"]["chalice_api_swagger"])
     functions = {
-        name: _settings(function, _function_of(packaged, function["handler"]))
+        name: _settings(_function_of(packaged, function["handler"]))
         for name, function in chalices["resource"]["aws_lambda_function"].items()
     }
+    (event,) = _function_of(packaged, "app.work_off_queue")["Events"].values()
     sources = {
-        name: {"event_source_arn": '${aws_cloudformation_stack.data.outputs["QueueArn"]}'}
+        name: {
+            "event_source_arn": '${aws_cloudformation_stack.data.outputs["QueueArn"]}',
+            "function_response_types": event["Properties"]["FunctionResponseTypes"],
+        }
         for name in chalices["resource"]["aws_lambda_event_source_mapping"]
     }
     rest_api = {
@@ -131,9 +135,9 @@ def _function_of(packaged: Node, handler: str) -> Node:
     return dict(properties)
 
 
-def _settings(function: Node, packaged: Node) -> Node:
+def _settings(packaged: Node) -> Node:
     """What the merge template adds to a function, and the table by reference, so that the data stack comes first."""
-    variables = function["environment"]["variables"]
+    variables = packaged["Environment"]["Variables"]
     return {
         "tracing_config": {"mode": packaged["Tracing"]},
         "logging_config": {

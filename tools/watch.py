@@ -133,7 +133,8 @@ OPERATION: Final = (
         periods=3,
         missing="ignore",
     ),
-    # The worker's errors are no measure: it raises to have messages handed out again.
+    # Lambda's errors are no measure: a chunk that fails is none, and without `FunctionResponseTypes` every message that
+    # comes again is one.
     Alarm(
         "worker-faults",
         "worker-faults",
@@ -234,15 +235,25 @@ RELEASE: Final[Mapping[str, Sequence[Alarm]]] = {
             seconds=60,
         ),
     ),
-    # It raises on purpose now and then; a version that cannot work raises at every batch.
+    # Two, since neither sees all: a version that cannot start, or runs out of time or memory, writes no line of ours;
+    # for one that leaves a chunk, or cannot read a message of ours, the call itself went well. What a producer got
+    # wrong, or a busy table, is in neither. One is enough, since a tenth of the batches may be one.
     "WorkOffQueue": (
         Alarm(
             "release-worker",
             "releases",
-            "The new version of the worker fails.",
+            "The new version of the worker has crashed or timed out.",
             [of_new_version("WorkOffQueue", "Errors", "Sum")],
-            above=2,
-            seconds=300,
+            above=0,
+            seconds=60,
+        ),
+        Alarm(
+            "release-worker-faults",
+            "releases",
+            "The new version of the worker has met a bug, and left what it was working on.",
+            [ours("FaultsOfVersion", "Sum", Function=Function.WORKER, Version="${WorkOffQueue.Version.Version}")],
+            above=0,
+            seconds=60,
         ),
     ),
 }

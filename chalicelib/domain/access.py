@@ -46,6 +46,15 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def is_same_as(self, other: ApiKey) -> bool:
+        """Whether it is that key, whenever it ends."""
+        return (self.id, self.name, self.secret_hash, self.created_at) == (
+            other.id,
+            other.name,
+            other.secret_hash,
+            other.created_at,
+        )
+
     def usable(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 

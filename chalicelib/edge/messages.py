@@ -8,10 +8,10 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -20,7 +20,7 @@ from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signatures import Signature
 from chalicelib.edge.inputs import UUID, Input, RowInput
-from chalicelib.edge.journal import Function, Plain, milliseconds_since, tell, tell_fault
+from chalicelib.edge.journal import A_FAULT, Function, Plain, milliseconds_since, tell, tell_fault
 from chalicelib.edge.json import MalformedJson, parse_json
 from chalicelib.edge.parsing import validated
 from chalicelib.services.ports import Clock, Queue
@@ -43,6 +43,21 @@ PURPOSE: Final = "replay"
 
 class UnreadableMessage(Exception):
     """A message that nobody can work off; it says why, but nothing of what was in it."""
+
+    def __init__(self, why: str, ours: bool = False) -> None:
+        super().__init__(why)
+        self.ours = ours
+        """It says that we wrote it: then it is a fault of ours, unlike what other producers send."""
+
+
+class ItemFailure(TypedDict):
+    itemIdentifier: str
+
+
+class BatchResponse(TypedDict):
+    """What Lambda wants to hear of a batch, in its words; an empty list means that all of it is finished."""
+
+    batchItemFailures: list[ItemFailure]
 
 
 @dataclass(frozen=True)
@@ -124,11 +139,13 @@ assert MESSAGE_VERSION == 1
 def read_message(body: str, sending: Sending) -> Chunk:
     """A message as the chunk it is. Raises UnreadableMessage; a row that cannot be read is a row to be rejected."""
     try:
-        message = IntakeMessage.model_validate(parse_json(body.encode("utf-8", "surrogatepass")))
+        given = parse_json(body.encode("utf-8", "surrogatepass"))
+        message = IntakeMessage.model_validate(given)
     except MalformedJson as wrong:
         raise UnreadableMessage(f"not valid JSON: {wrong}") from None
     except ValidationError as wrong:
-        raise UnreadableMessage(_why(wrong)) from None
+        ours = isinstance(given, dict) and given.get("source") == OWN_SOURCE
+        raise UnreadableMessage(_why(wrong), ours) from None
     if message.intake is None:
         intake, number, first = intake_id("source", message.source, sending.message_id), 0, 0
         producer = queue_producer(message.source, sending.sender)
@@ -144,40 +161,61 @@ def read_message(body: str, sending: Sending) -> Chunk:
     )
 
 
-def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock, signer: Signer) -> None:
-    """Works off a batch. What is finished is acknowledged here; for the rest Unfinished is raised.
+@dataclass(frozen=True)
+class _Batch:
+    done: list[str]
+    """Receipts of the messages that are finished."""
+    unfinished: list[str]
+    """Ids of the messages that must be handed out again."""
 
-    A returned list of failures counts as success unless the event source expects one, and Chalice cannot say so;
-    this way is right either way.
+
+def report_failures(event: SQSEvent, worker: Worker, clock: Clock, signer: Signer) -> BatchResponse:
+    """Works off a batch for an event source that was told `ReportBatchItemFailures`; says which messages to hand out
+    again. All others Lambda deletes, so for any other event source this answer would lose messages: see `work_off`.
     """
+    return {
+        "batchItemFailures": [{"itemIdentifier": id} for id in _worked_off(event, worker, clock, signer).unfinished]
+    }
+
+
+def work_off(event: SQSEvent, worker: Worker, queue: Queue, clock: Clock, signer: Signer) -> None:
+    """Works off a batch for any event source: deletes what is finished, and raises Unfinished for the rest."""
+    batch = _worked_off(event, worker, clock, signer)
+    if batch.unfinished:
+        queue.delete(batch.done)
+        raise Unfinished(len(batch.unfinished), len(batch.done) + len(batch.unfinished))
+
+
+def _worked_off(event: SQSEvent, worker: Worker, clock: Clock, signer: Signer) -> _Batch:
     started = time.perf_counter()
     context: Any = event.context
     deadline = clock() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
     records: list[Mapping[str, Any]] = event.to_dict()["Records"]
     chunks: dict[str, Chunk] = {}
-    unreadable: list[str] = []
+    unreadable: dict[str, UnreadableMessage] = {}
     for record in records:
         try:
             chunks[record["receiptHandle"]] = read_message(record["body"], _first_sending(record, signer))
-        except UnreadableMessage:
-            unreadable.append(record["messageId"])
+        except UnreadableMessage as why:
+            unreadable[record["messageId"]] = why
     progress = worker.work(chunks.values(), deadline)
     done = [receipt for receipt, chunk in chunks.items() if chunk.key in progress.finished]
+    unfinished = [record["messageId"] for record in records if record["receiptHandle"] not in done]
     batch = {
         "event": "batch",
         "requestId": getattr(context, "aws_request_id", "unknown"),
         "intakeIds": sorted({chunk.intake_id for chunk in chunks.values()}),
         "messages": len(records),
-        "unfinished": len(records) - len(done),
+        "unfinished": len(unfinished),
         "durationMs": milliseconds_since(started),
     }
     _tell(batch, progress, unreadable, _oldest(records, clock()))
-    if len(done) < len(records):
-        queue.delete(done)
-        raise Unfinished(len(records) - len(done), len(records))
+    return _Batch(done, unfinished)
 
 
-def _tell(batch: Mapping[str, object], progress: Progress, unreadable: Sequence[str], oldest: float) -> None:
+def _tell(
+    batch: Mapping[str, object], progress: Progress, unreadable: Mapping[str, UnreadableMessage], oldest: float
+) -> None:
     """One line for the batch, one for each kind of outcome (a dimension has one value a line), one for each trouble."""
     rows = Counter(outcome.result for outcome in progress.recorded)
     booked = {"VisitsBooked": rows["created"]} if rows["created"] else {}
@@ -186,8 +224,9 @@ def _tell(batch: Mapping[str, object], progress: Progress, unreadable: Sequence[
     of_batch = {"requestId": batch["requestId"]}
     for outcome, number in rows.items():
         tell(Function.WORKER, {"event": "rows", **of_batch, "Outcome": outcome}, {"IntakeRows": number})
-    for message_id in unreadable:
-        tell(Function.WORKER, {"event": "unreadable", **of_batch, "messageId": message_id}, level=logging.ERROR)
+    for message_id, why in unreadable.items():
+        line = {"event": "unreadable", **of_batch, "messageId": message_id}
+        tell(Function.WORKER, line, A_FAULT if why.ours else {}, logging.ERROR)
     for left in progress.left:
         where = {"intakeId": left.chunk.intake_id, "chunk": left.chunk.number}
         tell_fault(Function.WORKER, {"event": "chunk-left", **of_batch, **where}, left.fault)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
 
-from chalicelib.domain.access import ApiKey
+from chalicelib.domain.access import ApiKey, InvalidKeyRequest
 from chalicelib.repositories import items
-from chalicelib.repositories.table import Group, Range, Table, Write
+from chalicelib.repositories.items import Item
+from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
 
-ALL = Range(items.BY_MONTH, (Group((items.API_KEYS,), "", items.LAST),), "!", items.LAST)
-PAGE = 100
+ALL: Final = Range(items.BY_MONTH, (Group((items.API_KEYS,), "", items.LAST),), "!", items.LAST)
+PAGE: Final = 100
+
+SAME: Final = "secretHash = :secret AND #name = :name AND createdAt = :created AND attribute_not_exists(revokedAt)"
+"""The key is the one that was read, and nobody has revoked it since."""
 
 
 class DynamoApiKeys:
@@ -23,21 +30,47 @@ class DynamoApiKeys:
 
     def add(self, key: ApiKey) -> None:
         """2 write units."""
-        self._put(key, "attribute_not_exists(pk)")
+        self._table.put(
+            Write(key=items.api_key_key(key.id), item=items.api_key_item(key), condition="attribute_not_exists(pk)")
+        )
 
-    def save(self, key: ApiKey) -> None:
-        """2 write units."""
-        self._put(key, "attribute_exists(pk)")
+    def end(self, key: ApiKey, at: datetime) -> None:
+        """2 write units. A second attempt, after an answer that was lost, finds that the key ends by then."""
+        self._change(
+            key,
+            "SET expiresAt = :at",
+            f"{SAME} AND (attribute_not_exists(expiresAt) OR expiresAt > :at)",
+            at,
+        )
 
-    def list(self) -> Sequence[ApiKey]:
+    def revoke(self, key: ApiKey, at: datetime) -> ApiKey:
+        """2 write units. A second attempt, after an answer that was lost, finds the key revoked."""
+        stands = self._change(key, "SET revokedAt = :at", SAME, at)
+        return stands or replace(key, revoked_at=at)
+
+    def ids(self) -> Sequence[str]:
         """One query for every hundred keys, eventually consistent."""
-        found: list[ApiKey] = []
+        found: list[str] = []
         page = self._table.page(ALL, None, PAGE)
-        found += page.map(items.api_key_of).items
-        while page.next is not None:
+        while True:
+            found += filter(None, map(items.listed_api_key_id, page.items))
+            if page.next is None:
+                return found
             page = self._table.page(ALL, page.next, PAGE)
-            found += page.map(items.api_key_of).items
-        return found
 
-    def _put(self, key: ApiKey, condition: str) -> None:
-        self._table.put(Write(key=items.api_key_key(key.id), item=items.api_key_item(key), condition=condition))
+    def _change(self, key: ApiKey, update: str, condition: str, at: datetime) -> ApiKey | None:
+        """Changes the key unless that is done already: then gives it as it stands."""
+        values: Item = {
+            ":at": items.stored(at),
+            ":secret": key.secret_hash,
+            ":name": key.name,
+            ":created": items.stored(key.created_at),
+        }
+        try:
+            self._table.update(Write(key=items.api_key_key(key.id), update=update, condition=condition, values=values))
+        except ConditionsFailed as failed:
+            stands = items.api_key_of(failed.present) if failed.present else None
+            if stands is None or not stands.is_same_as(key):
+                raise InvalidKeyRequest(f"The key {key.id} is no longer the one that it was a moment ago.") from None
+            return stands
+        return None

@@ -16,6 +16,7 @@ signing keys K#:signing / K
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,7 @@ LAST: Final = "\x7f"
 
 
 def stored(instant: datetime) -> str:
+    """An instant as it is in an item; in the order of time."""
     # Not strftime: it writes the year 999 with three digits, which sorts after 2027.
     return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
@@ -449,9 +451,17 @@ def signing_keys_of(item: Item) -> Keyring:
 API_KEYS: Final = "KS"
 """The partition in which the API keys can be listed."""
 
+_API_KEY_PARTITION: Final = re.compile(r"K#([0-9a-f]{16})")
+
 
 def api_key_key(key_id: str) -> Key:
     return {"pk": f"K#{key_id}", "sk": "K"}
+
+
+def listed_api_key_id(item: Item) -> str | None:
+    """The id of the key that the listing leads to: by where the item is, for the rest may be out of date or planted."""
+    found = _API_KEY_PARTITION.fullmatch(item["pk"])
+    return found[1] if found and item["sk"] == "K" else None
 
 
 def api_key_item(key: ApiKey) -> Item:

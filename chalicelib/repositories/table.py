@@ -30,6 +30,9 @@ READ_TRIES = 2
 READ_BUDGET = 1000
 """Items that one page may read while it looks for those that match a filter."""
 
+RESERVED_WORDS = ("name", "ttl")
+"""Attributes of ours that DynamoDB's expressions know by a placeholder only: #name, #ttl."""
+
 CONDITION_FAILED = "ConditionalCheckFailed"
 TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 BUSY_ERRORS = frozenset(
@@ -107,9 +110,9 @@ class Write:
         made: dict[str, Any] = {"TableName": table}
         if self.condition is not None:
             made["ConditionExpression"] = self.condition
-        # "ttl" is a reserved word of DynamoDB's expressions.
-        if "#ttl" in f"{self.condition} {self.update}":
-            made["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+        expressions = f"{self.condition} {self.update}"
+        if names := {f"#{word}": word for word in RESERVED_WORDS if f"#{word}" in expressions}:
+            made["ExpressionAttributeNames"] = names
         if self.values:
             made["ExpressionAttributeValues"] = serialized(self.values)
         if self.item is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.domain.access import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
@@ -35,6 +34,9 @@ class Access:
     def rotate(self, name: str, overlap: timedelta) -> tuple[ApiKey, PresentedKey]:
         """A new key for the same caller, with the scopes and the lifetime of the newest; the others end after the
         overlap. Raises InvalidKeyRequest when no key of that name is in use.
+
+        One that was interrupted is done again: the key that nobody was shown ends with the others, and those that
+        were to end already keep their end.
         """
         now = self._clock()
         in_use = self._in_use(name)
@@ -42,8 +44,7 @@ class Access:
         lifetime = newest.expires_at - newest.created_at if newest.expires_at is not None else None
         issued = self.issue(name, newest.scopes, lifetime)
         for key in in_use:
-            if key.expires_at is None or key.expires_at > now + overlap:
-                self._keys.save(replace(key, expires_at=now + overlap))
+            self._keys.end(key, now + overlap)
         return issued
 
     def revoke(self, key_id: str) -> ApiKey:
@@ -51,22 +52,20 @@ class Access:
         key = self._keys.find(key_id)
         if key is None:
             raise InvalidKeyRequest("There is no key with this id.")
-        if key.revoked_at is None:
-            key = replace(key, revoked_at=self._clock())
-            self._keys.save(key)
-        return key
+        return key if key.revoked_at is not None else self._keys.revoke(key, self._clock())
 
     def revoke_all(self, name: str) -> Sequence[ApiKey]:
         """Ends every key of a caller. Raises InvalidKeyRequest when none is in use."""
-        return [self.revoke(key.id) for key in self._in_use(name)]
+        now = self._clock()
+        return [self._keys.revoke(key, now) for key in self._in_use(name)]
 
     def all_keys(self) -> Sequence[ApiKey]:
-        """Every key there ever was, by name and age."""
-        return self._keys.list()
+        """Every key there ever was, by name and age, each as it stands now."""
+        return [key for key in map(self._keys.find, self._keys.ids()) if key is not None]
 
     def _in_use(self, name: str) -> Sequence[ApiKey]:
         now = self._clock()
-        found = [key for key in self._keys.list() if key.name == name and key.usable(now)]
+        found = [key for key in self.all_keys() if key.name == name and key.usable(now)]
         if not found:
             raise InvalidKeyRequest(f"No key named {name} is in use.")
         return found

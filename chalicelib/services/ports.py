@@ -81,11 +81,20 @@ class ApiKeys(Protocol):
 
     def add(self, key: ApiKey) -> None: ...
 
-    def save(self, key: ApiKey) -> None:
-        """Writes a key that is there as it is now."""
+    def end(self, key: ApiKey, at: datetime) -> None:
+        """Lets the key end then, unless it ends sooner or is revoked; changes nothing else of it.
 
-    def list(self) -> Sequence[ApiKey]:
-        """By name and age; one made a moment ago may be missing."""
+        Raises InvalidKeyRequest when it is no longer the key that was read.
+        """
+
+    def revoke(self, key: ApiKey, at: datetime) -> ApiKey:
+        """Ends the key, unless it was revoked before; changes nothing else of it. Gives it as it stands.
+
+        Raises InvalidKeyRequest when it is no longer the key that was read.
+        """
+
+    def ids(self) -> Sequence[str]:
+        """By name and age. A hint: one made a moment ago may be missing, and what a key is, `find` alone knows."""
 
 
 class CalendarTokens(Protocol):

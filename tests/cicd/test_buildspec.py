@@ -13,13 +13,13 @@ import pytest
 from chalicelib.domain.access import Scope
 from chalicelib.services.access import Access
 from devstack.data_stack import credentials
-from devstack.emulator import ROOT
+from devstack.emulator import REGION, ROOT
 from tests.cicd.codebuild import Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
 from tools.package import ZIP, pinned_python
-from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+from tools.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
 from tools.pipeline.template import FILE
 
 QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
@@ -38,7 +38,7 @@ def aws() -> Iterator[Account]:
         yield own
 
 
-@pytest.mark.parametrize("spec", [BUILD_SPEC, TEST_SPEC])
+@pytest.mark.parametrize("spec", [BUILD_SPEC, DATA_SPEC, TEST_SPEC])
 def test_what_is_built_is_built_with_the_python_that_is_packaged_for(spec: str) -> None:
     wanted = spec_of(ROOT, spec)["phases"]["install"]["runtime-versions"]["python"]
     assert tuple(map(int, wanted.split("."))) == pinned_python()
@@ -61,7 +61,7 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
     }
     build = run(clone, BUILD_SPEC, QUICK | account_of_build | {"APP_S3_BUCKET": BUCKET})
     assert build.failed is None, build.said
-    assert sorted(build.artifacts) == ["beta.json", "data.json", "prod.json"]
+    assert sorted(build.artifacts) == ["beta.json", "prod.json"]
 
     # What CloudFormation gets: the template out of the artifact, and the code out of the bucket that it names.
     made = tmp_path / "made"
@@ -106,6 +106,28 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
 def key(access: Access, *scopes: Scope) -> str:
     _, shown = access.issue("pipeline", scopes)
     return shown.text
+
+
+def test_the_data_stack_of_an_older_revision_is_left_as_it_is(clone: Path, aws: Account) -> None:
+    where = {"AWS_ENDPOINT_URL": aws.aws.endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    variables = where | {"AWS_DEFAULT_REGION": REGION, "STAGE": "prod", "DATA_ROLE_ARN": ""}
+    file = clone / ".chalice" / "data.json"
+    template = json.loads(file.read_text(encoding="utf-8"))
+    older = template["Metadata"]["Version"]
+
+    def run_with(version: int, protected: bool) -> Build:
+        template["Metadata"]["Version"] = version
+        template["Resources"]["IntakeQueue"]["Properties"]["VisibilityTimeout"] = 720 if protected else 360
+        file.write_text(json.dumps(template), encoding="utf-8")
+        return run(clone, DATA_SPEC, variables)
+
+    assert run_with(older + 1, True).failed is None
+    back = run_with(older, False)
+    assert back.failed is None, back.said
+    assert f"visits-data-prod is left as it is, version {older + 1}" in back.said
+    refused = run_with(older + 2, False)
+    assert refused.failed == "build"
+    assert "would lose IntakeQueue.VisibilityTimeout" in refused.said
 
 
 def test_a_failing_test_ends_a_build_before_there_is_a_package(clone: Path) -> None:

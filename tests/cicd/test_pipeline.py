@@ -17,7 +17,7 @@ from devstack.emulator import REGION, ROOT
 from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
-from tools.pipeline.builds import BUILD_SPEC, TEST_SPEC
+from tools.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
 from tools.pipeline.language import STAGES
 from tools.pipeline.template import FILE, written
 
@@ -32,13 +32,12 @@ Part = dict[str, Any]
 
 @cache
 def repository() -> Repository:
-    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, TEST_SPEC)}
-    data = json.loads((ROOT / ".chalice" / "data.json").read_text(encoding="utf-8"))
+    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, DATA_SPEC, TEST_SPEC)}
     app = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
     app["Outputs"] = {**app.get("Outputs", {}), **{name: {} for name in OF_CHALICE}}
     # The packaging says which stage it is.
     app["Parameters"]["Stage"]["Default"] = "beta"
-    return Repository(specs, {"data.json": data, "beta.json": app, "prod.json": app})
+    return Repository(specs, {"beta.json": app, "prod.json": app})
 
 
 def template() -> Part:
@@ -77,9 +76,9 @@ def test_nothing_in_it_leads_nowhere() -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_gets_its_own_template_and_is_tried_at_its_own_address(name: str) -> None:
     found, title = template(), name.title()
-    data = configuration(found, f"{title}Data", "DataChanges")
-    assert (data["StackName"], data["TemplatePath"]) == (f"visits-data-{name}", "Packaged::data.json")
-    assert json.loads(data["ParameterOverrides"]) == {"Stage": name}
+    project = found["Resources"][configuration(found, f"{title}Data", "Data")["ProjectName"]["Ref"]]["Properties"]
+    said = {each["Name"]: each["Value"] for each in project["Environment"]["EnvironmentVariables"]}
+    assert said == {"STAGE": name, "DATA_ROLE_ARN": {"Fn::GetAtt": [f"Deploy{title}DataRole", "Arn"]}}
     app = configuration(found, title, "AppChanges")
     assert (app["StackName"], app["TemplatePath"]) == (f"visits-{name}", f"Packaged::{name}.json")
     overrides = json.loads(app["ParameterOverrides"]["Fn::Sub"])
@@ -146,11 +145,11 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "no provider Codebuild",
     ),
     "a provider of another category": (
-        lambda broken: action(broken, "BetaData", "Data")["ActionTypeId"].update(Category="Invoke"),
+        lambda broken: action(broken, "Beta", "App")["ActionTypeId"].update(Category="Invoke"),
         "no provider CloudFormation in the category Invoke",
     ),
     "an action mode that does not exist": (
-        lambda broken: configuration(broken, "BetaData", "Data").update(ActionMode="EXECUTE_CHANGE_SET"),
+        lambda broken: configuration(broken, "Beta", "App").update(ActionMode="EXECUTE_CHANGE_SET"),
         "no action mode EXECUTE_CHANGE_SET",
     ),
     "a trigger for a source action that does not exist": (
@@ -160,7 +159,7 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "waits for a source action GitHub",
     ),
     "an artifact that nobody hands on": (
-        lambda broken: action(broken, "ProdData", "DataChanges").update(InputArtifacts=[{"Name": "Compiled"}]),
+        lambda broken: action(broken, "Prod", "AppChanges").update(InputArtifacts=[{"Name": "Compiled"}]),
         "takes the artifact Compiled",
     ),
     "a variable of an unknown namespace": (
@@ -219,10 +218,6 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         lambda broken: overriding(broken, '{"DeploymentType": "LambdaCanary10Percent5Minutes"}'),
         "the value LambdaCanary10Percent5Minutes, which is not allowed",
     ),
-    "a parameter that is left out": (
-        lambda broken: configuration(broken, "BetaData", "DataChanges").pop("ParameterOverrides"),
-        "does not say the parameter Stage",
-    ),
     "more parameters than fit": (
         lambda broken: overriding(broken, json.dumps({"AlarmTopicArn": "x" * 1000})),
         "1000 are allowed",
@@ -273,11 +268,18 @@ def test_production_is_behind_a_tested_beta_and_an_approval_and_goes_back_when_i
     assert approval["ExternalEntityLink"].endswith("/commit/#{Source.CommitId}")
 
 
-def test_the_data_stack_does_not_go_back_with_an_app_that_failed() -> None:
-    """What is live until the app is back would ask for an index that was taken away under it."""
+def test_the_data_stack_goes_back_neither_with_an_app_that_failed_nor_with_an_older_revision() -> None:
+    """What is live until the app is back would ask for an index that was taken away under it. The pipeline makes no
+    change set of the data by itself: what `make release` uses does, and leaves the data alone when it goes back.
+    """
     for name in ("BetaData", "ProdData"):
-        assert steps(name) == ["DataChanges", "Data"]
+        assert steps(name) == ["Data"]
         assert "OnFailure" not in stage(template(), name)
+        project = template()["Resources"][configuration(template(), name, "Data")["ProjectName"]["Ref"]]
+        assert project["Properties"]["Source"]["BuildSpec"] == DATA_SPEC
+    assert repository().specs[DATA_SPEC]["phases"]["build"]["commands"] == ['make release-data STAGE="$STAGE"']
+    deployed = re.findall(r'"StackName": ?"([^"]*)"', FILE.read_text(encoding="utf-8"))
+    assert set(deployed) == {"visits-beta", "visits-prod"}
 
 
 def steps(stage_name: str) -> list[str]:

@@ -18,6 +18,7 @@ from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
 from tests.cicd.stacks import pipeline
+from tools.pipeline.builds import data_release_role
 from tools.pipeline.language import STAGES
 from tools.pipeline.roles import app_role, boundary, data_role
 
@@ -120,7 +121,6 @@ def overrides(stack: str) -> dict[str, str]:
 def deployed(packaged: Path, stage: str, kind: str) -> tuple[str, Stack]:
     """A stack as the pipeline deploys it, and the role with which it does."""
     if kind == "data":
-        assert overrides(f"visits-data-{stage}") == {"Stage": stage}
         return data_role(stage), stacks.data(packaged, stage)
     return app_role(stage), stacks.app(packaged, stage, **overrides(f"visits-{stage}"))
 
@@ -356,16 +356,51 @@ def release() -> Iterator[Question]:
         yield Question("CodePipelineRole", "codebuild:BatchGetBuilds", pipeline().arn(project))
         yield Question(role, "logs:PutLogEvents", there("logs", f"log-group:{group}:log-stream:0123"))
     for stage in STAGES:
-        for stack, role in ((f"visits-data-{stage}", data_role(stage)), (f"visits-{stage}", app_role(stage))):
-            for action in ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStacks"):
-                where = there("cloudformation", f"stack/{stack}/0123")
-                yield Question("CodePipelineRole", f"cloudformation:{action}", where)
-            service = {"iam:PassedToService": "cloudformation.amazonaws.com"}
-            yield Question("CodePipelineRole", "iam:PassRole", pipeline().arn(role), service)
+        for actor, stack, role in (
+            (data_release_role(stage), f"visits-data-{stage}", data_role(stage)),
+            ("CodePipelineRole", f"visits-{stage}", app_role(stage)),
+        ):
+            where, own = there("cloudformation", f"stack/{stack}/0123"), pipeline().arn(role)
+            yield Question(actor, "cloudformation:CreateChangeSet", where, {"cloudformation:RoleArn": own})
+            for action in ("DescribeChangeSet", "ExecuteChangeSet", "DescribeStacks"):
+                yield Question(actor, f"cloudformation:{action}", where)
+            yield Question(actor, "iam:PassRole", own, {"iam:PassedToService": "cloudformation.amazonaws.com"})
+        yield Question(data_release_role(stage), "cloudformation:GetTemplate", where_data(stage))
+        yield Question(data_release_role(stage), "s3:GetObject", artifact)
     yield Question("CodePipelineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
     yield Question("NoticeMachineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
     yield Question("NoticeMachineRole", "codepipeline:GetPipelineExecution", pipeline().arn("AppPipeline"))
     yield Question("NoticeEventsRole", "states:StartExecution", pipeline().arn("NoticeMachine"))
+
+
+def where_data(stage: str) -> str:
+    return there("cloudformation", f"stack/visits-data-{stage}/0123")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_deploys_the_data_of_a_stage_hands_over_its_template_and_does_nothing_else(stage: str) -> None:
+    """It runs the repository's code, and beta's runs before anybody has approved."""
+    actor, other = data_release_role(stage), "beta" if stage == "prod" else "prod"
+    own, foreign = pipeline().arn(data_role(stage)), pipeline().arn(data_role(other))
+    create, to_it = "cloudformation:CreateChangeSet", {"iam:PassedToService": "cloudformation.amazonaws.com"}
+    answers = allowed(
+        pipeline(),
+        [
+            Question(actor, create, where_data(stage)),
+            Question(actor, create, where_data(stage), {"cloudformation:RoleArn": pipeline().arn(app_role(stage))}),
+            Question(actor, create, where_data(other), {"cloudformation:RoleArn": own}),
+            Question(
+                actor, create, there("cloudformation", f"stack/visits-{stage}/1"), {"cloudformation:RoleArn": own}
+            ),
+            Question(actor, "cloudformation:ExecuteChangeSet", where_data(other)),
+            Question(actor, "cloudformation:DeleteStack", where_data(stage)),
+            Question(actor, "iam:PassRole", foreign, to_it),
+            Question(actor, "iam:PassRole", own, {"iam:PassedToService": "lambda.amazonaws.com"}),
+            Question(actor, "dynamodb:UpdateTable", there("dynamodb", f"table/visits-{stage}")),
+            Question(actor, "s3:PutObject", f"{pipeline().arn('ArtifactBucketStore')}/visits/Source/0123"),
+        ],
+    )
+    assert [str(question) for question, yes in answers.items() if yes] == []
 
 
 def test_a_release_may_do_what_it_has_to_do() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.domain.intakes import Manifest
 from chalicelib.repositories.items import manifest_item
+from chalicelib.settings import REPORT_FAILURES, reports_failures
 from devstack.emulator import ROOT
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -26,6 +27,7 @@ UNKNOWN_TO_CFN_LINT: Final = "E1019"
 
 SKIPPED_BY_CHECKOV: Final = {
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
+    "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
     "the worker is held by its event source, callers are held by the gateway's throttling",
     "CKV_AWS_116": "nothing calls a function asynchronously; the queue's dead letters have what the worker gives up",
@@ -88,6 +90,34 @@ def test_checkov_finds_what_we_have_explained_and_nothing_else(packaged: Path, w
     assert {check["check_id"] for check in failed} == SKIPPED_BY_CHECKOV.keys(), "an explanation that is not needed"
 
 
+# What must agree
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("parameters", [{}, CANARY], ids=["at once", "canary"])
+def test_the_worker_is_told_what_its_event_source_is_told(
+    packaged: Path, stage: str, parameters: dict[str, str]
+) -> None:
+    """Told alone, the worker would report failures to an event source that takes any answer for success."""
+    stack = app(packaged, stage, **parameters)
+    (source,) = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    assert source["FunctionResponseTypes"] == [REPORT_FAILURES]
+    told = {
+        properties["FunctionName"]: reports_failures(properties["Environment"]["Variables"])
+        for properties in of_type(stack, "AWS::Lambda::Function").values()
+    }
+    worker = f"visits-{stage}-work_off_queue"
+    assert told == {f"visits-{stage}": False, f"visits-{stage}-bearer_key": False, worker: True}
+
+
+def test_without_the_merge_template_neither_is_told() -> None:
+    """As `chalice deploy` makes it: Chalice cannot set `FunctionResponseTypes`, and no stage may say that it is set."""
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    for stage in (config, *config["stages"].values()):
+        for place in (stage, *stage.get("lambda_functions", {}).values()):
+            assert not reports_failures(place.get("environment_variables", {}))
+
+
 # Stages side by side
 
 
@@ -144,8 +174,15 @@ def test_the_access_log_has_routes_and_times_and_nothing_of_a_person(packaged: P
     assert [value for value in line.values() if PERSONAL.match(value)] == []
     # A header or a query would have to be asked for like this.
     assert all(re.fullmatch(r"\$context\.[A-Za-z.]+", value) for value in line.values())
-    assert stage["TracingEnabled"] is True
-    assert not any(it.get("DataTraceEnabled") for it in stage["MethodSettings"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_of_aws_writes_down_addresses_with_their_queries(packaged: Path, stage: str) -> None:
+    """Traces of the gateway's stage and its execution log would; the functions' own traces have no address."""
+    (gateway,) = of_type(app(packaged, stage), "AWS::ApiGateway::Stage").values()
+    assert gateway["TracingEnabled"] is False
+    for setting in gateway["MethodSettings"]:
+        assert {"LoggingLevel", "DataTraceEnabled"} & setting.keys() == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
 from tools.package import ZIP
@@ -111,6 +112,14 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
+def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
+    (source,) = configuration["resource"]["aws_lambda_event_source_mapping"].values()
+    assert source["function_response_types"] == [REPORT_FAILURES]
+    functions = configuration["resource"]["aws_lambda_function"]
+    told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
+    assert told == {"work_off_queue"}
+
+
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
     api = template["Resources"]["RestAPI"]["Properties"]
     swagger = json.loads(configuration["locals"]["chalice_api_swagger"])
@@ -124,6 +133,14 @@ def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template
     assert len(throttled) == len(api["MethodSettings"])
     paths = {each["method_path"] for each in throttled}
     assert paths >= {"*/*", "~1intakes/POST", "~1properties~1{property_id}~1calendar.ics/GET"}
+
+
+def test_functions_are_traced_and_the_gateways_stage_is_not(configuration: Node) -> None:
+    resources = configuration["resource"]
+    modes = [function["tracing_config"]["mode"] for function in resources["aws_lambda_function"].values()]
+    assert modes == ["Active"] * 3
+    (stage,) = resources["aws_api_gateway_stage"].values()
+    assert stage["xray_tracing_enabled"] is False
 
 
 def test_the_zip_is_the_one_of_make_package(folder: Path, packaged: Path) -> None:

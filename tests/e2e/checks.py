@@ -134,7 +134,7 @@ def intake(caller: Insider) -> None:
 
 
 def acknowledge(caller: Insider) -> None:
-    """What the worker has finished is gone from the queue, although it failed for another message of the batch."""
+    """What the worker has finished is gone from the queue, although another message of the batch stays."""
     house = caller.house()
     deployment = caller.deployment
     failures = deployment.failures()

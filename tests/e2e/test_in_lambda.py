@@ -148,7 +148,7 @@ def test_the_three_functions_answer_with_nothing_but_python_boto3_and_the_zip(ba
     url = sqs.get_queue_url(QueueName=STACK)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=partner_message(VISIT | {"date": "2027-03-29T10:00:00Z"}))
     received = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"])["Messages"]
-    bare.call("WorkOffQueue", event_of(received))
+    assert bare.call("WorkOffQueue", event_of(received)) == [{"batchItemFailures": []}]
     (listed,) = bare.call("APIHandler", request("GET", "/visits", partner, **march))
     assert [visit["date"] for visit in json.loads(listed["body"])["items"]] == [
         "2027-03-28T08:20:00Z",

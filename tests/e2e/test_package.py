@@ -149,6 +149,32 @@ def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: s
     assert allowed == [{"Ref": "APIHandlerAliaslive"}, {"Ref": "BearerKeyAliaslive"}]
 
 
+def with_origins(copy: Path, stage: str, origins: str) -> Path:
+    file = copy / ".chalice" / "config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["stages"][stage]["environment_variables"]["CORS_ORIGINS"] = origins
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return copy
+
+
+def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path, tmp_path: Path) -> None:
+    """It is in the template, so that CodePipeline, which gives no parameter for it, deploys it too."""
+    origin = "https://agency.example"
+    package(["beta", "prod"], tmp_path / "out", project=with_origins(copy, "prod", f"{origin},https://b.example"))
+    header, named = "gatewayresponse.header.Access-Control-Allow-Origin", {}
+    for stage in ("beta", "prod"):
+        template = json.loads((tmp_path / "out" / f"{stage}.json").read_text(encoding="utf-8"))
+        definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+        answers = definition["x-amazon-apigateway-gateway-responses"].values()
+        named[stage] = {answer["responseParameters"].get(header) for answer in answers}
+    assert named == {"beta": {None}, "prod": {f"'{origin}'"}}
+
+
+def test_an_origin_that_no_browser_would_send_fails_the_build(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is no origin"):
+        package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", "https://agency.example/"))
+
+
 def without_an_alias(template: Template) -> None:
     for name in ("AutoPublishAlias", "DeploymentPreference"):
         del template["Resources"]["BearerKey"]["Properties"][name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -43,8 +42,7 @@ def headers_of(dynamodb: DynamoDBClient, table: str) -> dict[str, Headers]:
     """What each kind of caller in KEYS sends."""
     access = access_to(dynamodb, table)
     expired, _ = made = access.issue("expired", Scope)
-    repository = DynamoApiKeys(Table(dynamodb, table))
-    repository.save(replace(expired, expires_at=utc_now() - timedelta(seconds=1)))
+    DynamoApiKeys(Table(dynamodb, table)).end(expired, utc_now() - timedelta(seconds=1))
     revoked = access.issue("revoked", Scope)
     access.revoke(revoked[0].id)
     _, good = access.issue("good", Scope)

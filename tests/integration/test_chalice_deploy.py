@@ -200,12 +200,28 @@ def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: 
     }
     there = {path.strip("/"): each["throttlingRateLimit"] for path, each in stage["methodSettings"].items()}
     assert there == limits
-    assert stage["tracingEnabled"] is True
+
+
+def untraced(folder: Folder) -> bool:
+    """Whether the functions are traced and the gateway's stage is not."""
+    stage = folder.client("apigateway").get_stage(restApiId=folder.api_id, stageName="api")
+    functions = folder.client("lambda").list_functions()["Functions"]
+    modes = {each["TracingConfig"]["Mode"] for each in functions}
+    assert (len(functions), modes) == (3, {"Active"})
+    return not stage.get("tracingEnabled", False)
+
+
+def test_no_trace_holds_an_address_or_a_caller(folder: Folder, deployed: str) -> None:
+    """A trace of the gateway's stage would: calendar tokens are in queries."""
+    assert untraced(folder)
 
 
 @pytest.mark.usefixtures("names_resolve")
 def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder: Folder, key: str) -> None:
     before = folder.api_id
+    # As whoever looks for something in the console may leave it, or a release of old.
+    traced = [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]
+    folder.client("apigateway").update_stage(restApiId=before, stageName="api", patchOperations=traced)
     app = folder.path / "app.py"
     app.write_text(app.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service"))
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
@@ -220,6 +236,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     assert lost.status_code == 404
     assert lost.headers["Content-Type"] == "application/problem+json"
     assert "throttling" not in said, "what was as it should be is not set again"
+    assert untraced(folder)
 
 
 def test_an_account_that_lets_the_gateway_log_gets_the_access_log(folder: Folder, deployed: str) -> None:

@@ -18,7 +18,7 @@ from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
 from devstack.cloudformation import bring_up_to_date, delete, describe, outputs
-from devstack.data_stack import bring_data_up_to_date, credentials
+from devstack.data_stack import bring_data_up_to_date, credentials, template_of
 from devstack.emulator import HOST, REGION, ROOT, free_port
 from devstack.failure import CannotGoOn
 from tools import deploy
@@ -163,14 +163,14 @@ def test_the_table_of_a_deleted_stack_is_taken_in_again_with_its_data(aws: str) 
     """Queues too on AWS; the emulator cannot do it with those."""
     own = credentials(aws, f"{secrets.randbelow(10**11) + 10**11}")
     cloudformation, dynamodb = boto3.client("cloudformation", **own), boto3.client("dynamodb", **own)
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
     item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
     dynamodb.put_item(TableName="visits-dev", Item=item)
     delete(cloudformation, "visits-data-dev")
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
     assert dynamodb.get_item(TableName="visits-dev", Key=item)["Item"] == item
     assert outputs(cloudformation, "visits-data-dev")["TableName"] == "visits-dev"
-    bring_data_up_to_date(cloudformation, "dev")
+    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
 
 
 def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account: str) -> None:
@@ -190,19 +190,9 @@ def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account:
 PLACE = Place("aws", REGION, "123456789012")
 
 
-def template(**parameters: str) -> Template:
+def template() -> Template:
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
-    return Template(document, {"Stage": "dev", **parameters}, PLACE)
-
-
-def test_the_gateways_answers_name_an_origin_only_where_the_stage_does() -> None:
-    header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    with_none, with_one = (
-        each.api["DefinitionBody"][EXTENSION]["THROTTLED"]["responseParameters"]
-        for each in (template(), template(CorsOrigin="https://agency.example"))
-    )
-    assert header not in with_none
-    assert with_one[header] == "'https://agency.example'"
+    return Template(document, {"Stage": "dev"}, PLACE)
 
 
 def test_everything_that_the_template_says_of_the_api_is_known_to_the_deployment() -> None:
@@ -228,10 +218,10 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
         )
         return " ".join(shown.stdout.split())
 
-    assert '-m tools.deploy deploy --stage "dev"' in command("deploy", "STAGE=dev")
-    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage "dev" \\')
+    assert command("deploy", "STAGE=dev").endswith('-m tools.deploy deploy --stage="$GIVEN_STAGE"')
+    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage="$GIVEN_STAGE" \\')
     said = command("delete", "STAGE=dev", "DATA=delete", "YES=1")
-    assert '--data "delete"' in said
+    assert '--data="$GIVEN_DATA"' in said
     assert "--yes" in said
     assert "pv_1" not in command("smoke", "URL=https://x.example", "KEY=pv_1"), "everybody on the machine sees commands"
 
@@ -241,19 +231,54 @@ HOSTILE: Final = 'A=1"; touch hurt; "$(touch hurt)`touch hurt`$(shell touch hurt
 
 @pytest.mark.parametrize(
     ("target", "given"),
-    [("smoke", "KEY"), ("smoke", "VISITS_KEY"), ("import", "KEY"), ("release", "PARAMETERS")],
+    [
+        ("smoke", "KEY"),
+        ("smoke", "VISITS_KEY"),
+        ("release", "PARAMETERS"),
+        ("run", "PORT"),
+        ("run", "AWS_PORT"),
+        ("run", "STATE"),
+        ("seed", "N"),
+        ("seed", "URL"),
+        ("import", "KEY"),
+        ("import", "FILE"),
+        ("import", "ZONE"),
+        ("key", "STAGE"),
+        ("key", "NAME"),
+        ("key", "SCOPES"),
+        ("key", "EXPIRES"),
+        ("rotate-key", "OVERLAP"),
+        ("revoke-key", "ID"),
+        ("redrive", "ACTION"),
+        ("redrive", "ONLY"),
+        ("delete", "DATA"),
+        ("package", "OUT"),
+        ("package", "BUCKET"),
+        ("terraform", "STAGE"),
+        ("fuzz", "FUZZ_EXAMPLES"),
+        ("fuzz", "FUZZ_SEED"),
+    ],
 )
-def test_keys_and_parameters_come_through_make_as_they_are(target: str, given: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["command line", "environment"])
+def test_what_make_is_given_comes_through_as_it_is(target: str, given: str, by: str, tmp_path: Path) -> None:
     """Whatever is in them, it is no command; the jobs of GitLab and GitHub hold what deploys the stage."""
     shown = tmp_path / "python"
-    shown.write_text("""#!/bin/sh\nprintf '%s\\n' "$VISITS_KEY" "$@"\n""", encoding="utf-8")
+    shown.write_text(
+        """#!/bin/sh\nprintf '%s\\n' "$VISITS_KEY" "$FUZZ_EXAMPLES" "$FUZZ_SEED" "$@"\n""", encoding="utf-8"
+    )
     shown.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "-o", ".venv/.installed", target]
+    told = {"BIN": str(tmp_path), "FILE": "visits.csv", "STAGE": "beta"}
+    if by == "environment" or given == "VISITS_KEY":
+        told.pop(given, None)
+        environment |= {given: HOSTILE}
+    else:
+        told |= {given: HOSTILE}
     done = subprocess.run(
-        [*command, f"BIN={tmp_path}", "FILE=visits.csv", "STAGE=beta"],
+        [*command, *(f"{name}={value}" for name, value in told.items())],
         cwd=tmp_path,
-        env=environment | {given: HOSTILE},
+        env=environment,
         capture_output=True,
         text=True,
         check=True,

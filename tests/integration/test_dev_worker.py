@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
+import app as entry
+from chalicelib.settings import REPORT_FAILURES
 from devstack.data_stack import create_data_stack, credentials
 from devstack.emulator import REGION, ROOT
-from devstack.worker import QueueWorker
-from tests.integration.intake import Mailbox, mailbox, partner_message
+from devstack.worker import QueueWorker, failures_of
+from tests.integration.api import serve
+from tests.integration.intake import Mailbox, Message, mailbox, partner_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -33,20 +37,22 @@ def box(table: FreshTable) -> Iterator[Mailbox]:
 
 
 class Handler:
-    """Stands in for the app's: keeps what it is called with, and raises as often as it is told."""
+    """Stands in for the app's: keeps what it is called with, raises as often as it is told, then gives an answer."""
 
-    def __init__(self, faults: int = 0) -> None:
+    def __init__(self, faults: int = 0, answer: object = None) -> None:
         self.calls: list[tuple[dict[str, Any], Any]] = []
         self.faults = faults
+        self.answer = answer
 
-    def __call__(self, event: dict[str, Any], context: Any) -> None:
+    def __call__(self, event: dict[str, Any], context: Any) -> object:
         self.calls.append((event, context))
         if len(self.calls) <= self.faults:
             raise RuntimeError("quotes Ada Lovelace")
+        return self.answer
 
 
-def worker(box: Mailbox, handler: Handler) -> QueueWorker:
-    return QueueWorker(handler, box.sqs, box.url.rsplit("/", 1)[1])
+def worker(box: Mailbox, handler: Handler, *response_types: str) -> QueueWorker:
+    return QueueWorker(handler, box.sqs, box.url.rsplit("/", 1)[1], response_types=response_types)
 
 
 def test_the_handler_gets_the_event_that_lambda_would_send(box: Mailbox) -> None:
@@ -101,15 +107,71 @@ def test_what_the_handler_raises_for_comes_again_and_is_told_without_what_is_in_
     assert counts == ["1", "2"]
 
 
+def test_reported_failures_come_again_and_the_rest_is_gone(box: Mailbox, capfd: pytest.CaptureFixture[str]) -> None:
+    _, kept = box.send("one", "two")
+    handler = Handler(answer={"batchItemFailures": [{"itemIdentifier": kept}]})
+    worker(box, handler, REPORT_FAILURES).work_once(1)
+    assert "1 of 2 messages come again" in capfd.readouterr().err
+    (again,) = received(box)
+    assert again["MessageId"] == kept
+
+
+def test_a_list_of_failures_is_success_for_a_mapping_that_was_not_told_to_expect_it(box: Mailbox) -> None:
+    """As on AWS: why the worker must know what its event source was told."""
+    (id,) = box.send("one")
+    worker(box, Handler(answer={"batchItemFailures": [{"itemIdentifier": id}]})).work_once(1)
+    assert box.waiting() == 0
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}])
+def test_an_answer_without_failures_is_success_for_all(answer: object) -> None:
+    assert not failures_of(answer, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"itemIdentifier": ""},
+        {"itemIdentifier": None},
+        {"itemIdentifier": {}},
+        {"itemIdentifier": "of another batch"},
+        {"itemidentifier": "a"},
+        "a",
+    ],
+)
+def test_a_failure_that_names_no_message_is_failure_for_all(failure: object) -> None:
+    answer = {"batchItemFailures": [{"itemIdentifier": "a"}, failure]}
+    assert set(failures_of(answer, ["a", "b"])) == {"a", "b"}
+
+
+@pytest.mark.parametrize("told", [(), (REPORT_FAILURES,)], ids=["not told", "told"])
+def test_the_app_loses_nothing_whichever_way_its_mapping_was_told(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("FUNCTION_RESPONSE_TYPES", ",".join(told))
+    with serve(box.table) as api:
+        house = api.property(f"told-{len(told)}")
+        box.send("no JSON", partner_message({"propertyId": house, "date": "2029-03-14T10:30:00Z"}))
+        name = box.table.environment["QUEUE_NAME"]
+        working = QueueWorker(entry.app.handler_map["work_off_queue"], box.sqs, name, response_types=told)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not box.waiting(dead=True):
+            assert time.monotonic() < deadline, "what cannot be read was lost"
+            working.work_once(1)
+        assert box.waiting() == 0
+        found = api.get("/visits", propertyId=house, from_="2029-03-14T00:00:00Z").json()["items"]
+        assert len(found) == 1
+
+
 def test_it_stops_after_the_batch_under_way(box: Mailbox) -> None:
     stop = threading.Event()
     begun = threading.Event()
 
     class Slow(Handler):
-        def __call__(self, event: dict[str, Any], context: Any) -> None:
+        def __call__(self, event: dict[str, Any], context: Any) -> object:
             begun.set()
             stop.wait(PATIENCE_SECONDS)
-            super().__call__(event, context)
+            return super().__call__(event, context)
 
     handler = Slow()
     box.send("one")
@@ -157,9 +219,36 @@ def test_the_queue_keeps_messages_for_two_weeks_and_hides_them_for_six_timeouts(
     assert json.loads(dead["RedriveAllowPolicy"])["sourceQueueArns"] == [main["QueueArn"]]
 
 
-def wait_until_empty(sqs: SQSClient, url: str) -> None:
+def test_the_process_reports_what_cannot_be_read_and_deletes_the_rest(aws: str) -> None:
+    create_data_stack(aws, "local")
+    sqs: SQSClient = boto3.client("sqs", **credentials(aws))
+    url = sqs.get_queue_url(QueueName="visits-local")["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody="no JSON")
+    sqs.send_message(QueueUrl=url, MessageBody=partner_message({"propertyId": "p1", "date": "2029-03-14T10:30:00Z"}))
+    command = [sys.executable, "-m", "devstack.worker", "--aws", aws]
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_until_empty(sqs, url, but=1)
+        child.terminate()
+        _, told = child.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        child.kill()
+        sqs.purge_queue(QueueUrl=url)
+        sqs.close()
+    assert re.fullmatch(r"  worker: 1 of [12] messages come again after the visibility timeout\n", told.decode())
+
+
+def received(box: Mailbox) -> Sequence[Message]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (messages := box.receive()):
+        assert time.monotonic() < deadline, "nothing comes again"
+    return messages
+
+
+def wait_until_empty(sqs: SQSClient, url: str, but: int = 0) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()):
+    while sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())) > but:
         assert time.monotonic() < deadline, "the worker left the message in the queue"
         time.sleep(0.05)

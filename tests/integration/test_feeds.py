@@ -243,7 +243,7 @@ def test_a_rendering_that_is_lost_is_made_again(
 def test_the_store_that_cannot_keep_a_rendering_answers_with_it_all_the_same(
     api: Api, house: str, anybody: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.repositories.table.CONTENDED_FOR_SECONDS", 0)
+    monkeypatch.setattr("chalicelib.domain.patience.SECONDS", 0.5)
     address = shared(api, house)
 
     def refuse(request: AWSPreparedRequest, **_: object) -> AWSResponse:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,3 +202,97 @@ def test_a_missing_key_is_told(site: Site, tmp_path: Path, capsys: pytest.Captur
     path = ndjson(tmp_path, {"propertyId": "p1", "date": DATE.format(1, 9)})
     assert importer.main([str(path), "--url", str(site.api.http.base_url)]) == importer.FAILED
     assert "KEY=<api key>" in capsys.readouterr().err
+
+
+def nothing(folder: Path) -> Path:
+    return folder / "nothing.csv"
+
+
+def unknown_column(folder: Path) -> Path:
+    path = folder / "unknown.csv"
+    path.write_text("propertyId,date,colour\np1,2028-03-01T09:00:00Z,red\n")
+    return path
+
+
+@pytest.mark.parametrize("file", [nothing, unknown_column])
+def test_a_file_that_cannot_be_imported_is_wrong_use(
+    file: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    assert importer.main([str(file(tmp_path)), "--url", url]) == importer.WRONG
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("of ours"), KeyboardInterrupt(), KeyError("counts")])
+def test_what_breaks_is_never_taken_for_rejected_rows(
+    site: Site,
+    tmp_path: Path,
+    fault: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def breaks(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(importer, "import_rows", breaks)
+    assert site.run(ndjson(tmp_path, {"propertyId": "p1", "date": DATE.format(1, 9)})) == importer.FAILED
+    assert "run it again" in capsys.readouterr().err
+
+
+ODD_NAMES = [
+    "a b",
+    'it\'s "quoted"',
+    "a$b",
+    "$(touch hurt)",
+    "`touch hurt`",
+    "a;touch hurt",
+    "-rf",
+    "Größe&#",
+    "$(shell touch hurt)",
+]
+
+
+@pytest.mark.parametrize("by", ["command line", "environment"])
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_make_import_takes_a_file_of_any_name(site: Site, tmp_path: Path, name: str, by: str) -> None:
+    house = f"odd-{ODD_NAMES.index(name)}-{by[0]}"
+    site.api.property(house)
+    file = tmp_path / f"{name}.ndjson"
+    file.write_text(json.dumps({"propertyId": house, "date": DATE.format(10, 9)}))
+    with working(site.worker):
+        done = make_import(site, tmp_path, file.name, by)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1 booked, 0 there already, 0 rejected\n"
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_make_import_fails_when_rows_were_rejected_or_nothing_works(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "visits.ndjson"
+    file.write_text(json.dumps({"propertyId": "nobody-s", "date": DATE.format(10, 9)}))
+    with working(site.worker):
+        rejected = make_import(site, tmp_path, file.name)
+    assert rejected.returncode == 2
+    assert "1 rejected; the rejected rows and why are in visits.rejected.csv" in rejected.stdout
+    assert "Error 1" in rejected.stderr.splitlines()[-1]
+    missing = make_import(site, tmp_path, "missing.csv")
+    assert missing.returncode == 2
+    assert "Error 2" in missing.stderr.splitlines()[-1]
+    away = make_import(site, tmp_path, file.name, url=f"http://127.0.0.1:{free_port()}")
+    assert away.returncode == 2
+    assert "Error 3" in away.stderr.splitlines()[-1]
+
+
+def make_import(
+    site: Site, folder: Path, file: str, by: str = "command line", url: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """In the folder of the file, as an operator has it; what the environments are made of is not looked at."""
+    given = {"FILE": file, "URL": url or str(site.api.http.base_url)}
+    key = site.api.http.headers["Authorization"].removeprefix("Bearer ")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment = inherited | {"KEY": key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "import", f"BIN={Path(sys.executable).parent}"]
+    if by == "environment":
+        environment |= given
+    else:
+        command += [f"{name}={value}" for name, value in given.items()]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

@@ -13,6 +13,7 @@ import pytest
 import app as entry
 from chalicelib.container import utc_now
 from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.intakes import OWN_SOURCE
 from chalicelib.edge.messages import Unfinished
 from chalicelib.repositories.table import Table
 from chalicelib.services.booking import Booking
@@ -159,6 +160,19 @@ def test_an_unreadable_message_is_told_by_its_id(box: Mailbox, house: str, said:
     (batch,) = said.of("batch")
     assert (batch["messages"], batch["unfinished"], batch["level"]) == (2, 1, "WARNING")
     assert "Zara" not in said.text
+
+
+@pytest.mark.parametrize(("source", "faults"), [("partner", 0), (OWN_SOURCE, 1)])
+def test_what_a_producer_got_wrong_is_no_fault_but_a_message_of_ours_that_we_cannot_read_is(
+    box: Mailbox, house: str, said: Said, source: str, faults: int
+) -> None:
+    """By the faults of its version a release is taken back: not for somebody's junk, but for a reader that we broke."""
+    box.send(json.dumps({"version": 2, "source": source, "visits": [visit(house, 8)]}))
+    with pytest.raises(Unfinished):
+        handle(box.receive())
+    assert said.of("unreadable")
+    assert said.counted("Faults", Stage="test", Function="work_off_queue") == faults
+    assert said.counted("FaultsOfVersion", Stage="test", Function="work_off_queue", Version="$LATEST") == faults
 
 
 @pytest.mark.parametrize(

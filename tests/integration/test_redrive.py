@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import app as entry
+from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import intake_id
 from chalicelib.edge.messages import Sending
+from chalicelib.repositories import items
 from devstack.emulator import ROOT
 from devstack.failure import CannotGoOn
 from devstack.worker import QueueWorker
@@ -42,7 +44,8 @@ class Site:
 
     def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
         given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
-        return redrive.run(self.letters, given, self.api.services.worker.give_up)
+        services = self.api.services
+        return redrive.run(self.letters, given, services.worker.give_up, lambda id: redrive.known(services.intake, id))
 
     @property
     def letters(self) -> DeadLetterQueue:
@@ -232,11 +235,90 @@ def test_a_discarded_intake_ends_and_its_rows_are_told(site: Site, capsys: pytes
     assert site.booked("discard-1") == 0
 
 
-def test_discarding_a_message_that_no_intake_waits_for_just_deletes_it(site: Site) -> None:
-    reference = {"id": "0" * 8 + "-0000-5000-8000-" + "0" * 12, "producer": "nobody", "chunk": 0, "firstRow": 0}
+def restored_to_before(site: Site, intake: str) -> None:
+    """The table is what it was before the intake was handed in; messages are where they are."""
+    table = site.box.table
+    key = {name: {"S": value} for name, value in items.manifest_key(intake).items()}
+    table.client.delete_item(TableName=table.name, Key=key)
+
+
+def test_after_a_restore_the_rows_to_hand_in_again_are_told_and_nothing_else_of_them(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.api.property("restore-1")
+    gone, bodies = site.hand_in(*[visit("restore-1", day=1 + n // 8, hour=8 + n % 8) for n in range(60)])
+    first, _, last = [site.dead(body) for body in sorted(bodies, key=lambda body: json.loads(body)["intake"]["chunk"])]
+    stands, (body,) = site.hand_in(visit("restore-1", day=20))
+    standing = site.dead(body)
+    restored_to_before(site, gone)
+
+    site.redrive("list", first, last, standing)
+
+    told = capsys.readouterr().out
+    assert SECRET not in told
+    lines = {line[:36].strip(): line for line in told.splitlines()}
+    assert lines[first].endswith("the table does not know its intake")
+    assert lines[last].endswith("the table does not know its intake")
+    assert "does not know" not in lines[standing]
+    assert f"  tests: {gone}, 35 rows: 0-24, 50-59\n" in told
+    assert "3 dead letters with 36 rows, 0 unreadable, 1 intake unknown to the table" in told
+
+    site.redrive("replay")
+
+    told = capsys.readouterr().out
+    assert f"{first} stays: the table does not know its intake, so it would fail again" in told
+    assert "1 dead letter with 1 row sent again, 3 left" in told
+    site.work()
+    assert site.intake(stands)["status"] == "done"
+
+    site.redrive("discard", dry_run=True)
+    assert "would discard 3 dead letters, record 0 rows as rejected, and delete 3 for good" in capsys.readouterr().out
+    site.redrive("discard")
+    told = capsys.readouterr().out
+    assert f"  tests: {gone}, 60 rows: 0-59\n" in told
+    assert "3 dead letters discarded, the outcome of 0 rows recorded, 0 left" in told
+    assert site.box.waiting(dead=True) == 0
+
+
+def test_a_forged_message_tells_nothing_of_what_is_in_it(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = {"id": "0" * 8 + "-0000-5000-8000-" + "0" * 12, "producer": SECRET, "chunk": 0, "firstRow": 0}
     site.dead(json.dumps({"version": 1, "source": "api", "intake": reference, "visits": [visit("p1")]}))
     assert site.redrive("discard") == redrive.OK
+    assert SECRET not in capsys.readouterr().out
     assert site.box.waiting(dead=True) == 0
+
+
+def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table did not answer when the dead letters were looked at, and then does not know the intake."""
+    gone, (body,) = site.hand_in(visit("restore-2"))
+    site.dead(body)
+    restored_to_before(site, gone)
+
+    def away(id: str) -> bool:
+        raise StoreBusy
+
+    given = argparse.Namespace(action="discard", stage="test", only=(), dry_run=False, yes=True)
+    assert redrive.run(site.letters, given, site.api.services.worker.give_up, away) == redrive.OK
+    told = capsys.readouterr().out
+    assert "The table does not answer (StoreBusy)" in told
+    assert "stays: the table does not know its intake now" in told
+    assert site.box.waiting(dead=True) == 1
+
+
+def test_a_message_that_refers_to_no_intake_of_the_table_ends_among_the_dead_letters(site: Site) -> None:
+    """What waited when the table was restored: it comes to rest, and tells a person; `site` receives twice."""
+    site.api.property("restore-3")
+    gone, (body,) = site.hand_in(visit("restore-3"))
+    restored_to_before(site, gone)
+    site.box.sqs.set_queue_attributes(QueueUrl=site.box.url, Attributes={"VisibilityTimeout": "1"})
+    site.box.send(body)
+    deadline = time.monotonic() + 60
+    while not site.box.waiting(dead=True):
+        assert time.monotonic() < deadline, "it is neither finished nor given up"
+        site.work()
+    assert site.booked("restore-3") == 0
+    (letter,) = site.letters.look()
+    assert redrive.lost([letter], lambda id: redrive.known(site.api.services.intake, id)) == {gone}
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])

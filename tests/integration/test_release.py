@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -12,9 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
-from devstack.cloudformation import bring_up_to_date
+from devstack import cloudformation
+from devstack.cloudformation import bring_up_to_date, delete
 from devstack.data_stack import TEMPLATE as DATA
-from devstack.data_stack import credentials
+from devstack.data_stack import credentials, data_stack_of, template_of
 from devstack.emulator import REGION, Emulator, emulator
 from devstack.failure import CannotGoOn
 from tools.package import ZIP
@@ -43,16 +45,16 @@ def _at_the_embedded_aws(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def account(aws: Emulator) -> Iterator[Account]:
     """The account as docs/delivery.md prepares it; the app that a test has deployed goes at its end."""
-    cloudformation = boto3.client("cloudformation", **credentials(aws.endpoint))
+    client = boto3.client("cloudformation", **credentials(aws.endpoint))
     issuer = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
     parameters = {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer}
     template = json.loads(FILE.read_text(encoding="utf-8"))
     # The emulator knows no such resource. It is one that the account has already.
     del template["Resources"]["Issuer"]
     body = {"TemplateBody": json.dumps(template)}
-    bring_up_to_date(cloudformation, stack_of(STAGE), body, parameters, capabilities=["CAPABILITY_IAM"])
+    bring_up_to_date(client, stack_of(STAGE), body, parameters, capabilities=["CAPABILITY_IAM"])
     yield Account.prepared_for(STAGE)
-    cloudformation.delete_stack(StackName=f"visits-{STAGE}")
+    client.delete_stack(StackName=f"visits-{STAGE}")
 
 
 def packaged(folder: Path, said: str) -> Package:
@@ -108,6 +110,104 @@ def test_a_release_that_does_not_answer_well_is_taken_back_at_once(account: Acco
     assert (value("says"), value("how")) == ("good", "AllAtOnce")
 
 
+# The data stack
+
+
+def of_version(package: Package, number: int, *indexes: str, takes_away: tuple[str, ...] = ()) -> Package:
+    """The package with another data template: with these indexes besides those that there are."""
+    template = json.loads(DATA.read_text(encoding="utf-8"))
+    template["Metadata"] = {"Version": number, "TakesAway": list(takes_away)}
+    properties = template["Resources"]["Table"]["Properties"]
+    properties["AttributeDefinitions"].append({"AttributeName": "g4pk", "AttributeType": "S"})
+    properties["GlobalSecondaryIndexes"] += [
+        {
+            "IndexName": name,
+            "KeySchema": [{"AttributeName": "g4pk", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+        for name in indexes
+    ]
+    (package.folder / "data.json").write_text(json.dumps(template), encoding="utf-8")
+    return package
+
+
+@pytest.fixture
+def no_data(account: Account) -> Iterator[None]:
+    """Nobody's data, before and after: the tests here make a table of other versions."""
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    delete(boto3.client("cloudformation"), data_stack_of(STAGE))
+    dynamodb, sqs = boto3.client("dynamodb"), boto3.client("sqs")
+    with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.delete_table(TableName=f"visits-{STAGE}")
+    for queue in sqs.list_queues(QueueNamePrefix=f"visits-{STAGE}").get("QueueUrls", []):
+        sqs.delete_queue(QueueUrl=queue)
+
+
+def indexes() -> set[str]:
+    table: Any = boto3.client("dynamodb").describe_table(TableName=f"visits-{STAGE}")["Table"]
+    return {index["IndexName"] for index in table["GlobalSecondaryIndexes"]}
+
+
+@pytest.mark.usefixtures("no_data")
+def test_going_back_leaves_the_data_stack_as_it_is(
+    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code that is live until the old app is there asks for what the newer template has brought."""
+    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well)
+    release(of_version(packaged(tmp_path, "new"), 11, "byVisitor"), account, {}, well)
+    assert "byVisitor" in indexes()
+    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well)
+    assert value("says") == "old"
+    assert "byVisitor" in indexes()
+    assert "visits-data-beta is left as it is, version 11: this release is older, 10" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_data")
+def test_a_newer_release_takes_nothing_away_unless_it_names_it(account: Account, tmp_path: Path) -> None:
+    release(of_version(packaged(tmp_path, "one"), 10, "byVisitor"), account, {}, well)
+    with pytest.raises(CannotGoOn, match=r"would lose Table\.GlobalSecondaryIndexes\.byVisitor"):
+        release(of_version(packaged(tmp_path, "two"), 11), account, {}, well)
+    assert (value("says"), "byVisitor" in indexes()) == ("one", True), "nothing was deployed"
+    named = ("Table.GlobalSecondaryIndexes.byVisitor",)
+    release(of_version(packaged(tmp_path, "two"), 11, takes_away=named), account, {}, well)
+    assert (value("says"), "byVisitor" in indexes()) == ("two", False)
+
+
+@pytest.mark.usefixtures("no_data")
+def test_what_cloudformation_would_make_anew_is_refused(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS says so in its change set, also of something that is only added; the emulator finds it out too late."""
+    release(of_version(packaged(tmp_path, "one"), 10), account, {}, well)
+    replaced = {"Action": "Modify", "LogicalResourceId": "Table", "Replacement": "True"}
+    monkeypatch.setattr(cloudformation, "_changes", lambda *of: [{"ResourceChange": replaced}])
+    with pytest.raises(CannotGoOn, match="would lose Table,"):
+        release(of_version(packaged(tmp_path, "two"), 11, "byVisitor"), account, {}, well)
+    assert (value("says"), "byVisitor" in indexes()) == ("one", False)
+    left = boto3.client("cloudformation").list_change_sets(StackName=data_stack_of(STAGE))["Summaries"]
+    assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []
+
+
+def test_cloudformation_s_own_words_are_judged(account: Account) -> None:
+    judged: list[str] = []
+    client = boto3.client("cloudformation")
+    template = {"Resources": {"Said": {"Type": "AWS::SNS::Topic"}}}
+    bring_up_to_date(
+        client,
+        "judged",
+        {"TemplateBody": json.dumps(template)},
+        {},
+        judge=lambda changes: judged.extend(each["ResourceChange"]["Action"] for each in changes),
+    )
+    assert judged == ["Add"]
+    delete(client, "judged")
+
+
 def test_a_first_release_that_does_not_answer_well_stays_and_is_told(account: Account, tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match="none to go back to"):
         release(packaged(tmp_path, "first"), account, {}, ill)
@@ -141,9 +241,9 @@ def test_other_code_under_the_name_of_ours_is_not_deployed(account: Account, tmp
     assert value("says") != "overtaken"
 
 
-def test_the_data_stack_takes_in_what_outlived_an_earlier_one(tmp_path: Path) -> None:
+def test_the_data_stack_takes_in_what_outlived_an_earlier_one() -> None:
     """CloudFormation looks for a table or a queue that is there only by a name that is written out."""
-    resources = packaged(tmp_path, "any").data["Resources"]
+    resources = template_of(STAGE)["Resources"]
     names = {each: resources[each]["Properties"] for each in ("Table", "IntakeQueue", "DeadLetters")}
     assert names["Table"]["TableName"] == names["IntakeQueue"]["QueueName"] == "visits-beta"
     assert names["DeadLetters"]["QueueName"] == "visits-beta-dead"

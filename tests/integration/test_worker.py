@@ -22,10 +22,12 @@ from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signatures import Keyring
 from chalicelib.edge.instants import instant_text
+from chalicelib.edge.journal import Failed
 from chalicelib.edge.messages import Sending, Unfinished, UnreadableMessage, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.queue import SqsQueue
 from chalicelib.repositories.table import deserialized, serialized
+from chalicelib.services.work import Worker
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
@@ -213,6 +215,50 @@ def test_a_batch_that_is_not_all_finished_raises_and_has_deleted_what_is(api: Ap
     assert box.waiting() == 1
     box.work(until=lambda: box.waiting(dead=True) == 1)
     assert [message["Body"] for message in box.receive(dead=True)] == ["{}"]
+
+
+@pytest.fixture
+def reporting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event source was told `ReportBatchItemFailures`."""
+    monkeypatch.setenv("FUNCTION_RESPONSE_TYPES", "ReportBatchItemFailures")
+
+
+@pytest.mark.usefixtures("reporting")
+def test_where_failures_are_reported_nothing_is_raised_or_deleted_by_hand(api: Api, box: Mailbox, house: str) -> None:
+    poisoned = api.property("poisoned-reported")
+    good, *others = box.send(partner_message(row(house, 0)), "{}", partner_message(row(poisoned, 0)))
+    batch = box.receive()
+
+    def refuse(request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        poisons = isinstance(request.body, bytes) and poisoned.encode() in request.body
+        return answer_of(request, 400, {"__type": "x#Broken"}) if poisons else None
+
+    with sent_to(sqs_of(api), "*") as calls, answered(api.dynamodb, "GetItem", refuse):
+        answer: Any = handle(batch)
+    assert answer.keys() == {"batchItemFailures"}
+    assert sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"]) == sorted(others)
+    assert calls == []
+    assert box.waiting() == 3
+    assert counts(api, partners(good)) == ("done", 1, 1, 0, 0)
+
+
+@pytest.mark.usefixtures("reporting")
+def test_where_failures_are_reported_a_finished_batch_has_none(box: Mailbox, house: str) -> None:
+    box.send(*(partner_message(row(house, hour)) for hour in range(3)))
+    assert handle(box.receive()) == {"batchItemFailures": []}
+
+
+@pytest.mark.usefixtures("reporting")
+def test_where_failures_are_reported_too_a_fault_around_the_batch_returns_all_of_it(
+    box: Mailbox, house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    box.send(partner_message(row(house, 0)))
+    monkeypatch.setattr(Worker, "work", broken)
+    with pytest.raises(Failed):
+        handle(box.receive())
 
 
 def test_finished_messages_that_cannot_be_deleted_are_no_failure_and_are_not_worked_off_again(

@@ -6,13 +6,14 @@ import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 import app as entry
 from chalicelib.domain.access import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
+from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.signatures import ANNOUNCED, VERIFIES_ON, Keyring, RotationUnderWay
 from chalicelib.edge.access import PUBLIC, admission, bearer_token
 from chalicelib.services.access import Access
@@ -23,6 +24,10 @@ from tests.builders import NOW, Clock
 class FakeApiKeys:
     kept: dict[str, ApiKey] = field(default_factory=dict)
     asked: int = 0
+    busy: int = 0
+    """How many more times no key can be ended."""
+    listed: list[str] | None = None
+    """What the listing says, when it is not what there is."""
 
     def find(self, key_id: str) -> ApiKey | None:
         self.asked += 1
@@ -32,12 +37,29 @@ class FakeApiKeys:
         assert key.id not in self.kept
         self.kept[key.id] = key
 
-    def save(self, key: ApiKey) -> None:
-        assert key.id in self.kept
-        self.kept[key.id] = key
+    def end(self, key: ApiKey, at: datetime) -> None:
+        if self.busy:
+            self.busy -= 1
+            raise StoreBusy
+        stands = self._same(key)
+        if stands.revoked_at is None and (stands.expires_at is None or stands.expires_at > at):
+            self.kept[key.id] = replace(stands, expires_at=at)
 
-    def list(self) -> Sequence[ApiKey]:
-        return sorted(self.kept.values(), key=lambda key: (key.name, key.created_at))
+    def revoke(self, key: ApiKey, at: datetime) -> ApiKey:
+        stands = self._same(key)
+        if stands.revoked_at is None:
+            self.kept[key.id] = replace(stands, revoked_at=at)
+        return self.kept[key.id]
+
+    def ids(self) -> Sequence[str]:
+        if self.listed is not None:
+            return self.listed
+        return [key.id for key in sorted(self.kept.values(), key=lambda key: (key.name, key.created_at))]
+
+    def _same(self, key: ApiKey) -> ApiKey:
+        stands = self.kept[key.id]
+        assert stands.is_same_as(key)
+        return stands
 
 
 @dataclass
@@ -190,6 +212,33 @@ def test_rotation_never_lengthens_the_life_of_an_old_key(office: Office) -> None
     before, _ = office.access.issue("partner", [Scope.READ], timedelta(days=1))
     office.access.rotate("partner", overlap=timedelta(days=7))
     assert office.keys.kept[before.id].expires_at == NOW + timedelta(days=1)
+
+
+def test_a_rotation_that_was_interrupted_ends_well_when_it_is_done_again(office: Office) -> None:
+    before, old = office.access.issue("partner", [Scope.READ], timedelta(days=90))
+    office.keys.busy = 1
+    with pytest.raises(StoreBusy):
+        office.access.rotate("partner", overlap=timedelta(days=7))
+    (unseen,) = set(office.keys.kept) - {before.id}
+
+    office.clock.now += timedelta(minutes=5)
+    after, new = office.access.rotate("partner", overlap=timedelta(days=7))
+
+    assert (after.scopes, after.expires_at) == (before.scopes, office.clock.now + timedelta(days=90))
+    ends = office.clock.now + timedelta(days=7)
+    assert {office.keys.kept[id].expires_at for id in (before.id, unseen)} == {ends}
+    office.clock.now = ends
+    assert [office.admits(old.text), office.admits(new.text)] == [False, True]
+
+
+def test_a_listing_that_names_others_or_nobody_changes_no_key_but_the_callers(office: Office) -> None:
+    mine, _ = office.access.issue("partner", [Scope.READ])
+    other, _ = office.access.issue("other", [Scope.ADMIN])
+    office.keys.listed = [other.id, "0123456789abcdef", mine.id]
+    after, _ = office.access.rotate("partner", overlap=timedelta(days=7))
+    assert after.scopes == {Scope.READ}
+    office.access.revoke_all("partner")
+    assert office.keys.kept[other.id] == other
 
 
 def test_there_is_nothing_to_rotate_or_revoke_of_a_stranger(office: Office) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from devstack.emulator import ROOT
 
+OPERATED = sorted(path for folder in ("tools", "devstack") for path in (ROOT / folder).rglob("*.py"))
 SHIPPED = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]
 
 
@@ -48,8 +49,24 @@ def test_only_the_container_makes_aws_clients(path: Path) -> None:
         assert not {"boto3", "boto3.session", "botocore.session"} & imports(path)
 
 
+@pytest.mark.parametrize("path", OPERATED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tools_reach_aws_by_boto3_and_so_with_any_profile(path: Path) -> None:
+    # The clients of the run time know neither single sign-on nor STS.
+    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.access", "chalicelib.container.services"}
+    assert not run_time & imports(path)
+
+
 def test_garbage_is_collected_again_once_the_app_is_loaded() -> None:
     loads = "import gc, app; assert gc.isenabled() and gc.get_freeze_count() > 10_000, 'never again'"
     done = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_whoever_turns_an_alias_back_clears_the_weights_of_its_canary() -> None:
+    """UpdateAlias keeps the routing that it is not told of: a tenth of the calls would go on to the new version."""
+    documents = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    texts = [path.read_text(encoding="utf-8").replace("\\\n", " ") for path in documents]
+    commands = [line for text in texts for line in text.splitlines() if "aws lambda update-alias" in line]
+    assert commands
+    assert [line for line in commands if "--routing-config AdditionalVersionWeights={}" not in line] == []

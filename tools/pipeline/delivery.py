@@ -1,8 +1,8 @@
 """The way from a push to production, and apart from it the pipeline that only builds pull requests.
 
 A stage is rolled back as a whole: so the test of a deployment is part of its stage, and a beta that fails it goes back
-to the last one that passed. Its data stack is a stage apart, which does not: what is live would meet a table that has
-lost an index.
+to the last one that passed. Its data stack is a stage apart, which does not. What brings that up to date is what `make
+release` uses: it leaves the data alone when an older revision is released, and refuses what takes something away.
 """
 
 import json
@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from chalice.pipeline import BaseResource, PipelineParameters
 
+from tools.pipeline.builds import data_release
 from tools.pipeline.language import SERVICE, Part, attribute, ref, sub
-from tools.pipeline.roles import TEST_KEY, app_role, boundary, data_role
+from tools.pipeline.roles import TEST_KEY, app_role, boundary
 
 ALL_AT_ONCE: Final = "AllAtOnce"
 CANARY: Final = "Canary10Percent5Minutes"
@@ -62,10 +63,10 @@ class Delivery(BaseResource):
             "Stages": [
                 _source(),
                 build,
-                _stage("BetaData", *_deploys_data("beta")),
+                _stage("BetaData", _build("Data", "Build", data_release("beta"))),
                 _stage("Beta", *_deploys_app("beta", ALL_AT_ONCE), _test("Beta", with_key=True)) | GOES_BACK,
                 _stage("Approve", _approval()),
-                _stage("ProdData", *_deploys_data("prod")),
+                _stage("ProdData", _build("Data", "Build", data_release("prod"))),
                 _stage("Prod", *_deploys_app("prod", CANARY), _test("Prod", with_key=False)) | GOES_BACK,
             ],
         }
@@ -114,10 +115,6 @@ def _source() -> Part:
 def _stage(name: str, *actions: Part) -> Part:
     """A stage whose actions come one after the other."""
     return {"Name": name, "Actions": [action | {"RunOrder": order} for order, action in enumerate(actions, start=1)]}
-
-
-def _deploys_data(stage: str) -> Sequence[Part]:
-    return _change_set("Data", f"{SERVICE}-data-{stage}", "data.json", data_role(stage), {"Stage": stage})
 
 
 def _deploys_app(stage: str, deployment: str) -> Sequence[Part]:

@@ -99,7 +99,7 @@ def _machine() -> Part:
     states: Part = {
         "LookUp": {
             "Type": "Task",
-            "Resource": "arn:aws:states:::aws-sdk:codepipeline:getPipelineExecution",
+            "Resource": "arn:${partition}:states:::aws-sdk:codepipeline:getPipelineExecution",
             "Arguments": {
                 "PipelineName": "{% $states.input.detail.pipeline %}",
                 "PipelineExecutionId": "{% $states.input.detail.`execution-id` %}",
@@ -116,7 +116,7 @@ def _machine() -> Part:
         },
         "Tell": {
             "Type": "Task",
-            "Resource": "arn:aws:states:::sns:publish",
+            "Resource": "arn:${partition}:states:::sns:publish",
             "Arguments": publish,
             "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5, "MaxAttempts": 5, "BackoffRate": 2}],
             "End": True,
@@ -126,11 +126,13 @@ def _machine() -> Part:
     definition = {"QueryLanguage": "JSONata", "StartAt": "LookUp", "TimeoutSeconds": 600, "States": states}
     return {
         "Type": "AWS::StepFunctions::StateMachine",
+        # It knows integrations of the partition aws alone.
+        "Metadata": {"cfn-lint": {"config": {"ignore_checks": ["E3601"]}}},
         "Properties": {
             "StateMachineName": f"{SERVICE}-notices",
             "RoleArn": attribute("NoticeMachineRole"),
             "DefinitionString": json.dumps(definition),
-            "DefinitionSubstitutions": {"topic": ref("NoticeTopic")},
+            "DefinitionSubstitutions": {"partition": ref("AWS::Partition"), "topic": ref("NoticeTopic")},
         },
     }
 

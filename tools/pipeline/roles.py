@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chalice.pipeline import BaseResource, PipelineParameters
 
-from tools.pipeline.builds import log_group
+from tools.pipeline.builds import data_release, data_release_role, log_group
 from tools.pipeline.language import SERVICE, STAGES, Part, allow, arn, attribute, deny, policy, ref, role, sub
 
 TEST_KEY: Final = f"/{SERVICE}/beta/test-key"
@@ -30,6 +30,14 @@ class Roles(BaseResource):
             resources[boundary(stage)] = _boundary(stage)
             resources[data_role(stage)] = _deploys_data(stage)
             resources[app_role(stage)] = _deploys_app(stage)
+            stack = arn("cloudformation", f"stack/{SERVICE}-data-{stage}/*")
+            resources[data_release_role(stage)] = role(
+                "codebuild",
+                _logs("data"),
+                _artifacts("ArtifactBucketStore", "s3:GetObject", "s3:GetObjectVersion"),
+                allow(["kms:Decrypt", "kms:DescribeKey"], attribute("PipelineKey")),
+                *hands_over([stack], [attribute(data_role(stage))]),
+            )
         resources["CodePipelineRole"] = _runs_the_pipeline()
         resources["CodeBuildRole"] = role(
             "codebuild",
@@ -70,20 +78,31 @@ def app_role(stage: str) -> str:
 
 
 def _runs_the_pipeline() -> Part:
-    stacks = [arn("cloudformation", f"stack/{SERVICE}{kind}-{stage}/*") for stage in STAGES for kind in ("-data", "")]
+    stacks = [arn("cloudformation", f"stack/{SERVICE}-{stage}/*") for stage in STAGES]
     change_sets = ("CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStacks")
-    deployers = [attribute(name(stage)) for stage in STAGES for name in (data_role, app_role)]
+    deployers = [attribute(app_role(stage)) for stage in STAGES]
     return role(
         "codepipeline",
         _moves_artifacts("ArtifactBucketStore"),
         allow(USE_KEY, attribute("PipelineKey")),
         _reads_the_repository(),
-        _builds("AppPackageBuild", "ReleaseTest"),
+        _builds("AppPackageBuild", "ReleaseTest", *map(data_release, STAGES)),
         allow([f"cloudformation:{action}" for action in change_sets], stacks),
         allow("iam:PassRole", deployers, _passed_to("cloudformation")),
         # Asks for the approval.
         allow("sns:Publish", ref("NoticeTopic")),
     )
+
+
+def hands_over(stacks: list[Part], roles: list[Part]) -> list[Part]:
+    """May hand a template of these stacks to CloudFormation, with these roles, and look how it fares."""
+    watch = ("DeleteChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "GetTemplate")
+    return [
+        # Without a role CloudFormation would use the caller's rights; it must not be left out.
+        allow("cloudformation:CreateChangeSet", stacks, {"ArnEquals": {"cloudformation:RoleArn": roles}}),
+        allow([f"cloudformation:{action}" for action in (*watch, "ExecuteChangeSet")], stacks),
+        allow("iam:PassRole", roles, _passed_to("cloudformation")),
+    ]
 
 
 def _moves_artifacts(bucket: str) -> Part:

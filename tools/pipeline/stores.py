@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from chalice.pipeline import BaseResource, PipelineParameters
 
-from tools.pipeline.language import SERVICE, Part, arn, attribute, deny, policy, ref, sub, unchecked
+from tools.pipeline.language import SERVICE, Part, attribute, deny, policy, ref, sub, unchecked
 
 KEPT_DAYS: Final = 365
 """A stage rolls back to what its last good execution left here, however long ago that was."""
@@ -91,7 +91,12 @@ def _key() -> Part:
     """Ours to control through IAM, and CloudWatch's to tell of alarms: with AWS's own key for SNS no service can."""
     own = {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}}
     statements = [
-        {"Effect": "Allow", "Principal": {"AWS": arn("iam", "root", region="")}, "Action": "kms:*", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
         {
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},

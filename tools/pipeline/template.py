@@ -15,7 +15,7 @@ from tools.pipeline.roles import Roles
 from tools.pipeline.stores import Stores
 
 FILE: Final = ROOT / "pipeline.json"
-LINE: Final = 300
+LINE: Final = 1600
 """How long a line of pipeline.json may be."""
 
 
