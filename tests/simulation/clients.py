@@ -303,7 +303,7 @@ class Simulation:
     # What clients do
 
     def _new_wish(self, number: int, intake: bool, rng: Random, key: str | None) -> Wish:
-        count = rng.choice((1, 1, 2, 3, 3, 5, 5, 8, 30)) if intake else 1
+        count = rng.choice((1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 8, 30)) if intake else 1
         rows = [self._row(f"{number}.{n}", intake, rng) for n in range(count)]
         wish = self.wishes[number] = Wish(number, intake, key, rows)
         return wish
