@@ -42,9 +42,14 @@ def plain(typed: Typed) -> Any:
 
 def check_placeholders(texts: list[str], names: Names, values: Values) -> None:
     """DynamoDB takes no placeholder that is not used, or not given."""
-    used = {token for text in texts for token in _tokens(text) if token[0] in "#:"}
+    used = _placeholders(tuple(texts))
     if used != names.keys() | values.keys():
         raise Unknown(f"placeholders {sorted(used ^ (names.keys() | values.keys()))} of {texts}")
+
+
+@cache
+def _placeholders(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(token for text in texts for token in _tokens(text) if token[0] in "#:")
 
 
 @cache

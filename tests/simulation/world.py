@@ -52,7 +52,7 @@ class Actor:
 class World:
     def __init__(self, start: datetime) -> None:
         self.now = start.timestamp()
-        self.history: list[str] = []
+        self._told: list[tuple[float, str]] = []
         self.actor: Actor | None = None
         self.at_work = 0
         self._due: list[tuple[float, int, Actor | Callable[[], None]]] = []
@@ -69,7 +69,11 @@ class World:
         return self.now
 
     def tell(self, what: str) -> None:
-        self.history.append(f"{datetime.fromtimestamp(self.now, UTC):%d %b %H:%M:%S.%f}"[:-3] + f"  {what}")
+        self._told.append((self.now, what))
+
+    @property
+    def history(self) -> list[str]:
+        return [f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S.%f}"[:-3] + f"  {what}" for at, what in self._told]
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Something that nobody waits for."""
