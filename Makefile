@@ -170,6 +170,13 @@ docs: setup ## render the API reference into build/api.html, one page that needs
 fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
 	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
+.PHONY: simulate
+simulate: export SEEDS := $(value SEEDS)
+simulate: export STEPS := $(value STEPS)
+simulate: export FROM := $(value FROM)
+simulate: setup ## histories of a simulated AWS, as many as a night takes; the shortest that fails (SEEDS=10000 STEPS=200 FROM=0)
+	@$(BIN)/python -m tests.simulation
+
 setup: .venv/.installed .venv-aws/.installed ## install what developing needs (done by the others too)
 
 clean: ## remove what can be made again; the data of make run in .state stays

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -96,12 +98,14 @@ def wire(
     store: Store,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
+    pool: Executor | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Services:
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
     once = Once(records, signer, clock)
-    booking = Booking(properties, visits, once, clock, new_id)
-    pool = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
+    booking = Booking(properties, visits, once, clock, new_id, sleep)
+    pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         booking=booking,
         portfolio=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),

@@ -1,0 +1,92 @@
+"""Faults that were mended, each to be brought back: does the simulation still find it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+from unittest.mock import patch
+
+from chalicelib.domain import patience
+from chalicelib.domain.access import ApiKey
+from chalicelib.domain.errors import StoreBusy, Unavailable
+from chalicelib.domain.intakes import Intake, Manifest, chunks, intake_id
+from chalicelib.edge.inputs import Input
+from chalicelib.repositories import api_keys, items, table
+from chalicelib.repositories.table import Table, Write
+from chalicelib.services import once
+from chalicelib.services.access import Access
+from chalicelib.services.intake import IntakeDesk, Submission
+
+
+class Fault(NamedTuple):
+    told_as: str
+    """What the simulation says of it, among other things."""
+    brings_back: tuple[tuple[object, str, object], ...]
+
+
+def _told_as_none(self: Any, attempt: Callable[[], None]) -> None:
+    until = self._monotonic() + table.CONTENDED_FOR_SECONDS
+    for pause in patience.pauses():
+        try:
+            with table._store_faults():
+                attempt()
+            return
+        except Unavailable as fault:
+            if self._monotonic() > until:
+                raise StoreBusy from fault
+        self._sleep(pause)
+
+
+def _opened_as(identity: Callable[[Submission], str | None]) -> Callable[[Any, Submission], Intake]:
+    def opened(self: Any, submission: Submission) -> Intake:
+        id = identity(submission) or self._new_id()
+        number = sum(1 for _ in chunks(id, submission.caller, submission.rows))
+        manifest = Manifest(id, submission.caller, len(submission.rows), number, sent=False, created_at=self._clock())
+        return Intake.of(self._intakes.open(manifest), [])
+
+    return opened
+
+
+def _by_key(submission: Submission) -> str | None:
+    return intake_id("key", submission.key.id) if submission.key is not None else None
+
+
+def _by_rows(submission: Submission) -> str | None:
+    return intake_id("body", *submission.rows) if submission.key is None else None
+
+
+def _as_listed(self: Any) -> list[ApiKey]:
+    page = self._keys._table.page(api_keys.ALL, None, api_keys.PAGE)
+    return [items.api_key_of(item) for item in page.items]
+
+
+def _put_whole(self: Any, key: ApiKey, at: datetime) -> None:
+    ended = items.api_key_item(replace(key, expires_at=at))
+    self._table.put(Write(key=items.api_key_key(key.id), item=ended, condition="attribute_exists(pk)"))
+
+
+def _as_spelled(self: Input) -> dict[str, Any]:
+    return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    "1: an unknown outcome is told as none": Fault("store-busy", ((Table, "_until_settled", _told_as_none),)),
+    "2: an intake's id follows from its key": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_key)),)),
+    "3: a key of a booking lives for a day": Fault("wish", ((once, "KEPT", timedelta(hours=24)),)),
+    "4: equal requests without a key are one": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_rows)),)),
+    "6: a rotation trusts the listing": Fault(
+        "rotate", ((Access, "all_keys", _as_listed), (api_keys.DynamoApiKeys, "end", _put_whole))
+    ),
+    "15: the spelling counts": Fault("reused", ((Input, "meaning", _as_spelled),)),
+}
+
+
+@contextmanager
+def brought_back(fault: Fault) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner, name, old in fault.brings_back:
+            stack.enter_context(patch.object(owner, name, old))
+        yield

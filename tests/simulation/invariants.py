@@ -1,0 +1,389 @@
+"""What must always hold: looked at with every commit of the store, every answer that a caller gets, every intake.
+
+The truth is what was committed. Every wish has a mark of its own in its notes, so that the visit which came of it is
+known again whatever the service makes of ids, keys and intakes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from chalicelib.domain.signatures import VERIFIES_ON
+from chalicelib.domain.slots import floor_to_quarter
+from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.repositories import items
+from chalicelib.repositories.table import deserialized
+from tests.simulation.expressions import StoredItem
+from tests.simulation.store import Change, ItemKey, Store
+from tests.simulation.world import Actor, Violated, World
+
+DAY: Final = 86400.0
+KEPT_FOR_SURE: Final = 29 * DAY
+"""A key that is not older than this stands for its first wish."""
+FORGOTTEN_FOR_SURE: Final = 31 * DAY
+HOLDING: Final = ("requested", "confirmed")
+NO_HOLDERS: Final[frozenset[str]] = frozenset()
+
+
+@dataclass
+class Row:
+    """What is asked for, by its meaning. `mark` is the text of its notes."""
+
+    mark: str
+    property_id: str
+    start: datetime
+    minutes: int
+    agent: str | None
+    visitor: str | None
+    status: str
+    external_id: str | None = None
+    allowed: int = 0
+    """How many visits may come of it: one for every request without a key, one for all that share a key."""
+    made: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Wish:
+    """What one client wants once, however often it asks. `rows` has one for a visit, any number for an intake."""
+
+    number: int
+    intake: bool
+    key: str | None
+    rows: list[Row]
+    generation: float = -math.inf
+    """When the key was first used for it."""
+    last_asked: float = -math.inf
+    intake_id: str | None = None
+    given_up: bool = False
+    """The client has used the key for something else since."""
+
+    @property
+    def key_id(self) -> tuple[bool, str | None]:
+        return self.intake, self.key
+
+
+@dataclass
+class Attempt:
+    """One request. `target` is the visit that it is about, if it books none."""
+
+    what: str
+    wish: Wish | None = None
+    target: str | None = None
+    caller: str | None = None
+    started: float = 0.0
+    made: list[str] = field(default_factory=list)
+    wrote: bool = False
+    sent: bool = False
+    denied: str | None = None
+    """The answer that said nothing was done."""
+
+
+@dataclass
+class Fact:
+    """A visit as it was committed: what it came of, and every version of it."""
+
+    row: Row
+    made_at: float
+    origin: tuple[str, int] | None
+    versions: dict[int, dict[str, object]] = field(default_factory=dict)
+    slots: frozenset[ItemKey] = frozenset()
+
+
+class Truth:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store: Store
+        self.capacity: dict[str, int] = {}
+        self.rows: dict[str, Row] = {}
+        self.visits: dict[str, Fact] = {}
+        self.intakes: dict[str, Wish] = {}
+        self.unchecked: dict[str, list[Row]] = {}
+        self.sent_keys: dict[tuple[bool, str | None], list[tuple[float, Wish]]] = defaultdict(list)
+        self.api_keys: dict[str, tuple[str, frozenset[str]]] = {}
+        self.signing_keys_rotated = False
+        self._held: dict[ItemKey, set[str]] = defaultdict(set)
+        self._full: dict[ItemKey, float] = {}
+        """Until when a slot was last full."""
+
+    # Requests
+
+    def asked(self, attempt: Attempt) -> None:
+        """Before a request that asks for a wish is sent."""
+        now, wish = self.world.now, attempt.wish
+        attempt.started = now
+        if wish is None:
+            return
+        anew = wish.key is None or now - max(wish.generation, wish.last_asked) > FORGOTTEN_FOR_SURE
+        if anew:
+            wish.generation, wish.intake_id = now, None
+            for row in wish.rows:
+                row.allowed += 1
+        wish.last_asked = now
+        if wish.key is not None:
+            self.sent_keys[wish.key_id].append((now, wish))
+
+    def answered(self, attempt: Attempt, status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
+        """What an answer says is true."""
+        slug = str(body.get("type", "")).removeprefix("urn:visits:problem:") if status >= 400 else ""
+        if status in (502, 504) or slug == "outcome-unknown":
+            return
+        if slug == "internal-error":
+            raise Violated(f"{attempt.what} was answered with a fault of ours")
+        if slug:
+            self._refused(attempt, slug, body)
+        elif attempt.wish is not None and status == 202:
+            self._accepted(attempt.wish, str(body["id"]))
+        elif attempt.wish is not None:
+            self._booked(attempt, attempt.wish, headers, body)
+        elif status == 200 and attempt.target is not None:
+            self._as_committed(attempt, body)
+
+    def _refused(self, attempt: Attempt, slug: str, body: Mapping[str, Any]) -> None:
+        if attempt.wrote or attempt.sent:
+            raise Violated(f"{attempt.what} was told {slug}, yet it was done")
+        attempt.denied = slug
+        wish = attempt.wish
+        if slug in ("malformed-request", "invalid-input", "property-not-found", "visit-exists"):
+            raise Violated(f"{attempt.what} was told {slug}: {body}")
+        if slug == "slot-taken":
+            self._really_taken(attempt, body)
+        if wish is None or wish.key is None:
+            return
+        if slug in ("slot-taken", "handed-in"):
+            for id in wish.rows[0].made:
+                if wish.generation <= self.visits[id].made_at < attempt.started:
+                    raise Violated(f"{attempt.what} was told {slug}, yet its visit {id} was booked before")
+        if slug == "idempotency-key-reused":
+            others = [
+                at for at, other in self.sent_keys[wish.key_id] if other is not wish and at > self.world.now - 32 * DAY
+            ]
+            if not others:
+                raise Violated(f"{attempt.what} was told {slug}, yet its key came with nothing else")
+
+    def _really_taken(self, attempt: Attempt, body: Mapping[str, Any]) -> None:
+        for conflict in body["conflicts"]:
+            quarter, end = parse_instant(conflict["from"]), parse_instant(conflict["to"])
+            while quarter < end:
+                if conflict["holder"] == "property":
+                    where = attempt.wish.rows[0].property_id if attempt.wish else self._property_of(attempt.target)
+                    key = _slot(items.property_slot(where, quarter))
+                    if self._full.get(key, -1) < attempt.started:
+                        raise Violated(f"{attempt.what} was told that {quarter} is taken, and it was free")
+                quarter += timedelta(minutes=15)
+
+    def _property_of(self, visit_id: str | None) -> str:
+        return self.visits[str(visit_id)].row.property_id
+
+    def _accepted(self, wish: Wish, intake_id: str) -> None:
+        known = self.intakes.get(intake_id)
+        if known is not None and (known is not wish or wish.key is None or wish.intake_id != intake_id):
+            raise Violated(
+                f"wish {wish.number} was told intake {intake_id}, which is that of wish {known.number} before"
+            )
+        if wish.key is not None and wish.intake_id not in (None, intake_id):
+            raise Violated(f"wish {wish.number} was told another intake than before")
+        self.intakes[intake_id] = wish
+        wish.intake_id = intake_id
+        self.unchecked[intake_id] = wish.rows
+
+    def _booked(self, attempt: Attempt, wish: Wish, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
+        (row,) = wish.rows
+        fact = self.visits.get(body["id"])
+        if fact is None:
+            raise Violated(f"{attempt.what} was told of visit {body['id']}, which is not there")
+        if fact.row is not row:
+            raise Violated(f"{attempt.what} was told of visit {body['id']}, which is another wish's ({fact.row.mark})")
+        replayed = "Idempotency-Replayed" in headers or "idempotency-replayed" in headers
+        if not replayed and attempt.made != [body["id"]]:
+            raise Violated(f"{attempt.what} was told that it booked {body['id']}, and made {attempt.made}")
+        if replayed and wish.key is None:
+            raise Violated(f"{attempt.what} was told of an earlier request, and has no key")
+        self._as_committed(attempt, body)
+
+    def _as_committed(self, attempt: Attempt, body: Mapping[str, Any]) -> None:
+        committed = self.visits[body["id"]].versions.get(body["version"])
+        told = {name: body.get(name) for name in committed or ()}
+        if told != committed:
+            raise Violated(f"{attempt.what} was told {told}, in truth it is {committed}")
+
+    # Intakes
+
+    def finished(self, intake_id: str, rows: Sequence[Row], status: str, results: Sequence[Mapping[str, Any]]) -> None:
+        """Every row of an intake that was worked off has exactly one outcome, and it agrees with the table."""
+        if status != "done":
+            raise Violated(f"intake {intake_id} is {status} when all is worked off")
+        if sorted(result["row"] for result in results) != list(range(len(rows))):
+            raise Violated(f"intake {intake_id} has outcomes for {[result['row'] for result in results]}")
+        for result in results:
+            row, number = rows[result["row"]], result["row"]
+            where = f"row {number} of intake {intake_id} ({row.mark}) is {result['status']}"
+            fact = self.visits.get(result.get("visitId", ""))
+            here = [id for id in row.made if self.visits[id].origin == (intake_id, number)]
+            match result["status"]:
+                case "created":
+                    if fact is None or fact.row is not row or here != [result["visitId"]]:
+                        raise Violated(f"{where} as {result['visitId']}, in truth it made {here}")
+                case "duplicate":
+                    if row.external_id is None or fact is None or fact.row is not row:
+                        raise Violated(f"{where} of {result['visitId']}, which is not the same")
+                case _:
+                    slug = result["problem"]["type"].removeprefix("urn:visits:problem:")
+                    if here:
+                        raise Violated(f"{where} ({slug}), yet it made {here}")
+                    self._fair(where, row, slug)
+
+    def _fair(self, where: str, row: Row, slug: str) -> None:
+        if slug == "external-id-reused":
+            others = [r for r in self.rows.values() if r is not row and r.external_id == row.external_id and r.made]
+            # A fingerprint outlives the key that it was made with, if that is rotated out.
+            unknown = self.signing_keys_rotated and any(
+                self.world.now - self.visits[id].made_at > VERIFIES_ON.total_seconds() for id in row.made
+            )
+            if row.external_id is None or not (others or unknown):
+                raise Violated(f"{where} ({slug}), and nothing else came with its externalId")
+        elif slug != "slot-taken":
+            raise Violated(f"{where} ({slug})")
+
+    # Commits
+
+    def sent(self, actor: Actor | None) -> None:
+        """A message is in the queue."""
+        if actor is not None and isinstance(actor.doing, Attempt):
+            actor.doing.sent = True
+            self._not_denied(actor.doing)
+
+    def watch(self, actor: Actor | None, changes: Sequence[Change]) -> None:
+        doing = actor.doing if actor is not None else None
+        touched: set[ItemKey] = set()
+        for key, before, after in changes:
+            match key[0][:2]:
+                case "V#":
+                    touched |= self._visit(doing, key[0][2:], before, after)
+                case "S#":
+                    touched.add(key)
+                    if after is None:
+                        self._held.pop(key, None)
+                case "K#" if key[0] != "K#:signing":
+                    self._api_key(doing, key[0][2:], before, after)
+        for key in touched:
+            self._slot(key)
+
+    def _visit(self, doing: object, id: str, before: StoredItem | None, after: StoredItem | None) -> frozenset[ItemKey]:
+        if after is None:
+            raise Violated(f"visit {id} is gone")
+        if isinstance(doing, Attempt):
+            doing.wrote = True
+            self._not_denied(doing)
+        item = deserialized(after)
+        start, minutes = datetime.fromisoformat(item["date"]), int(item["durationMinutes"])
+        fact = self.visits.get(id)
+        if fact is None:
+            fact = self.visits[id] = self._made(doing, id, item)
+        elif not isinstance(doing, Attempt) or doing.target != id:
+            raise Violated(f"visit {id} was changed by {doing}")
+        fact.versions[int(item["version"])] = {
+            "date": instant_text(start),
+            "durationMinutes": minutes,
+            "status": item["status"],
+            "agentId": item.get("agentId"),
+            "notes": item.get("notes"),
+        }
+        slots: frozenset[ItemKey] = frozenset()
+        if item["status"] in HOLDING:
+            slots = frozenset(_slots(item["propertyId"], item.get("agentId"), start, minutes))
+        for key in fact.slots - slots:
+            self._held[key].discard(id)
+        for key in slots - fact.slots:
+            self._held[key].add(id)
+        changed, fact.slots = fact.slots ^ slots, slots
+        return changed
+
+    def _made(self, doing: object, id: str, item: Mapping[str, Any]) -> Fact:
+        row = self.rows.get(item.get("notes", ""))
+        if row is None:
+            raise Violated(f"visit {id} came of nothing")
+        if isinstance(doing, Attempt):
+            if doing.wish is None or row not in doing.wish.rows:
+                raise Violated(f"{doing.what} booked {row.mark}")
+            doing.made.append(id)
+        asked = (row.property_id, row.start, row.minutes, row.agent, row.status)
+        got = (item["propertyId"], datetime.fromisoformat(item["date"]), int(item["durationMinutes"]))
+        if (*got, item.get("agentId"), item["status"]) != asked:
+            raise Violated(f"visit {id} is {got}, wanted was {asked}")
+        row.made.append(id)
+        if len(row.made) > row.allowed:
+            raise Violated(f"{len(row.made)} visits of {row.allowed} wishes ({row.mark})")
+        origin = item.get("origin")
+        return Fact(row, self.world.now, (origin["intakeId"], int(origin["row"])) if origin else None)
+
+    def _slot(self, key: ItemKey) -> None:
+        item = self.store.find(key)
+        holders = frozenset(item["holders"]["SS"]) if item is not None and "holders" in item else NO_HOLDERS
+        wanted = self._held.get(key, NO_HOLDERS)
+        if holders != wanted and not (item is None and self._expired(key)):
+            raise Violated(f"slot {key} is held by {sorted(holders)}, its visits are {sorted(wanted)}")
+        if key[0].startswith("S#P#"):
+            capacity = self.capacity[key[0][4:-11]]
+            if len(holders) > capacity:
+                raise Violated(f"slot {key} is held {len(holders)} times")
+            full = len(holders) >= capacity
+        else:
+            full = bool(holders)
+            if len({self.visits[id].row.property_id for id in holders}) > 1:
+                raise Violated(f"slot {key}: an agent in two places")
+        if full:
+            self._full[key] = math.inf
+        elif self._full.get(key) == math.inf:
+            self._full[key] = self.world.now
+
+    def _expired(self, key: ItemKey) -> bool:
+        return items.slot_ttl(items.slot_quarter({"pk": key[0], "sk": key[1]})) <= self.world.now
+
+    def _not_denied(self, attempt: Attempt) -> None:
+        if attempt.denied is not None:
+            raise Violated(f"{attempt.what} was told {attempt.denied}, and then it was done")
+
+    # API keys
+
+    def _api_key(self, doing: object, id: str, before: StoredItem | None, after: StoredItem | None) -> None:
+        assert after is not None
+        item = deserialized(after)
+        name, scopes = str(item["name"]), frozenset(item["scopes"])
+        if not isinstance(doing, Attempt):
+            raise Violated(f"the key {id} was changed by {doing}")
+        if before is None:
+            if name != doing.caller:
+                raise Violated(f"{doing.what} made a key for {name}")
+            if doing.what.startswith("rotate") and (name, scopes) not in self.api_keys.values():
+                raise Violated(f"{doing.what} made a key with scopes {sorted(scopes)}, which {name} never had")
+            self.api_keys[id] = (name, scopes)
+            return
+        was = deserialized(before)
+        if {n: was[n] for n in ("name", "secretHash", "scopes")} != {
+            n: item[n] for n in ("name", "secretHash", "scopes")
+        }:
+            raise Violated(f"{doing.what} changed whose key {id} is, or what for")
+        if doing.caller not in (None, name) or doing.target not in (None, id):
+            raise Violated(f"{doing.what} changed the key {id} of {name}")
+        if "revokedAt" in was and "revokedAt" not in item:
+            raise Violated(f"{doing.what} un-revoked the key {id}")
+        if was.get("expiresAt", "~") < item.get("expiresAt", "~"):
+            raise Violated(f"{doing.what} made the key {id} last longer")
+
+
+def _slots(property_id: str, agent: str | None, start: datetime, minutes: int) -> Iterable[ItemKey]:
+    quarter, end = floor_to_quarter(start), start + timedelta(minutes=minutes)
+    while quarter < end:
+        yield _slot(items.property_slot(property_id, quarter))
+        if agent is not None:
+            yield _slot(items.agent_slot(agent, quarter))
+        quarter += timedelta(minutes=15)
+
+
+def _slot(key: items.Key) -> ItemKey:
+    return key["pk"], key["sk"]
