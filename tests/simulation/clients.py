@@ -304,14 +304,15 @@ class Simulation:
 
     def _new_wish(self, number: int, intake: bool, rng: Random, key: str | None) -> Wish:
         count = rng.choice((1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 8, 30)) if intake else 1
-        rows = [self._row(f"{number}.{n}", intake, rng) for n in range(count)]
+        # The first row is like no other, so that no two wishes are the same.
+        rows = [self._row(f"{number}.{n}", n > 0, rng) for n in range(count)]
         wish = self.wishes[number] = Wish(number, intake, key, rows)
         return wish
 
-    def _row(self, mark: str, in_intake: bool, rng: Random) -> Row:
+    def _row(self, mark: str, may_be_named: bool, rng: Random) -> Row:
         day = (self.world.clock() + timedelta(days=2)).replace(hour=9, minute=0, second=0)
         external = None
-        if in_intake and rng.random() < 0.4:
+        if may_be_named and rng.random() < 0.4:
             named = [row for row in self.truth.rows.values() if row.external_id is not None]
             if named and rng.random() < 0.4:
                 known = rng.choice(named)
