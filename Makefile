@@ -20,8 +20,8 @@ export PYTHON
 # What people give to make is data, whatever is in it. Recipes read it from the environment, as "$$GIVEN_NAME": pasted
 # into a recipe, a file named with backticks would run them. It is taken as it was written, before make expands the
 # dollars in it, which it otherwise does for every recipe.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES STAGE STATE URL YES ZONE
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
+	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES SEEDS STAGE STATE STEPS URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -171,11 +171,8 @@ fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=
 	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
 .PHONY: simulate
-simulate: export SEEDS := $(value SEEDS)
-simulate: export STEPS := $(value STEPS)
-simulate: export FROM := $(value FROM)
 simulate: setup ## histories of a simulated AWS, as many as a night takes; the shortest that fails (SEEDS=10000 STEPS=200 FROM=0)
-	@$(BIN)/python -m tests.simulation
+	@SEEDS="$$GIVEN_SEEDS" STEPS="$$GIVEN_STEPS" FROM="$$GIVEN_FROM" $(BIN)/python -m tests.simulation
 
 setup: .venv/.installed .venv-aws/.installed ## install what developing needs (done by the others too)
 
