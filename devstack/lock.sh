@@ -10,14 +10,15 @@ cd "${1:-$project}"
 lock() {
     file=$1
     shift
-    sh "$project/devstack/uv.sh" pip compile -q --universal --generate-hashes --no-annotate --no-emit-index-url \
-        --custom-compile-command "make lock" ${UPGRADE:+--upgrade} --output-file "$file" "$@"
+    sh "$project/devstack/uv.sh" pip compile -q --universal --python-version 3.11 --generate-hashes \
+        --no-annotate --no-emit-index-url --custom-compile-command "make lock" ${UPGRADE:+--upgrade} --output-file "$file" "$@"
 }
 
-for group in mutate emulator lint uv; do
+for group in emulator lint uv; do
     lock "locks/$group.txt" --group "$group"
 done
 # What is installed into one environment agrees on every version.
+lock locks/mutate.txt pyproject.toml --group mutate
 for group in dev deliver run; do
     lock "locks/$group.txt" pyproject.toml --group "$group" --constraint locks/mutate.txt
 done

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Brings a virtual environment up to date: venv.sh FOLDER GROUP. Called by make when locks/GROUP.txt has changed. The
-# first group makes the environment; `dev` leaves nothing in it that the lock does not name, other groups only add.
+# first group makes the environment; `dev` leaves nothing in it that its lock does not name, other groups only add. The
+# file FOLDER/.GROUP says that a group is there.
 set -eu
 folder=$1
 group=$2
@@ -22,7 +23,6 @@ if [ ! -x "$folder/bin/python" ]; then
 fi
 
 echo "installing $group into $folder ($("$folder/bin/python" -V)) ..."
-rm -f "$folder/.$group"
 case $group in
     dev) set -- sync ;;
     *) set -- install --no-deps -r ;;
@@ -32,4 +32,8 @@ if ! uv pip "$@" "locks/$group.txt" -q --require-hashes --compile-bytecode --pyt
     echo "The packages of locks/$group.txt could not be installed; what uv says about it is above." >&2
     exit 1
 fi
-touch "$folder/.$group"
+case $group in
+    # What developing needs includes what running and delivering need, and nothing of what finds mutants.
+    dev) rm -f "$folder/.mutate" && touch "$folder/.run" "$folder/.deliver" "$folder/.dev" ;;
+    *) touch "$folder/.$group" ;;
+esac

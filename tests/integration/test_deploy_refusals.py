@@ -249,7 +249,7 @@ def test_keys_and_parameters_come_through_make_as_they_are(target: str, given: s
     shown.write_text("""#!/bin/sh\nprintf '%s\\n' "$VISITS_KEY" "$@"\n""", encoding="utf-8")
     shown.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "-o", ".venv/.installed", target]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "-o", ".venv/.deliver", target]
     done = subprocess.run(
         [*command, f"BIN={tmp_path}", "FILE=visits.csv", "STAGE=beta"],
         cwd=tmp_path,
