@@ -1,17 +1,21 @@
 """The table and the queues on the embedded AWS, from the same CloudFormation file that the real AWS gets."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from mypy_boto3_cloudformation import CloudFormationClient
-from mypy_boto3_dynamodb import DynamoDBClient
 
 from devstack.cloudformation import Changes, bring_up_to_date, deployed_template
 from devstack.data_changes import goes_back, refuse_losses, refuse_replacements, version
 from devstack.emulator import REGION, ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 TEMPLATE = ROOT / ".chalice" / "data.json"
 # ministack: `test` is the account 000000000000; a key of 12 digits is an account of its own.

@@ -1,36 +1,39 @@
 #!/bin/sh
-# Makes one virtual environment: venv.sh FOLDER REQUIREMENTS. Called by make, when the requirements have changed.
-# Alone it needs a Python from 3.11 to 3.13; PYTHON=... says which, otherwise the one of pyproject.toml is taken, which
-# goes to AWS, or the newest of them.
+# Brings a virtual environment up to date: venv.sh FOLDER GROUP. Called by make when locks/GROUP.txt has changed. The
+# first group makes the environment; `dev` leaves nothing in it that its lock does not name, other groups only add. The
+# file FOLDER/.GROUP says that a group is there.
 set -eu
 folder=$1
-requirements=$2
+group=$2
+here=$(dirname "$0")
 
-fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
-pinned=$(sed -n '/^\[tool\.visits\]/,/^\[/ s/^python = "\(.*\)"/\1/p' "$(dirname "$0")/../pyproject.toml")
-python=
-for candidate in ${PYTHON:+"$PYTHON"} ${PYTHON:-"python$pinned" python3.13 python3.12 python3.11 python3}; do
-    # Tried by running it: a version manager leaves commands about that exist and do not work.
-    if "$candidate" -c "$fits" 2>/dev/null; then
-        python=$candidate
-        break
+uv() { sh "$here/uv.sh" "$@"; }
+
+if [ ! -x "$folder/bin/python" ]; then
+    if ! python=$(sh "$here/python.sh"); then
+        [ -z "${PYTHON:-}" ] || exit 1
+        # Every Python here is too old or too new. uv can fetch one, where its downloads are reached.
+        python=$(sed -n '/^\[tool\.visits\]/,/^\[/ s/^python = "\(.*\)"/\1/p' "$here/../pyproject.toml")
+        if ! uv python install -q "$python"; then
+            echo "This needs Python 3.11 to 3.14: install one, or name it: make PYTHON=/path/to/python3.13" >&2
+            exit 1
+        fi
     fi
-done
-if [ -z "$python" ]; then
-    found=$("${PYTHON:-python3}" -V 2>/dev/null) || found="not to be found"
-    echo "This needs Python 3.11, 3.12 or 3.13, and ${PYTHON:-python3} is $found;" \
-        "install one of them, or name it: make PYTHON=/path/to/python3.12" >&2
-    exit 1
-fi
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    echo "$("$python" -V) comes without virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2
-    exit 1
+    uv venv -q --no-project --clear --python "$python" "$folder"
 fi
 
-echo "installing $requirements into $folder ($("$python" -V)), about a minute on first use ..."
-"$python" -m venv --clear "$folder"
-if ! "$folder/bin/python" -m pip install -qq --disable-pip-version-check --no-input -r "$requirements"; then
-    echo "The packages of $requirements could not be installed; what pip says about it is above." >&2
+echo "installing $group into $folder ($("$folder/bin/python" -V)) ..."
+case $group in
+    dev) set -- sync ;;
+    *) set -- install --no-deps -r ;;
+esac
+# No bytecode is written later (Makefile), so all of it is now.
+if ! uv pip "$@" "locks/$group.txt" -q --require-hashes --compile-bytecode --python "$folder/bin/python"; then
+    echo "The packages of locks/$group.txt could not be installed; what uv says about it is above." >&2
     exit 1
 fi
-touch "$folder/.installed"
+case $group in
+    # What developing needs includes what running and delivering need, and nothing of what finds mutants.
+    dev) rm -f "$folder/.mutate" && touch "$folder/.run" "$folder/.deliver" "$folder/.dev" ;;
+    *) touch "$folder/.$group" ;;
+esac

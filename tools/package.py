@@ -80,8 +80,9 @@ def require_pinned_python() -> None:
     wanted, here = (".".join(map(str, version[:2])) for version in (pinned_python(), sys.version_info))
     if here != wanted:
         raise CannotGoOn(
-            f"What goes to AWS is built with Python {wanted} (pyproject.toml), and this is {here}: "
-            f"install it, then `make clean` and again with PYTHON=python{wanted}."
+            f"The package for AWS is built with Python {wanted} (pyproject.toml), and this environment has {here}. "
+            f"Install Python {wanted} (`sh devstack/uv.sh python install {wanted}`, or pyenv, asdf, mise or your "
+            f"system's packages), then run `make clean` and try again; PYTHON=/path/to/python{wanted} names one."
         )
 
 

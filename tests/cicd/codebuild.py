@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from devstack.emulator import ROOT
+from tools.package import pinned_python
 
 PHASES: Final = ("install", "pre_build", "build")
 KNOWN: Final = {"version", "env", "phases", "artifacts"}
@@ -79,8 +81,9 @@ def run(folder: Path, spec_name: str, variables: Mapping[str, str]) -> Build:
 def clean_clone(folder: Path) -> Path:
     """The repository as a build machine gets it: what Git keeps, without Git.
 
-    The environments are borrowed, since installing them takes minutes and is what `make` did before these tests: their
-    content, and a mark of our own that they are up to date, so that nothing here ever makes them anew.
+    The environments are borrowed, since `make` installed them before these tests: their content, and marks of our own
+    that they are up to date, so that nothing here ever installs anything. Where they run on another Python than the one
+    that goes to AWS, the clone says that theirs does: what is packaged is what this machine can package.
     """
     clone = folder / "clone"
     ignored = shutil.ignore_patterns(*(pattern.rstrip("/") for pattern in NOT_CLONED), ".chalice/deploy*")
@@ -88,7 +91,12 @@ def clean_clone(folder: Path) -> Path:
     for name in ENVIRONMENTS:
         (clone / name).mkdir()
         for part in (ROOT / name).iterdir():
-            if part.name != ".installed":
+            if part.name.startswith("."):
+                (clone / name / part.name).touch()
+            else:
                 (clone / name / part.name).symlink_to(part)
-        (clone / name / ".installed").touch()
+    pyproject = clone / "pyproject.toml"
+    wanted, here = (".".join(map(str, version[:2])) for version in (pinned_python(), sys.version_info))
+    text = pyproject.read_text(encoding="utf-8")
+    pyproject.write_text(text.replace(f'\npython = "{wanted}"', f'\npython = "{here}"'), encoding="utf-8")
     return clone

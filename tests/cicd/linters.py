@@ -1,4 +1,4 @@
-"""The linters of templates and CI files, which have an environment of their own (tests/cicd/requirements.txt)."""
+"""The linters of templates and CI files, which have an environment of their own (group `lint` of pyproject.toml)."""
 
 import json
 import os

@@ -78,8 +78,8 @@ BREAKS = [
     ("ours", DELIVER, "needs: beta", "needs: package", "wait"),
     ("ours", DELIVER, "if: github.ref == 'refs/heads/main'", "if: always()", "main alone"),
     ("ours", RELEASE, "      cancel-in-progress: false", "      cancel-in-progress: true", "cut off"),
-    ("ours", GITLAB, "image: python:3.11-", "image: python:3.12-", "not Python"),
-    ("ours", DELIVER, 'python-version: "3.11"', 'python-version: "3.13"', "is not"),
+    ("ours", GITLAB, "image: python:3.13-", "image: python:3.12-", "not Python"),
+    ("ours", DELIVER, 'python-version: "3.13"', 'python-version: "3.11"', "is not"),
     ("ours", GITLAB, "aud: sts.amazonaws.com", "aud: https://gitlab.com", "does not trust"),
     ("ours", RELEASE, "      name: ${{ inputs.stage }}", "      name: aws", "environment of the stage"),
 ]

@@ -71,7 +71,7 @@ def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path,
         os.utime(path, (946684800, 946684800))
     # What lies about there by accident has no part in it.
     (copy / "chalicelib" / "__pycache__").mkdir()
-    (copy / "chalicelib" / "__pycache__" / "settings.cpython-311.pyc").write_bytes(b"old")
+    (copy / "chalicelib" / "__pycache__" / "settings.cpython-313.pyc").write_bytes(b"old")
     with bucket() as s3:
         package(["prod"], tmp_path / "again", BUCKET, copy)
         (there,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]

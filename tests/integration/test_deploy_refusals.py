@@ -268,7 +268,7 @@ def test_what_make_is_given_comes_through_as_it_is(target: str, given: str, by: 
     )
     shown.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "-o", ".venv/.installed", target]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "-o", ".venv/.deliver", target]
     told = {"BIN": str(tmp_path), "FILE": "visits.csv", "STAGE": "beta"}
     if by == "environment" or given == "VISITS_KEY":
         told.pop(given, None)
