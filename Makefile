@@ -67,9 +67,9 @@ seed: $(VENV)/.run ## load N sample visits into any address (URL=http://... N=20
 
 import: $(VENV)/.run ## hand in a file of visits (FILE=visits.csv URL=http://... KEY=<api key> ZONE=Europe/Berlin)
 	@test -n "$$GIVEN_FILE" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
-	@$(WITH_KEY) $(BIN)/python -m tools.importer --url="$$GIVEN_URL" --zone="$$GIVEN_ZONE" -- "$$GIVEN_FILE"
+	@$(WITH_KEY) $(BIN)/python -m tools.operate.importer --url="$$GIVEN_URL" --zone="$$GIVEN_ZONE" -- "$$GIVEN_FILE"
 
-KEYS = $(BIN)/python -m tools.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
+KEYS = $(BIN)/python -m tools.operate.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 key: $(VENV)/.run ## make an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,admin EXPIRES=90d)
 	@$(KEYS) create --name="$$GIVEN_NAME" --scopes="$$GIVEN_SCOPES" $(if $(EXPIRES),--expires="$$GIVEN_EXPIRES")
@@ -87,72 +87,72 @@ rotate-signing-keys: $(VENV)/.run ## a new key for cursors and fingerprints, in 
 	@$(KEYS) rotate-signing
 
 redrive: $(VENV)/.run ## dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
-	@$(BIN)/python -m tools.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
+	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
 
 .PHONY: pause resume
 
 pause: $(VENV)/.run ## keep a stage's worker from taking messages; they wait (STAGE=prod DRY_RUN=1)
-	@$(BIN)/python -m tools.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
 
 resume: $(VENV)/.run ## let a stage's worker take messages again (STAGE=prod DRY_RUN=1)
-	@$(BIN)/python -m tools.worker resume --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
+	@$(BIN)/python -m tools.operate.worker resume --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
 
 .PHONY: deploy delete smoke e2e
 
 deploy: $(VENV)/.deliver ## deploy a stage straight from this folder, or bring it up to date (STAGE=dev)
-	@$(BIN)/python -m tools.deploy deploy --stage="$$GIVEN_STAGE"
+	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE"
 
 delete: $(VENV)/.deliver ## undo make deploy; the data stays unless DATA=delete (STAGE=dev YES=1)
-	@$(BIN)/python -m tools.deploy delete --stage="$$GIVEN_STAGE" $(if $(DATA),--data="$$GIVEN_DATA") \
+	@$(BIN)/python -m tools.deliver.deploy delete --stage="$$GIVEN_STAGE" $(if $(DATA),--data="$$GIVEN_DATA") \
 		$(if $(filter 1 yes true,$(YES)),--yes)
 
 # What looks at a deployment from outside needs no embedded AWS.
 smoke: $(VENV)/.deliver ## does a deployment do what it is for? books and cancels with a key (URL=https://... KEY=<api key>)
-	@$(WITH_KEY) $(BIN)/python -m tools.smoke --url="$$GIVEN_URL"
+	@$(WITH_KEY) $(BIN)/python -m tools.operate.smoke --url="$$GIVEN_URL"
 
 e2e: $(VENV)/.dev ## everything that callers do with a deployment, tried there (URL=https://... KEY=<api key: read,write>)
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
 schemas: setup ## write docs/intake-message.schema.json anew from the code
-	@$(BIN)/python -m tools.schemas
+	@$(BIN)/python -m tools.generate.schemas
 
 policies: setup ## write .chalice/policies, and the gateway's answers, alarms and dashboard in .chalice/resources.json, anew
-	@$(BIN)/python -m tools.policies
-	@$(BIN)/python -m tools.gateway_responses
-	@$(BIN)/python -m tools.watch
+	@$(BIN)/python -m tools.generate.policies
+	@$(BIN)/python -m tools.generate.gateway_responses
+	@$(BIN)/python -m tools.generate.watch
 
 package: $(VENV)/.deliver ## what goes to AWS: a zip and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name>)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
-	@set -f; $(BIN)/python -m tools.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
+	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
 
 pipeline: setup ## write pipeline.json anew, the pipeline from a push to production (docs/delivery.md)
-	@$(BIN)/python -m tools.pipeline
+	@$(BIN)/python -m tools.generate.pipeline
 
 .PHONY: release release-data release-roles terraform
 
 release: $(VENV)/.deliver ## deploy what make package made, try it, and go back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
-	@$(BIN)/python -m tools.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" -- "$$GIVEN_STAGE"
+	@$(BIN)/python -m tools.deliver.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" -- "$$GIVEN_STAGE"
 
 # Where CodePipeline runs it there is no embedded AWS.
 release-data: $(VENV)/.deliver ## the data stack alone, as make release brings it up to date (STAGE=beta)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
-	@$(BIN)/python -m tools.release_data -- "$$GIVEN_STAGE"
+	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
-	@$(BIN)/python -m tools.release_roles
+	@$(BIN)/python -m tools.generate.release_roles
 
 terraform: $(VENV)/.deliver ## the package of a stage for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
-	@$(BIN)/python -m tools.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"
+	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"
 
 .PHONY: terraform-schema
 terraform-schema: setup .venv-lint/.lint ## write tests/cicd/aws_provider.json anew: what the AWS provider of Terraform knows (37 MB from npm)
 	@$(BIN)/python -m tests.cicd.provider_schema
 
 descriptions: setup ## write chalicelib/aws/data anew from the pinned botocore
-	@$(BIN)/python -m tools.service_descriptions
+	@$(BIN)/python -m tools.generate.service_descriptions
 
 spike: setup ## a burst of five times what the worker takes: figures, and docs/spike.png
 	@$(BIN)/python -m bench.spike
@@ -161,7 +161,7 @@ bench: setup ## cost against what people would use instead: bench/results.md (ON
 	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
 
 openapi: setup ## write docs/openapi.json anew from the routes, and say what would break clients (RELEASE=1: release it)
-	@$(BIN)/python -m tools.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
+	@$(BIN)/python -m tools.generate.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
 
 docs: setup ## render the API reference into build/api.html, one page that needs no network (needs Node.js)
 	@command -v npx >/dev/null || { echo "This needs Node.js, which brings npx." >&2; exit 1; }

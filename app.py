@@ -1,62 +1,28 @@
-"""Entry points only: every route parses, calls one use case, and answers."""
+"""Every entry point, and nothing else: a route is its address, its contract and one line."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
 
 from chalicelib import cold_start
+from chalicelib.api import availability, calendars, exports, intakes, properties, service, visits, wishes
 from chalicelib.container import access, services
 from chalicelib.domain import errors
-from chalicelib.domain.access import Scope
-from chalicelib.domain.idempotency import AlreadyDone
-from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import Status, Visit
-from chalicelib.edge import exports, intakes, lists, parsing
-from chalicelib.edge.access import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
-from chalicelib.edge.answers import created, json_answer, no_content, tagged, visit_answer
-from chalicelib.edge.contract import Condition, Contract, Document, File
-from chalicelib.edge.cors import answer_preflights, shared_with
-from chalicelib.edge.errors import NotAcceptable
-from chalicelib.edge.feeds import feed_answer, token_answer
-from chalicelib.edge.inputs import (
-    BookVisitInput,
-    ChangeVisitInput,
-    IntakeInput,
-    PropertyInput,
-    RegisterPropertyInput,
-    StatusInput,
-)
-from chalicelib.edge.intakes import (
-    accepted,
-    intake_answer,
-    prefers_async,
-    results_answer,
-    submission,
-    submission_of_one,
-)
-from chalicelib.edge.journal import Function, faults_told, note, one_line_each, told
-from chalicelib.edge.messages import BatchResponse, report_failures, work_off
-from chalicelib.edge.outputs import (
-    BusyOutput,
-    CalendarTokenOutput,
-    HealthOutput,
-    IntakeOutput,
-    PropertyOutput,
-    PropertyPage,
-    RowOutcomePage,
-    VisitOutput,
-    VisitPage,
-)
-from chalicelib.edge.preconditions import etag, must_be_new, optional_versions, required_versions
-from chalicelib.edge.problems import answers_problems, shape_framework_answers
-from chalicelib.edge.queries import BusyQuery, ExportQuery, FeedQuery, NoQuery, PageQuery, VisitQuery, no_query
-from chalicelib.edge.read_only import check_unchanged
-from chalicelib.edge.urls import all_visits_url
-from chalicelib.settings import origins_of_stage, queue_of_stage, reports_failures
+from chalicelib.domain.api_keys import Scope
+from chalicelib.events import intake_queue
+from chalicelib.http import parsing
+from chalicelib.http.contract import Condition, Contract, File
+from chalicelib.http.cors import answer_preflights, shared_with
+from chalicelib.http.errors import NotAcceptable
+from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
+from chalicelib.http.problems import answers_problems, shape_framework_answers
+from chalicelib.http.queries import NoQuery, PageQuery
+from chalicelib.http.request_line import one_line_each
+from chalicelib.journal import Function, faults_told, told
+from chalicelib.settings import origins_of_stage, queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -104,42 +70,41 @@ def current() -> Request:
 
 
 @route("POST", "/properties", Scope.WRITE)
-@Contract(takes=RegisterPropertyInput, gives={201: PropertyOutput}, refuses=(errors.PropertyExists,), idempotent=True)
+@Contract(
+    takes=properties.RegisterPropertyInput,
+    gives={201: properties.PropertyOutput},
+    refuses=(errors.PropertyExists,),
+    idempotent=True,
+)
 def register_property() -> Response:
     """Register a property, under an id of your own or one that we give."""
-    request = current()
-    body = parsing.parse_body(RegisterPropertyInput, request)
-    key = parsing.idempotency_key(request, body)
-    outcome = services().portfolio.register(body.to_details(), body.id, key)
-    return property_created(request, outcome.result, outcome.replayed)
+    return properties.register(current(), services())
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=PageQuery, gives={200: PropertyPage})
+@Contract(query=PageQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
     """List the properties, by id."""
-    return lists.list_properties(current(), services().portfolio, services().signer)
+    return properties.list_all(current(), services())
 
 
 @route("GET", "/properties/{property_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: PropertyOutput}, condition=Condition.TAGGED)
+@Contract(query=NoQuery, gives={200: properties.PropertyOutput}, condition=Condition.TAGGED)
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
     `visits` are the next 20 that hold their slots, looked for among the next 5,000; `links.visits` is the address of
     all of them. The `ETag` names the visits too; as `If-Match` it stands for the property alone.
     """
-    request = current()
-    no_query(parsing.query_values(request))
-    property = services().portfolio.get(parsing.property_id(property_id))
-    visits = services().listing.upcoming(property.id)
-    everything = all_visits_url(request, services().listing.all_visits_of(property.id))
-    output = PropertyOutput.of(property, visits, everything)
-    return tagged(request, output, etag(property.version, visits))
+    return properties.get(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}", Scope.WRITE)
-@Contract(takes=PropertyInput, gives={200: PropertyOutput, 201: PropertyOutput}, condition=Condition.MATCH_OR_NEW)
+@Contract(
+    takes=properties.PropertyInput,
+    gives={200: properties.PropertyOutput, 201: properties.PropertyOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
 def put_property(property_id: str) -> Response:
     """Create or replace a property.
 
@@ -148,59 +113,39 @@ def put_property(property_id: str) -> Response:
     `visitsBehind` says so, and the same request with the new `ETag` goes on. What you read can be sent back
     whole: read-only fields must say what is so.
     """
-    request = current()
-    body = parsing.parse_body(PropertyInput, request)
-
-    def check(property: Property) -> None:
-        check_unchanged(body, PropertyOutput.of(property))
-
-    if must_be_new(request.headers):
-        chosen = parsing.new_property_id(property_id)
-        return property_created(request, services().portfolio.create(chosen, body.to_details(), check))
-    chosen = parsing.property_id(property_id)
-    expected = required_versions(request.headers, may_be_new=True)
-    replaced = services().portfolio.replace(chosen, body.to_details(), expected, check)
-    output = PropertyOutput.of(replaced.property, visits_follow=replaced.visits_follow)
-    return json_answer(output, {"ETag": etag(replaced.property.version)})
+    return properties.put(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
-@Contract(query=BusyQuery, gives={200: BusyOutput})
+@Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
     """Look when a property is taken.
 
     In whole quarter hours and without a word about visitors; the next 7 days unless told otherwise, 31 at most.
     """
-    query = BusyQuery.parse(parsing.query_values(current()))
-    times = services().listing.busy(parsing.property_id(property_id), query.start, query.end)
-    return json_answer(BusyOutput.of(times))
+    return availability.busy(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}/calendar-token", Scope.WRITE)
-@Contract(query=NoQuery, gives={200: CalendarTokenOutput})
+@Contract(query=NoQuery, gives={200: calendars.CalendarTokenOutput})
 def share_calendar(property_id: str) -> Response:
     """Share a property's calendar at a new address.
 
     The address is shown this once, and the one before it is worthless from now on.
     """
-    request = current()
-    no_query(parsing.query_values(request))
-    chosen = parsing.property_id(property_id)
-    return token_answer(request, chosen, services().feeds.share(chosen))
+    return calendars.share(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={204: None})
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    no_query(parsing.query_values(current()))
-    services().feeds.withdraw(parsing.property_id(property_id))
-    return Response("", status_code=204)
+    return calendars.withdraw(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
 @Contract(
-    query=FeedQuery,
+    query=calendars.FeedQuery,
     gives={200: File(("text/calendar",))},
     refuses=(errors.FeedNotFound, errors.ExportTooLarge),
     condition=Condition.TAGGED,
@@ -211,12 +156,7 @@ def get_calendar(property_id: str) -> Response:
     For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
     Other parameters are ignored.
     """
-    return feed_answer(current(), services().feeds, property_id)
-
-
-def property_created(request: Request, property: Property, replayed: bool = False) -> Response:
-    output = PropertyOutput.of(property)
-    return created(request, output, etag(property.version), "properties", property.id, replayed=replayed)
+    return calendars.read(current(), services(), property_id)
 
 
 # Visits
@@ -224,8 +164,8 @@ def property_created(request: Request, property: Property, replayed: bool = Fals
 
 @route("POST", "/visits", Scope.WRITE)
 @Contract(
-    takes=BookVisitInput,
-    gives={201: VisitOutput, 202: IntakeOutput},
+    takes=wishes.BookVisitInput,
+    gives={201: visits.VisitOutput, 202: intakes.IntakeOutput},
     refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.HandedIn),
     idempotent=True,
 )
@@ -235,31 +175,23 @@ def book_visit() -> Response:
     `propertyId`, `date` and `place` are enough. Of those who want the same time at once, as many win as the property
     has capacity; the others get 409 `slot-taken` with the interval that they met.
     """
-    request = current()
-    body = parsing.parse_body(BookVisitInput, request)
-    note(propertyId=body.property_id)
-    if prefers_async(request):
-        with suppress(AlreadyDone):  # booked at once, and told so again below
-            return accepted(request, services().intake.hand_in(submission_of_one(request, body)), "respond-async")
-    outcome = services().booking.book(body.to_command(), parsing.idempotency_key(request, body))
-    visit = outcome.result
-    return created(request, VisitOutput.of(visit), etag(visit.version), "visits", visit.id, replayed=outcome.replayed)
+    return visits.book(current(), services())
 
 
 @route("GET", "/visits", Scope.READ)
-@Contract(query=VisitQuery, gives={200: VisitPage})
+@Contract(query=visits.VisitQuery, gives={200: visits.VisitPage})
 def list_visits() -> Response:
     """List visits, by start.
 
     Without `from` and `to`: 31 days back to 92 ahead, frozen by the first page. Without `propertyId` or `agentId` at
     most 366 days. A visit appears here moments after it was written.
     """
-    return lists.list_visits(current(), services().listing, services().signer)
+    return visits.list_all(current(), services())
 
 
 @route("GET", "/visits/export", Scope.READ)
 @Contract(
-    query=ExportQuery,
+    query=exports.ExportQuery,
     gives={200: File(exports.MEDIA_TYPES)},
     refuses=(errors.ExportTooLarge, NotAcceptable),
     headers={200: ("Content-Disposition",)},
@@ -269,24 +201,21 @@ def export_visits() -> Response:
 
     The rows of the list with the same filters, in the same order; at most 10,000 of them and 4 MB.
     """
-    return exports.export_visits(current(), services().listing, services().exporting)
+    return exports.take_away(current(), services())
 
 
 @route("GET", "/visits/{visit_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: VisitOutput}, condition=Condition.TAGGED)
+@Contract(query=NoQuery, gives={200: visits.VisitOutput}, condition=Condition.TAGGED)
 def get_visit(visit_id: str) -> Response:
     """Read a visit."""
-    request = current()
-    no_query(parsing.query_values(request))
-    visit = services().booking.get(parsing.visit_id(visit_id))
-    return tagged(request, VisitOutput.of(visit), etag(visit.version))
+    return visits.get(current(), services(), visit_id)
 
 
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)
 @Contract(
-    takes=ChangeVisitInput,
+    takes=visits.ChangeVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
-    gives={200: VisitOutput},
+    gives={200: visits.VisitOutput},
     refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
     condition=Condition.MATCH,
 )
@@ -297,20 +226,13 @@ def change_visit(visit_id: str) -> Response:
     whatever changes; the old time is free as soon as the new one is held. Date, duration and agent only change while
     the visit holds its time. What you read can be sent back whole: read-only fields must say what is so.
     """
-    request = current()
-    expected = required_versions(request.headers)
-    body = parsing.parse_body(ChangeVisitInput, request, parsing.MERGE_PATCH)
-
-    def check(visit: Visit) -> None:
-        check_unchanged(body, VisitOutput.of(visit))
-
-    return visit_answer(services().booking.change(parsing.visit_id(visit_id), body.to_change(), expected, check))
+    return visits.change(current(), services(), visit_id)
 
 
 @route("PUT", "/visits/{visit_id}/status", Scope.WRITE)
 @Contract(
-    takes=StatusInput,
-    gives={200: VisitOutput},
+    takes=visits.StatusInput,
+    gives={200: visits.VisitOutput},
     refuses=(errors.TransitionNotAllowed, errors.VisitNotStarted),
     condition=Condition.MAY_MATCH,
 )
@@ -321,11 +243,7 @@ def change_status(visit_id: str) -> Response:
     `cancelled`; `completed` and `no_show` become each other, for a mistake. Asking for the status that it has changes
     nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
-    request = current()
-    expected = optional_versions(request.headers)
-    body = parsing.parse_body(StatusInput, request)
-    wanted = Status(body.status)
-    return visit_answer(services().booking.change_status(parsing.visit_id(visit_id), wanted, body.reason, expected))
+    return visits.change_status(current(), services(), visit_id)
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
@@ -335,17 +253,16 @@ def erase_visitor(visit_id: str) -> Response:
 
     Visitor, notes and the reason of a cancellation go; the visit stays.
     """
-    request = current()
-    expected = optional_versions(request.headers)
-    visit = services().booking.erase_visitor(parsing.visit_id(visit_id), expected)
-    return no_content(etag(visit.version))
+    return visits.erase_visitor(current(), services(), visit_id)
 
 
 # Intakes
 
 
 @route("POST", "/intakes", Scope.WRITE)
-@Contract(takes=IntakeInput, media_types=intakes.MEDIA_TYPES, gives={202: IntakeOutput}, idempotent=True)
+@Contract(
+    takes=intakes.IntakeInput, media_types=intakes.MEDIA_TYPES, gives={202: intakes.IntakeOutput}, idempotent=True
+)
 def hand_in() -> Response:
     """Hand in up to 1,000 visits at once.
 
@@ -353,59 +270,51 @@ def hand_in() -> Response:
     `Idempotency-Key` the same rows again are the same intake; without one they are another. Look again after
     `Retry-After`.
     """
-    request = current()
-    return accepted(request, services().intake.hand_in(submission(request)))
+    return intakes.hand_in(current(), services())
 
 
 @route("GET", "/intakes/{intake_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: IntakeOutput}, headers={200: ("Retry-After",)})
+@Contract(query=NoQuery, gives={200: intakes.IntakeOutput}, headers={200: ("Retry-After",)})
 def get_intake(intake_id: str) -> Response:
     """See how far an intake is.
 
     While it is `queued` or `running` there is a `Retry-After`. Intakes are kept for 30 days.
     """
-    request = current()
-    no_query(parsing.query_values(request))
-    return intake_answer(request, services().intake.look_up(parsing.intake_id(intake_id)))
+    return intakes.get(current(), services(), intake_id)
 
 
 @route("GET", "/intakes/{intake_id}/results", Scope.READ)
-@Contract(query=PageQuery, gives={200: RowOutcomePage})
+@Contract(query=PageQuery, gives={200: intakes.RowOutcomePage})
 def list_results(intake_id: str) -> Response:
     """List what became of the rows of an intake.
 
     By row; complete once the intake is `done` or `failed`.
     """
-    return results_answer(current(), services().intake, services().signer, parsing.intake_id(intake_id))
+    return intakes.results(current(), services(), intake_id)
 
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
-def work_off_queue(event: SQSEvent) -> BatchResponse | None:
-    if reports_failures(os.environ):
-        return report_failures(event, services().worker, services().clock, services().signer)
-    work_off(event, services().worker, services().queue, services().clock, services().signer)
-    return None
+def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
+    return intake_queue.work_off(event, services())
 
 
 # The service itself
 
 
 @route("GET", "/health", PUBLIC)
-@Contract(gives={200: HealthOutput})
+@Contract(gives={200: service.HealthOutput})
 def get_health() -> Response:
     """See whether the service and its store answer."""
-    services().store.ping()
-    return json_answer(HealthOutput(status="ok"))
+    return service.health(services())
 
 
 @route("GET", "/openapi.json", PUBLIC)
 @Contract(gives={200: File(("application/json",))}, condition=Condition.TAGGED)
 def get_openapi() -> Response:
     """Read this document."""
-    return document.answer(current())
+    return service.contract(current())
 
 
-document = Document(app, required)
 answer_preflights(app, origins_of_stage(os.environ))
 cold_start.over()

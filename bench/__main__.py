@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.report import Question, write_report
-from devstack.failure import CannotGoOn
+from tools.failure import CannotGoOn
 
 QUESTIONS: Final = ("cold", "warm", "intake", "growth", "package")
 

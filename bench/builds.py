@@ -26,8 +26,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bench.stand_in import StandIn
-from devstack.emulator import REGION, ROOT
-from tools.package import package
+from tools.deliver.package import package
+from tools.project import REGION, ROOT
 
 PEERS: Final = ROOT / "bench" / "peers"
 STAGE: Final = "prod"

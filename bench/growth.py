@@ -16,7 +16,7 @@ from bench.ledger import EmptyTable, empty_table, recorded
 from bench.report import Bars, Question, Row
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.visits import Visit
-from chalicelib.edge.messages import Sending, read_message
+from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
 from tests.builders import Clock, a_visit
@@ -136,7 +136,7 @@ def _every_call(table: EmptyTable, api: Api, house: str) -> list[tuple[str, Cost
             {"version": 1, "source": "bench", "visits": [row | {"externalId": house} for row in rows[:1]]}
         )
         later = message.replace("2027-06-01T10", "2027-06-01T14")
-        api.services.worker.work([read_message(later, Sending(house, "bench", "0"))], NOW + timedelta(minutes=5))
+        api.services.intake_worker.work([read_message(later, Sending(house, "bench", "0"))], NOW + timedelta(minutes=5))
     costs.append(("work off one row", _cost(ledger.operations(), ledger.read_units, ledger.write_units)))
     # Last, because what a filter drops is charged without being told.
     ask("cancel", "PUT", f"/visits/{booked}/status", {"status": "cancelled"})

@@ -21,14 +21,15 @@ from bench.ledger import EmptyTable, empty_table, recorded
 from bench.report import Bars, Question, Row
 from bench.stand_in import PROPERTY_ID, StandIn, stand_in
 from chalicelib.aws.clients import client
-from chalicelib.container import CLIENT, WORKER_THREADS, Services, over, utc_now
+from chalicelib.container import CLIENT, WORKER_THREADS, over, utc_now
 from chalicelib.domain.intakes import ROWS_IN_CHUNK, Chunk
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import BookVisit, Status, Visit
-from chalicelib.edge.messages import Sending, read_message
+from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.repositories import items
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table, serialized
+from chalicelib.services.wired import Services
 
 LATENCIES_MS: Final = (0, 5)
 CHUNKS: Final = 10
@@ -111,7 +112,7 @@ def _services(dynamodb: Any, table: str = "visits-bench") -> Services:
 
 
 def _worker() -> Load:
-    worker = _services(client("dynamodb", CLIENT)).worker
+    worker = _services(client("dynamodb", CLIENT)).intake_worker
 
     def work(bodies: Sequence[str]) -> None:
         chunks = _read(bodies)
@@ -181,11 +182,11 @@ class Price:
 
 def _priced(table: EmptyTable) -> Price:
     services = _services(table.client, table.name)
-    services.portfolio.register(HOUSE, PROPERTY_ID, None)
+    services.properties.register(HOUSE, PROPERTY_ID, None)
     services.signer.sign("warm", b"")
     rows = CHUNKS * ROWS_IN_CHUNK
     with recorded(table) as ledger:
-        worked = services.worker.work(_read(batch()), utc_now() + DEADLINE)
+        worked = services.intake_worker.work(_read(batch()), utc_now() + DEADLINE)
     assert [outcome.result for outcome in worked.recorded] == ["created"] * rows
     bookings = [entry for entry in ledger.entries if entry.call.operation == "TransactWriteItems"]
     others = [entry for entry in ledger.entries if entry.call.operation != "TransactWriteItems"]

@@ -23,15 +23,17 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 
-from chalicelib.container import CLIENT, Services, services
+from chalicelib.container import CLIENT, services
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.properties import PropertyDetails
-from chalicelib.services.intake import Submission
-from devstack.data_stack import create_data_stack
-from devstack.emulator import ROOT, emulator
-from devstack.failure import CannotGoOn
+from chalicelib.services.intakes import Submission
+from chalicelib.services.wired import Services
+from devstack.emulator import emulator
 from devstack.server import STAGE, load_app
 from devstack.worker import HANDLER, QueueWorker, working
+from tools.deliver.data_stack import create_data_stack
+from tools.failure import CannotGoOn
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -56,7 +58,7 @@ class Feed:
 
     def hand_in(self) -> None:
         rows = [json.dumps(self._row(n)) for n in range(self.accepted, self.accepted + INTAKE_ROWS)]
-        self.desk.intake.hand_in(Submission("bench", rows, key=None))
+        self.desk.intakes.hand_in(Submission("bench", rows, key=None))
         self.accepted += INTAKE_ROWS
 
     def hand_in_for(self, seconds: float, rows_per_second: float) -> None:
@@ -121,7 +123,7 @@ def main() -> None:
         feed = Feed(services())
         for n in range(PROPERTIES):
             details = PropertyDetails("House", "Lane 1", Decimal(1), "EUR", "Europe/Berlin", 1, True)
-            feed.desk.portfolio.register(details, f"house-{n}", None)
+            feed.desk.properties.register(details, f"house-{n}", None)
         handler = app.handler_map[HANDLER]
         queue = os.environ["QUEUE_NAME"]
         workers = [QueueWorker(handler, boto3.client("sqs", config=CLIENT), queue) for _ in range(WORKERS)]

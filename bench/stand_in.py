@@ -31,13 +31,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from chalicelib.domain.access import ApiKey, PresentedKey, Scope
+from chalicelib.domain.api_keys import ApiKey, PresentedKey, Scope
 from chalicelib.domain.properties import Property, PropertyDetails
-from chalicelib.domain.signatures import Keyring
+from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from devstack.emulator import HOST, REGION, ROOT
+from tools.project import HOST, REGION, ROOT
 
 NAMES: Final = (f"*.{REGION}.amazonaws.com", f"*.ddb.{REGION}.amazonaws.com", "localhost")
 NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
@@ -14,25 +13,25 @@ from botocore.config import Config
 from uuid6 import uuid7
 
 from chalicelib.aws.clients import client
-from chalicelib.edge.problems import describe
+from chalicelib.http.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
+from chalicelib.repositories.calendars import DynamoCalendarTokens
 from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.properties import DynamoProperties
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.access import Access
-from chalicelib.services.booking import Booking
-from chalicelib.services.exporting import Exporting
-from chalicelib.services.feeds import Feeds
+from chalicelib.services.api_keys import Access
+from chalicelib.services.availability import Availability
+from chalicelib.services.calendars import Feeds
+from chalicelib.services.exports import Exporting
 from chalicelib.services.following import Following
-from chalicelib.services.intake import IntakeDesk
+from chalicelib.services.idempotency import Once
+from chalicelib.services.intake_worker import Worker
+from chalicelib.services.intakes import IntakeDesk
 from chalicelib.services.listing import Listing
-from chalicelib.services.once import Once
-from chalicelib.services.portfolio import Portfolio
 from chalicelib.services.ports import (
     CalendarTokens,
     Clock,
@@ -45,8 +44,10 @@ from chalicelib.services.ports import (
     Store,
     Visits,
 )
-from chalicelib.services.signing import Signer
-from chalicelib.services.work import Worker
+from chalicelib.services.properties import Portfolio
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import Booking
+from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
 
 WORKER_THREADS = 10
@@ -60,23 +61,6 @@ CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=50,
 )
-
-
-@dataclass(frozen=True)
-class Services:
-    """The use cases, wired."""
-
-    booking: Booking
-    portfolio: Portfolio
-    listing: Listing
-    exporting: Exporting
-    feeds: Feeds
-    intake: IntakeDesk
-    worker: Worker
-    queue: Queue
-    signer: Signer
-    store: Store
-    clock: Clock
 
 
 def utc_now() -> datetime:
@@ -107,13 +91,14 @@ def wire(
     booking = Booking(properties, visits, once, clock, new_id, sleep)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
-        booking=booking,
-        portfolio=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),
-        listing=Listing(properties, visits, clock),
-        exporting=Exporting(visits, properties),
-        feeds=Feeds(properties, visits, calendar_tokens, clock),
-        intake=IntakeDesk(intakes, queue, once, clock, new_id),
-        worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
+        visits=booking,
+        properties=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),
+        availability=Availability(properties, visits, clock),
+        listing=Listing(visits, clock),
+        exports=Exporting(visits, properties),
+        calendars=Feeds(properties, visits, calendar_tokens, clock),
+        intakes=IntakeDesk(intakes, queue, once, clock, new_id),
+        intake_worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
         queue=queue,
         signer=signer,
         store=store,

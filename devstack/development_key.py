@@ -6,11 +6,11 @@ from pathlib import Path
 import boto3
 
 from chalicelib.container import utc_now
-from chalicelib.domain.access import Scope
+from chalicelib.domain.api_keys import Scope
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table
-from chalicelib.services.access import Access
-from devstack.data_stack import credentials
+from chalicelib.services.api_keys import Access
+from tools.deliver.data_stack import credentials
 
 NAME = "development"
 

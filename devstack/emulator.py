@@ -19,11 +19,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.failure import CannotGoOn
+from tools.failure import CannotGoOn
+from tools.project import HOST, REGION, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-HOST = "127.0.0.1"
-REGION = "eu-central-1"
 START_SECONDS = 60
 STOP_SECONDS = 60
 

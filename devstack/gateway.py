@@ -23,9 +23,9 @@ from chalice.local import (
 )
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.edge.errors import BodyTooLarge, Unauthenticated
-from chalicelib.edge.problems import problem_for, problem_response
-from chalicelib.edge.sizes import LARGEST_BODY, MOST_BYTES_OF_PAYLOAD
+from chalicelib.http.errors import BodyTooLarge, Unauthenticated
+from chalicelib.http.problems import problem_for, problem_response
+from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_OF_PAYLOAD
 
 LONGEST_RUN_SECONDS = 900
 CALLER = "127.0.0.1"

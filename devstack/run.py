@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from devstack.failure import CannotGoOn
+from tools.failure import CannotGoOn
 
 
 def main() -> int:

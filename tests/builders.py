@@ -14,7 +14,7 @@ from chalice.app import Request
 
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property, PropertyDetails
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import BookVisit, Status, Visit
 
 NOW = datetime(2027, 3, 10, 12, 0, tzinfo=UTC)

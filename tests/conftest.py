@@ -2,7 +2,7 @@
 
 import sys
 
-from tools.package import pinned_python
+from tools.deliver.package import pinned_python
 
 
 def pytest_report_header() -> str | None:

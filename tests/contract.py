@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 import httpx
 import jsonschema_rs
 
-import app as entry
+from tools.generate import openapi
 
 Json = dict[str, Any]
 
@@ -39,7 +39,7 @@ def check(answer: httpx.Response) -> None:
 @cache
 def contract() -> Contract:
     """What the app of this working tree promises."""
-    return Contract(entry.document.content)
+    return Contract(openapi.content())
 
 
 class Contract:

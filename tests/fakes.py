@@ -21,7 +21,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
-from chalicelib.domain.signatures import Keyring
+from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
 from chalicelib.domain.visits import Visit
 

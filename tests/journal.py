@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.edge.journal import log
+from chalicelib.journal import log
 
 UNITS = {"Count", "Seconds", "Milliseconds", "Microseconds", "Bytes", "Percent", "None"}
 """Those of CloudWatch's units that anything of ours could be in."""

@@ -1,4 +1,4 @@
-"""What can be refused, and why. Each error carries its facts; `edge.problems` alone turns them into words.
+"""What can be refused, and why. Each error carries its facts; `http.problems` alone turns them into words.
 
 No error carries personal data: these facts end up in answers and in logs.
 """

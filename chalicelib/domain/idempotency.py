@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.domain.errors import Refused
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.signing_keys import Signature
 
 KEPT: Final = timedelta(days=30)
 """How long a key stands for what it made, whether that was done at once or queued: as long as an intake is kept."""

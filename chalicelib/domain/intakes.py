@@ -85,7 +85,7 @@ class ChunkMessage:
 
     @property
     def text(self) -> str:
-        """The body of the message, as `edge.messages` reads it."""
+        """The body of the message, as `events.intake_queue` reads it."""
         envelope = json.dumps(
             {
                 "version": MESSAGE_VERSION,

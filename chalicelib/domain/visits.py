@@ -16,7 +16,7 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     VisitNotStarted,
 )
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.slots import quarters
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from chalicelib.domain.feeds import Feed
+from chalicelib.domain.calendars import Feed
 from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Status, Visit
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from chalicelib.domain.access import ApiKey, InvalidKeyRequest
+from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest
 from chalicelib.repositories import items
 from chalicelib.repositories.items import Item
 from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write

@@ -23,13 +23,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from chalicelib.domain.access import ApiKey, Scope
-from chalicelib.domain.feeds import KEPT, Kept, Rendering, Shared
+from chalicelib.domain.api_keys import ApiKey, Scope
+from chalicelib.domain.calendars import KEPT, Kept, Rendering, Shared
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import RESULTS, ChunkSummary, Manifest, RowOutcome
 from chalicelib.domain.listing import Window
 from chalicelib.domain.properties import Property, PropertyDetails
-from chalicelib.domain.signatures import Keyring, Signature
+from chalicelib.domain.signing_keys import Keyring, Signature
 from chalicelib.domain.slots import QUARTER
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 

@@ -12,8 +12,8 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.visits import HOLDING
-from chalicelib.services.booking import Booking
 from chalicelib.services.ports import Clock, Visits
+from chalicelib.services.visits import Booking
 
 VISITS_OF_PAGE: Final = 500
 PASSES: Final = 2

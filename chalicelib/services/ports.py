@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from chalicelib.domain.access import ApiKey
+from chalicelib.domain.api_keys import ApiKey
+from chalicelib.domain.calendars import Rendering, Shared
 from chalicelib.domain.errors import Refused
-from chalicelib.domain.feeds import Rendering, Shared
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
-from chalicelib.domain.signatures import Keyring
+from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Visit
 
 Clock = Callable[[], datetime]

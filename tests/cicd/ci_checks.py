@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import yaml
 
-from devstack.emulator import ROOT
-from tools.package import pinned_python
+from tools.deliver.package import pinned_python
+from tools.project import ROOT
 
 GITLAB: Final = ".gitlab-ci.yml"
 CHECK, DELIVER, RELEASE = (f".github/workflows/{name}.yml" for name in ("check", "deliver", "release"))

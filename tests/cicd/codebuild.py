@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from devstack.emulator import ROOT
-from tools.package import pinned_python
+from tools.deliver.package import pinned_python
+from tools.project import ROOT
 
 PHASES: Final = ("install", "pre_build", "build")
 KNOWN: Final = {"version", "env", "phases", "artifacts"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.package import package
-from tools.policies import STAGES
+from tools.deliver.package import package
+from tools.generate.policies import STAGES
 
 
 @pytest.fixture(scope="session")

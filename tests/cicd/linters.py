@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from devstack.emulator import ROOT
+from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".venv-lint" / "bin"
 MODULES: Final = ROOT / ".venv-lint" / "node" / "node_modules"

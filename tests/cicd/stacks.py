@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.cicd.physical import Stack
-from tools.package import expanded
-from tools.pipeline.template import written
-from tools.release_roles import FILE, stack_of
+from tools.deliver.package import expanded
+from tools.generate.pipeline.template import written
+from tools.generate.release_roles import FILE, stack_of
 
 CANARY = {"DeploymentType": "Canary10Percent5Minutes"}
 """As the pipeline deploys prod; then the release alarms are asked."""

@@ -12,14 +12,14 @@ from typing import Any, Final, get_args
 import pytest
 
 from chalicelib.domain.intakes import Result
-from chalicelib.edge.journal import METRICS, NAMESPACE, Function
-from devstack.emulator import ROOT
+from chalicelib.journal import METRICS, NAMESPACE, Function
 from tests.cicd.cloudwatch import Day, Series, series, states, watched
 from tests.cicd.physical import Stack
 from tests.cicd.stacks import CANARY, app, data, of_type
-from tools import watch
-from tools.gateway_responses import MERGE_TEMPLATE
-from tools.policies import STAGES
+from tools.generate import watch
+from tools.generate.gateway_responses import MERGE_TEMPLATE
+from tools.generate.policies import STAGES
+from tools.project import ROOT
 
 EMITTED: Final[Mapping[str, tuple[set[str], tuple[set[str], ...]]]] = {
     # The documentation of each service: "metrics and dimensions". The gateway's by route would cost extra, and are off.

@@ -10,17 +10,17 @@ from typing import Final
 
 import pytest
 
-from chalicelib.domain.access import Scope
-from chalicelib.services.access import Access
-from devstack.data_stack import credentials
-from devstack.emulator import REGION, ROOT
+from chalicelib.domain.api_keys import Scope
+from chalicelib.services.api_keys import Access
 from tests.cicd.codebuild import Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
-from tools.package import ZIP, pinned_python
-from tools.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
-from tools.pipeline.template import FILE
+from tools.deliver.data_stack import credentials
+from tools.deliver.package import ZIP, pinned_python
+from tools.generate.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
+from tools.generate.pipeline.template import FILE
+from tools.project import REGION, ROOT
 
 QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
 """Some of the tests instead of all, of which these are a part themselves."""

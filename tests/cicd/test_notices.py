@@ -17,10 +17,10 @@ from typing import Any, Final
 import boto3
 import pytest
 
-from devstack.cloudformation import bring_up_to_date
-from devstack.data_stack import any_client, credentials
 from devstack.emulator import emulator
-from tools.pipeline.template import FILE
+from tools.deliver.cloudformation import bring_up_to_date
+from tools.deliver.data_stack import any_client, credentials
+from tools.generate.pipeline.template import FILE
 
 EXECUTION: Final = "12345678-1234-5678-abcd-12345678abcd"
 COMMIT: Final = "8cf40f22b935b0f9c1d1b0a1f0b1a2c3d4e5f607"

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from devstack.emulator import ROOT
-from tools.terraform import terraform
+from tools.deliver.terraform import terraform
+from tools.project import ROOT
 
 LITERAL: Final = re.compile(r"arn:aws[a-z-]*:")
 

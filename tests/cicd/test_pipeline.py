@@ -13,13 +13,13 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from devstack.emulator import REGION, ROOT
 from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
-from tools.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
-from tools.pipeline.language import STAGES
-from tools.pipeline.template import FILE, written
+from tools.generate.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
+from tools.generate.pipeline.language import STAGES
+from tools.generate.pipeline.template import FILE, written
+from tools.project import REGION, ROOT
 
 BODY_BYTES: Final = 51_200
 """How large a template may be that is handed to CloudFormation as it is, without a bucket."""

@@ -12,8 +12,8 @@ from tests.cicd.iam import Question, allowed, decided, documents, statements
 from tests.cicd.linters import checkov, findings
 from tests.cicd.physical import ACCOUNT, REGION
 from tests.cicd.stacks import pipeline, release
-from tools.pipeline.roles import app_role, boundary, data_role
-from tools.release_roles import FILE, written
+from tools.generate.pipeline.roles import app_role, boundary, data_role
+from tools.generate.release_roles import FILE, written
 
 STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 

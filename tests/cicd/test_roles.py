@@ -18,9 +18,9 @@ from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
 from tests.cicd.stacks import pipeline
-from tools.pipeline.builds import data_release_role
-from tools.pipeline.language import STAGES
-from tools.pipeline.roles import app_role, boundary, data_role
+from tools.generate.pipeline.builds import data_release_role
+from tools.generate.pipeline.language import STAGES
+from tools.generate.pipeline.roles import app_role, boundary, data_role
 
 KINDS: Final = ("data", "app")
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from devstack.emulator import ROOT
-from tools.package import pinned_python
+from tools.deliver.package import pinned_python
+from tools.project import ROOT
 
 PINNED: Final = "{}.{}".format(*pinned_python())
 TOOLS: Final = ("sh", "sed", "sort", "dirname", "cmp", "rm", "cp", "mkdir", "touch")

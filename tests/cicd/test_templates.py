@@ -13,12 +13,12 @@ import pytest
 from chalicelib.domain.intakes import Manifest
 from chalicelib.repositories.items import manifest_item
 from chalicelib.settings import REPORT_FAILURES, reports_failures
-from devstack.emulator import ROOT
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
-from tools import watch
-from tools.package import expanded
-from tools.policies import STAGES
+from tools.deliver.package import expanded
+from tools.generate import watch
+from tools.generate.policies import STAGES
+from tools.project import ROOT
 
 ACCOUNT_TEMPLATE: Final = ROOT / ".chalice" / "account.json"
 

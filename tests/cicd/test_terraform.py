@@ -13,8 +13,8 @@ import pytest
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
-from tools.package import ZIP
-from tools.terraform import terraform
+from tools.deliver.package import ZIP
+from tools.deliver.terraform import terraform
 
 STAGE = "beta"
 SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))

@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
-from devstack.emulator import HOST
 from tests.e2e.caller import PATIENCE_SECONDS
 from tests.e2e.deployment import Deployment
+from tools.project import HOST
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 

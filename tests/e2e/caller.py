@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from tools.smoke import retry_after
+from tools.operate.smoke import retry_after
 
 PATIENCE_SECONDS: Final = 60
 TIMES_TOLD: Final = 3

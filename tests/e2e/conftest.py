@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.domain.access import Scope
-from devstack.emulator import ROOT
+from chalicelib.domain.api_keys import Scope
 from tests.e2e.address import address_of
 from tests.e2e.caller import Stage
 from tests.e2e.deployment import STACK, Deployment, account
 from tests.integration.access import access_to
-from tools.package import copy_project, package
+from tools.deliver.package import copy_project, package
+from tools.project import ROOT
 
 STAGES = ("dev", "beta", "prod")
 KEY = "VISITS_KEY"

@@ -23,14 +23,15 @@ from typing import Any, Final
 import boto3
 import httpx
 
-from devstack.cloudformation import bring_up_to_date, delete
-from devstack.data_stack import any_client, create_data_stack, credentials
-from devstack.emulator import REGION, Emulator, emulator
+from devstack.emulator import Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
-from tools.gateway_responses import EXTENSION
-from tools.gateway_settings import BINARY_TYPES
-from tools.package import ALIAS, ZIP, expanded
-from tools.worker import EventSource
+from tools.deliver.cloudformation import bring_up_to_date, delete
+from tools.deliver.data_stack import any_client, create_data_stack, credentials
+from tools.deliver.gateway_settings import BINARY_TYPES
+from tools.deliver.package import ALIAS, ZIP, expanded
+from tools.generate.gateway_responses import EXTENSION
+from tools.operate.worker import EventSource
+from tools.project import REGION
 
 STAGE: Final = "beta"
 STACK: Final = f"visits-{STAGE}"

@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx
 
 from chalicelib.domain.slots import QUARTER
-from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.http.instants import instant_text, parse_instant
 from tests.e2e.caller import HOUSE, Caller, Stage, until
-from tools.smoke import TIMES_DRAWN, a_visit
+from tools.operate.smoke import TIMES_DRAWN, a_visit
 
 PROPERTY_ID: Final = "e2e-test"
 CALENDAR_ID: Final = "e2e-test-calendar"

@@ -13,7 +13,7 @@ from chalice.deploy.models import RestAPI
 from chalice.deploy.swagger import CFNSwaggerGenerator
 
 from app import app
-from devstack.emulator import ROOT
+from tools.project import ROOT
 
 GOLDEN: Final = Path(__file__).with_suffix(".json")
 STAGE: Final = "prod"

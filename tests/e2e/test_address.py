@@ -21,7 +21,7 @@ import icalendar
 import openpyxl
 import pytest
 
-from chalicelib.edge.instants import parse_instant
+from chalicelib.http.instants import parse_instant
 from tests.e2e.caller import Caller, Stage, until
 from tests.e2e.guest import CALENDAR_ID, PROPERTY_ID, VISITOR, Document, Guest, guest_at
 from tests.integration.access import call

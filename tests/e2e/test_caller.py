@@ -11,8 +11,9 @@ from typing import Final
 import httpx
 import pytest
 
-from devstack.emulator import ROOT, free_port
+from devstack.emulator import free_port
 from tests.e2e.caller import Caller, Patient, Stage
+from tools.project import ROOT
 
 FOREIGN: Final = ("VISITS_", "PYTEST_")
 LATER: Final = httpx.Response(429, headers={"Retry-After": "7"})

@@ -16,13 +16,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 import app as entry
-from devstack.emulator import ROOT
 from tests.e2e.caller import Caller, until
 from tests.e2e.checks import ALL_DAY, CHECKS, Insider, visit
 from tests.e2e.deployment import STACK, STAGE, Deployment, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.intake import partner_message
-from tools.policies import FUNCTIONS, policy
+from tools.generate.policies import FUNCTIONS, policy
+from tools.project import ROOT
 
 Statement = tuple[str, str]
 """A function and the Sid of a statement in its policy."""

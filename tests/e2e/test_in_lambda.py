@@ -17,11 +17,12 @@ from typing import Any, Final
 import boto3
 import pytest
 
-from devstack.data_stack import create_data_stack, credentials
-from devstack.emulator import REGION, emulator
+from devstack.emulator import emulator
 from tests.e2e.deployment import STACK, STAGE, boto3_layer
 from tests.integration.access import access_to, bearer
 from tests.integration.intake import event_of, partner_message
+from tools.deliver.data_stack import create_data_stack, credentials
+from tools.project import REGION
 
 Event = Mapping[str, Any]
 

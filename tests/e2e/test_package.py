@@ -20,12 +20,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from devstack.emulator import REGION, ROOT
-from devstack.failure import CannotGoOn
 from tests.e2e import swagger
 from tests.e2e.conftest import STAGES
-from tools import package as packaging
-from tools.package import CODE, Template, copy_project, expanded, package, past_the_alias, uploaded
+from tools.deliver import package as packaging
+from tools.deliver.package import CODE, Template, copy_project, expanded, package, past_the_alias, uploaded
+from tools.failure import CannotGoOn
+from tools.project import REGION, ROOT
 
 UNCHECKED = 1
 BUCKET = "artifacts"

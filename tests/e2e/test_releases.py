@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from devstack.data_stack import create_data_stack, data_stack_of
 from tests.e2e.caller import Caller, until
 from tests.e2e.checks import book_at, visit
 from tests.e2e.deployment import STACK, STAGE, Account, Deployment, account, caller
 from tests.integration.access import access_to, bearer
-from tools.package import copy_project, package
+from tools.deliver.data_stack import create_data_stack, data_stack_of
+from tools.deliver.package import copy_project, package
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def with_title(text: str, project: Path) -> Path:
     """A copy of the project with another text in it."""
     copy = project.with_name("changed")
     copy_project(project, copy)
-    source = copy / "chalicelib" / "edge" / "openapi.py"
+    source = copy / "chalicelib" / "openapi.json"
     before = source.read_text(encoding="utf-8")
-    assert before.count('"title": "Property Visits"') == 1
-    source.write_text(before.replace('"title": "Property Visits"', f'"title": "{text}"'), encoding="utf-8")
+    assert before.count('"title":"Property Visits"') == 1
+    source.write_text(before.replace('"title":"Property Visits"', f'"title":"{text}"'), encoding="utf-8")
     return copy
 
 

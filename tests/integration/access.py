@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import httpx
 
 from chalicelib.container import utc_now
-from chalicelib.domain.access import Scope
-from chalicelib.edge.access import PUBLIC, Public
+from chalicelib.domain.api_keys import Scope
+from chalicelib.http.guard import PUBLIC, Public
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table
-from chalicelib.services.access import Access
+from chalicelib.services.api_keys import Access
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

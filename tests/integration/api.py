@@ -14,10 +14,11 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client
-from chalicelib.container import Services, over, utc_now
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.container import over, utc_now
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.services.wired import Services
 from devstack.server import serving
 from tests.contract import check
 from tests.integration import persons

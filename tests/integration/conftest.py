@@ -13,10 +13,11 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from chalicelib.container import CLIENT
-from devstack.data_stack import create_table, credentials
-from devstack.emulator import REGION, emulator
+from devstack.emulator import emulator
 from tests.builders import property_id
 from tests.integration.persons import nobody_is_logged
+from tools.deliver.data_stack import create_table, credentials
+from tools.project import REGION
 
 if TYPE_CHECKING:
     from tests.integration.api import Api

@@ -5,7 +5,7 @@ binary types. Handlers of the session that Chalice is given make the same of it 
 Chalice and everything else is as it is. Like the real PutRestApi with `overwrite`, this one leaves nothing of what
 the definition does not say.
 
-As a program it is `tools.deploy` over such a session.
+As a program it is `tools.deliver.deploy` over such a session.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
-from tools.deploy import main
+from tools.deliver.deploy import main
 
 Definition = Mapping[str, Any]
 Answered = tuple[AWSResponse, dict[str, Any]]

@@ -15,10 +15,11 @@ from chalice.app import SQSEvent
 
 import app as entry
 from chalicelib.aws.clients import SENDER, client
-from chalicelib.container import Services, over, utc_now
-from chalicelib.edge.messages import work_off
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.container import over, utc_now
+from chalicelib.events.intake_queue import delete_finished
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
+from chalicelib.services.wired import Services
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -150,7 +151,7 @@ class Instance:
 
     def handle(self, messages: Sequence[Message], remaining_seconds: float = LAMBDA_SECONDS) -> None:
         event = SQSEvent(event_of(messages), cast(Any, LambdaContext(remaining_seconds)))
-        work_off(event, self.services.worker, self.services.queue, self.services.clock, self.services.signer)
+        delete_finished(event, self.services)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import app as entry
-from chalicelib.domain.access import Scope
+from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of

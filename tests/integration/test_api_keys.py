@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib.domain.access import ApiKey, InvalidKeyRequest, Scope
+from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, Scope
 from chalicelib.repositories import items
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table, serialized
-from chalicelib.services.access import Access
+from chalicelib.services.api_keys import Access
 from tests.builders import NOW, Clock
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 
 from bench.stand_in import StandIn, stand_in
 from chalicelib.aws.clients import DATA, client
-from tools.service_descriptions import descriptions
+from tools.generate.service_descriptions import descriptions
 
 ONCE = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 TWICE = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})

@@ -19,9 +19,9 @@ from bench.builds import BARE, OURS, PLAIN_PEERS, instance, ours, peer
 from bench.report import TARGETS
 from bench.stand_in import VISIT_ID, StandIn, canned
 from bench.traffic import BOOK, GET
-from devstack.emulator import ROOT
 from tests.integration.conftest import FreshTable
 from tests.integration.metering import Call, contents
+from tools.project import ROOT
 
 NOWHERE = StandIn(port=9, authorities=Path(botocore.__file__).parent / "cacert.pem")
 """For contenders that are told another address."""

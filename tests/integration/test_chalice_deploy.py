@@ -21,13 +21,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from devstack.data_stack import any_client
-from devstack.emulator import HOST, REGION, ROOT, emulator
+from devstack.emulator import emulator
 from tests.builders import property_body
 from tests.e2e.deployment import boto3_layer
-from tools import smoke
-from tools.gateway_responses import MERGE_TEMPLATE, definition
-from tools.package import copy_project
+from tools.deliver.data_stack import any_client
+from tools.deliver.package import copy_project
+from tools.generate.gateway_responses import MERGE_TEMPLATE, definition
+from tools.operate import smoke
+from tools.project import HOST, REGION, ROOT
 
 BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
 
@@ -46,7 +47,7 @@ class Folder:
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`make key` and its like; a stage whose functions are told of an endpoint is one on this machine."""
         port = str(urlsplit(self.endpoint).port)
-        return self.run("tools.keys", "--stage", "dev", "--aws-port", port, *arguments)
+        return self.run("tools.operate.keys", "--stage", "dev", "--aws-port", port, *arguments)
 
     def deploy(self, status: int = 0) -> str:
         return self._tool(status, "deploy")
@@ -130,7 +131,7 @@ import sys
 from types import SimpleNamespace
 from chalice.deploy import packager
 from botocore.session import Session
-from tools.deploy import main
+from tools.deliver.deploy import main
 
 def lacks(*_):
     raise packager.MissingDependencyError([SimpleNamespace(identifier="lacking==1.0")])

@@ -17,7 +17,7 @@ import pytest
 from tests.contract import check
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, handle, mailbox
-from tools.openapi import FILE
+from tools.generate.openapi import FILE
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable

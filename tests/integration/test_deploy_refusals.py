@@ -17,13 +17,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
-from devstack.cloudformation import bring_up_to_date, delete, describe, outputs
-from devstack.data_stack import bring_data_up_to_date, credentials, template_of
-from devstack.emulator import HOST, REGION, ROOT, free_port
-from devstack.failure import CannotGoOn
-from tools import deploy
-from tools.gateway_responses import EXTENSION, MERGE_TEMPLATE
-from tools.gateway_settings import BINARY_TYPES, METHOD_SETTINGS, Place, Template
+from devstack.emulator import free_port
+from tools.deliver import deploy
+from tools.deliver.cloudformation import bring_up_to_date, delete, describe, outputs
+from tools.deliver.data_stack import bring_data_up_to_date, credentials, template_of
+from tools.deliver.gateway_settings import BINARY_TYPES, METHOD_SETTINGS, Place, Template
+from tools.failure import CannotGoOn
+from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE
+from tools.project import HOST, REGION, ROOT
 
 
 def alone(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +36,7 @@ def alone(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "1",
     }
-    command = [sys.executable, "-m", "tools.deploy", *arguments]
+    command = [sys.executable, "-m", "tools.deliver.deploy", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=kept | nothing | environment, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -218,13 +219,18 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
         )
         return " ".join(shown.stdout.split())
 
-    assert command("deploy", "STAGE=dev").endswith('-m tools.deploy deploy --stage="$GIVEN_STAGE"')
-    assert command("delete", "STAGE=dev").endswith('-m tools.deploy delete --stage="$GIVEN_STAGE" \\')
+    assert command("deploy", "STAGE=dev").endswith('-m tools.deliver.deploy deploy --stage="$GIVEN_STAGE"')
+    assert command("delete", "STAGE=dev").endswith('-m tools.deliver.deploy delete --stage="$GIVEN_STAGE" \\')
     said = command("delete", "STAGE=dev", "DATA=delete", "YES=1")
     assert '--data="$GIVEN_DATA"' in said
     assert "--yes" in said
     assert "pv_1" not in command("smoke", "URL=https://x.example", "KEY=pv_1"), "everybody on the machine sees commands"
 
+
+MADE = [
+    word for marker in (".venv/.run", ".venv/.deliver", ".venv/.dev", ".venv-aws/.emulator") for word in ("-o", marker)
+]
+"""What make is to take for installed."""
 
 HOSTILE: Final = 'A=1"; touch hurt; "$(touch hurt)`touch hurt`$(shell touch hurt)'
 
@@ -268,7 +274,7 @@ def test_what_make_is_given_comes_through_as_it_is(target: str, given: str, by: 
     )
     shown.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "-o", ".venv/.deliver", target]
+    command = ["make", "-f", str(ROOT / "Makefile"), *MADE, target]
     told = {"BIN": str(tmp_path), "FILE": "visits.csv", "STAGE": "beta"}
     if by == "environment" or given == "VISITS_KEY":
         told.pop(given, None)

@@ -16,11 +16,11 @@ import pytest
 
 import app as entry
 from chalicelib.settings import REPORT_FAILURES
-from devstack.data_stack import create_data_stack, credentials
-from devstack.emulator import REGION, ROOT
 from devstack.worker import QueueWorker, failures_of
 from tests.integration.api import serve
 from tests.integration.intake import Mailbox, Message, mailbox, partner_message
+from tools.deliver.data_stack import create_data_stack, credentials
+from tools.project import REGION, ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

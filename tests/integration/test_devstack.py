@@ -20,9 +20,10 @@ import pytest
 from chalice.app import Chalice, Response
 from chalice.config import Config
 
-from devstack.emulator import HOST, ROOT, free_port
+from devstack.emulator import free_port
 from devstack.server import serving
 from tests.contract import check
+from tools.project import HOST, ROOT
 
 PATIENCE = 90.0
 BOOKING = {"date": f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%dT10:00:00Z}", "place": "Hall"}

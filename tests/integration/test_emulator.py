@@ -10,8 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from devstack.data_stack import credentials
 from devstack.emulator import emulator, free_port
+from tools.deliver.data_stack import credentials
 
 OFTEN = {"SAVE_SECONDS": "0.2"}
 PATIENCE = 60.0

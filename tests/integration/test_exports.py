@@ -26,13 +26,13 @@ import pytest
 import python_calamine
 
 import app as entry
+from chalicelib.api.exports import XLSX
 from chalicelib.domain import patience
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
-from chalicelib.edge.exports import XLSX
-from chalicelib.edge.instants import instant_text
+from chalicelib.http.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from chalicelib.services.exporting import MOST_BYTES
+from chalicelib.services.exports import MOST_BYTES
 from tests.builders import NOW, Clock, a_visit, agent_id, event, minutes, property_body, property_id, utc
 from tests.integration.api import Api, serve
 from tests.integration.problems import pointers, problem

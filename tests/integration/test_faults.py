@@ -26,16 +26,16 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.edge.instants import instant_text
+from chalicelib.http.instants import instant_text
 from chalicelib.repositories import items
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
-from chalicelib.services import work
-from devstack.data_stack import create_table
+from chalicelib.services import intake_worker
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Chaos, Fate, Killed, Process
 from tests.integration.intake import Instance, Mailbox, Message, mailbox, partner_message, services_over
+from tools.deliver.data_stack import create_table
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -146,7 +146,7 @@ class Poller:
                 with contextlib.suppress(Killed):
                     self._work(instance, poller, stop)
                 # A process takes its threads with it.
-                cast(Any, instance.services.worker)._pool.shutdown(wait=True)
+                cast(Any, instance.services.intake_worker)._pool.shutdown(wait=True)
 
     @contextlib.contextmanager
     def _life(self) -> Iterator[tuple[Instance, Any]]:
@@ -443,7 +443,7 @@ def test_with_ids_that_do_not_follow_from_the_row_the_accounts_do_not_balance(
     box: Mailbox, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The accounting can fail: it does as soon as a visit's id is drawn anew each time the row is worked off."""
-    monkeypatch.setattr(work, "row_visit_id", lambda *_: str(uuid.uuid4()))
+    monkeypatch.setattr(intake_worker, "row_visit_id", lambda *_: str(uuid.uuid4()))
     done = run(box, BURST, seed, kill_more=5)
     with pytest.raises(AssertionError, match=r"is nobody's|was booked \d+ times"):
         assert unaccounted(done) == []

@@ -15,11 +15,11 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from chalicelib.container import over
-from chalicelib.domain import feeds
-from chalicelib.domain.feeds import Rendering
+from chalicelib.domain import calendars
+from chalicelib.domain.calendars import Rendering
 from chalicelib.domain.visits import Visit
 from chalicelib.repositories import items
-from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
+from chalicelib.repositories.calendars import DynamoCalendarTokens
 from chalicelib.repositories.table import Table, serialized
 from tests.builders import NOW, Clock, a_visit, property_id, visit_id
 from tests.integration.api import Api, client_of, serve
@@ -80,7 +80,7 @@ def full_house(table: FreshTable, house: str) -> None:
         table,
         [
             a_visit(id=visit_id(), property_id=house, date=NOW + timedelta(minutes=30 * n), notes="n" * 1900)
-            for n in range(feeds.MOST_VISITS)
+            for n in range(calendars.MOST_VISITS)
         ],
     )
 
@@ -108,7 +108,7 @@ def test_a_poll_costs_a_few_units_however_much_there_is_to_show(
     address = shared(api, house)
     with polled(api) as first:
         answer = anybody.get(address)
-    assert answer.text.count("BEGIN:VEVENT") == feeds.MOST_VISITS
+    assert answer.text.count("BEGIN:VEVENT") == calendars.MOST_VISITS
     assert first.read_units > 500, "the one full read"
     with polled(api) as unchanged:
         again = anybody.get(address, headers={"If-None-Match": answer.headers["ETag"]})
@@ -173,15 +173,15 @@ def test_one_poll_renews_while_the_others_are_answered_from_what_is_kept(
 
     answers = []
 
-    def render(feed: feeds.Feed) -> Iterator[bytes]:
+    def render(feed: calendars.Feed) -> Iterator[bytes]:
         # In the middle of a renewal another instance is asked.
         with metered(client) as meter:
-            answers.append(others.feeds.read(house, token, lambda _: iter([b"never"]), lambda _: False))
+            answers.append(others.calendars.read(house, token, lambda _: iter([b"never"]), lambda _: False))
         assert meter.operations() == ["GetItem", "UpdateItem", "Query"]
         yield b"the renewed one"
 
     with contextlib.closing(client):
-        renewed = api.services.feeds.read(house, token, render, lambda _: False)
+        renewed = api.services.calendars.read(house, token, render, lambda _: False)
     assert [answer.content for answer in answers] == [old.content]
     assert renewed.content == b"the renewed one"
 
@@ -192,11 +192,11 @@ def test_a_renewal_that_died_is_taken_over(api: Api, house: str, anybody: httpx.
     api.visit(house, "2027-03-12T10:00:00Z")
     clock.advance(6 * MINUTE)
 
-    def dies(feed: feeds.Feed) -> Iterator[bytes]:
+    def dies(feed: calendars.Feed) -> Iterator[bytes]:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        api.services.feeds.read(house, address.partition("=")[2], dies, lambda _: False)
+        api.services.calendars.read(house, address.partition("=")[2], dies, lambda _: False)
     assert "BEGIN:VEVENT" not in anybody.get(address).text
     clock.advance(timedelta(seconds=30))
     assert "BEGIN:VEVENT" in anybody.get(address).text
@@ -274,11 +274,11 @@ def test_nothing_stays_of_a_feed_that_was_withdrawn_while_it_was_rendered(
 ) -> None:
     token = shared(api, house).partition("=")[2]
 
-    def withdrawn_meanwhile(feed: feeds.Feed) -> Iterator[bytes]:
+    def withdrawn_meanwhile(feed: calendars.Feed) -> Iterator[bytes]:
         assert api.http.delete(f"/properties/{house}/calendar-token").status_code == 204
         yield b"Garden"
 
-    api.services.feeds.read(house, token, withdrawn_meanwhile, lambda _: False)
+    api.services.calendars.read(house, token, withdrawn_meanwhile, lambda _: False)
     assert not any("packed" in piece for piece in kept(table, house))
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devstack.emulator import ROOT
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, instance, mailbox
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable

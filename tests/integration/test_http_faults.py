@@ -47,7 +47,7 @@ def test_an_unexpected_fault_shows_nothing_of_the_inside(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     fault = KeyError("secret_table_name Zara Geheim zara@example.com")
-    monkeypatch.setattr(api.services.booking, "book", Breaks(fault))
+    monkeypatch.setattr(api.services.visits, "book", Breaks(fault))
     with caplog.at_level(logging.DEBUG):
         answer = api.post("/visits", visit_body(house, visitor=VISITOR, notes="Zuckerrohr"))
     document = problem(answer, 500, "internal-error")
@@ -66,12 +66,12 @@ def test_an_unexpected_fault_shows_nothing_of_the_inside(
 @pytest.mark.parametrize(
     ("method", "path", "service", "call"),
     [
-        ("GET", "/properties", "portfolio", "list"),
-        ("GET", "/properties/house", "portfolio", "get"),
-        ("GET", "/properties/house/busy", "listing", "busy"),
+        ("GET", "/properties", "properties", "list"),
+        ("GET", "/properties/house", "properties", "get"),
+        ("GET", "/properties/house/busy", "availability", "busy"),
         ("GET", "/visits", "listing", "visits"),
-        ("GET", "/visits/00000000-0000-7000-8000-000000000000", "booking", "get"),
-        ("DELETE", "/visits/00000000-0000-7000-8000-000000000000/visitor", "booking", "erase_visitor"),
+        ("GET", "/visits/00000000-0000-7000-8000-000000000000", "visits", "get"),
+        ("DELETE", "/visits/00000000-0000-7000-8000-000000000000/visitor", "visits", "erase_visitor"),
         ("GET", "/health", "store", "ping"),
     ],
 )
@@ -101,7 +101,7 @@ def test_every_call_answers_a_fault_with_its_problem(
 
 def test_a_visit_that_never_stays_still_is_a_busy_store(api: Api, house: str, monkeypatch: pytest.MonkeyPatch) -> None:
     visit = api.visit(house, "2027-03-12T10:00:00Z")
-    monkeypatch.setattr(api.services.booking._visits, "save", Breaks(VersionMismatch()))
+    monkeypatch.setattr(api.services.visits._visits, "save", Breaks(VersionMismatch()))
     answer = api.put(f"/visits/{visit['id']}/status", {"status": "cancelled"})
     problem(answer, 503, "store-busy")
 

@@ -214,7 +214,7 @@ def test_a_corrected_address_reaches_upcoming_visits(api: Api, house: str) -> No
 
 def test_a_correction_that_runs_out_of_time_says_so_and_goes_on(api: Api, house: str) -> None:
     visits = [api.visit(house, f"2027-03-12T{hour}:00:00Z")["id"] for hour in range(10, 14)]
-    store = api.services.portfolio._following._booking
+    store = api.services.properties._following._booking
     written = itertools.count(1)
     follow = store.follow
 

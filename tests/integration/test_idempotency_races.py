@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.container import new_id
 from chalicelib.domain.idempotency import KEPT
-from chalicelib.edge.instants import instant_text
+from chalicelib.http.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits

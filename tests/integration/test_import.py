@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import app as entry
-from devstack.emulator import ROOT, free_port
+from devstack.emulator import free_port
 from devstack.seed import sample_properties
 from devstack.worker import QueueWorker, working
 from tests.integration.api import Api, serve
 from tests.integration.intake import mailbox
-from tools import importer
+from tools.operate import importer
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -290,7 +291,7 @@ def make_import(
     key = site.api.http.headers["Authorization"].removeprefix("Bearer ")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment = inherited | {"KEY": key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", "import", f"BIN={Path(sys.executable).parent}"]
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "import", f"BIN={Path(sys.executable).parent}"]
     if by == "environment":
         environment |= given
     else:

@@ -14,10 +14,9 @@ import app as entry
 from chalicelib.container import utc_now
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import OWN_SOURCE
-from chalicelib.edge.messages import Unfinished
+from chalicelib.events.intake_queue import Unfinished
 from chalicelib.repositories.table import Table
-from chalicelib.services.booking import Booking
-from devstack.emulator import ROOT
+from chalicelib.services.visits import Booking
 from tests.builders import Clock, property_body
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
@@ -25,6 +24,7 @@ from tests.integration.metering import metered
 from tests.integration.problems import problem
 from tests.integration.tour import tour
 from tests.journal import Said, listening
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable

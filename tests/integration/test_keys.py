@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from chalicelib.repositories.keys import DynamoSigningKeys
+from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
-from devstack.data_stack import create_data_stack, credentials
-from devstack.emulator import ROOT
 from tests.integration.access import access_to
+from tools.deliver.data_stack import create_data_stack, credentials
+from tools.project import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def client(aws: str) -> object:
 
 def keys(aws: str, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
     port = str(urlsplit(aws).port)
-    command = [sys.executable, "-m", "tools.keys", "--stage", "local", "--aws-port", port, *arguments]
+    command = [sys.executable, "-m", "tools.operate.keys", "--stage", "local", "--aws-port", port, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True)
     assert (done.returncode != 0) == fails, done.stderr
     assert "Traceback" not in done.stderr
@@ -76,7 +76,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(aws: str, client: object, arg
     assert not done.stdout
 
 
-@pytest.mark.parametrize(("module", "action"), [("tools.keys", "list"), ("tools.redrive", "list")])
+@pytest.mark.parametrize(("module", "action"), [("tools.operate.keys", "list"), ("tools.operate.redrive", "list")])
 def test_the_tables_and_queues_of_nobody_are_told_as_that(module: str, action: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     nothing = {

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cicd.iam import Question, decided
 from tests.cicd.physical import ACCOUNT, REGION
-from tools.policies import FOLDER, STAGES
+from tools.generate.policies import FOLDER, STAGES
 
 API_KEY, SIGNING_KEYS, VISIT = "K#0123456789abcdef", "K#:signing", "V#01a1fde2-3842-74ab-9f3d-c68ef60e5394"
 

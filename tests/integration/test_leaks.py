@@ -14,17 +14,17 @@ import httpx
 import pytest
 
 from chalicelib.container import utc_now
-from chalicelib.edge.journal import Failed
-from chalicelib.edge.messages import Unfinished
-from chalicelib.services.booking import Booking
-from chalicelib.services.signing import Signer
-from chalicelib.services.work import Worker
+from chalicelib.events.intake_queue import Unfinished
+from chalicelib.journal import Failed
+from chalicelib.services.intake_worker import Worker
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import Booking
 from tests.fakes import FakeSigningKeys
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
 from tests.integration.tour import tour
-from tools.redrive import DeadLetterQueue
+from tools.operate.redrive import DeadLetterQueue
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -74,7 +74,7 @@ def _faults(api: Api, box: Mailbox) -> list[httpx.Response]:
 
     body = {"propertyId": "tour-house", "date": "2027-03-20T09:00:00Z", "visitor": PERSON, "notes": NOTES}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api.services.booking, "book", broken)
+        patch.setattr(api.services.visits, "book", broken)
         answer = api.post("/visits", body)
     assert answer.status_code == 500
     box.send(partner_message(body))

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
 from tests.builders import Clock
 from tests.integration.api import Api, serve

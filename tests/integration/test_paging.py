@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.container import new_id
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.edge.instants import instant_text
+from chalicelib.http.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
 from tests.builders import Clock

@@ -16,11 +16,11 @@ import pytest
 from botocore.stub import Stubber
 
 from chalicelib.settings import REPORT_FAILURES
-from devstack.data_stack import credentials
-from devstack.emulator import REGION, ROOT
-from devstack.failure import CannotGoOn
-from tools import worker
-from tools.worker import EventSource
+from tools.deliver.data_stack import credentials
+from tools.failure import CannotGoOn
+from tools.operate import worker
+from tools.operate.worker import EventSource
+from tools.project import REGION, ROOT
 
 WORKER = "visits-dev-work_off_queue"
 ARN = f"arn:aws:lambda:{REGION}:123456789012:function:{WORKER}"
@@ -226,7 +226,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence_and_fails(stage: str, told: s
         "AWS_MAX_ATTEMPTS": "1",
     }
     done = subprocess.run(
-        ["make", "-s", "pause", f"STAGE={stage.replace('$', '$$')}"],
+        ["make", "-s", "pause", f"STAGE={stage}"],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,

@@ -14,14 +14,14 @@ import pytest
 from botocore.client import BaseClient
 
 import app as entry
-from chalicelib.edge.access import PUBLIC
-from devstack.emulator import ROOT
+from chalicelib.http.guard import PUBLIC
 from tests.integration import intake
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, mailbox
 from tests.integration.tour import tour
-from tools import gateway_responses
-from tools.policies import FUNCTIONS, STAGES, policy, written
+from tools.generate import gateway_responses
+from tools.generate.policies import FUNCTIONS, STAGES, policy, written
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable

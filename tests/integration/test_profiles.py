@@ -17,11 +17,11 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib.domain.access import Scope
-from devstack.data_stack import create_data_stack, credentials
-from devstack.emulator import HOST, REGION, ROOT
+from chalicelib.domain.api_keys import Scope
 from tests.integration.access import access_to
 from tests.integration.intake import partner_message
+from tools.deliver.data_stack import create_data_stack, credentials
+from tools.project import HOST, REGION, ROOT
 
 START = "https://agency.awsapps.com/start"
 PROFILES = ["single-sign-on", "role", "program"]
@@ -108,7 +108,7 @@ def test_keys_are_managed_with_any_profile(aws: str, portal: str, client: Any, t
     key, _ = access.issue(f"partner-{profile}", [Scope.READ])
 
     def keys(*arguments: str) -> str:
-        return tool(aws, portal, where, profile, "tools.keys", *arguments)
+        return tool(aws, portal, where, profile, "tools.operate.keys", *arguments)
 
     where = home(tmp_path)
     assert key.id in keys("list")
@@ -127,7 +127,7 @@ def test_dead_letters_are_discarded_with_any_profile(
     dead = sqs.get_queue_url(QueueName="visits-dev-dead")["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody=partner_message({"propertyId": "p1", "date": "2028-03-10T10:00:00Z"}))
 
-    told = tool(aws, portal, home(tmp_path), profile, "tools.redrive", "discard", "--yes")
+    told = tool(aws, portal, home(tmp_path), profile, "tools.operate.redrive", "discard", "--yes")
 
     assert "1 dead letter discarded" in told
     assert "0 left" in told

@@ -18,7 +18,7 @@ from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Window
 from chalicelib.domain.slots import QUARTER, intervals
 from chalicelib.domain.visits import Visit
-from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits

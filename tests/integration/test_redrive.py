@@ -17,15 +17,15 @@ import pytest
 import app as entry
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import intake_id
-from chalicelib.edge.messages import Sending
+from chalicelib.events.intake_queue import Sending
 from chalicelib.repositories import items
-from devstack.emulator import ROOT
-from devstack.failure import CannotGoOn
 from devstack.worker import QueueWorker
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, mailbox, partner_message
-from tools import redrive
-from tools.redrive import DeadLetterQueue
+from tools.failure import CannotGoOn
+from tools.operate import redrive
+from tools.operate.redrive import DeadLetterQueue
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -45,7 +45,9 @@ class Site:
     def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
         given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
         services = self.api.services
-        return redrive.run(self.letters, given, services.worker.give_up, lambda id: redrive.known(services.intake, id))
+        return redrive.run(
+            self.letters, given, services.intake_worker.give_up, lambda id: redrive.known(services.intakes, id)
+        )
 
     @property
     def letters(self) -> DeadLetterQueue:
@@ -298,7 +300,7 @@ def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.C
         raise StoreBusy
 
     given = argparse.Namespace(action="discard", stage="test", only=(), dry_run=False, yes=True)
-    assert redrive.run(site.letters, given, site.api.services.worker.give_up, away) == redrive.OK
+    assert redrive.run(site.letters, given, site.api.services.intake_worker.give_up, away) == redrive.OK
     told = capsys.readouterr().out
     assert "The table does not answer (StoreBusy)" in told
     assert "stays: the table does not know its intake now" in told
@@ -318,7 +320,7 @@ def test_a_message_that_refers_to_no_intake_of_the_table_ends_among_the_dead_let
         site.work()
     assert site.booked("restore-3") == 0
     (letter,) = site.letters.look()
-    assert redrive.lost([letter], lambda id: redrive.known(site.api.services.intake, id)) == {gone}
+    assert redrive.lost([letter], lambda id: redrive.known(site.api.services.intakes, id)) == {gone}
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])
@@ -369,7 +371,7 @@ def test_discarding_needs_a_yes(
     ],
 )
 def test_what_cannot_be_worked_with_is_told_in_a_sentence(options: list[str], told: str) -> None:
-    command = [sys.executable, "-m", "tools.redrive", "list", *options]
+    command = [sys.executable, "-m", "tools.operate.redrive", "list", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == redrive.FAILED
     assert told in done.stderr

@@ -13,15 +13,16 @@ from typing import Any
 import boto3
 import pytest
 
-from devstack import cloudformation
-from devstack.cloudformation import bring_up_to_date, delete
-from devstack.data_stack import TEMPLATE as DATA
-from devstack.data_stack import credentials, data_stack_of, template_of
-from devstack.emulator import REGION, Emulator, emulator
-from devstack.failure import CannotGoOn
-from tools.package import ZIP
-from tools.release import Account, Package, main, release
-from tools.release_roles import FILE, stack_of
+from devstack.emulator import Emulator, emulator
+from tools.deliver import cloudformation
+from tools.deliver.cloudformation import bring_up_to_date, delete
+from tools.deliver.data_stack import TEMPLATE as DATA
+from tools.deliver.data_stack import credentials, data_stack_of, template_of
+from tools.deliver.package import ZIP
+from tools.deliver.release import Account, Package, main, release
+from tools.failure import CannotGoOn
+from tools.generate.release_roles import FILE, stack_of
+from tools.project import REGION
 
 STAGE = "beta"
 URL = "https://api.visits.example/api/"

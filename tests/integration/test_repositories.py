@@ -37,12 +37,12 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import Property
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
-from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.services.ports import IdempotencyRecords, Properties, Visits

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chalice.local import LambdaContext
 
-from chalicelib.edge.exports import text_body
-from chalicelib.edge.sizes import LARGEST_BODY, MOST_BYTES_ENCODED, MOST_BYTES_OF_PAYLOAD
+from chalicelib.api.exports import text_body
+from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_ENCODED, MOST_BYTES_OF_PAYLOAD
 from devstack.gateway import Call, Match, event_of
 from tests.integration.api import Api, serve
 from tests.integration.intake import mailbox

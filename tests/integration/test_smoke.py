@@ -14,16 +14,17 @@ from chalice.app import Chalice, Response
 from chalice.config import Config
 
 import app as entry
-from chalicelib.domain.access import Scope
-from chalicelib.edge.instants import instant_text
-from devstack.emulator import HOST, free_port
+from chalicelib.domain.api_keys import Scope
+from chalicelib.http.instants import instant_text
+from devstack.emulator import free_port
 from devstack.server import serving
 from devstack.worker import QueueWorker, working
 from tests.integration.access import access_to, bearer
 from tests.integration.api import Api, serve
 from tests.integration.conftest import FreshTable
 from tests.integration.intake import mailbox
-from tools import smoke
+from tools.operate import smoke
+from tools.project import HOST
 
 Run = Callable[..., tuple[int, list[str]]]
 

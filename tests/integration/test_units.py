@@ -16,13 +16,13 @@ import pytest
 
 from chalicelib.container import new_id
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.edge.instants import instant_text
+from chalicelib.http.instants import instant_text
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
-from devstack.emulator import ROOT
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
+from tools.project import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -20,14 +20,14 @@ from botocore.httpsession import EndpointConnectionError
 from chalicelib.container import new_id, utc_now
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
-from chalicelib.domain.signatures import Keyring
-from chalicelib.edge.instants import instant_text
-from chalicelib.edge.journal import Failed
-from chalicelib.edge.messages import Sending, Unfinished, UnreadableMessage, read_message
+from chalicelib.domain.signing_keys import Keyring
+from chalicelib.events.intake_queue import Sending, Unfinished, UnreadableMessage, read_message
+from chalicelib.http.instants import instant_text
+from chalicelib.journal import Failed
 from chalicelib.repositories import items
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import deserialized, serialized
-from chalicelib.services.work import Worker
+from chalicelib.services.intake_worker import Worker
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit

@@ -20,22 +20,23 @@ from unittest.mock import patch
 from chalice.app import Chalice
 
 import app as entry
-from chalicelib.container import Services, wire
-from chalicelib.domain.access import InvalidKeyRequest, Scope
+from chalicelib import journal
+from chalicelib.container import wire
+from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.signatures import RotationUnderWay
-from chalicelib.edge import journal
+from chalicelib.domain.signing_keys import RotationUnderWay
 from chalicelib.repositories import items
 from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendar_tokens import DynamoCalendarTokens
+from chalicelib.repositories.calendars import DynamoCalendarTokens
 from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.keys import DynamoSigningKeys
 from chalicelib.repositories.properties import DynamoProperties
-from chalicelib.repositories.queue import SqsQueue
+from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.access import Access
+from chalicelib.services.api_keys import Access
+from chalicelib.services.wired import Services
 from tests.builders import a_property, event
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish

@@ -10,15 +10,15 @@ from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
 from chalicelib.domain import patience
-from chalicelib.domain.access import ApiKey
+from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.errors import StoreBusy, Unavailable
 from chalicelib.domain.intakes import Intake, Manifest, chunks, intake_id
-from chalicelib.edge.inputs import Input
+from chalicelib.http.fields import Input
 from chalicelib.repositories import api_keys, items, table
 from chalicelib.repositories.table import Table, Write
-from chalicelib.services import once
-from chalicelib.services.access import Access
-from chalicelib.services.intake import IntakeDesk, Submission
+from chalicelib.services import idempotency
+from chalicelib.services.api_keys import Access
+from chalicelib.services.intakes import IntakeDesk, Submission
 
 
 class Fault(NamedTuple):
@@ -75,7 +75,7 @@ def _as_spelled(self: Input) -> dict[str, Any]:
 FAULTS: Final[Mapping[str, Fault]] = {
     "1: an unknown outcome is told as none": Fault("store-busy", ((Table, "_until_settled", _told_as_none),)),
     "2: an intake's id follows from its key": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_key)),)),
-    "3: a key of a booking lives for a day": Fault("wish", ((once, "KEPT", timedelta(hours=24)),)),
+    "3: a key of a booking lives for a day": Fault("wish", ((idempotency, "KEPT", timedelta(hours=24)),)),
     "4: equal requests without a key are one": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_rows)),)),
     "6: a rotation trusts the listing": Fault(
         "rotate", ((Access, "all_keys", _as_listed), (api_keys.DynamoApiKeys, "end", _put_whole))

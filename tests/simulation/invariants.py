@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.domain.signatures import VERIFIES_ON
+from chalicelib.domain.signing_keys import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
-from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
 from chalicelib.repositories.table import deserialized
 from tests.simulation.expressions import StoredItem

@@ -95,7 +95,7 @@ def event_of(batch: Sequence[Message]) -> dict[str, Any]:
 
 
 class SqsClient:
-    """What `repositories.queue` calls of boto3's client."""
+    """What `repositories.intake_queue` calls of boto3's client."""
 
     def __init__(self, queue: Queue, line: Line) -> None:
         self._queue = queue

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import app as entry
-from chalicelib.domain.access import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
+from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.signatures import ANNOUNCED, VERIFIES_ON, Keyring, RotationUnderWay
-from chalicelib.edge.access import PUBLIC, admission, bearer_token
-from chalicelib.services.access import Access
+from chalicelib.domain.signing_keys import ANNOUNCED, VERIFIES_ON, Keyring, RotationUnderWay
+from chalicelib.http.guard import PUBLIC, admission, bearer_token
+from chalicelib.services.api_keys import Access
 from tests.builders import NOW, Clock
 
 

@@ -22,9 +22,9 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import ChangeVisit, Origin, Status, Visit, Visitor
-from chalicelib.services.booking import ATTEMPTS, Booking
-from chalicelib.services.once import Once
-from chalicelib.services.signing import Signer
+from chalicelib.services.idempotency import Once
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import ATTEMPTS, Booking
 from tests.builders import NOW, TEN, Clock, Ids, a_key, a_property, booking, details, minutes
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 

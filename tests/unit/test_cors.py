@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from chalice.app import Chalice, Response
 
-from chalicelib.edge.cors import answer_preflights, shared_with
-from chalicelib.edge.problems import shape_framework_answers
+from chalicelib.http.cors import answer_preflights, shared_with
+from chalicelib.http.problems import shape_framework_answers
 from chalicelib.settings import origins_of_stage
 
 OURS, OTHER = "https://agency.example", "https://evil.example"
@@ -80,7 +80,7 @@ def test_a_preflight_is_answered_without_a_key() -> None:
     assert "Access-Control-Allow-Origin" not in asked(app, "OPTIONS", OTHER)[1]
 
 
-def test_the_app_loads_and_describes_itself_in_a_stage_that_names_origins() -> None:
-    code = "import app; app.document.text; assert all('OPTIONS' in m for m in app.app.routes.values())"
+def test_the_app_loads_in_a_stage_that_names_origins() -> None:
+    code = "import app; assert all('OPTIONS' in m for m in app.app.routes.values())"
     environment = {"CORS_ORIGINS": OURS, "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

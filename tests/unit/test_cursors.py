@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.listing import Window
-from chalicelib.domain.signatures import REFRESHED_EVERY
-from chalicelib.edge.cursors import GOOD_FOR, Cursor, Cursors
-from chalicelib.edge.errors import InvalidCursor
-from chalicelib.services.signing import Signer
+from chalicelib.domain.signing_keys import REFRESHED_EVERY
+from chalicelib.http.cursors import GOOD_FOR, Cursor, Cursors
+from chalicelib.http.errors import InvalidCursor
+from chalicelib.services.signing_keys import Signer
 from tests.builders import NOW, TEN, Clock, minutes
 from tests.fakes import FakeSigningKeys
 

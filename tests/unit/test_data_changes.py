@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from devstack.data_changes import fingerprint, goes_back, refuse_losses, refuse_replacements
-from devstack.data_stack import TEMPLATE
-from devstack.failure import CannotGoOn
+from tools.deliver.data_changes import fingerprint, goes_back, refuse_losses, refuse_replacements
+from tools.deliver.data_stack import TEMPLATE
+from tools.failure import CannotGoOn
 
 Template = dict[str, Any]
 Change = Callable[[Template], object]

@@ -21,19 +21,19 @@ import python_calamine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.api.exports import accepts, text_body
+from chalicelib.domain.calendars import Feed, new_token, opens, token_hash
 from chalicelib.domain.errors import ExportTooLarge
-from chalicelib.domain.feeds import Feed, new_token, opens, token_hash
 from chalicelib.domain.listing import Entry, Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
-from chalicelib.edge.exports import accepts, text_body
 from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
-from chalicelib.services.exporting import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, Exporting
-from devstack.emulator import ROOT
+from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, Exporting
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
 from tests.fakes import FakeProperties, FakeVisits, Memory
+from tools.project import ROOT
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
 HOSTILE = [

@@ -12,11 +12,11 @@ from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.listing import Page, VisitFilter
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import ChangeVisit, Status, Visit
-from chalicelib.services.booking import Booking
 from chalicelib.services.following import Following
-from chalicelib.services.once import Once
-from chalicelib.services.portfolio import Portfolio, Replaced
-from chalicelib.services.signing import Signer
+from chalicelib.services.idempotency import Once
+from chalicelib.services.properties import Portfolio, Replaced
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import Booking
 from tests.builders import NOW, TEN, Clock, Ids, booking, details, minutes
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 

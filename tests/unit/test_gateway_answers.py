@@ -11,9 +11,9 @@ from botocore.session import Session
 from chalice.app import AuthRequest, AuthResponse, Chalice
 from chalice.config import Config
 
-from devstack.failure import CannotGoOn
 from devstack.gateway import Answer, AppGateway, Call
-from tools.gateway_responses import answers, definition, named_origin
+from tools.failure import CannotGoOn
+from tools.generate.gateway_responses import answers, definition, named_origin
 
 
 def test_every_kind_of_answer_that_the_gateway_knows_is_ours() -> None:

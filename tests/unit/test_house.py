@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.emulator import ROOT
+from tools.project import ROOT
 
 OPERATED = sorted(path for folder in ("tools", "devstack") for path in (ROOT / folder).rglob("*.py"))
 SHIPPED = [ROOT / "app.py", *sorted((ROOT / "chalicelib").rglob("*.py"))]

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from chalicelib.api.exports import ExportQuery
+from chalicelib.api.properties import RegisterPropertyInput
+from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitQuery
+from chalicelib.api.wishes import BookVisitInput
 from chalicelib.domain.errors import InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.visits import UNCHANGED, BookVisit, ChangeVisit, ChangeVisitor, Visitor
-from chalicelib.edge import parsing
-from chalicelib.edge.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
-from chalicelib.edge.inputs import BookVisitInput, ChangeVisitInput, Input, RegisterPropertyInput, StatusInput
-from chalicelib.edge.parsing import validated
-from chalicelib.edge.queries import ExportQuery, VisitQuery
+from chalicelib.http import parsing
+from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from chalicelib.http.fields import Input
+from chalicelib.http.parsing import validated
 from tests.builders import TEN, property_body, request, visit_body
 
 JSON = {"content-type": "application/json"}

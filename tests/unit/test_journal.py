@@ -14,13 +14,13 @@ import pytest
 from chalice.app import AuthResponse
 
 import app as entry
-from chalicelib.domain.access import ApiKey, Scope, make_key
+from chalicelib import journal
+from chalicelib.domain.api_keys import ApiKey, Scope, make_key
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.edge import journal
-from chalicelib.edge.journal import METRICS, NAMESPACE, Function, Plain, tell
-from devstack.emulator import ROOT
+from chalicelib.journal import METRICS, NAMESPACE, Function, Plain, tell
 from tests.builders import NOW
 from tests.journal import Said, data, listening
+from tools.project import ROOT
 
 SECRETS = ("zara", "geheim", "+49 30", "?token", "bearer ")
 VISIT = "00000000-0000-7000-8000-000000000000"
@@ -39,6 +39,7 @@ def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
     """An instance that has said something before."""
     monkeypatch.setattr(journal, "_cold", False)
     monkeypatch.setenv("STAGE", "test")
+    monkeypatch.setattr(entry, "services", lambda: None)  # what is told here needs none
 
 
 def event(method: str, route: str, **context: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.edge.json import DEEPEST, MalformedJson, parse_json
+from chalicelib.http.strict_json import DEEPEST, MalformedJson, parse_json
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from chalicelib.domain.errors import InvalidInput, PropertyNotFound
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.listing import UPCOMING_PAGES, BusyInterval, Listing
+from chalicelib.services.availability import Availability, BusyInterval
+from chalicelib.services.listing import UPCOMING_PAGES, Listing
 from tests.builders import NOW, TEN, Clock, a_property, a_visit, minutes
 from tests.fakes import FakeProperties, FakeVisits, Memory
 
@@ -24,7 +25,12 @@ def memory() -> Memory:
 
 @pytest.fixture
 def listing(memory: Memory) -> Listing:
-    return Listing(FakeProperties(memory), FakeVisits(memory), Clock())
+    return Listing(FakeVisits(memory), Clock())
+
+
+@pytest.fixture
+def availability(memory: Memory) -> Availability:
+    return Availability(FakeProperties(memory), FakeVisits(memory), Clock())
 
 
 def standing(memory: Memory, *visits: Visit, capacity: int = 1) -> list[Visit]:
@@ -34,38 +40,44 @@ def standing(memory: Memory, *visits: Visit, capacity: int = 1) -> list[Visit]:
     return list(visits)
 
 
-def busy(listing: Listing, start: datetime | None = TEN, end: datetime | None = TEN + DAY) -> list[BusyInterval]:
-    return listing.busy("house", start, end).intervals
+def busy(
+    availability: Availability, start: datetime | None = TEN, end: datetime | None = TEN + DAY
+) -> list[BusyInterval]:
+    return availability.busy("house", start, end).intervals
 
 
-def test_neighbouring_quarters_with_the_same_holders_are_one_interval(memory: Memory, listing: Listing) -> None:
+def test_neighbouring_quarters_with_the_same_holders_are_one_interval(
+    memory: Memory, availability: Availability
+) -> None:
     standing(memory, a_visit(date=TEN), a_visit(date=TEN + minutes(30)))
-    assert busy(listing) == [BusyInterval(TEN, TEN + minutes(60), held=1, free=0)]
+    assert busy(availability) == [BusyInterval(TEN, TEN + minutes(60), held=1, free=0)]
 
 
-def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, listing: Listing) -> None:
+def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, availability: Availability) -> None:
     standing(memory, a_visit(duration_minutes=60), a_visit(date=TEN + minutes(20), duration_minutes=5), capacity=3)
-    assert busy(listing) == [
+    assert busy(availability) == [
         BusyInterval(TEN, TEN + minutes(15), held=1, free=2),
         BusyInterval(TEN + minutes(15), TEN + minutes(30), held=2, free=1),
         BusyInterval(TEN + minutes(30), TEN + minutes(60), held=1, free=2),
     ]
 
 
-def test_what_is_apart_stays_apart(memory: Memory, listing: Listing) -> None:
+def test_what_is_apart_stays_apart(memory: Memory, availability: Availability) -> None:
     standing(memory, a_visit(), a_visit(date=TEN + minutes(45)))
-    assert [interval.start for interval in busy(listing)] == [TEN, TEN + minutes(45)]
+    assert [interval.start for interval in busy(availability)] == [TEN, TEN + minutes(45)]
 
 
-def test_an_interval_goes_on_across_midnight(memory: Memory, listing: Listing) -> None:
+def test_an_interval_goes_on_across_midnight(memory: Memory, availability: Availability) -> None:
     late = TEN.replace(hour=23, minute=45)
     standing(memory, a_visit(date=late))
-    assert busy(listing) == [BusyInterval(late, late + minutes(30), held=1, free=0)]
+    assert busy(availability) == [BusyInterval(late, late + minutes(30), held=1, free=0)]
 
 
-def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(memory: Memory, listing: Listing) -> None:
+def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(
+    memory: Memory, availability: Availability
+) -> None:
     standing(memory, a_visit(), a_visit(), capacity=1)
-    assert [(interval.held, interval.free) for interval in busy(listing)] == [(2, 0)]
+    assert [(interval.held, interval.free) for interval in busy(availability)] == [(2, 0)]
 
 
 @pytest.mark.parametrize(
@@ -78,22 +90,22 @@ def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(memor
     ],
 )
 def test_busy_looks_a_week_ahead_unless_told_otherwise(
-    memory: Memory, listing: Listing, start: datetime | None, end: datetime | None, window: Window
+    memory: Memory, availability: Availability, start: datetime | None, end: datetime | None, window: Window
 ) -> None:
     standing(memory)
-    assert listing.busy("house", start, end).window == window
+    assert availability.busy("house", start, end).window == window
 
 
-def test_busy_looks_at_31_days_at_most(memory: Memory, listing: Listing) -> None:
+def test_busy_looks_at_31_days_at_most(memory: Memory, availability: Availability) -> None:
     standing(memory)
     with pytest.raises(InvalidInput) as refused:
-        busy(listing, TEN, TEN + 31 * DAY + minutes(1))
+        busy(availability, TEN, TEN + 31 * DAY + minutes(1))
     assert [error.pointer for error in refused.value.errors] == ["?to"]
 
 
-def test_busy_of_a_property_that_is_not_there(listing: Listing) -> None:
+def test_busy_of_a_property_that_is_not_there(availability: Availability) -> None:
     with pytest.raises(PropertyNotFound):
-        busy(listing)
+        busy(availability)
 
 
 def test_upcoming_visits_are_the_next_twenty_that_hold_their_slots(memory: Memory, listing: Listing) -> None:
@@ -126,7 +138,7 @@ def test_upcoming_visits_are_found_behind_a_thousand_cancelled_ones(memory: Memo
     cancelled = [a_visit(date=TEN + timedelta(seconds=n), status=Status.CANCELLED) for n in range(1500)]
     ours = standing(memory, *cancelled, *(a_visit(date=TEN + DAY + minutes(n)) for n in range(3)))[1500:]
     paged = Paged(memory)
-    assert Listing(FakeProperties(memory), paged, Clock()).upcoming("house") == ours
+    assert Listing(paged, Clock()).upcoming("house") == ours
     assert paged.pages == 2
 
 
@@ -134,5 +146,5 @@ def test_upcoming_visits_are_not_looked_for_for_ever(memory: Memory) -> None:
     cancelled = [a_visit(date=TEN + timedelta(seconds=n), status=Status.CANCELLED) for n in range(6000)]
     standing(memory, *cancelled, a_visit(date=TEN + DAY))
     paged = Paged(memory)
-    assert Listing(FakeProperties(memory), paged, Clock()).upcoming("house") == []
+    assert Listing(paged, Clock()).upcoming("house") == []
     assert paged.pages == UPCOMING_PAGES

@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import intake_id
-from chalicelib.edge.messages import Sending, UnreadableMessage, read_message
-from devstack.emulator import ROOT
-from tools import schemas
+from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
+from tools.generate import schemas
+from tools.project import ROOT
 
 DATE = "2029-03-14T10:30:00+01:00"
 ROW: dict[str, Any] = {"propertyId": "p1", "date": DATE}

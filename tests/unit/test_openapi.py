@@ -17,10 +17,10 @@ import app as entry
 from chalicelib.domain import errors, intakes
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import AlreadyDone
-from chalicelib.edge import errors as edge
-from chalicelib.edge.examples import REFUSALS
+from chalicelib.http import errors as http_errors
 from tests.contract import Contract, ContractBroken
-from tools import openapi
+from tools.generate import openapi
+from tools.generate.openapi_examples import REFUSALS
 
 Json = dict[str, Any]
 
@@ -41,6 +41,7 @@ def test_the_document_is_valid_openapi(document: Json) -> None:
 
 def test_the_committed_document_is_what_the_code_promises() -> None:
     assert openapi.FILE.read_text("utf-8") == openapi.text(), "run `make openapi`"
+    assert openapi.SHIPPED.read_text("utf-8") == openapi.shipped(), "run `make openapi`"
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:
@@ -82,7 +83,7 @@ def test_every_refusal_has_an_example_that_the_document_is_made_of() -> None:
     shown = {type(refusal) for refusal in REFUSALS}
     known = {
         kind
-        for module in (errors, intakes, edge)
+        for module in (errors, intakes, http_errors)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Refused | errors.StoreBusy) and kind is not Refused
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.errors import KeyReused, PropertyExists, PropertyNotFound, VersionMismatch
-from chalicelib.services.booking import Booking
 from chalicelib.services.following import Following
-from chalicelib.services.once import Once
-from chalicelib.services.portfolio import Portfolio
-from chalicelib.services.signing import Signer
+from chalicelib.services.idempotency import Once
+from chalicelib.services.properties import Portfolio
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import Booking
 from tests.builders import Clock, Ids, a_key, details
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import PreconditionRequired
-from chalicelib.edge.errors import MalformedRequest
-from chalicelib.edge.preconditions import etag, must_be_new, optional_versions, required_versions, unchanged_since
+from chalicelib.http.errors import MalformedRequest
+from chalicelib.http.preconditions import etag, must_be_new, optional_versions, required_versions, unchanged_since
 from tests.builders import a_visit
 
 MALFORMED = [

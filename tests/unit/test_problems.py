@@ -13,7 +13,7 @@ from chalice.app import Response
 import app  # noqa: F401 - see `kinds`
 from chalicelib.domain import errors
 from chalicelib.domain.idempotency import AlreadyDone
-from chalicelib.edge.problems import Problem, answers_problems, problem_for
+from chalicelib.http.problems import Problem, answers_problems, problem_for
 from tests.builders import NOW, TEN
 
 INTERNAL: dict[type[errors.Refused], str] = {

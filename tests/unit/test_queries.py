@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.api.availability import BusyQuery
+from chalicelib.api.visits import VisitQuery
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.visits import Status
-from chalicelib.edge.queries import BusyQuery, VisitQuery, no_query
+from chalicelib.http.queries import no_query
 from tests.builders import TEN
 
 ISO = "2027-03-12T10:00:00Z"

@@ -14,13 +14,13 @@ import pytest
 
 from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Visitor
-from chalicelib.edge.instants import instant_text
-from chalicelib.edge.sizes import LARGEST_BODY
 from chalicelib.exports.csv import write_csv
-from devstack.failure import CannotGoOn
+from chalicelib.http.instants import instant_text
+from chalicelib.http.sizes import LARGEST_BODY
 from tests.builders import a_property, a_visit, utc
-from tools.importer import batches, reason
-from tools.rows import COLUMNS, Row, read_rows, write_rejected
+from tools.failure import CannotGoOn
+from tools.operate.importer import batches, reason
+from tools.operate.rows import COLUMNS, Row, read_rows, write_rejected
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DATE = "2029-03-14T10:30:00+01:00"
@@ -221,3 +221,22 @@ def test_a_reason_says_which_field_or_else_what_happened() -> None:
     errors = [{"pointer": "#/date", "detail": "needs an offset"}, {"pointer": "#", "detail": "must be an object"}]
     assert reason({"detail": "See 'errors'.", "errors": errors}) == "date: needs an offset; row: must be an object"
     assert reason({"title": "Slot taken", "detail": "Taken: 10:00"}) == "Taken: 10:00"
+
+
+def test_a_duration_as_a_span_of_time_is_so_many_minutes(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["propertyId", "date", "durationMinutes"], ["p1", DATE, timedelta(minutes=45)])
+    assert visits(path) == [{"propertyId": "p1", "date": DATE, "durationMinutes": 45}]
+
+
+def test_a_formula_that_failed_is_named_and_nothing_is_taken(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["propertyId", "date", "visitorName"], ["p1", DATE, "#REF!"])
+    with pytest.raises(CannotGoOn, match=r"#REF! in cell C2"):
+        read_rows(path)
+
+
+@pytest.mark.parametrize("value", ["1e999", r'"\ud800"'], ids=["beyond a number", "half a character"])
+def test_what_is_json_for_nobody_else_is_refused_by_its_line(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "visits.ndjson"
+    path.write_text(f'{{"propertyId": "p1", "date": "{DATE}", "notes": {value}}}', encoding="utf-8")
+    with pytest.raises(CannotGoOn, match="Line 1 of"):
+        read_rows(path)

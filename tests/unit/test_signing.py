@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chalicelib.domain.signatures import REFRESHED_EVERY, Keyring
-from chalicelib.services.signing import Signer
+from chalicelib.domain.signing_keys import REFRESHED_EVERY, Keyring
+from chalicelib.services.signing_keys import Signer
 from tests.builders import Clock, minutes
 from tests.fakes import FakeSigningKeys
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.edge import spellings
+from chalicelib.http import spellings
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chalicelib.domain.slots import quarters
-from chalicelib.edge.instants import instant_text, parse_instant
+from chalicelib.http.instants import instant_text, parse_instant
 from tests.builders import utc
 
 
@@ -121,8 +121,8 @@ def test_a_full_hour_anywhere_is_the_start_of_a_slot(zone: str, text: str, expec
 CARRIED = """
 import zoneinfo
 assert zoneinfo.TZPATH == (), zoneinfo.TZPATH
-from chalicelib.edge.inputs import RegisterPropertyInput
-from chalicelib.edge.parsing import validated
+from chalicelib.api.properties import RegisterPropertyInput
+from chalicelib.http.parsing import validated
 for zone in ("Europe/Berlin", "Asia/Kathmandu", "Australia/Eucla", "Asia/Kolkata", "America/Nuuk"):
     body = {"name": "n", "address": "a", "price": 1, "currency": "EUR", "timeZone": zone}
     assert validated(RegisterPropertyInput, body).time_zone == zone

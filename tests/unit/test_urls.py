@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.edge.urls import own_prefix, url
+from chalicelib.http.urls import own_prefix, url
 from tests.builders import request
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tomllib
 
-from devstack.emulator import ROOT
+from tools.project import ROOT
 
 
 def test_the_version_is_the_same_wherever_it_is_named() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import InvalidInput, SlotsReleased, TransitionNotAllowed, VisitNotStarted
-from chalicelib.domain.signatures import Signature
+from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import (
     Cancellation,
     ChangeVisit,

@@ -1,0 +1,215 @@
+"""Properties over HTTP: what callers send, what they are told, and the list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from chalice.app import Request, Response
+from pydantic import (
+    ConfigDict,
+    Field,
+)
+
+from chalicelib.api.visits import VisitOutput
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.domain.properties import Property, PropertyDetails
+from chalicelib.domain.visits import (
+    Visit,
+)
+from chalicelib.http import parsing
+from chalicelib.http.answers import created, json_answer, page_answer, tagged
+from chalicelib.http.cursors import Cursors
+from chalicelib.http.fields import (
+    Address,
+    Amount,
+    AmountOut,
+    Capacity,
+    Currency,
+    IfAny,
+    Input,
+    Instant,
+    InstantOut,
+    Name,
+    Output,
+    PropertyId,
+    TimeZone,
+    Version,
+)
+from chalicelib.http.preconditions import etag, must_be_new, required_versions
+from chalicelib.http.queries import PageQuery, no_query
+from chalicelib.http.read_only import check_unchanged
+from chalicelib.http.urls import all_visits_url
+from chalicelib.services.wired import Services
+
+
+class PropertyFields(Input):
+    """What the agency says of a property. Without price and currency it is on request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["price"], "properties": {"price": {"type": "number"}}},
+            "then": {"required": ["currency"], "properties": {"currency": {"type": "string"}}},
+            "else": {"properties": {"currency": {"type": "null"}}},
+        }
+    )
+
+    name: Name
+    address: Address
+    price: Amount | None = None
+    currency: Currency | None = None
+    time_zone: TimeZone
+    capacity: Capacity = 1
+    visits_allowed: bool = True
+
+    def to_details(self) -> PropertyDetails:
+        return PropertyDetails(
+            name=self.name,
+            address=self.address,
+            price=self.price,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            capacity=self.capacity,
+            visits_allowed=self.visits_allowed,
+        )
+
+
+class PropertyInput(PropertyFields):
+    """The body of PUT /properties/{id}. The whole property can be sent back, edited.
+
+    Read-only fields are taken as long as they say what is so; `visits`, `links` and `visitsBehind`, which tell of more
+    than the property, are ignored.
+    """
+
+    hints: ClassVar[dict[str, str]] = {
+        "id": "must be the one in the address, or be left out",
+        **dict.fromkeys(("version", "createdAt", "updatedAt"), UNCHANGING),
+    }
+
+    # None of these can be null, and none is read unless given.
+    id: Annotated[str, READ_ONLY] = ""
+    version: Annotated[Version, READ_ONLY] = 0
+    created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    visits: Annotated[list[Any], READ_ONLY] = []  # noqa: RUF012 - a default of pydantic's, which copies it
+    links: Annotated[dict[str, Any], READ_ONLY] = {}  # noqa: RUF012 - likewise
+    visits_behind: Annotated[bool, READ_ONLY] = False
+
+
+class RegisterPropertyInput(PropertyFields):
+    """The body of POST /properties: an id of the caller's own, or none."""
+
+    hints: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("version", "createdAt", "updatedAt", "visits", "links", "visitsBehind"), "is set by the server"
+    )
+
+    id: PropertyId | None = None
+
+
+class PropertyLinks(Output):
+    visits: str
+    """Where all visits of the property are, path-absolute."""
+
+
+class PropertyOutput(Output):
+    id: str
+    name: str
+    address: str
+    price: AmountOut | None = IfAny
+    currency: str | None = IfAny
+    time_zone: str
+    capacity: int
+    visits_allowed: bool
+    version: int
+    created_at: InstantOut
+    updated_at: InstantOut
+    visits: list[VisitOutput] | None = IfAny
+    links: PropertyLinks | None = IfAny
+    visits_behind: Annotated[
+        Literal[True] | None,
+        Field(
+            description="Not all upcoming visits show the corrected address or time zone yet: send the same again, "
+            "with the new ETag, to go on."
+        ),
+    ] = IfAny
+
+    @classmethod
+    def of(
+        cls,
+        property: Property,
+        visits: list[Visit] | None = None,
+        all_visits: str | None = None,
+        visits_follow: bool = True,
+    ) -> PropertyOutput:
+        """A property; by itself also with its next visits and the address of all of them."""
+        details = property.details
+        return cls(
+            id=property.id,
+            name=details.name,
+            address=details.address,
+            price=details.price,
+            currency=details.currency,
+            time_zone=details.time_zone,
+            capacity=details.capacity,
+            visits_allowed=details.visits_allowed,
+            version=property.version,
+            created_at=property.created_at,
+            updated_at=property.updated_at,
+            visits=[VisitOutput.of(visit) for visit in visits] if visits is not None else None,
+            links=PropertyLinks(visits=all_visits) if all_visits is not None else None,
+            visits_behind=None if visits_follow else True,
+        )
+
+    def about(self) -> Mapping[str, str]:
+        return {"propertyId": self.id}
+
+
+class PropertyPage(Output):
+    items: list[PropertyOutput]
+    next_cursor: str | None
+
+
+def register(request: Request, services: Services) -> Response:
+    body = parsing.parse_body(RegisterPropertyInput, request)
+    key = parsing.idempotency_key(request, body)
+    outcome = services.properties.register(body.to_details(), body.id, key)
+    return _created(request, outcome.result, outcome.replayed)
+
+
+def list_all(request: Request, services: Services) -> Response:
+    """By id."""
+    query = PageQuery.parse(parsing.query_values(request))
+    cursors = Cursors(services.signer, "properties", {})
+    page = services.properties.list(cursors.after(query.cursor), query.limit)
+    following = cursors.following(page)
+    output = PropertyPage(items=[PropertyOutput.of(found) for found in page.items], next_cursor=following)
+    return page_answer(request, output, following, query.limit)
+
+
+def get(request: Request, services: Services, property_id: str) -> Response:
+    no_query(parsing.query_values(request))
+    property = services.properties.get(parsing.property_id(property_id))
+    visits = services.listing.upcoming(property.id)
+    everything = all_visits_url(request, services.listing.all_visits_of(property.id))
+    return tagged(request, PropertyOutput.of(property, visits, everything), etag(property.version, visits))
+
+
+def put(request: Request, services: Services, property_id: str) -> Response:
+    body = parsing.parse_body(PropertyInput, request)
+
+    def check(property: Property) -> None:
+        check_unchanged(body, PropertyOutput.of(property))
+
+    if must_be_new(request.headers):
+        chosen = parsing.new_property_id(property_id)
+        return _created(request, services.properties.create(chosen, body.to_details(), check))
+    chosen = parsing.property_id(property_id)
+    expected = required_versions(request.headers, may_be_new=True)
+    replaced = services.properties.replace(chosen, body.to_details(), expected, check)
+    output = PropertyOutput.of(replaced.property, visits_follow=replaced.visits_follow)
+    return json_answer(output, {"ETag": etag(replaced.property.version)})
+
+
+def _created(request: Request, property: Property, replayed: bool = False) -> Response:
+    output = PropertyOutput.of(property)
+    return created(request, output, etag(property.version), "properties", property.id, replayed=replayed)

@@ -1,0 +1,343 @@
+"""Paged lists: query and cursor in, a page and the address of the next one out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar, Literal
+
+from chalice.app import Request, Response
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from chalicelib.api import intakes
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING, BookVisitInput
+from chalicelib.domain.idempotency import AlreadyDone
+from chalicelib.domain.listing import Order, VisitFilter
+from chalicelib.domain.visits import (
+    UNCHANGED,
+    ChangeVisit,
+    ChangeVisitor,
+    Status,
+    Unchanged,
+    Visit,
+)
+from chalicelib.http import parsing, spellings
+from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
+from chalicelib.http.cursors import Cursors
+from chalicelib.http.fields import (
+    AGENT_ID_SCHEMA,
+    PROPERTY_ID,
+    PROPERTY_ID_SCHEMA,
+    Address,
+    AgentId,
+    Duration,
+    Email,
+    IfAny,
+    Input,
+    Instant,
+    InstantOut,
+    Name,
+    Notes,
+    Output,
+    Phone,
+    Reason,
+    Version,
+)
+from chalicelib.http.instants import instant_text
+from chalicelib.http.preconditions import etag, optional_versions, required_versions
+from chalicelib.http.queries import DEFAULT_LIMIT, CursorText, From, Limit, Query, To, documented, no_query, short_text
+from chalicelib.http.read_only import check_unchanged
+from chalicelib.journal import note
+from chalicelib.services.wired import Services
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """For a patch: what is not given stays as it is."""
+    for shown in schema["properties"].values():
+        shown.pop("default", None)
+
+
+class ChangeVisitorInput(Input):
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    name: Name | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+
+    def to_change(self) -> ChangeVisitor:
+        given = self.model_fields_set
+        return ChangeVisitor(
+            name=self.name if "name" in given else UNCHANGED,
+            email=self.email if "email" in given else UNCHANGED,
+            phone=self.phone if "phone" in given else UNCHANGED,
+        )
+
+
+class CancellationInput(Input):
+    """A cancellation as it was read. PUT /visits/{id}/status makes one."""
+
+    at: Instant
+    reason: str | None = None
+
+
+class ChangeVisitInput(Input):
+    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default.
+
+    The whole visit can be sent back, edited: read-only fields are taken as long as they say what is so.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    hints: ClassVar[dict[str, str]] = {
+        "status": "cannot be patched: use PUT /visits/{id}/status",
+        "propertyId": "cannot change: cancel this visit and book another",
+        "cancellation": "cannot be patched: use PUT /visits/{id}/status",
+        **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), UNCHANGING),
+    }
+
+    date: Instant = NO_INSTANT  # cannot be null; not read unless given
+    duration_minutes: Duration | None = None
+    place: Address | None = None
+    agent_id: AgentId | None = None
+    visitor: ChangeVisitorInput | None = None
+    notes: Notes | None = None
+    # None of these can be null, and none is read unless given.
+    id: Annotated[str, READ_ONLY] = ""
+    property_id: Annotated[str, READ_ONLY] = ""
+    time_zone: Annotated[str, READ_ONLY] = ""
+    status: Annotated[str, READ_ONLY] = ""
+    cancellation: Annotated[CancellationInput | None, READ_ONLY] = None
+    version: Annotated[Version, READ_ONLY] = 0
+    created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+
+    def to_change(self) -> ChangeVisit:
+        given = self.model_fields_set
+        visitor: ChangeVisitor | Unchanged | None = UNCHANGED
+        if "visitor" in given:
+            visitor = self.visitor.to_change() if self.visitor else None
+        return ChangeVisit(
+            date=self.date if "date" in given else UNCHANGED,
+            duration_minutes=self.duration_minutes if "duration_minutes" in given else UNCHANGED,
+            place=self.place if "place" in given else UNCHANGED,
+            agent_id=self.agent_id if "agent_id" in given else UNCHANGED,
+            visitor=visitor,
+            notes=self.notes if "notes" in given else UNCHANGED,
+        )
+
+
+class StatusInput(Input):
+    """The body of PUT /visits/{id}/status."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
+            "then": {"properties": {"status": {"const": "cancelled"}}},
+        }
+    )
+
+    status: Literal["requested", "confirmed", "declined", "cancelled", "completed", "no_show"]
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def only_a_cancellation_has_a_reason(self) -> StatusInput:
+        if self.reason is not None and self.status != "cancelled":
+            raise ValueError("'reason' goes with the status cancelled only")
+        return self
+
+
+class VisitorOutput(Output):
+    name: str | None = IfAny
+    email: str | None = IfAny
+    phone: str | None = IfAny
+
+
+class CancellationOutput(Output):
+    at: InstantOut
+    reason: str | None = IfAny
+
+
+class VisitOutput(Output):
+    id: str
+    property_id: str
+    date: InstantOut
+    duration_minutes: int
+    time_zone: str
+    place: str
+    status: Status
+    agent_id: str | None = IfAny
+    visitor: VisitorOutput | None = IfAny
+    notes: str | None = IfAny
+    cancellation: CancellationOutput | None = IfAny
+    version: int
+    created_at: InstantOut
+    updated_at: InstantOut
+
+    @classmethod
+    def of(cls, visit: Visit) -> VisitOutput:
+        visitor, cancellation = visit.visitor, visit.cancellation
+        return cls(
+            id=visit.id,
+            property_id=visit.property_id,
+            date=visit.date,
+            duration_minutes=visit.duration_minutes,
+            time_zone=visit.time_zone,
+            place=visit.place,
+            status=visit.status,
+            agent_id=visit.agent_id,
+            visitor=VisitorOutput(name=visitor.name, email=visitor.email, phone=visitor.phone) if visitor else None,
+            notes=visit.notes,
+            cancellation=CancellationOutput(reason=cancellation.reason, at=cancellation.at) if cancellation else None,
+            version=visit.version,
+            created_at=visit.created_at,
+            updated_at=visit.updated_at,
+        )
+
+    def about(self) -> Mapping[str, str]:
+        return {"visitId": self.id, "propertyId": self.property_id}
+
+
+class VisitPage(Output):
+    items: list[VisitOutput]
+    next_cursor: str | None
+
+
+def _order(given: object) -> str:
+    text = short_text(given, 10)
+    if text not in ("asc", "desc"):
+        raise ValueError("must be asc or desc")
+    return text
+
+
+def _statuses(given: object) -> frozenset[Status]:
+    """Repeated or separated by commas, as the caller likes."""
+    names = [name for text in given for name in str(text).split(",")] if isinstance(given, list) else []
+    if not {str(status) for status in Status}.issuperset(names):
+        raise ValueError(f"must be among {', '.join(Status)}, separated by commas")
+    return frozenset(Status(name) for name in names)
+
+
+def _property_id(given: object) -> str:
+    text = short_text(given, 64)
+    if not PROPERTY_ID.fullmatch(text):
+        raise ValueError("is no id of a property")
+    return text
+
+
+def _agent_id(given: object) -> str:
+    return spellings.agent_id(short_text(given, spellings.LONGEST_AGENT_ID))
+
+
+class VisitFilters(Query):
+    """Which visits, in which order: the same for the list and for the export."""
+
+    property_id: Annotated[
+        str | None, BeforeValidator(_property_id), documented(PROPERTY_ID_SCHEMA, "Visits of this property only.")
+    ] = Field(None, alias="propertyId")
+    agent_id: Annotated[
+        str | None,
+        BeforeValidator(_agent_id),
+        documented(AGENT_ID_SCHEMA, "Visits that this agent conducts only."),
+    ] = Field(None, alias="agentId")
+    start: From | None = Field(None, alias="from")
+    end: To | None = Field(None, alias="to")
+    statuses: Annotated[
+        frozenset[Status],
+        BeforeValidator(_statuses),
+        documented(
+            {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [str(status) for status in Status]}},
+            "Visits in one of these statuses only; repeated or separated by commas. A page may then be short, even "
+            "empty, though more follow: go on for as long as there is a `nextCursor`.",
+        ),
+    ] = Field(frozenset(), alias="status")
+    order: Annotated[
+        Order,
+        BeforeValidator(_order),
+        documented({"type": "string", "enum": ["asc", "desc"], "default": "asc"}, "By start, then id."),
+    ] = "asc"
+
+
+class VisitQuery(VisitFilters):
+    """GET /visits as it was asked: bounds that were not given stay open until the first page freezes them."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: CursorText | None = None
+
+    def parameters(self) -> dict[str, str | list[str]]:
+        """The filters, as they would be asked for again: what a cursor is bound to and a link carries."""
+        return {
+            name: value
+            for name, value in (
+                ("propertyId", self.property_id),
+                ("agentId", self.agent_id),
+                ("from", instant_text(self.start) if self.start else None),
+                ("to", instant_text(self.end) if self.end else None),
+                ("status", sorted(map(str, self.statuses)) or None),
+                ("order", self.order if self.order == "desc" else None),
+            )
+            if value is not None
+        }
+
+
+def book(request: Request, services: Services) -> Response:
+    """Books at once or, where the caller prefers, hands in an intake of one."""
+    body = parsing.parse_body(BookVisitInput, request)
+    note(propertyId=body.property_id)
+    if intakes.prefers_async(request):
+        with suppress(AlreadyDone):  # booked at once, and told so again below
+            return intakes.hand_in_one(request, services, body)
+    outcome = services.visits.book(body.to_command(), parsing.idempotency_key(request, body))
+    visit = outcome.result
+    return created(request, VisitOutput.of(visit), etag(visit.version), "visits", visit.id, replayed=outcome.replayed)
+
+
+def list_all(request: Request, services: Services) -> Response:
+    """The first page freezes the window, and every cursor after it carries it along."""
+    query = VisitQuery.parse(parsing.query_values(request))
+    filters = query.parameters()
+    cursors = Cursors(services.signer, "visits", filters)
+    cursor = cursors.read(query.cursor) if query.cursor is not None else None
+    window = cursor.window if cursor and cursor.window else services.listing.window(query.start, query.end)
+    filter = VisitFilter(window, query.property_id, query.agent_id, query.statuses, query.order)
+    page = services.listing.visits(filter, cursor.after if cursor else None, query.limit)
+    following = cursors.following(page, window)
+    output = VisitPage(items=[VisitOutput.of(visit) for visit in page.items], next_cursor=following)
+    return page_answer(request, output, following, query.limit, filters)
+
+
+def get(request: Request, services: Services, visit_id: str) -> Response:
+    no_query(parsing.query_values(request))
+    visit = services.visits.get(parsing.visit_id(visit_id))
+    return tagged(request, VisitOutput.of(visit), etag(visit.version))
+
+
+def change(request: Request, services: Services, visit_id: str) -> Response:
+    expected = required_versions(request.headers)
+    body = parsing.parse_body(ChangeVisitInput, request, parsing.MERGE_PATCH)
+
+    def check(visit: Visit) -> None:
+        check_unchanged(body, VisitOutput.of(visit))
+
+    return _answer(services.visits.change(parsing.visit_id(visit_id), body.to_change(), expected, check))
+
+
+def change_status(request: Request, services: Services, visit_id: str) -> Response:
+    expected = optional_versions(request.headers)
+    body = parsing.parse_body(StatusInput, request)
+    wanted = Status(body.status)
+    return _answer(services.visits.change_status(parsing.visit_id(visit_id), wanted, body.reason, expected))
+
+
+def erase_visitor(request: Request, services: Services, visit_id: str) -> Response:
+    expected = optional_versions(request.headers)
+    visit = services.visits.erase_visitor(parsing.visit_id(visit_id), expected)
+    return no_content(etag(visit.version))
+
+
+def _answer(visit: Visit) -> Response:
+    return json_answer(VisitOutput.of(visit), {"ETag": etag(visit.version)})

@@ -1,0 +1,106 @@
+"""What a visit to be is asked for with: the body of POST /visits, and a row of an intake."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from chalicelib.domain.visits import (
+    DEFAULT_DURATION_MINUTES,
+    BookVisit,
+    Status,
+    Visitor,
+)
+from chalicelib.http.fields import (
+    Address,
+    AgentId,
+    Duration,
+    Email,
+    ExternalId,
+    Input,
+    Instant,
+    Name,
+    Notes,
+    Phone,
+    PropertyId,
+)
+
+NO_INSTANT = datetime.min.replace(tzinfo=UTC)
+
+
+READ_ONLY = Field(json_schema_extra={"readOnly": True})
+"""For what a caller may send back as it was read: `read_only.check_unchanged` compares what has a hint."""
+
+
+UNCHANGING = "is read-only: leave it out, or send it back as it is"
+
+
+class VisitorInput(Input):
+    """Somebody who can be recognised: at least one of the three."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("name", "email", "phone")
+            ]
+        }
+    )
+
+    name: Name | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def is_somebody(self) -> VisitorInput:
+        if self.name is None and self.email is None and self.phone is None:
+            raise ValueError("must have a name, an e-mail address or a telephone number")
+        return self
+
+    def to_visitor(self) -> Visitor:
+        return Visitor(self.name, self.email, self.phone)
+
+
+class BookVisitInput(Input):
+    """The body of POST /visits. `{propertyId, date, place}` alone is enough."""
+
+    hints: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("id", "timeZone", "cancellation", "version", "createdAt", "updatedAt"), "is set by the server"
+    )
+
+    property_id: PropertyId
+    date: Annotated[Instant, Field(description="The start, within five years before or after now.")]
+    duration_minutes: Duration = DEFAULT_DURATION_MINUTES
+    place: Annotated[Address | None, Field(description="Where to meet; the property's address unless given.")] = None
+    status: Literal["requested", "confirmed"] = "confirmed"
+    agent_id: Annotated[
+        AgentId | None, Field(description="Who conducts it: never at two properties at the same time.")
+    ] = None
+    visitor: VisitorInput | None = None
+    notes: Notes | None = None
+
+    def to_command(self) -> BookVisit:
+        return BookVisit(
+            property_id=self.property_id,
+            date=self.date,
+            duration_minutes=self.duration_minutes,
+            place=self.place,
+            status=Status(self.status),
+            agent_id=self.agent_id,
+            visitor=self.visitor.to_visitor() if self.visitor else None,
+            notes=self.notes,
+        )
+
+
+class RowInput(BookVisitInput):
+    """A row of an intake: a visit, with the producer's own id of it if there is one."""
+
+    external_id: Annotated[
+        ExternalId | None,
+        Field(description="Your own id of the visit. The same content again is a duplicate, other content is refused."),
+    ] = None

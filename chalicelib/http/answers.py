@@ -1,0 +1,54 @@
+"""Successful answers, with the headers that belong to each: entity tags, Location, Link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from chalice.app import Request, Response
+
+from chalicelib.http.fields import Output
+from chalicelib.http.headers import REPLAYED
+from chalicelib.http.preconditions import unchanged_since
+from chalicelib.http.urls import same_url, url
+from chalicelib.journal import note
+
+JSON = "application/json"
+
+
+def json_answer(output: Output, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    note(**output.about())
+    return Response(output.json_text(), status_code=status, headers={"Content-Type": JSON, **(headers or {})})
+
+
+def tagged(request: Request, output: Output, tag: str) -> Response:
+    """The answer to a GET: 304 without a body when the caller has it already."""
+    if unchanged_since(request.headers, tag):
+        return Response("", status_code=304, headers={"ETag": tag})
+    return json_answer(output, {"ETag": tag})
+
+
+def created(request: Request, output: Output, tag: str, *path: str, replayed: bool = False) -> Response:
+    """201 with Location; a replay says so."""
+    headers = {"ETag": tag, "Location": url(request, *path)}
+    if replayed:
+        headers[REPLAYED] = "true"
+    return json_answer(output, headers, status=201)
+
+
+def no_content(tag: str) -> Response:
+    return Response("", status_code=204, headers={"ETag": tag})
+
+
+def page_answer(
+    request: Request,
+    output: Output,
+    cursor: str | None,
+    limit: int,
+    filters: Mapping[str, str | list[str]] = MappingProxyType({}),
+) -> Response:
+    """A page; the next one, by its cursor and the same filters, is in the Link header too (RFC 8288)."""
+    if cursor is None:
+        return json_answer(output)
+    following = same_url(request, {**filters, "limit": str(limit), "cursor": cursor})
+    return json_answer(output, {"Link": f'<{following}>; rel="next"'})

@@ -1,0 +1,177 @@
+"""From a raw request to typed input: media type, size, JSON, fields, path and query. All refusals, no surprises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+from urllib.parse import unquote
+
+from chalice.app import Request
+from pydantic import ValidationError
+
+from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain.idempotency import IdempotencyKey
+from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
+from chalicelib.http.strict_json import MalformedJson, parse_json
+from chalicelib.journal import note
+
+I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
+
+JSON: Final = ("application/json",)
+MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+
+MOST_BYTES: Final = 64 * 1024
+
+
+def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
+    """The body as the model. Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest or InvalidInput."""
+    media_type(request, accepted)
+    try:
+        value = parse_json(read_body(request, MOST_BYTES))
+    except MalformedJson as wrong:
+        raise MalformedRequest(f"The body is not valid JSON: {wrong}.") from None
+    return validated(model, value)
+
+
+def media_type(request: Request, accepted: tuple[str, ...]) -> str:
+    """Which of the accepted media types the body has. Raises UnsupportedMediaType; none given is none accepted."""
+    given, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    kind = str(given.strip().lower())
+    if kind not in accepted or (charset and charset[1].lower() not in ("utf-8", "utf8")):
+        raise UnsupportedMediaType(accepted)
+    return kind
+
+
+def read_body(request: Request, most_bytes: int) -> bytes:
+    """The body as it came. Raises BodyTooLarge, or MalformedRequest when there is none."""
+    try:
+        raw = request.raw_body
+    except ValueError:  # base64 or text that cannot be
+        raise MalformedRequest("The body cannot be read.") from None
+    raw = raw.encode() if isinstance(raw, str) else raw
+    if len(raw) > most_bytes:
+        raise BodyTooLarge(most_bytes)
+    if not raw.strip():
+        raise MalformedRequest("The body is empty; expected JSON.")
+    return raw
+
+
+def validated(model: type[I], value: object) -> I:
+    """A JSON value as the model. Raises InvalidInput with a pointer to each thing that is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as wrong:
+        # The input itself stays out of the answer: it may be personal data.
+        found = wrong.errors(include_url=False, include_context=False, include_input=False)
+    raise InvalidInput(
+        [
+            FieldError(_pointer(error["loc"]), _detail(model, error["type"], error["loc"], error["msg"]))
+            for error in found
+        ]
+    )
+
+
+def property_id(raw: str) -> str:
+    """The id in the path of a property. One that cannot be an id is one that is not there."""
+    found = _decoded(raw, PROPERTY_ID)
+    if found is None:
+        raise PropertyNotFound("")
+    note(propertyId=found)
+    return found
+
+
+def new_property_id(raw: str) -> str:
+    """The id in the path for a property to be. Raises InvalidInput for one that cannot be an id."""
+    try:
+        return property_id(raw)
+    except PropertyNotFound:
+        raise InvalidInput([FieldError("#/id", f"the id in the path {PROPERTY_ID_RULE}")]) from None
+
+
+def visit_id(raw: str) -> str:
+    """The id in the path of a visit. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise VisitNotFound("")
+    note(visitId=found)
+    return found
+
+
+def intake_id(raw: str) -> str:
+    """The id in the path of an intake. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise IntakeNotFound("")
+    note(intakeId=found)
+    return found
+
+
+def query_values(request: Request) -> Mapping[str, list[str]]:
+    """The query, every name with all its values."""
+    params = request.query_params
+    return {name: params.getlist(name) for name in params} if params is not None else {}
+
+
+def idempotency_key(request: Request, body: Input) -> IdempotencyKey | None:
+    """The Idempotency-Key with its caller, route and payload: what the body means, however it was spelled."""
+    return key_for(request, body.meaning())
+
+
+def key_for(request: Request, meaning: object) -> IdempotencyKey | None:
+    """The Idempotency-Key, if there is one, of a request that means this. Raises MalformedRequest."""
+    key = key_header(request)
+    if key is None:
+        return None
+    return IdempotencyKey(
+        caller=caller(request),
+        route=f"{request.method} {request.path}",
+        key=key,
+        payload=json.dumps(meaning, sort_keys=True).encode(),
+    )
+
+
+def key_header(request: Request) -> str | None:
+    """The Idempotency-Key as it came. Raises MalformedRequest unless it is 1 to 255 printable ASCII characters."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return None
+    key = str(given.strip())
+    if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
+        raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    return key
+
+
+def caller(request: Request) -> str:
+    """Who calls, as the authorizer says; without one everybody is the same caller."""
+    return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
+
+
+def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    try:
+        decoded = unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return decoded if pattern.fullmatch(decoded) else None
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """A JSON pointer as a URI fragment (RFC 6901, section 6)."""
+    return "#" + "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in loc)
+
+
+def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: str) -> str:
+    if kind == "extra_forbidden":
+        name = str(loc[-1])
+        known = model.hints.get(name) if len(loc) == 1 else None
+        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+    if kind == "missing":
+        return f"'{loc[-1]}' is required"
+    if kind == "model_type":
+        return "must be a JSON object"
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,113 @@
+"""What a list can be asked for in its query. One model for each call: it reads the query, and the contract shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+
+from chalicelib.domain.errors import FieldError, InvalidInput
+from chalicelib.http.fields import INSTANT_SCHEMA
+from chalicelib.http.instants import parse_instant
+
+DEFAULT_LIMIT: Final = 50
+HIGHEST_LIMIT: Final = 100
+LONGEST_CURSOR: Final = 1000
+
+
+def short_text(given: object, longest: int) -> str:
+    """The one value of a parameter, of which the query may carry many."""
+    if not isinstance(given, list) or len(given) != 1:
+        raise ValueError("is given more than once")
+    text = str(given[0])
+    if not 1 <= len(text) <= longest:
+        raise ValueError(f"must have 1 to {longest} characters")
+    return text
+
+
+def _instant(given: object) -> datetime:
+    # A plus sign that nobody percent-encoded arrives as a space; there it can mean nothing else.
+    return parse_instant(short_text(given, 40).replace(" ", "+"))
+
+
+def _limit(given: object) -> int:
+    text = short_text(given, 10)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_LIMIT):
+        raise ValueError(f"must be a whole number from 1 to {HIGHEST_LIMIT}")
+    return int(text)
+
+
+def _cursor(given: object) -> str:
+    return short_text(given, LONGEST_CURSOR)
+
+
+def documented(schema: dict[str, Any], description: str) -> Any:
+    return WithJsonSchema({**schema, "description": description})
+
+
+From = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    documented(INSTANT_SCHEMA, "From this instant on. Percent-encode the plus sign of an offset."),
+]
+To = Annotated[
+    datetime, BeforeValidator(_instant), documented(INSTANT_SCHEMA, "Up to, but not including, this instant.")
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(_limit),
+    documented(
+        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "How many a page."
+    ),
+]
+CursorText = Annotated[
+    str,
+    BeforeValidator(_cursor),
+    documented(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_CURSOR},
+        "The `nextCursor` of the page before, with the same filters; good for a day. Never make one up: 400.",
+    ),
+]
+
+
+class Query(BaseModel):
+    """A query, every name with all its values. Names that the model does not have are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, list[str]]) -> Self:
+        """Raises InvalidInput for everything that is wrong, unknown parameters among it."""
+        try:
+            return cls.model_validate({name: values[name] for name in sorted(values) if values[name]})
+        except ValidationError as wrong:
+            found = wrong.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidInput(
+            [
+                FieldError(
+                    f"?{str(error['loc'][0])[:100]}",
+                    "is not a parameter we know here"
+                    if error["type"] == "extra_forbidden"
+                    else error["msg"].removeprefix("Value error, "),
+                )
+                for error in found
+            ]
+        )
+
+
+class NoQuery(Query):
+    """A call without parameters."""
+
+
+class PageQuery(Query):
+    """A list without filters as it was asked for."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: CursorText | None = None
+
+
+def no_query(values: Mapping[str, list[str]]) -> None:
+    """For calls without parameters: raises InvalidInput for any."""
+    NoQuery.parse(values)

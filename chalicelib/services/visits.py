@@ -1,0 +1,172 @@
+"""The use cases of a visit: book, change, change status, erase. HTTP and the queue call the same ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from threading import Lock
+from typing import Protocol
+
+from chalicelib.domain import patience
+from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
+from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+from chalicelib.domain.properties import Property
+from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
+from chalicelib.services.idempotency import Once, Outcome
+from chalicelib.services.ports import Clock, NewId, Visits
+
+Check = Callable[[Visit], None]
+"""Raises what is to be refused once the present state of the visit is known."""
+
+Expected = frozenset[int] | None
+"""The versions that the caller is willing to change; None for any."""
+
+ATTEMPTS = 16
+"""How often a change without an expected version is tried while others change the visit: for about three seconds."""
+
+
+def nothing_to_check(_: Visit) -> None:
+    """Whatever the visit is like."""
+
+
+class FindsProperties(Protocol):
+    def get(self, property_id: str) -> Property: ...
+
+
+class ReadOnce:
+    """Properties as they were when they were first asked for. For one batch: the next must see what has changed."""
+
+    def __init__(self, properties: FindsProperties) -> None:
+        self._properties = properties
+        self._found: dict[str, Property] = {}
+        self._reading: dict[str, Lock] = {}
+
+    def get(self, property_id: str) -> Property:
+        with self._reading.setdefault(property_id, Lock()):
+            if property_id not in self._found:
+                self._found[property_id] = self._properties.get(property_id)
+            return self._found[property_id]
+
+
+class Booking:
+    """Writes visits, whoever asks for it; the slots and the version decide who of those that meet comes first."""
+
+    def __init__(
+        self,
+        properties: FindsProperties,
+        visits: Visits,
+        once: Once,
+        clock: Clock,
+        new_id: NewId,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._properties = properties
+        self._visits = visits
+        self._once = once
+        self._clock = clock
+        self._new_id = new_id
+        self._sleep = sleep
+
+    def get(self, visit_id: str) -> Visit:
+        return self._visits.get(visit_id)
+
+    def find(self, visit_id: str) -> Visit | None:
+        try:
+            return self._visits.get(visit_id)
+        except VisitNotFound:
+            return None
+
+    def book(self, command: BookVisit, key: IdempotencyKey | None = None) -> Outcome[Visit]:
+        """Books one visit and holds its slots, or raises SlotTaken. Retrying with the same key books nothing twice."""
+        visit_id = self._new_id()
+
+        def attempt(once: IdempotencyRecord | None) -> Visit:
+            return self._book(command, visit_id, None, once)
+
+        return self._once.run(key, visit_id, attempt, recall=self._recalled)
+
+    def _recalled(self, visit_id: str) -> Visit:
+        """The visit of an earlier request; one that was handed in may not be booked yet, or never will be."""
+        visit = self.find(visit_id)
+        if visit is None:
+            raise HandedIn
+        return visit
+
+    def for_a_batch(self) -> Booking:
+        """The same use cases for rows that are worked off together: each property is read once for all of them."""
+        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id, self._sleep)
+
+    def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
+        """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
+        return self._book(command, visit_id, origin, None)
+
+    def _book(self, command: BookVisit, visit_id: str, origin: Origin | None, once: IdempotencyRecord | None) -> Visit:
+        property = self._properties.get(command.property_id)
+        visit = property.receive(command, visit_id, self._clock(), origin)
+        self._visits.add(visit, property.details.capacity, once)
+        return visit
+
+    def change(self, visit_id: str, change: ChangeVisit, expected: Expected, check: Check = nothing_to_check) -> Visit:
+        """Applies a merge patch; a new date reschedules and keeps the id."""
+
+        def revise(visit: Visit) -> Visit:
+            check(visit)
+            property = self._properties.get(visit.property_id)
+            revised = property.revise(visit, change, self._clock())
+            if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
+                self._visits.move(visit, revised, property.details.capacity)
+            elif revised is not visit:
+                self._visits.save(visit, revised)
+            return revised
+
+        return self._update(visit_id, expected, revise)
+
+    def change_status(self, visit_id: str, status: Status, reason: str | None, expected: Expected = None) -> Visit:
+        """The one door for every transition. Asking for the status that it has changes nothing."""
+
+        def pass_on(visit: Visit) -> Visit:
+            after = visit.becomes(status, reason, self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, expected, pass_on)
+
+    def erase_visitor(self, visit_id: str, expected: Expected = None) -> Visit:
+        """Takes every word about the visitor out of the visit, which itself stays."""
+
+        def erase(visit: Visit) -> Visit:
+            after = visit.erased(self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, expected, erase)
+
+    def follow(self, visit_id: str, formerly: str) -> Visit:
+        """Brings the visit to the address and zone of its property, which had that address `formerly`.
+
+        The property is read after the visit, so that of two corrections at once the later one stays.
+        """
+
+        def follow(visit: Visit) -> Visit:
+            details = self._properties.get(visit.property_id).details
+            after = visit.follows(details.address, details.time_zone, formerly, self._clock())
+            if after is not visit:
+                self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, None, follow)
+
+    def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
+        """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
+        for pause in islice(patience.pauses(), ATTEMPTS):
+            visit = self._visits.get(visit_id)
+            if expected is not None and visit.version not in expected:
+                raise VersionMismatch
+            try:
+                return write(visit)
+            except VersionMismatch:
+                self._sleep(pause)
+        raise StoreBusy

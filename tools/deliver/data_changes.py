@@ -1,0 +1,106 @@
+"""What a new template of the data stack would take away from the deployed one.
+
+Asked by everything that deploys the data stack. The template counts its versions (Metadata): an older one than the
+deployed goes back, and a version that takes something away must name it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from tools.failure import CannotGoOn
+
+Template = Mapping[str, Any]
+
+WITHOUT_MEANING: Final = ("AttributeDefinitions", "Metadata")
+"""Attributes are defined for the keys and indexes that use them, which are compared."""
+
+NEEDED_BY_CODE: Final = "GlobalSecondaryIndexes"
+"""What code asks for by name, besides whole resources."""
+
+
+def version(template: Template) -> int:
+    """Which version of the data it is; templates of before versions were counted are the first."""
+    return int(template.get("Metadata", {}).get("Version", 0))
+
+
+def fingerprint(template: Template) -> str:
+    """Changes with the resources: the template names its own, so that a change without a new version is noticed."""
+    text = json.dumps(template["Resources"], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def goes_back(deployed: Template, wanted: Template) -> bool:
+    """Whether the template is older than the deployed one. Raises CannotGoOn when that lacks what old code needs."""
+    if version(wanted) >= version(deployed):
+        return False
+    lacking = [path for path in _lost(wanted, deployed) if "." not in path or NEEDED_BY_CODE in path]
+    if lacking:
+        raise CannotGoOn(
+            f"This release needs {', '.join(lacking)}, which a later one took away from the data stack "
+            f"(version {version(deployed)}; this is {version(wanted)}). Nothing was deployed. Release a fix instead."
+        )
+    return True
+
+
+def refuse_losses(deployed: Template, wanted: Template) -> None:
+    """Raises CannotGoOn when the template says less than the deployed one and does not name what it takes away."""
+    _refuse(_lost(deployed, wanted), wanted)
+
+
+def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) -> None:
+    """The same by CloudFormation's own judgement: which resources it would remove or make anew."""
+    _refuse(
+        [
+            change["LogicalResourceId"]
+            for change in (each["ResourceChange"] for each in changes)
+            if change["Action"] in ("Remove", "Dynamic") or change.get("Replacement") in ("True", "Conditional")
+        ],
+        wanted,
+    )
+
+
+def _refuse(lost: Sequence[str], wanted: Template) -> None:
+    meant = wanted.get("Metadata", {}).get("TakesAway", [])
+    if unmeant := [path for path in lost if path not in meant]:
+        raise CannotGoOn(
+            f"The data stack would lose {', '.join(unmeant)}, and code that is live may use it. Nothing was deployed. "
+            "If it is meant, and no release uses it any more: Metadata.TakesAway of .chalice/data.json names it."
+        )
+
+
+def _lost(before: Template, after: Template) -> list[str]:
+    """The paths of everything that `before` says of its resources and `after` does not."""
+    return list(_differences(before["Resources"], after["Resources"], ()))
+
+
+def _differences(before: object, after: object, path: tuple[str, ...]) -> Iterator[str]:
+    match before, after:
+        case dict(), dict() if not _is_function(before):
+            for name in before.keys() - set(WITHOUT_MEANING):
+                inner = path if name == "Properties" else (*path, name)
+                if name in after:
+                    yield from _differences(before[name], after[name], inner)
+                else:
+                    yield ".".join(inner)
+        case list(), list() if all(isinstance(each, dict) and "IndexName" in each for each in [*before, *after]):
+            named, kept = ({each["IndexName"]: each for each in side} for side in (before, after))
+            yield from _differences(named, kept, path)
+        case list(), list():
+            if any(each not in after for each in before):
+                yield ".".join(path)
+        case (bool(), bool()) | (int(), int()):
+            # Switched on, or more of it, takes nothing away.
+            if before > after:
+                yield ".".join(path)
+        case _:
+            if before != after:
+                yield ".".join(path)
+
+
+def _is_function(node: Mapping[str, object]) -> bool:
+    """Whether CloudFormation works it out: then it is compared as a whole."""
+    return any(name == "Ref" or name.startswith("Fn::") for name in node)

@@ -1,0 +1,130 @@
+"""The table and the queues on the embedded AWS, from the same CloudFormation file that the real AWS gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template
+from tools.deliver.data_changes import goes_back, refuse_losses, refuse_replacements, version
+from tools.project import REGION, ROOT
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TEMPLATE = ROOT / ".chalice" / "data.json"
+# ministack: `test` is the account 000000000000; a key of 12 digits is an account of its own.
+ACCOUNT = "test"
+QUICK = Config(retries={"max_attempts": 3}, proxies={}, connect_timeout=5, read_timeout=30)
+
+
+def create_data_stack(endpoint: str, stage: str, account: str = ACCOUNT) -> None:
+    """Creates the stage's table and queues, or brings them up to date; the data in them stays."""
+    bring_data_up_to_date(boto3.client("cloudformation", **credentials(endpoint, account)), stage, template_of(stage))
+    switch_on_expiry(boto3.client("dynamodb", **credentials(endpoint, account)), f"visits-{stage}")
+
+
+def bring_data_up_to_date(
+    cloudformation: CloudFormationClient, stage: str, template: dict[str, Any], role: str = ""
+) -> str:
+    """The stage's data stack as the template has it; gives what was done, in words. Raises CannotGoOn.
+
+    A template that is older than the deployed one changes nothing: live code may use what came since. One that takes
+    something away without saying so is refused. A table that outlived an earlier stack is taken in again.
+    """
+    name, wanted = data_stack_of(stage), with_names(template, stage)
+    if cloudformation.meta.endpoint_url.startswith("http://"):
+        # The embedded AWS knows no TLS, without which the policy lets nobody at the queues.
+        wanted["Resources"].pop("QueuePolicy", None)
+    if before := deployed_template(cloudformation, name):
+        deployed = with_names(before, stage)
+        if goes_back(deployed, wanted):
+            return f"{name} is left as it is, version {version(deployed)}: this release is older, {version(wanted)}"
+        refuse_losses(deployed, wanted)
+
+    def judge(changes: Changes) -> None:
+        refuse_replacements(changes, wanted)
+
+    body = {"TemplateBody": json.dumps(wanted)}
+    bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
+    return f"{name} has version {version(wanted)}"
+
+
+def template_of(stage: str) -> dict[str, Any]:
+    """The template, with the names of the stage's table and queues."""
+    return with_names(json.loads(TEMPLATE.read_text(encoding="utf-8")), stage)
+
+
+def with_names(template: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """A template with the names of table and queues written out: only so does CloudFormation look for them."""
+    document: dict[str, Any] = json.loads(json.dumps(template))
+    for resource in document["Resources"].values():
+        for key in {"TableName", "QueueName"} & resource["Properties"].keys():
+            name = resource["Properties"][key]
+            # In one that was deployed they may be written out already.
+            resource["Properties"][key] = name if isinstance(name, str) else name["Fn::Sub"].replace("${Stage}", stage)
+    return document
+
+
+def names_of(stage: str) -> tuple[str, list[str]]:
+    """The names of the stage's table and of its queues."""
+    properties = [resource["Properties"] for resource in template_of(stage)["Resources"].values()]
+    (table,) = (each["TableName"] for each in properties if "TableName" in each)
+    return table, [each["QueueName"] for each in properties if "QueueName" in each]
+
+
+def data_stack_of(stage: str) -> str:
+    return f"visits-data-{stage}"
+
+
+def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
+    """Creates the stage's table alone, without CloudFormation, for tests; returns its name.
+
+    Nothing expires in it: a test books by a clock of its own, and the emulator would remove by the real one.
+    """
+    properties = table_properties(stage)
+    dynamodb.create_table(
+        TableName=properties["TableName"],
+        BillingMode=properties["BillingMode"],
+        AttributeDefinitions=properties["AttributeDefinitions"],
+        KeySchema=properties["KeySchema"],
+        GlobalSecondaryIndexes=properties["GlobalSecondaryIndexes"],
+    )
+    name: str = properties["TableName"]
+    return name
+
+
+def table_properties(stage: str) -> dict[str, Any]:
+    """The table's properties as the template states them."""
+    properties: dict[str, Any] = template_of(stage)["Resources"]["Table"]["Properties"]
+    return properties
+
+
+def switch_on_expiry(dynamodb: DynamoDBClient, table: str) -> None:
+    """ministack's CloudFormation ignores the template's TTL, so it is switched on afterwards."""
+    if dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+        ttl = table_properties("any")["TimeToLiveSpecification"]
+        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
+
+
+def credentials(endpoint: str, account: str = ACCOUNT) -> dict[str, Any]:
+    """What a boto3 client of the embedded AWS is made with."""
+    return {
+        "endpoint_url": endpoint,
+        "region_name": REGION,
+        "aws_access_key_id": account,
+        "aws_secret_access_key": account,
+        "config": QUICK,
+    }
+
+
+def any_client(endpoint: str, service: str) -> Any:
+    """A client of whichever service, as the root of the embedded AWS, who is asked for no permission."""
+    # The stubs know a client by its literal name alone.
+    made: Any = boto3.client
+    return made(service, **credentials(endpoint))

@@ -1,0 +1,278 @@
+"""`make deploy STAGE=dev` and `make delete STAGE=dev`: a stage without a pipeline, straight from this folder.
+
+The data stack, then `chalice deploy`, then what Chalice cannot set. Doing it again updates what has changed. Deleting
+keeps the data unless told otherwise.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from botocore.exceptions import ClientError
+from botocore.session import Session
+from chalice.awsclient import AWSClientError
+from chalice.cli.factory import CLIFactory
+from chalice.config import Config
+from chalice.deploy.deployer import ChaliceDeploymentError
+from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
+from chalice.utils import UI
+
+from tools.deliver.cloudformation import delete, describe
+from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of
+from tools.deliver.gateway_settings import Place, Template, apply
+from tools.failure import CannotGoOn
+from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
+from tools.operate.refusals import sentence, told_in_words
+from tools.project import ROOT
+
+NOT_INSTALLED: Final = "Could not install"
+LOCAL: Final = "local"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of `.chalice/config.json` in the account that the session's credentials are for."""
+
+    name: str
+    session: Session
+    factory: CLIFactory
+    config: Config
+
+    @property
+    def app_stack(self) -> str:
+        """The stack of the packaged app, where the stage is deployed that way."""
+        return f"visits-{self.name}"
+
+    @property
+    def gateway_stage(self) -> str:
+        return str(self.config.api_gateway_stage)
+
+    @cached_property
+    def cloudformation(self) -> Any:
+        return self.session.create_client("cloudformation")
+
+    @cached_property
+    def place(self) -> Place:
+        sts: Any = self.session.create_client("sts")
+        caller = sts.get_caller_identity()
+        region = self.cloudformation.meta.region_name
+        return Place(caller["Arn"].split(":")[1], region, caller["Account"])
+
+    @property
+    def state(self) -> Path:
+        """What Chalice remembers of a deployment, in this folder alone."""
+        return ROOT / ".chalice" / "deployed" / f"{self.name}.json"
+
+    def deployed_api(self) -> Mapping[str, str] | None:
+        """Id and address of the API, as Chalice remembers them."""
+        try:
+            resources = json.loads(self.state.read_text(encoding="utf-8"))["resources"]
+        except FileNotFoundError:
+            return None
+        found: list[Mapping[str, str]] = [each for each in resources if each["resource_type"] == "rest_api"]
+        return found[0] if found else None
+
+
+def stage_of(name: str, session: Session) -> Stage:
+    """The stage, once it is clear that it is one to deploy from here."""
+    factory = CLIFactory(str(ROOT), environ=os.environ)
+    config = factory.create_config_obj(chalice_stage_name=name)
+    stages: Any = config.config_from_disk.get("stages", {})
+    if name == LOCAL:
+        raise CannotGoOn("The stage local lives on this machine alone: `make run` starts it.")
+    if name not in stages:
+        known = ", ".join(stage for stage in stages if stage != LOCAL)
+        raise CannotGoOn(f"There is no stage '{name}' in .chalice/config.json; there are: {known}.")
+    stage = Stage(name, session, factory, config)
+    packaged = describe(stage.cloudformation, stage.app_stack)
+    if packaged and packaged["StackStatus"] != "REVIEW_IN_PROGRESS":
+        raise CannotGoOn(
+            f"The stage {name} is deployed by CloudFormation (stack {stage.app_stack}): update or delete it there. "
+            "A second app on the same data is not wanted."
+        )
+    return stage
+
+
+def deploy(stage: Stage) -> None:
+    place = stage.place
+    _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
+    _adopt(stage)
+    _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
+    _say("App: chalice deploy")
+    api = _chalice_deploy(stage)
+    _say("Gateway: what Chalice does not set")
+    for change in apply(stage.session, _template(stage), api["rest_api_id"], stage.gateway_stage):
+        _say(f"  {change}")
+    url = api["rest_api_url"].rstrip("/")
+    print(f"\nThe stage {stage.name} answers at {url}. Try:\n")
+    print(f"curl -s {url}/health\n")
+    print(f"A key for it:  make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
+    print(f"Is it well?    make smoke URL={url} KEY=<api key>")
+
+
+def _template(stage: Stage) -> Template:
+    document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
+    origin = named_origin(stage.config.environment_variables.get("CORS_ORIGINS", ""))
+    document["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][EXTENSION] = definition(origin)
+    return Template(document, {"Stage": stage.name}, stage.place)
+
+
+def _adopt(stage: Stage) -> None:
+    """Lets Chalice know of an API that somebody else's folder deployed; it would make a second one.
+
+    Functions and roles it finds by their names. The API's name is the stage's own only after a deployment went through.
+    """
+    if stage.deployed_api():
+        return
+    name = _template(stage).api["Name"]
+    gateway: Any = stage.session.create_client("apigateway")
+    pages = gateway.get_paginator("get_rest_apis").paginate()
+    ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
+    if not ids:
+        return
+    if len(ids) > 1:
+        raise CannotGoOn(f"There are {len(ids)} APIs of the name {name}; delete those that are not in use first.")
+    _say(f"Taking over the API {name} ({ids[0]}), which was deployed from another folder")
+    suffix = "amazonaws.com.cn" if stage.place.partition == "aws-cn" else "amazonaws.com"
+    url = f"https://{ids[0]}.execute-api.{stage.place.region}.{suffix}/{stage.gateway_stage}/"
+    api = {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": ids[0], "rest_api_url": url}
+    stage.state.parent.mkdir(parents=True, exist_ok=True)
+    document = {"resources": [api], "schema_version": "2.0", "backend": "api"}
+    stage.state.write_text(json.dumps(document, indent=2), encoding="utf-8")
+
+
+def _chalice_deploy(stage: Stage) -> Mapping[str, str]:
+    """`chalice deploy`; gives what it says of the API."""
+    for call in ("CreateFunction", "UpdateFunctionConfiguration"):
+        stage.session.register(f"before-parameter-build.lambda.{call}", _traced)
+    with _told_by_chalice(), contextlib.redirect_stdout(_Attentive(sys.stdout)):
+        deployer = stage.factory.create_default_deployer(stage.session, stage.config, UI())
+        deployed = deployer.deploy(stage.config, chalice_stage_name=stage.name)
+    (api,) = [resource for resource in deployed["resources"] if resource["resource_type"] == "rest_api"]
+    return dict(api)
+
+
+def _traced(**call: Any) -> None:
+    """Functions are traced, the gateway's stage is not: its traces hold addresses with their queries, and callers.
+
+    Chalice knows one setting for both, so that it is not told to trace anything.
+    """
+    call["params"]["TracingConfig"] = {"Mode": "Active"}
+
+
+def delete_app(stage: Stage) -> None:
+    """`chalice delete`. Logs stay until their retention is over."""
+    if stage.deployed_api() is None:
+        _say(f"This folder knows of no app of {stage.name} (`make deploy` takes over one from another folder).")
+        return
+    _say("App: chalice delete")
+    with _told_by_chalice():
+        stage.factory.create_deletion_deployer(stage.session, UI()).deploy(stage.config, chalice_stage_name=stage.name)
+
+
+def delete_data(stage: Stage, confirmed: bool) -> None:
+    """The data stack and what it retains. A table that is protected is refused before anything is touched."""
+    dynamodb: Any = stage.session.create_client("dynamodb")
+    sqs: Any = stage.session.create_client("sqs")
+    table, queues = names_of(stage.name)
+    with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
+        if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+            raise CannotGoOn(f"The table {table} is protected against deletion. Nothing was deleted.")
+    if not confirmed and not _agreed(f"Delete all data of {stage.name} (table {table}, queues {', '.join(queues)})"):
+        raise CannotGoOn("Nothing was deleted. YES=1 answers for you.")
+    delete_app(stage)
+    _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
+    delete(stage.cloudformation, data_stack_of(stage.name))
+    with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.delete_table(TableName=table)
+    for queue in queues:
+        with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
+            sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+
+
+@contextlib.contextmanager
+def _told_by_chalice() -> Iterator[None]:
+    """Chalice wraps what AWS says; what went wrong is at the bottom of it."""
+    try:
+        yield
+    except (ChaliceDeploymentError, AWSClientError) as wrapped:
+        inner: BaseException = wrapped
+        while original := getattr(inner, "original_error", None):
+            inner = original
+        raise CannotGoOn(sentence(inner) if isinstance(inner, ClientError) else str(wrapped).strip()) from wrapped
+    except (NoSuchPackageError, PackageDownloadError) as why:
+        raise CannotGoOn(f"What requirements.txt names cannot be downloaded: {why}") from why
+    except RuntimeError as why:  # app.py cannot be imported
+        raise CannotGoOn(str(why)) from why
+
+
+class _Attentive(io.TextIOBase):
+    """Hands on what Chalice says, and stops it where it would go on without a dependency."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        if NOT_INSTALLED in text:
+            # Before the package is written, which Chalice would otherwise keep and reuse as a complete one.
+            raise CannotGoOn(f"{text.strip().split('You will')[0].strip()}\nNothing of the app was deployed.")
+        return self._out.write(text)
+
+    def flush(self) -> None:
+        self._out.flush()
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question}? Write yes: ").strip().lower() == "yes"
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
+    given = _arguments(arguments)
+    # Chalice packages whatever bytecode lies about.
+    sys.dont_write_bytecode = True
+    try:
+        with told_in_words():
+            stage = stage_of(given.stage, session or Session())
+            if given.action == "deploy":
+                deploy(stage)
+            elif given.data == "delete":
+                delete_data(stage, given.yes)
+            else:
+                delete_app(stage)
+                _say("The data stays (DATA=delete takes it too).")
+    except CannotGoOn as why:
+        sys.stdout.flush()
+        print(why, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools.deliver.deploy", description=__doc__)
+    parser.add_argument("action", choices=("deploy", "delete"))
+    parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json, not local")
+    parser.add_argument("--data", choices=("keep", "delete"), default="keep", help="with delete: the data too")
+    parser.add_argument("--yes", action="store_true", help="with --data delete: do not ask")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

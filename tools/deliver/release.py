@@ -1,0 +1,187 @@
+"""`make release STAGE=beta`: deploys what `make package` made, tries it, and takes it back if it does not hold.
+
+The data stack, then the app, each by change set. Then the smoke test; if that fails, the app that was there before is
+deployed again. The data stack is never taken back (`tools/deliver/data_changes.py`). This is what GitLab and GitHub
+run, and what a person runs who has neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs
+from tools.deliver.data_stack import bring_data_up_to_date
+from tools.deliver.package import CODE, ZIP, uploaded
+from tools.failure import CannotGoOn
+from tools.generate.release_roles import stack_of
+from tools.operate.refusals import told_in_words
+
+TEMPLATES: Final = "templates/{}.json"
+CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
+AT_ONCE: Final = {"DeploymentType": "AllAtOnce"}
+"""Going back does not dawdle."""
+
+Smoke = Callable[[str], bool]
+"""Whether what answers at an address is well."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """What `make package` made for one stage."""
+
+    folder: Path
+    stage: str
+
+    @classmethod
+    def made_in(cls, folder: Path, stage: str) -> Package:
+        """Raises CannotGoOn when there is none."""
+        for name in (ZIP, "data.json", f"{stage}.json"):
+            if not (folder / name).is_file():
+                raise CannotGoOn(f"There is no {folder / name}: make package STAGE={stage} makes it.")
+        return cls(folder, stage)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data stack's template."""
+        return self._read("data.json")
+
+    def app(self, code: Mapping[str, str]) -> Mapping[str, Any]:
+        """The app's template; its code is where it says here, unless it has been told before."""
+        template = self._read(f"{self.stage}.json")
+        for resource in template["Resources"].values():
+            properties = resource.get("Properties", {})
+            if properties.get("CodeUri") == f"./{ZIP}":
+                properties["CodeUri"] = code
+        return template
+
+    @property
+    def zip(self) -> bytes:
+        return (self.folder / ZIP).read_bytes()
+
+    def _read(self, name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return content
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where to: what the stack of release.json has made in the account that the credentials are for."""
+
+    bucket: str
+    data_role: str
+    app_role: str
+    boundary: str
+
+    @classmethod
+    def prepared_for(cls, stage: str) -> Account:
+        made = outputs(boto3.client("cloudformation"), stack_of(stage))
+        if not made:
+            raise CannotGoOn(
+                f"This account is not prepared for releases of {stage}: it has no stack {stack_of(stage)}. "
+                "docs/delivery.md says how it is made of release.json."
+            )
+        return cls(made["Bucket"], made["DataRoleArn"], made["AppRoleArn"], made["BoundaryArn"])
+
+    def deploy(self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Brings the app's stack up to date, by the bucket because its template is too long for a call."""
+        place = uploaded(json.dumps(template).encode(), self.bucket, TEMPLATES)
+        address = f"{boto3.client('s3').meta.endpoint_url}/{place['Bucket']}/{place['Key']}"
+        return bring_up_to_date(
+            boto3.client("cloudformation"),
+            stack,
+            {"TemplateURL": address},
+            parameters,
+            capabilities=CAPABILITIES,
+            role=self.app_role,
+        )
+
+    def deploy_data(self, stage: str, template: dict[str, Any]) -> str:
+        """Brings the data stack up to date, unless the template is older; gives what was done, in words."""
+        return bring_data_up_to_date(boto3.client("cloudformation"), stage, template, self.data_role)
+
+    def deployed(self, stack: str) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
+        """Template and parameters of a stack as it is now, if it works."""
+        client = boto3.client("cloudformation")
+        now = describe(client, stack)
+        if now is None or not now["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE", "ROLLBACK_COMPLETE")):
+            return None
+        template = deployed_template(client, stack)
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in now.get("Parameters", [])}
+        return (template, parameters) if template else None
+
+
+def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke) -> str:
+    """Deploys the package, tries it, gives its address. Raises CannotGoOn, with the former release in place again."""
+    code = uploaded(package.zip, account.bucket, CODE)
+    data, app = package.data, package.app(code)
+    _refuse_unknown(wishes, data, app)
+    values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
+    print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
+    stack = f"visits-{package.stage}"
+    before = account.deployed(stack)
+    url = account.deploy(stack, app, _meant_for(app, values))["EndpointURL"]
+    if smoke(url):
+        return url
+    if before is None:
+        raise CannotGoOn(f"{url} does not answer as it should. It is the first release: there is none to go back to.")
+    template, parameters = before
+    account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
+    raise CannotGoOn(f"{url} did not answer as it should, so the release before it is in place again.")
+
+
+def _meant_for(template: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
+
+
+def _refuse_unknown(wishes: Mapping[str, str], *templates: Mapping[str, Any]) -> None:
+    known = {name for template in templates for name in template.get("Parameters", {})}
+    if unknown := sorted(wishes.keys() - known):
+        raise CannotGoOn(f"No template has a parameter {', '.join(unknown)}; there are: {', '.join(sorted(known))}.")
+
+
+def smoke_test(url: str) -> bool:
+    """`make smoke`, with the key of VISITS_KEY if there is one."""
+    return subprocess.run([sys.executable, "-m", "tools.operate.smoke", "--url", url]).returncode == 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _arguments(arguments)
+    try:
+        with told_in_words():
+            package = Package.made_in(given.folder, given.stage)
+            url = release(package, Account.prepared_for(given.stage), _pairs(given.parameters), smoke_test)
+    except CannotGoOn as why:
+        print(why, file=sys.stderr)
+        return 1
+    # For the pages of GitLab and GitHub that link to what was deployed.
+    (given.folder / "release.env").write_text(f"API_URL={url}\n", encoding="utf-8")
+    print(f"{given.stage} is released: {url}")
+    return 0
+
+
+def _pairs(words: str) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words.split()]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise CannotGoOn(f"Parameters are told as Name=value, and not {', '.join(wrong)}.")
+    return {name: value for name, _, value in pairs}
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` made, and tries it.")
+    parser.add_argument("stage", help="a stage that was packaged")
+    parser.add_argument("--folder", type=Path, required=True, help="where `make package` wrote to")
+    parser.add_argument("--parameters", default="", help='of the templates: "AlarmTopicArn=... DeploymentType=..."')
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

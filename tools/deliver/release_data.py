@@ -1,0 +1,33 @@
+"""`make release-data STAGE=beta`: the data stack alone, as `make release` brings it up to date.
+
+CodePipeline runs it before it deploys the app. DATA_ROLE_ARN names the role that CloudFormation takes on.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import boto3
+
+from tools.deliver.data_stack import bring_data_up_to_date, template_of
+from tools.failure import CannotGoOn
+from tools.operate.refusals import told_in_words
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make release-data", description="Brings a stage's data stack up to date.")
+    parser.add_argument("stage", help="the stage whose data it is")
+    stage: str = parser.parse_args(arguments).stage
+    role = os.environ.get("DATA_ROLE_ARN", "")
+    try:
+        with told_in_words():
+            print(bring_data_up_to_date(boto3.client("cloudformation"), stage, template_of(stage), role))
+    except CannotGoOn as why:
+        print(why, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""`make terraform STAGE=beta`: the package of a stage for those who deploy with Terraform.
+
+`chalice.tf.json` is what Chalice makes, less a data source that says nothing and needs a provider of its own. Beside it
+`visits_override.tf.json`, which Terraform lays over it: versions of today, and what the merge template says of API and
+functions; and `visits.tf.json`, what Chalice leaves out: the data stack, log groups, the gateway's stage, the alarms.
+Zip and alarms are those of `make package`. There is no canary: without CodeDeploy there is no alias to shift.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tools.deliver.data_stack import TEMPLATE as DATA_TEMPLATE
+from tools.deliver.data_stack import data_stack_of
+from tools.deliver.gateway_settings import BINARY_TYPES, Place, Template
+from tools.deliver.package import ZIP, chalice_package, copy_project, package, require_pinned_python
+from tools.failure import CannotGoOn
+from tools.project import ROOT
+
+VERSIONS: Final = {
+    "required_version": ">= 1.5",
+    "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 5.61, < 7"}},
+}
+"""Chalice's end before Terraform 1.4 and version 5 of the provider."""
+
+WATCHES: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard")
+OF_RELEASES: Final = "Release"
+"""Begins the names of the alarms that stop a canary."""
+
+ADDED: Final = "x-amazon-apigateway-"
+
+HERE: Final = Place(
+    "${data.aws_partition.chalice.partition}",
+    "${data.aws_region.chalice.name}",
+    "${data.aws_caller_identity.chalice.account_id}",
+)
+NULL: Final = "${null}"
+"""Takes away what is said below; a plain null would say nothing."""
+
+Node = dict[str, Any]
+
+
+def terraform(stage: str, out: Path) -> None:
+    """Writes the folder that `terraform init` and `terraform apply` want. Raises CannotGoOn."""
+    with tempfile.TemporaryDirectory(prefix="visits-terraform-") as temporary:
+        copy_project(ROOT, Path(temporary, "project"))
+        _without_retention(Path(temporary, "project", ".chalice", "config.json"))
+        chalice_package(Path(temporary, "project"), stage, Path(temporary, "chalice"), "--pkg-format", "terraform")
+        chalices: Node = json.loads(Path(temporary, "chalice", "chalice.tf.json").read_text(encoding="utf-8"))
+        package([stage], Path(temporary, "package"))
+        packaged: Node = json.loads(Path(temporary, "package", f"{stage}.json").read_text(encoding="utf-8"))
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(temporary, "package", ZIP), out / ZIP)
+    shutil.copyfile(DATA_TEMPLATE, out / "data.json")
+    del chalices["data"]["null_data_source"], chalices["terraform"]["required_providers"]["null"]
+    for name, content in {
+        "chalice.tf.json": chalices,
+        "visits_override.tf.json": _override(chalices, packaged),
+        "visits.tf.json": _ours(stage, packaged),
+        "watch.json": _watch(packaged),
+    }.items():
+        (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _without_retention(config: Path) -> None:
+    """For Terraform Chalice knows no log groups and refuses what makes them; ours are in visits.tf.json."""
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    for stage in settings["stages"].values():
+        for place in (stage, *stage.get("lambda_functions", {}).values()):
+            place.pop("log_retention_in_days", None)
+    settings.pop("log_retention_in_days", None)
+    config.write_text(json.dumps(settings), encoding="utf-8")
+
+
+# What is laid over Chalice's
+
+
+def _override(chalices: Node, packaged: Node) -> Node:
+    api = _worked_out(packaged).api
+    swagger = json.loads(chalices["locals"]["chalice_api_swagger"])
+    functions = {
+        name: _settings(_function_of(packaged, function["handler"]))
+        for name, function in chalices["resource"]["aws_lambda_function"].items()
+    }
+    (event,) = _function_of(packaged, "app.work_off_queue")["Events"].values()
+    sources = {
+        name: {
+            "event_source_arn": '${aws_cloudformation_stack.data.outputs["QueueArn"]}',
+            "function_response_types": event["Properties"]["FunctionResponseTypes"],
+        }
+        for name in chalices["resource"]["aws_lambda_event_source_mapping"]
+    }
+    rest_api = {
+        "name": api["Name"],
+        "binary_media_types": api["DefinitionBody"][BINARY_TYPES],
+        "minimum_compression_size": api["MinimumCompressionSize"],
+    }
+    deployment = {
+        # The stage is a resource of its own (visits.tf.json); only that has settings.
+        "stage_name": NULL,
+        "stage_description": NULL,
+        "triggers": {"definition": "${sha1(local.chalice_api_swagger)}"},
+    }
+    return {
+        "terraform": VERSIONS,
+        "locals": {"chalice_api_swagger": json.dumps(swagger | api["DefinitionBody"])},
+        "resource": {
+            "aws_lambda_function": functions,
+            "aws_lambda_event_source_mapping": sources,
+            "aws_api_gateway_rest_api": {"rest_api": rest_api},
+            "aws_api_gateway_deployment": {"rest_api": deployment},
+        },
+        "output": {"EndpointURL": {"value": "${aws_api_gateway_stage.api.invoke_url}/"}},
+    }
+
+
+def _worked_out(packaged: Node) -> Template:
+    """The packaged template as Terraform would say it; of the API's definition only what the merge template adds."""
+    document = json.loads(json.dumps(packaged))
+    properties = document["Resources"]["RestAPI"]["Properties"]
+    added = {name: part for name, part in properties["DefinitionBody"].items() if name.startswith(ADDED)}
+    properties["DefinitionBody"] = added
+    return Template(document, {}, HERE)
+
+
+def _function_of(packaged: Node, handler: str) -> Node:
+    """The packaged function of a handler; Chalice names it otherwise for Terraform."""
+    resources = packaged["Resources"].values()
+    (properties,) = [each["Properties"] for each in resources if each["Properties"].get("Handler") == handler]
+    return dict(properties)
+
+
+def _settings(packaged: Node) -> Node:
+    """What the merge template adds to a function, and the table by reference, so that the data stack comes first."""
+    variables = packaged["Environment"]["Variables"]
+    return {
+        "tracing_config": {"mode": packaged["Tracing"]},
+        "logging_config": {
+            "log_format": "Text",
+            "log_group": f"${{aws_cloudwatch_log_group.{packaged['LoggingConfig']['LogGroup']['Ref']}.name}}",
+        },
+        "environment": {
+            "variables": variables | {"TABLE_NAME": '${aws_cloudformation_stack.data.outputs["TableName"]}'}
+        },
+    }
+
+
+# What stands beside it
+
+
+def _ours(stage: str, packaged: Node) -> Node:
+    template = _worked_out(packaged)
+    api, groups = template.api, template.log_groups
+    logs = api["AccessLogSetting"]
+    return {
+        "variable": {
+            "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic that hears of alarms."}
+        },
+        "resource": {
+            "aws_cloudformation_stack": {
+                "data": {
+                    "name": data_stack_of(stage),
+                    "template_body": '${file("${path.module}/data.json")}',
+                    "parameters": {"Stage": stage},
+                    # With it would go nothing that holds data, but the next apply would meet what it left behind.
+                    "lifecycle": {"prevent_destroy": True},
+                },
+                "watch": {
+                    "name": f"visits-watch-{stage}",
+                    "template_body": '${file("${path.module}/watch.json")}',
+                    "parameters": {"Stage": stage, "AlarmTopicArn": "${var.alarm_topic_arn}"},
+                },
+            },
+            "aws_cloudwatch_log_group": {
+                name: {"name": group["LogGroupName"], "retention_in_days": group["RetentionInDays"]}
+                for name, group in groups.items()
+            },
+            "aws_api_gateway_stage": {
+                "api": {
+                    "rest_api_id": "${aws_api_gateway_rest_api.rest_api.id}",
+                    "deployment_id": "${aws_api_gateway_deployment.rest_api.id}",
+                    "stage_name": api["StageName"],
+                    "xray_tracing_enabled": api["TracingEnabled"],
+                    "access_log_settings": {"destination_arn": logs["DestinationArn"], "format": logs["Format"]},
+                    "depends_on": [f"aws_cloudwatch_log_group.{name}" for name in groups],
+                }
+            },
+            "aws_api_gateway_method_settings": {
+                f"settings_{number}": _method_settings(settings)
+                for number, settings in enumerate(api["MethodSettings"])
+            },
+        },
+    }
+
+
+def _method_settings(settings: Mapping[str, Any]) -> Node:
+    names = {
+        "ThrottlingRateLimit": "throttling_rate_limit",
+        "ThrottlingBurstLimit": "throttling_burst_limit",
+    }
+    path = {name: settings[name] for name in ("ResourcePath", "HttpMethod")}
+    if unknown := settings.keys() - names.keys() - path.keys():
+        raise CannotGoOn(f"The merge template sets {', '.join(sorted(unknown))}, which `make terraform` cannot yet.")
+    return {
+        "rest_api_id": "${aws_api_gateway_rest_api.rest_api.id}",
+        "stage_name": "${aws_api_gateway_stage.api.stage_name}",
+        "method_path": f"{path['ResourcePath'].removeprefix('/')}/{path['HttpMethod']}",
+        "settings": {names[name]: value for name, value in settings.items() if name in names},
+    }
+
+
+def _watch(packaged: Node) -> Node:
+    """Alarms and dashboard as CloudFormation has them; what they refer to is known by its name here."""
+    resources = {
+        name: resource
+        for name, resource in packaged["Resources"].items()
+        if resource["Type"] in WATCHES and not name.startswith(OF_RELEASES)
+    }
+    text = json.dumps(resources)
+    conditions = {name: each for name, each in packaged["Conditions"].items() if f'"{name}"' in text}
+    text += json.dumps(conditions)
+    parameters = {name: each for name, each in packaged["Parameters"].items() if _mentions(text, name)}
+    for name in packaged["Resources"]:
+        if name not in resources and _mentions(text, name):
+            parameters[name] = {"Type": "String", "Default": _name_of(packaged, name)}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Property Visits: what watches a stage that Terraform has deployed.",
+        "Parameters": parameters,
+        "Conditions": conditions,
+        "Resources": resources,
+    }
+
+
+def _name_of(packaged: Node, resource: str) -> str:
+    """What a `Ref` to the resource gives."""
+    properties = packaged["Resources"][resource]["Properties"]
+    (name,) = [properties[each] for each in ("FunctionName", "LogGroupName") if each in properties]
+    return str(_worked_out(packaged).value(name))
+
+
+def _mentions(text: str, name: str) -> bool:
+    return f'"Ref": "{name}"' in text or f"${{{name}}}" in text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make terraform", description="Packages a stage for Terraform.")
+    parser.add_argument("stage", help="a stage of .chalice/config.json")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
+    given = parser.parse_args(arguments)
+    try:
+        require_pinned_python()
+        terraform(given.stage, given.out)
+    except CannotGoOn as why:
+        print(why, file=sys.stderr)
+        return 1
+    print(f"{given.out}: terraform -chdir={given.out} init, then plan and apply")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""`make policies`: writes what each function may do, in each stage, to `.chalice/policies/<stage>/<function>.json`.
+
+Chalice puts nothing into a policy file and IAM knows no stages, so there is one file for each; a test compares them
+with this and with the calls that the functions make. Partition, Region and account are wildcards, since a file names
+none of them: a role reaches its own account only, whatever an ARN says, and the names of table and queue end in the
+stage.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chalicelib.repositories.items import SORT_KEYS
+from tools.project import ROOT
+
+FOLDER: Final = ROOT / ".chalice" / "policies"
+STAGES: Final = ("dev", "beta", "prod")
+FUNCTIONS: Final = ("api_handler", "bearer_key", "work_off_queue")
+MADE_BY_CHALICE_DEPLOY: Final = "dev"
+"""The stage that CloudFormation does not make (`make deploy`)."""
+
+API_KEY_ITEMS: Final = "K#????????????????"
+"""The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
+API_KEY_LIST: Final = "KS"
+
+Statement = dict[str, Any]
+Policy = dict[str, Any]
+
+
+def policy(function: str, stage: str) -> Policy:
+    """What the function may do in the stage, and nothing else."""
+    statements = {
+        "api_handler": lambda: [
+            *_table(stage, "GetItem", "PutItem", "UpdateItem", "Query"),
+            _indexes(stage),
+            _queue(stage, "GetQueueUrl", "SendMessage"),
+            _no_api_keys(stage),
+        ],
+        "work_off_queue": lambda: [
+            *_table(stage, "GetItem", "PutItem", "UpdateItem"),
+            # What Lambda needs to hand out messages, and what the worker acknowledges with.
+            _queue(stage, "GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
+            _no_api_keys(stage),
+        ],
+        "bearer_key": lambda: [_one_api_key(stage)],
+    }[function]()
+    return {"Version": "2012-10-17", "Statement": [*statements, _logs(function, stage), _traces()]}
+
+
+def log_group(function: str, stage: str) -> str:
+    """Where the function's log is. The one that serves the API is called after the app and the stage alone."""
+    name = f"visits-{stage}" if function == "api_handler" else f"visits-{stage}-{function}"
+    return f"/aws/lambda/{name}"
+
+
+def written() -> Mapping[Path, str]:
+    """Every policy file and what is in it."""
+    return {
+        FOLDER / stage / f"{function}.json": json.dumps(policy(function, stage), indent=2) + "\n"
+        for stage in STAGES
+        for function in FUNCTIONS
+    }
+
+
+def _table(stage: str, *actions: str) -> Sequence[Statement]:
+    """A transaction is allowed by the actions of its members; it has none of its own."""
+    return [_allow("Table", [f"dynamodb:{action}" for action in actions], _table_arn(stage))]
+
+
+def _indexes(stage: str) -> Statement:
+    return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in SORT_KEYS])
+
+
+def _queue(stage: str, *actions: str) -> Statement:
+    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{stage}")
+
+
+def _one_api_key(stage: str) -> Statement:
+    """The authorizer reads API keys one by one and nothing else of the table, nobody's visits."""
+    keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [API_KEY_ITEMS]}}
+    return {**_allow("ApiKeys", ["dynamodb:GetItem"], _table_arn(stage)), "Condition": keys}
+
+
+def _no_api_keys(stage: str) -> Statement:
+    """Nobody makes or finds a key through a hole in the API: only operators write them, only the authorizer reads."""
+    return {
+        "Sid": "NoApiKeys",
+        "Effect": "Deny",
+        "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+        "Resource": [_table_arn(stage), f"{_table_arn(stage)}/index/*"],
+        "Condition": {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [API_KEY_ITEMS, API_KEY_LIST]}},
+    }
+
+
+def _logs(function: str, stage: str) -> Statement:
+    """Its own log group. The template makes those of beta and prod; `chalice deploy` misnames the one of dev's API,
+    which therefore the function makes.
+    """
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    if stage == MADE_BY_CHALICE_DEPLOY:
+        actions.insert(0, "logs:CreateLogGroup")
+    return _allow("Logs", actions, f"arn:*:logs:*:*:log-group:{log_group(function, stage)}:*")
+
+
+def _traces() -> Statement:
+    """X-Ray knows no resources to name here."""
+    return _allow("Traces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")
+
+
+def _allow(sid: str, actions: Sequence[str], resource: str | Sequence[str]) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+def _table_arn(stage: str) -> str:
+    return f"arn:*:dynamodb:*:*:table/visits-{stage}"
+
+
+def main() -> None:
+    for path, text in written().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""`make schemas`: writes docs/intake-message.schema.json from the models that read the messages.
+
+A test compares the committed file with what this makes, so that neither can change alone.
+"""
+
+import json
+from typing import Any, Final
+
+from chalicelib.api.wishes import RowInput
+from chalicelib.domain.intakes import MESSAGE_VERSION, OWN_SOURCE
+from chalicelib.events.intake_queue import IntakeMessage
+from tools.project import ROOT
+
+FILE: Final = ROOT / "docs" / "intake-message.schema.json"
+
+
+def intake_message_schema() -> dict[str, Any]:
+    """What a producer may put on the queue (JSON Schema 2020-12): our envelope without what only we send."""
+    message = IntakeMessage.model_json_schema()
+    visit = RowInput.model_json_schema()
+    shared = visit.pop("$defs")
+    envelope = message["properties"]
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:visits:intake-message:{MESSAGE_VERSION}",
+        "title": f"Intake message, version {MESSAGE_VERSION}",
+        "description": message["description"],
+        "type": "object",
+        "required": message["required"],
+        "not": {"required": ["intake"], "description": "'intake' is for the messages of our own API."},
+        "properties": {
+            "version": envelope["version"],
+            "source": envelope["source"]
+            | {
+                "description": "Who produces. It goes into the ids of intakes and visits: keep it for good.",
+                "not": {"const": OWN_SOURCE},
+            },
+            "visits": envelope["visits"] | {"items": {"$ref": "#/$defs/Visit"}},
+        },
+        "$defs": {"Visit": visit, **shared},
+    }
+    cleaned: dict[str, Any] = _without_titles(schema)
+    return cleaned
+
+
+def text() -> str:
+    return json.dumps(intake_message_schema(), indent=2) + "\n"
+
+
+def _without_titles(node: Any, top: bool = True) -> Any:
+    """The titles that pydantic makes of field names say nothing; the document's own stays."""
+    if isinstance(node, list):
+        return [_without_titles(inner, top=False) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    made_up = not top and isinstance(node.get("title"), str)
+    return {
+        name: _without_titles(inner, top=False) for name, inner in node.items() if not (made_up and name == "title")
+    }
+
+
+def main() -> None:
+    FILE.write_text(text(), encoding="utf-8")
+    print(f"written: {FILE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
