@@ -169,7 +169,9 @@ def check_address(url: str) -> None:
     try:
         local = httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=30, trust_env=not local)
-    except (httpx.TransportError, httpx.UnsupportedProtocol, httpx.InvalidURL):
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        raise CannotGoOn(f"{url} is no address of an API: it begins with http:// or https://.") from None
+    except httpx.TransportError:
         raise CannotGoOn(f"No API answers at {url}: is `make run` running, or is it at another URL=?") from None
     if answer.status_code == 503:
         return  # busy, or loading: what comes next is patient

@@ -104,7 +104,9 @@ def _say(what: str) -> None:
 
 
 def duration(text: str) -> timedelta:
-    """90d, 12h, 30m."""
+    """90d, 12h, 30m; 0 is none at all."""
+    if text == "0":
+        return timedelta(0)
     found = re.fullmatch(r"([0-9]{1,4})([dhm])", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text} is no duration: 90d, 12h or 30m")
