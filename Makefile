@@ -90,7 +90,11 @@ redrive: $(VENV)/.run ## dead letters (STAGE=local ACTION=list|replay|discard ON
 	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
 
-.PHONY: pause resume
+.PHONY: erase pause resume
+
+erase: $(VENV)/.run ## erase visitors straight in the table, after a restore (STAGE=prod FILE=<ids of visits, one a line>)
+	@test -n "$$GIVEN_FILE" || { echo "Whose? make erase STAGE=prod FILE=ids.txt" >&2; exit 2; }
+	@$(BIN)/python -m tools.operate.erase --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" -- "$$GIVEN_FILE"
 
 pause: $(VENV)/.run ## keep a stage's worker from taking messages; they wait (STAGE=prod DRY_RUN=1)
 	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)

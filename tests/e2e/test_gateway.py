@@ -20,7 +20,6 @@ from tests.e2e.deployment import STACK, STAGE, Deployment, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.intake import partner_message
 from tools.generate.policies import FUNCTIONS, policy
-from tools.project import ROOT
 
 Statement = tuple[str, str]
 """A function and the Sid of a statement in its policy."""
