@@ -14,7 +14,7 @@ import pytest
 from chalicelib.domain.visits import Visitor
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from tests.builders import a_visit
+from tests.builders import a_visit, property_id
 from tools.deliver.data_stack import create_data_stack, credentials
 from tools.project import ROOT
 
@@ -35,7 +35,7 @@ def erase(aws: str, file: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_visitors_are_erased_by_the_ids_of_their_visits(aws: str, visits: DynamoVisits, tmp_path: Path) -> None:
-    visit = a_visit(visitor=Visitor("Ada"), notes="call first")
+    visit = a_visit(property_id=property_id(), visitor=Visitor("Ada"), notes="call first")
     visits.add(visit, 1)
     file = tmp_path / "ids.txt"
     file.write_text(f'{visit.id}\n\n"{UNKNOWN.upper()}"\n', encoding="utf-8")
@@ -48,7 +48,7 @@ def test_visitors_are_erased_by_the_ids_of_their_visits(aws: str, visits: Dynamo
 
 
 def test_a_file_with_anything_else_erases_nobody(aws: str, visits: DynamoVisits, tmp_path: Path) -> None:
-    visit = a_visit(visitor=Visitor("Ada"))
+    visit = a_visit(property_id=property_id(), visitor=Visitor("Ada"))
     visits.add(visit, 1)
     file = tmp_path / "ids.txt"
     file.write_text(f"{visit.id}\nada@example.com\n", encoding="utf-8")
