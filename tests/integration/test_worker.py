@@ -1027,6 +1027,26 @@ def test_a_key_that_has_expired_is_a_new_key_and_loses_no_row(
     assert {visit["date"] for visit in visits_at(api, house)} == {row(house, hour)["date"] for hour in (0, 2, 24, 26)}
 
 
+def test_a_key_that_expires_while_it_is_looked_at_can_be_sent_again(
+    api: Api, box: Mailbox, house: str, clock: Clock
+) -> None:
+    key = f"of the last second of {house}"
+    body = {"visits": [row(house, 0)]}
+    first = hand_in(api, body["visits"], key)
+    box.work()
+    expiry = clock.now + KEPT
+    clock.now = expiry - timedelta(seconds=1)
+
+    def expire(**_: object) -> None:
+        """The key is still good when it is read, and its intake no more."""
+        clock.now = expiry
+
+    with hooked(api.dynamodb, "GetItem", expire):
+        busy = api.post("/intakes", body, key)
+    assert (busy.status_code, busy.json()["type"]) == (503, "urn:visits:problem:store-busy")
+    assert hand_in(api, body["visits"], key) != first
+
+
 @pytest.mark.parametrize("later_first", [True, False], ids=["handed in first", "at once first"])
 def test_a_key_stands_for_one_booking_for_thirty_days_whichever_way_it_comes(
     api: Api, box: Mailbox, house: str, clock: Clock, later_first: bool
