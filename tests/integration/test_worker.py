@@ -34,6 +34,7 @@ from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Killed
 from tests.integration.chaos import answer as answer_of
 from tests.integration.intake import Mailbox, Message, answered, handle, hooked, instance, mailbox, partner_message
+from tests.integration.metering import metered
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -974,6 +975,20 @@ def test_an_intake_is_running_while_some_of_its_chunks_are_finished(api: Api, bo
     assert [result["row"] for result in results(api, location)] == list(range(25, 50))
     handle(messages)
     assert counts(api, location) == ("done", 60, 60, 0, 0)
+
+
+def test_a_poll_of_an_intake_costs_a_few_units_however_much_there_is_to_tell(
+    api: Api, box: Mailbox, house: str
+) -> None:
+    location = hand_in(api, [row(house, 0) | {"durationMinutes": 0, "notes": 0, "place": 0}] * 1000)
+    box.work()
+    with metered(api.dynamodb) as poll:
+        assert counts(api, location) == ("done", 1000, 0, 0, 1000)
+    assert poll.operations() == ["Query"]
+    assert poll.read_units <= 3
+    with metered(api.dynamodb) as page:
+        api.get(f"{location}/results", limit="100")
+    assert page.read_units > 5 * poll.read_units, "what is told of a tenth of the rows"
 
 
 def test_two_wishes_without_a_key_are_two_visits_queued_or_not(api: Api, box: Mailbox) -> None:
