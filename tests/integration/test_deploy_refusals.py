@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -227,6 +228,15 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
 
 
 HOSTILE: Final = 'A=1"; touch hurt; "$(touch hurt)`touch hurt`$(shell touch hurt)'
+
+
+def test_every_variable_that_make_names_is_taken_as_data() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    taken = re.search(r"^GIVEN := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    told = re.findall(r"^[a-z0-9-]+:[^#]*##(.*)", makefile, re.MULTILINE)
+    named = set(re.findall(r"\b([A-Z_]+)=", " ".join(told)))
+    assert taken is not None
+    assert {"FILE", "UPGRADE"} <= named <= set(taken[1].split())
 
 
 @pytest.mark.parametrize(
