@@ -22,7 +22,7 @@ export PYTHON
 # into a recipe, a file named with backticks would run them. It is taken as it was written, before make expands the
 # dollars in it, which it otherwise does for every recipe.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES SEEDS STAGE STATE STEPS URL YES ZONE
+	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)

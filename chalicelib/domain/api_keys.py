@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -45,6 +45,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    lifetime: timedelta | None = None
+    """What it was made for, whatever has shortened its life since; None for ever."""
 
     def is_same_as(self, other: ApiKey) -> bool:
         """Whether it is that key, whenever it ends."""
@@ -111,7 +113,8 @@ def make_key(
     if expires_at is not None and expires_at <= now:
         raise InvalidKeyRequest("A key cannot expire before it is made.")
     shown = PresentedKey(random(8).hex(), _base64url(random(32)))
-    return ApiKey(shown.id, name, shown.secret_hash, given, now, expires_at), shown
+    lifetime = expires_at - now if expires_at is not None else None
+    return ApiKey(shown.id, name, shown.secret_hash, given, now, expires_at, lifetime=lifetime), shown
 
 
 def _base64url(raw: bytes) -> str:

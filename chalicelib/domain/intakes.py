@@ -217,7 +217,7 @@ class Claim(StrEnum):
 
 
 class ClaimLost(Exception):
-    """The claim ran out and another worker has taken over: what this one decided does not count."""
+    """Another worker is at the chunk, or was after this one's claim ran out: what this one decided does not count."""
 
 
 @dataclass

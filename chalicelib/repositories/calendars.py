@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Rendering, Shared
-from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.repositories import items
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
 
@@ -42,7 +42,10 @@ class DynamoCalendarTokens:
         )
         with suppress(ConditionsFailed):  # there was none
             self._table.update(withdrawn)
-        self._empty(property_id, now)
+        try:
+            self._empty(property_id, now)
+        except StoreBusy as busy:
+            raise OutcomeUnknown from busy
 
     def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
         """1 write unit. A claim ends by itself; where it cannot be had now, what is kept will do."""

@@ -24,10 +24,7 @@ from chalicelib.domain.listing import Page
 from chalicelib.repositories import items
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
 
-DISCARDED = "discarded"
-"""Who finished a chunk that was given up: no worker."""
-
-SUMMED_UP = "SET finishedBy = :writer, " + ", ".join(f"{result} = :{result}" for result in RESULTS)
+SUMMED_UP = "SET finishedBy = :writer, givenUp = :given, " + ", ".join(f"{result} = :{result}" for result in RESULTS)
 
 
 class DynamoIntakes:
@@ -93,31 +90,11 @@ class DynamoIntakes:
 
     def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
         """1 write unit, and 1 for every kilobyte of outcomes. Raises ClaimLost."""
-        self._tell(chunk, manifest, claimant, outcomes)
-        summary = _summary(outcomes)
-        self._as_claimant(
-            chunk, claimant, f"{SUMMED_UP} REMOVE claimant, claimedUntil", {":writer": claimant, **summary}
-        )
+        self._finish(chunk, manifest, claimant, outcomes, given_up=False)
 
-    def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
-        """1 write unit, and 1 for every kilobyte of outcomes."""
-        self._tell(chunk, manifest, DISCARDED, outcomes)
-        discard = Write(
-            key=items.chunk_key(chunk.intake_id, chunk.number),
-            update=f"{SUMMED_UP}, givenUp = :given, #ttl = :ttl REMOVE claimant, claimedUntil",
-            condition="attribute_not_exists(finishedBy)",
-            values={
-                ":writer": DISCARDED,
-                ":given": True,
-                ":ttl": int(manifest.expires_at.timestamp()),
-                **_summary(outcomes),
-            },
-        )
-        try:
-            self._table.update(discard)
-        except ConditionsFailed as failed:
-            return failed.present.get("finishedBy") == DISCARDED
-        return True
+    def give_up(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        """1 write unit, and 1 for every kilobyte of outcomes. Raises ClaimLost."""
+        self._finish(chunk, manifest, claimant, outcomes, given_up=True)
 
     def progress(self, intake_id: str, now: datetime) -> Intake:
         """One strongly consistent query: about 1 read unit for every thirty chunks."""
@@ -147,9 +124,17 @@ class DynamoIntakes:
                 position = f"{number}.{index + 1}"
         return Page(found, None)
 
-    def _tell(self, chunk: Chunk, manifest: Manifest, writer: str, outcomes: Sequence[RowOutcome]) -> None:
-        key = items.outcomes_key(chunk.intake_id, chunk.number, writer)
+    def _finish(
+        self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome], given_up: bool
+    ) -> None:
+        key = items.outcomes_key(chunk.intake_id, chunk.number, claimant)
         self._table.put(Write(key=key, item=items.outcomes_item(key, outcomes, manifest.expires_at)))
+        self._as_claimant(
+            chunk,
+            claimant,
+            f"{SUMMED_UP} REMOVE claimant, claimedUntil",
+            {":writer": claimant, ":given": given_up, **_summary(outcomes)},
+        )
 
     def _as_claimant(self, chunk: Chunk, claimant: str, update: str, values: items.Item) -> None:
         write = Write(

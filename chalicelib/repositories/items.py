@@ -485,17 +485,25 @@ def api_key_item(key: ApiKey) -> Item:
             "createdAt": stored(key.created_at),
             "expiresAt": stored(key.expires_at) if key.expires_at else None,
             "revokedAt": stored(key.revoked_at) if key.revoked_at else None,
+            # None is said too: without it, an end is taken for what the key was made for.
+            "lifetime": int(key.lifetime.total_seconds()) if key.lifetime else 0,
         }
     )
 
 
 def api_key_of(item: Item) -> ApiKey:
+    created_at = _loaded(item["createdAt"])
+    expires_at = _loaded(item["expiresAt"]) if "expiresAt" in item else None
+    made_for = timedelta(seconds=int(item.get("lifetime", 0)))
+    if "lifetime" not in item and expires_at is not None:  # of a key that is older than this attribute
+        made_for = expires_at - created_at
     return ApiKey(
         id=item["id"],
         name=item["name"],
         secret_hash=bytes(item["secretHash"]),
         scopes=frozenset(Scope(scope) for scope in item["scopes"]),
-        created_at=_loaded(item["createdAt"]),
-        expires_at=_loaded(item["expiresAt"]) if "expiresAt" in item else None,
+        created_at=created_at,
+        expires_at=expires_at,
         revoked_at=_loaded(item["revokedAt"]) if "revokedAt" in item else None,
+        lifetime=made_for or None,
     )

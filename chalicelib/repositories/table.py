@@ -45,9 +45,11 @@ BUSY_ERRORS = frozenset(
 )
 """With these DynamoDB says that it did not take the request."""
 
-UNDECIDED_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable", "TransactionInProgressException"})
-"""With these it does not say whether it did: a 5xx to a write may come after the write, and a transaction in progress
-is an earlier attempt of our own."""
+SERVERS_FAULT = 500
+"""From this status on it does not say whether it did, whatever it calls the fault, or whoever answers in its place."""
+
+IN_PROGRESS = "TransactionInProgressException"
+"""Nor with this: an earlier attempt of our own is under way."""
 
 
 def serialized(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -392,8 +394,8 @@ def _store_faults() -> Iterator[None]:
     try:
         yield
     except ClientError as fault:
-        code = fault.response["Error"]["Code"]
-        if code in UNDECIDED_ERRORS:
+        code, status = fault.response["Error"]["Code"], fault.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status >= SERVERS_FAULT or code == IN_PROGRESS:
             raise OutcomeUnknown from fault
         if code in BUSY_ERRORS:
             raise StoreBusy from fault

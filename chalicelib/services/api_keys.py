@@ -41,8 +41,7 @@ class Access:
         now = self._clock()
         in_use = self._in_use(name)
         newest = max(in_use, key=lambda key: key.created_at)
-        lifetime = newest.expires_at - newest.created_at if newest.expires_at is not None else None
-        issued = self.issue(name, newest.scopes, lifetime)
+        issued = self.issue(name, newest.scopes, newest.lifetime)
         for key in in_use:
             self._keys.end(key, now + overlap)
         return issued

@@ -12,6 +12,7 @@ from chalicelib.domain.errors import InvalidInput, Refused, StoreBusy
 from chalicelib.domain.intakes import (
     Chunk,
     Claim,
+    ClaimLost,
     ExternalIdReused,
     GivenUp,
     IntakeNotFound,
@@ -29,6 +30,12 @@ PURPOSE = "row"
 
 CLAIM_OUTLASTS = timedelta(seconds=10)
 """How long a claim stands beyond the worker's deadline: when it ends, the worker is surely gone."""
+
+DISCARDED = "discarded"
+"""Who gives a chunk up: no worker."""
+
+GIVING_UP_TAKES = timedelta(minutes=1)
+"""At most: one read for each row."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,21 @@ class Worker:
     def give_up(self, chunk: Chunk) -> bool:
         """Rejects all rows of a chunk that will not be worked off; False when it had been after all.
 
-        A row whose visit was booked before the worker failed is told as what it is.
+        A row whose visit was booked before the worker failed is told as what it is. Raises ClaimLost while a worker is
+        at the chunk: what it books then would be told as rejected.
         """
+        manifest, now = self._manifest(chunk), self._clock()
+        claim = self._intakes.claim(chunk, manifest, DISCARDED, now, now + GIVING_UP_TAKES)
+        if claim is Claim.ELSEWHERE:
+            raise ClaimLost
+        if claim is Claim.FINISHED:
+            return False
         outcomes = []
         for row in chunk.rows:
             visit = self._booking.find(self._visit_id(chunk, row))
             outcomes.append(self._found(chunk, row, visit) if visit is not None else self._rejected(row, GivenUp()))
-        return self._intakes.give_up(chunk, self._manifest(chunk), outcomes)
+        self._intakes.give_up(chunk, manifest, DISCARDED, outcomes)
+        return True
 
     def _work_off(self, booking: Booking, chunk: Chunk, claimant: str, deadline: datetime) -> list[RowOutcome] | None:
         """Books the rows in their order and records the outcomes: none if that was done, None if another is at it."""

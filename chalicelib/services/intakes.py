@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chalicelib.domain.errors import OutcomeUnknown, Unavailable
+from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyKey
-from chalicelib.domain.intakes import Intake, Manifest, RowOutcome, chunks, row_visit_id
+from chalicelib.domain.intakes import Intake, IntakeNotFound, Manifest, RowOutcome, chunks, row_visit_id
 from chalicelib.domain.listing import Page
 from chalicelib.services.idempotency import Once
 from chalicelib.services.ports import Clock, Intakes, NewId, Queue
@@ -72,7 +72,10 @@ class IntakeDesk:
                 return opened
         if earlier.intake_id is None:
             raise AlreadyDone
-        return self.look_up(earlier.intake_id)
+        try:
+            return self.look_up(earlier.intake_id)
+        except IntakeNotFound as expired:  # at this very moment, with its key: sent again, it is a new one
+            raise StoreBusy from expired
 
     def _opened(self, submission: Submission) -> Intake:
         id = self._new_id()

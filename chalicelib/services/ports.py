@@ -150,8 +150,8 @@ class Intakes(Protocol):
     def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
         """Records what became of a chunk's rows, all at once. Raises ClaimLost."""
 
-    def give_up(self, chunk: Chunk, manifest: Manifest, outcomes: Sequence[RowOutcome]) -> bool:
-        """Records the rows of a discarded dead letter; False when the chunk is finished already."""
+    def give_up(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        """Records the rows of a discarded dead letter, all at once. Raises ClaimLost."""
 
     def progress(self, intake_id: str, now: datetime) -> Intake:
         """How far an intake is. Strongly consistent. Raises IntakeNotFound, also once expired."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -233,6 +234,15 @@ MADE = [
 """What make is to take for installed."""
 
 HOSTILE: Final = 'A=1"; touch hurt; "$(touch hurt)`touch hurt`$(shell touch hurt)'
+
+
+def test_every_variable_that_make_names_is_taken_as_data() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    taken = re.search(r"^GIVEN := ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    told = re.findall(r"^[a-z0-9-]+:[^#]*##(.*)", makefile, re.MULTILINE)
+    named = set(re.findall(r"\b([A-Z_]+)=", " ".join(told)))
+    assert taken is not None
+    assert {"FILE", "UPGRADE"} <= named <= set(taken[1].split())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError
 
 from chalicelib.container import over
 from chalicelib.domain import calendars
@@ -267,6 +267,21 @@ def test_nothing_of_a_feed_stays_once_it_is_withdrawn(
         table.client.get_item(TableName=table.name, Key=serialized(items.calendar_token_key(house)))["Item"].keys()
     ]
     assert not [name for name in token if name.startswith("feed")]
+
+
+def test_a_withdrawal_that_could_not_be_completed_is_not_told_as_none(
+    api: Api, house: str, anybody: httpx.Client
+) -> None:
+    address = shared(api, house)
+    assert anybody.get(address).status_code == 200
+
+    def refuse(request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        raise ConnectTimeoutError(endpoint_url=request.url)
+
+    with answered(api.dynamodb, "Query", refuse):
+        problem(api.http.delete(f"/properties/{house}/calendar-token"), 503, "outcome-unknown")
+    problem(anybody.get(address), 404, "feed-not-found")
+    assert api.http.delete(f"/properties/{house}/calendar-token").status_code == 204
 
 
 def test_nothing_stays_of_a_feed_that_was_withdrawn_while_it_was_rendered(

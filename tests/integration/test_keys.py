@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from tests.integration.access import access_to
 from tools.deliver.data_stack import create_data_stack, credentials
+from tools.operate import keys as tool
 from tools.project import ROOT
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +98,33 @@ def test_the_tables_and_queues_of_nobody_are_told_as_that(module: str, action: s
     assert not done.stdout
     assert "There are no AWS credentials here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "silent"), [(["create", "--name", "a", "--scopes", "read"], True), (["list"], False)]
+)
+def test_what_may_have_been_done_is_not_told_as_none(
+    aws: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    silent: bool,
+) -> None:
+    client = boto3.client("dynamodb", **credentials(aws))
+
+    def unheard(request: AWSPreparedRequest, **_: object) -> None:
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    hook: Any = unheard
+    client.meta.events.register("before-send.dynamodb", hook)
+    seconds = itertools.count()
+    deaf = Table(client, "visits-local", sleep=lambda _: None, monotonic=lambda: float(next(seconds)))
+    monkeypatch.setattr(tool, "enter", lambda stage, aws_port: None)
+    monkeypatch.setattr(tool, "table_of", lambda settings: deaf)
+    assert tool.main(["--stage", "local", *arguments]) == 2
+    told = capsys.readouterr()
+    assert ("not known whether anything was changed" in told.err) == silent
+    assert not told.out
 
 
 def test_signing_keys_are_rotated_in_two_steps(aws: str, client: object) -> None:

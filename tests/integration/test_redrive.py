@@ -21,13 +21,15 @@ from chalicelib.events.intake_queue import Sending
 from chalicelib.repositories import items
 from devstack.worker import QueueWorker
 from tests.integration.api import Api, serve
-from tests.integration.intake import Mailbox, mailbox, partner_message
+from tests.integration.intake import Mailbox, hooked, instance, mailbox, partner_message
 from tools.failure import CannotGoOn
 from tools.operate import redrive
 from tools.operate.redrive import DeadLetterQueue
 from tools.project import ROOT
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
     from tests.integration.conftest import FreshTable
 
 DATE = "2028-04-{:02}T{:02}:00:00Z"
@@ -235,6 +237,34 @@ def test_a_discarded_intake_ends_and_its_rows_are_told(site: Site, capsys: pytes
         assert site.intake(id)["counts"]["rejected"] == total
         assert {row["problem"]["type"] for row in site.results(id)} == {"urn:visits:problem:given-up"}
     assert site.booked("discard-1") == 0
+
+
+def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its message is in both queues after a crash. The worker would book what was told as rejected."""
+    site.api.property("both-1", capacity=2)
+    intake, (body,) = site.hand_in(visit("both-1"), visit("both-1", hour=10))
+    site.dead(body)
+    (letter,) = site.letters.look()
+    site.letters.send_again(letter)
+    batch = site.box.receive()
+    told: list[str] = []
+
+    def discard(request: AWSPreparedRequest, **_: object) -> None:
+        if not told:
+            told.append("")
+            site.redrive("discard")
+            told.append(capsys.readouterr().out)
+
+    with instance(site.box) as worker, hooked(worker.dynamodb, "TransactWriteItems", discard):
+        worker.handle(batch)
+    assert f"{letter.id} stays: a worker is at it" in told[1]
+    assert site.intake(intake)["status"] == "done"
+    assert [row["status"] for row in site.results(intake)] == ["created", "created"]
+    assert site.booked("both-1") == 2
+
+    assert site.redrive("discard") == redrive.OK
+    assert site.box.waiting(dead=True) == 0
+    assert site.intake(intake)["status"] == "done"
 
 
 def restored_to_before(site: Site, intake: str) -> None:

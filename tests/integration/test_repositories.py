@@ -755,6 +755,11 @@ def refusal(code: str, status: int = 400, **members: object) -> Answer:
     return lambda request: AWSResponse(request.url, status, HTTPHeaders(), _Raw(body.encode()))
 
 
+def between(status: int, page: bytes) -> Answer:
+    """What is between us and DynamoDB answers in its place."""
+    return lambda request: AWSResponse(request.url, status, HTTPHeaders(), _Raw(page))
+
+
 def cancelled_because(*codes: str) -> Answer:
     """A transaction is cancelled, each member for its reason; the last reason goes for all the rest."""
 
@@ -837,6 +842,9 @@ UNDECIDED = [
     refusal("TransactionInProgressException"),
     refusal("InternalServerError", 500),
     refusal("ServiceUnavailable", 503),
+    refusal("InternalFailure", 500),
+    between(503, b"<html>Service Unavailable</html>"),
+    between(502, b""),
     silence(_read_timeout),
 ]
 OVERLOADED = [*CANCELLED, *NOT_TAKEN, *UNDECIDED]

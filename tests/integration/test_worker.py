@@ -34,6 +34,7 @@ from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Killed
 from tests.integration.chaos import answer as answer_of
 from tests.integration.intake import Mailbox, Message, answered, handle, hooked, instance, mailbox, partner_message
+from tests.integration.metering import metered
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -976,6 +977,20 @@ def test_an_intake_is_running_while_some_of_its_chunks_are_finished(api: Api, bo
     assert counts(api, location) == ("done", 60, 60, 0, 0)
 
 
+def test_a_poll_of_an_intake_costs_a_few_units_however_much_there_is_to_tell(
+    api: Api, box: Mailbox, house: str
+) -> None:
+    location = hand_in(api, [row(house, 0) | {"durationMinutes": 0, "notes": 0, "place": 0}] * 1000)
+    box.work()
+    with metered(api.dynamodb) as poll:
+        assert counts(api, location) == ("done", 1000, 0, 0, 1000)
+    assert poll.operations() == ["Query"]
+    assert poll.read_units <= 3
+    with metered(api.dynamodb) as page:
+        api.get(f"{location}/results", limit="100")
+    assert page.read_units > 5 * poll.read_units, "what is told of a tenth of the rows"
+
+
 def test_two_wishes_without_a_key_are_two_visits_queued_or_not(api: Api, box: Mailbox) -> None:
     house = api.property(new_id(), capacity=2)
     wish = row(house, 0)
@@ -1025,6 +1040,26 @@ def test_a_key_that_has_expired_is_a_new_key_and_loses_no_row(
     box.work()
     assert counts(api, second) == ("done", 2, 2, 0, 0)
     assert {visit["date"] for visit in visits_at(api, house)} == {row(house, hour)["date"] for hour in (0, 2, 24, 26)}
+
+
+def test_a_key_that_expires_while_it_is_looked_at_can_be_sent_again(
+    api: Api, box: Mailbox, house: str, clock: Clock
+) -> None:
+    key = f"of the last second of {house}"
+    body = {"visits": [row(house, 0)]}
+    first = hand_in(api, body["visits"], key)
+    box.work()
+    expiry = clock.now + KEPT
+    clock.now = expiry - timedelta(seconds=1)
+
+    def expire(**_: object) -> None:
+        """The key is still good when it is read, and its intake no more."""
+        clock.now = expiry
+
+    with hooked(api.dynamodb, "GetItem", expire):
+        busy = api.post("/intakes", body, key)
+    assert (busy.status_code, busy.json()["type"]) == (503, "urn:visits:problem:store-busy")
+    assert hand_in(api, body["visits"], key) != first
 
 
 @pytest.mark.parametrize("later_first", [True, False], ids=["handed in first", "at once first"])

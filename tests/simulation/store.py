@@ -70,8 +70,11 @@ class Trouble(StrEnum):
 
 
 class _Refused(ClientError):
+    STATUS = 400
+
     def __init__(self, code: str, **more: object) -> None:
-        answer: Any = {"Error": {"Code": code, "Message": code}, **more}
+        told = {"HTTPStatusCode": self.STATUS}
+        answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": told, **more}
         super().__init__(answer, "Simulated")
 
 
@@ -93,7 +96,8 @@ class TransactionConflictException(_Refused): ...
 class ProvisionedThroughputExceededException(_Refused): ...
 
 
-class InternalServerError(_Refused): ...
+class InternalServerError(_Refused):
+    STATUS = 500
 
 
 class ThrottlingException(_Refused): ...

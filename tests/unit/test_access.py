@@ -214,6 +214,14 @@ def test_rotation_never_lengthens_the_life_of_an_old_key(office: Office) -> None
     assert office.keys.kept[before.id].expires_at == NOW + timedelta(days=1)
 
 
+def test_rotation_gives_the_lifetime_that_a_key_was_made_for_not_what_is_left_of_it(office: Office) -> None:
+    office.access.issue("partner", [Scope.READ])
+    mistake, _ = office.access.rotate("partner", overlap=timedelta(days=7))
+    office.access.revoke(mistake.id)
+    again, _ = office.access.rotate("partner", overlap=timedelta(days=7))
+    assert again.expires_at is None
+
+
 def test_a_rotation_that_was_interrupted_ends_well_when_it_is_done_again(office: Office) -> None:
     before, old = office.access.issue("partner", [Scope.READ], timedelta(days=90))
     office.keys.busy = 1

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.container import utc_now
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope
-from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.errors import OutcomeUnknown, Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
@@ -128,6 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(why))
     except (BotoCoreError, ClientError, Unavailable) as fault:
         _say(out_of_reach("table", given.stage, fault))
+        if isinstance(fault, OutcomeUnknown):
+            _say("It is not known whether anything was changed: `make keys` shows it.")
     except KeyboardInterrupt:
         _say("Stopped. What was done stays done: `make keys` shows it.")
         return 130

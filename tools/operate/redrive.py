@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from chalicelib.container import over
 from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.intakes import Chunk, IntakeNotFound
+from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.services.intakes import IntakeDesk
@@ -234,6 +234,9 @@ def discard(
                 if letter.chunk.intake_id not in lost:
                     tally.left.append(f"{letter.id} stays: the table does not know its intake now; look again")
                     return False
+            except ClaimLost:
+                tally.left.append(f"{letter.id} stays: a worker is at it; look again in a minute")
+                return False
             except Unavailable:
                 tally.left.append(f"{letter.id} stays: the table does not answer now")
                 return False
