@@ -13,6 +13,7 @@ from chalicelib.container import access, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
 from chalicelib.events import intake_queue
+from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
@@ -21,7 +22,7 @@ from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bea
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
-from chalicelib.journal import Function, faults_told, told
+from chalicelib.journal import faults_told, told
 from chalicelib.settings import origins_of_stage, queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +22,7 @@ from botocore.exceptions import ClientError
 from chalice.app import AuthResponse
 
 from chalicelib.domain.errors import Refused, Unavailable
+from chalicelib.functions import Function
 from chalicelib.settings import Misconfigured, stage_of, trace_of, version_of
 
 NAMESPACE: Final = "PropertyVisits"
@@ -61,14 +61,6 @@ _DIRECTIVES: Final = {
     }
     for name, metric in METRICS.items()
 }
-
-
-class Function(StrEnum):
-    """The Lambda function that speaks, named as in `.chalice/config.json`; AWS's own names have random ends."""
-
-    API = "api_handler"
-    AUTHORIZER = "bearer_key"
-    WORKER = "work_off_queue"
 
 
 class Plain(Exception):

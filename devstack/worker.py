@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.config import Config
 from chalice.local import LambdaContext
 
+from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import REPORT_FAILURES, queue_of_stage
 from devstack.server import STAGE, load_app
 from tools.deliver.data_stack import QUICK
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-HANDLER = "work_off_queue"
+(FED,) = (function for function, traits in FUNCTIONS.items() if traits.fed_by_queue)
+TIMEOUT_SECONDS = FUNCTIONS[FED].timeout_seconds
 BATCH = 10
-TIMEOUT_SECONDS = 60
-"""The function's timeout where `.chalice/config.json` says none."""
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
@@ -93,7 +92,7 @@ class QueueWorker:
         if not messages:
             return []
         event = {"Records": [record(message, arn) for message in messages]}
-        context = LambdaContext(HANDLER, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
+        context = LambdaContext(FED, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
         try:
             answer = self._handler(event, context)
         except Exception as fault:
@@ -162,12 +161,6 @@ def record(message: "MessageTypeDef", arn: str) -> dict[str, Any]:
     }
 
 
-def function_timeout(config: Config) -> int:
-    """What the stage gives the worker; Chalice's own default would be a minute as well."""
-    of_worker = config.scope(config.chalice_stage, HANDLER)
-    return of_worker.lambda_timeout or TIMEOUT_SECONDS
-
-
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
     kept = {"stringValue": value["StringValue"]} if "StringValue" in value else {}
     return {**kept, "stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
@@ -199,15 +192,15 @@ def main() -> None:
     try:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
-        app, config = load_app(STAGE, told)
-        handler = app.handler_map[HANDLER]
+        app, _ = load_app(STAGE, told)
+        handler = app.handler_map[FED]
     except Exception:
         # The API shows why; this one is started anew, like it, when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
-    QueueWorker(handler, sqs, queue_of_stage(os.environ), function_timeout(config), (REPORT_FAILURES,)).run(stop)
+    QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
 
 
 def _stop_on(stop: threading.Event) -> None:

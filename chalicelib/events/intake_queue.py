@@ -19,10 +19,11 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.functions import Function
 from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
-from chalicelib.journal import A_FAULT, Function, Plain, milliseconds_since, tell, tell_fault
+from chalicelib.journal import A_FAULT, Plain, milliseconds_since, tell, tell_fault
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.wired import Services

@@ -9,9 +9,10 @@ from typing import Any
 
 from chalice.app import Request, Response
 
+from chalicelib.functions import Function
 from chalicelib.http.headers import REPLAYED
 from chalicelib.http.problems import Problem, request_id
-from chalicelib.journal import A_FAULT, Function, _about, described, milliseconds_since, tell
+from chalicelib.journal import A_FAULT, _about, described, milliseconds_since, tell
 
 
 def one_line_each(request: Request, get_response: Callable[[Request], Response]) -> Response:

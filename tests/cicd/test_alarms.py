@@ -12,7 +12,8 @@ from typing import Any, Final, get_args
 import pytest
 
 from chalicelib.domain.intakes import Result
-from chalicelib.journal import METRICS, NAMESPACE, Function
+from chalicelib.functions import Function
+from chalicelib.journal import METRICS, NAMESPACE
 from tests.cicd.cloudwatch import Day, Series, series, states, watched
 from tests.cicd.physical import Stack
 from tests.cicd.stacks import CANARY, app, data, of_type

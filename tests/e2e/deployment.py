@@ -23,6 +23,7 @@ from typing import Any, Final
 import boto3
 import httpx
 
+from chalicelib.functions import FUNCTIONS
 from devstack.emulator import Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
 from tools.deliver.cloudformation import bring_up_to_date, delete
@@ -37,7 +38,7 @@ STAGE: Final = "beta"
 STACK: Final = f"visits-{STAGE}"
 BUCKET: Final = "code"
 
-FUNCTIONS: Final = {"api_handler": "APIHandler", "bearer_key": "BearerKey", "work_off_queue": "WorkOffQueue"}
+TEMPLATE_NAMES: Final = {str(function): traits.template_name for function, traits in FUNCTIONS.items()}
 ROLES: Final = {"api_handler": "ApiHandlerRole", "bearer_key": "BearerKeyRole", "work_off_queue": "WorkOffQueueRole"}
 """The functions and their roles, as Chalice names them in the template."""
 
@@ -236,7 +237,7 @@ class Account:
     def _described(self, api_id: str) -> Deployment:
         resources = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
         physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-        names = {function: physical[name] for function, name in FUNCTIONS.items()}
+        names = {function: physical[name] for function, name in TEMPLATE_NAMES.items()}
         roles = {function: physical[role] for function, role in ROLES.items()}
         return Deployment(self.aws, api_id, names, roles)
 

@@ -14,12 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 import app as entry
+from chalicelib.functions import FUNCTIONS, Function
 from tests.e2e.caller import Caller, until
 from tests.e2e.checks import ALL_DAY, CHECKS, Insider, visit
 from tests.e2e.deployment import STACK, STAGE, Deployment, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.intake import partner_message
-from tools.generate.policies import FUNCTIONS, policy
+from tools.generate.policies import policy
 
 Statement = tuple[str, str]
 """A function and the Sid of a statement in its policy."""
@@ -154,7 +155,7 @@ def test_without_a_statement_checks_fail(deployment: Deployment, function: str, 
 def test_the_worker_may_do_in_the_packaged_stage_what_it_needs_in_any() -> None:
     """Where `chalice deploy` made the stage it deletes messages itself: there `test_policies.py` proves the rights."""
     packaged, plain = (
-        [it for it in policy("work_off_queue", stage)["Statement"] if it["Sid"] == "Queue"] for stage in (STAGE, "dev")
+        [it for it in policy(Function.WORKER, stage)["Statement"] if it["Sid"] == "Queue"] for stage in (STAGE, "dev")
     )
     assert [it["Action"] for it in packaged] == [it["Action"] for it in plain]
 

@@ -14,13 +14,14 @@ import pytest
 from botocore.client import BaseClient
 
 import app as entry
+from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.http.guard import PUBLIC
 from tests.integration import intake
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, mailbox
 from tests.integration.tour import tour
 from tools.generate import gateway_responses
-from tools.generate.policies import FUNCTIONS, STAGES, policy, written
+from tools.generate.policies import STAGES, policy, written
 from tools.project import ROOT
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ class Recorder:
     """Every call to AWS, by the function that made it."""
 
     def __init__(self) -> None:
-        self.now = "api_handler"
+        self.now = Function.API
         self.used: dict[str, set[Right]] = {function: set() for function in FUNCTIONS}
         self.keys: dict[str, set[str]] = {function: set() for function in FUNCTIONS}
 
-    def record(self, function: str, operation: str, given: dict[str, Any]) -> None:
+    def record(self, function: Function, operation: str, given: dict[str, Any]) -> None:
         if "QueueUrl" in given or "QueueName" in given:
             self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", "queue"))
         elif operation == "TransactWriteItems":
@@ -69,17 +70,17 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
 
         def make_api_call(self: Any, operation: str, given: dict[str, Any]) -> Any:
             if self is not box_client:
-                recorder.record("bearer_key" if self is authorizer else recorder.now, operation, given)
+                recorder.record(Function.AUTHORIZER if self is authorizer else recorder.now, operation, given)
             return send(self, operation, given)
 
         def handle(*given: Any) -> object:
-            recorder.now = "work_off_queue"
+            recorder.now = Function.WORKER
             # Another function, another instance: it does not know what the API has looked up.
             patch.setattr(api.services.queue, "_known_url", None)
             try:
                 return intake.handle(*given)
             finally:
-                recorder.now = "api_handler"
+                recorder.now = Function.API
 
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         patch.setattr("tests.integration.tour.handle", handle)
@@ -95,7 +96,7 @@ def go(api: Api, box: Mailbox) -> None:
         assert any(m == method and re.fullmatch(shape, p) for m, p in walked), f"the tour leaves out {method} {path}"
 
 
-def allowed(function: str) -> set[Right]:
+def allowed(function: Function) -> set[Right]:
     """What a policy allows, logs and traces aside."""
     rights = set()
     for statement in policy(function, "dev")["Statement"]:
@@ -108,7 +109,7 @@ def allowed(function: str) -> set[Right]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, function: str) -> None:
+def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, function: Function) -> None:
     used = recorded.used[function] | (LAMBDAS_OWN if function == "work_off_queue" else set())
     assert used - allowed(function) == set(), "done, and not allowed"
     assert allowed(function) - used == set(), "allowed, and never done"
@@ -129,7 +130,7 @@ def test_the_committed_policies_are_the_generated_ones() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_statement_is_wider_than_it_must_be(stage: str, function: str) -> None:
+def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -> None:
     for statement in policy(function, stage)["Statement"]:
         assert "*" not in "".join(statement["Action"])
         resources = statement["Resource"]
@@ -142,7 +143,7 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: str) -> Non
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_writes_its_own_log_and_traces_and_no_others(stage: str, function: str) -> None:
+def test_a_function_writes_its_own_log_and_traces_and_no_others(stage: str, function: Function) -> None:
     said = {statement["Sid"]: statement for statement in policy(function, stage)["Statement"]}
     name = f"visits-{stage}" if function == "api_handler" else f"visits-{stage}-{function}"
     assert said["Logs"]["Resource"] == f"arn:*:logs:*:*:log-group:/aws/lambda/{name}:*"
@@ -183,7 +184,7 @@ def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_pub
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any], function: str) -> None:
+def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any], function: Function) -> None:
     role = "".join(part.capitalize() for part in function.split("_")) + "Role"
     (inline,) = packaged["Resources"][role]["Properties"]["Policies"]
     assert inline["PolicyDocument"] == policy(function, "prod")

@@ -1,12 +1,16 @@
 """The rules of the house that no single module can keep: who imports whom, and who makes AWS clients."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import app as entry
+from chalicelib.functions import FUNCTIONS, Function
 from tools.project import ROOT
 
 OPERATED = sorted(path for folder in ("tools", "devstack") for path in (ROOT / folder).rglob("*.py"))
@@ -54,6 +58,20 @@ def test_tools_reach_aws_by_boto3_and_so_with_any_profile(path: Path) -> None:
     # The clients of the run time know neither single sign-on nor STS.
     run_time = {"chalicelib.aws.clients.client", "chalicelib.container.access", "chalicelib.container.services"}
     assert not run_time & imports(path)
+
+
+def test_every_function_is_in_the_list_and_configured_as_it_says() -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    assert config["lambda_functions"] == {
+        function: {"lambda_timeout": traits.timeout_seconds, "lambda_memory_size": traits.memory_mb}
+        for function, traits in FUNCTIONS.items()
+    }
+    for name, stage in config["stages"].items():
+        files = {function: of["iam_policy_file"] for function, of in stage.get("lambda_functions", {}).items()}
+        assert files in ({}, {function: f"policies/{name}/{function}.json" for function in FUNCTIONS})
+    app = entry.app
+    handlers: list[Any] = [*app.event_sources, *app.builtin_auth_handlers, *app.pure_lambda_functions]
+    assert {*FUNCTIONS} == {Function.API, *(handler.name for handler in handlers)}
 
 
 def test_garbage_is_collected_again_once_the_app_is_loaded() -> None:

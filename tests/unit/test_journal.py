@@ -17,7 +17,8 @@ import app as entry
 from chalicelib import journal
 from chalicelib.domain.api_keys import ApiKey, Scope, make_key
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.journal import METRICS, NAMESPACE, Function, Plain, tell
+from chalicelib.functions import Function
+from chalicelib.journal import METRICS, NAMESPACE, Plain, tell
 from tests.builders import NOW
 from tests.journal import Said, data, listening
 from tools.project import ROOT

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.repositories.items import SORT_KEYS
 from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".chalice" / "policies"
 STAGES: Final = ("dev", "beta", "prod")
-FUNCTIONS: Final = ("api_handler", "bearer_key", "work_off_queue")
 MADE_BY_CHALICE_DEPLOY: Final = "dev"
 """The stage that CloudFormation does not make (`make deploy`)."""
 
@@ -28,29 +28,22 @@ Statement = dict[str, Any]
 Policy = dict[str, Any]
 
 
-def policy(function: str, stage: str) -> Policy:
+def policy(function: Function, stage: str) -> Policy:
     """What the function may do in the stage, and nothing else."""
-    statements = {
-        "api_handler": lambda: [
-            *_table(stage, "GetItem", "PutItem", "UpdateItem", "Query"),
-            _indexes(stage),
-            _queue(stage, "GetQueueUrl", "SendMessage"),
-            _no_api_keys(stage),
-        ],
-        "work_off_queue": lambda: [
-            *_table(stage, "GetItem", "PutItem", "UpdateItem"),
-            # What Lambda needs to hand out messages, and what the worker acknowledges with.
-            _queue(stage, "GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
-            _no_api_keys(stage),
-        ],
-        "bearer_key": lambda: [_one_api_key(stage)],
-    }[function]()
+    traits = FUNCTIONS[function]
+    statements = [
+        *(_table(stage, *traits.items) if traits.items else ()),
+        *([_indexes(stage)] if traits.indexes else ()),
+        *([_queue(stage, *traits.queue)] if traits.queue else ()),
+        *([_no_api_keys(stage)] if traits.items else ()),
+        *([_one_api_key(stage)] if traits.reads_api_keys else ()),
+    ]
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(function, stage), _traces()]}
 
 
-def log_group(function: str, stage: str) -> str:
+def log_group(function: Function, stage: str) -> str:
     """Where the function's log is. The one that serves the API is called after the app and the stage alone."""
-    name = f"visits-{stage}" if function == "api_handler" else f"visits-{stage}-{function}"
+    name = f"visits-{stage}" if function is Function.API else f"visits-{stage}-{function}"
     return f"/aws/lambda/{name}"
 
 
@@ -93,7 +86,7 @@ def _no_api_keys(stage: str) -> Statement:
     }
 
 
-def _logs(function: str, stage: str) -> Statement:
+def _logs(function: Function, stage: str) -> Statement:
     """Its own log group. The template makes those of beta and prod; `chalice deploy` misnames the one of dev's API,
     which therefore the function makes.
     """

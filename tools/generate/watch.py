@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from chalicelib.domain.intakes import Result
-from chalicelib.journal import METRICS, NAMESPACE, Function
+from chalicelib.functions import FUNCTIONS, Function
+from chalicelib.journal import METRICS, NAMESPACE
 from chalicelib.repositories.items import SORT_KEYS
 from tools.generate.gateway_responses import MERGE_TEMPLATE
 
@@ -26,8 +27,8 @@ API_STAGE: Final = "api"
 """The gateway's own stage, called the same in every stage of ours. A name and no `Ref`: the stage waits for the
 functions' aliases, these wait for the release alarms, and those would wait for the stage."""
 
-FUNCTIONS: Final = {"APIHandler": "API", "BearerKey": "Authorizer", "WorkOffQueue": "Worker"}
-"""The functions as the template calls them, and as a person does; in the order of the journal's."""
+NAMES: Final = {traits.template_name: traits.title for traits in FUNCTIONS.values()}
+"""The functions as the template calls them, and as a person does."""
 
 INDEXES: Final = tuple(SORT_KEYS)
 
@@ -85,7 +86,7 @@ def ours(name: str, statistic: str, **more: str) -> Metric:
     return Metric(NAMESPACE, name, dimensions, statistic)
 
 
-THROTTLES_OF_FUNCTIONS: Final = [of_function(function, "Throttles", "Sum") for function in FUNCTIONS]
+THROTTLES_OF_FUNCTIONS: Final = [of_function(function, "Throttles", "Sum") for function in NAMES]
 THROTTLES_OF_TABLE: Final = [
     of_table(name, "Sum", index) for name in ("ReadThrottleEvents", "WriteThrottleEvents") for index in (None, *INDEXES)
 ]
@@ -365,7 +366,7 @@ def _states() -> Node:
 
 
 def _rows() -> list[list[Node]]:
-    each = list(FUNCTIONS.items())
+    each = list(NAMES.items())
     return [
         [
             _graph(
@@ -468,10 +469,7 @@ def _rows() -> list[list[Node]]:
 
 def _by_function(name: str) -> list[tuple[str, Metric]]:
     """A metric of our journal, a line for each function."""
-    return [
-        (person, ours(name, "Sum", Function=function))
-        for person, function in zip(FUNCTIONS.values(), Function, strict=True)
-    ]
+    return [(traits.title, ours(name, "Sum", Function=function)) for function, traits in FUNCTIONS.items()]
 
 
 def _of_what(metric: Metric) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.exceptions import ClientError
 
-from chalicelib.journal import Function
+from chalicelib.functions import Function
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tools.failure import CannotGoOn
 from tools.operate.refusals import told_in_words

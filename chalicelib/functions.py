@@ -1,0 +1,68 @@
+"""Our Lambda functions, the one list of them: a new function is an entry here and a handler in `app.py`.
+
+The journal, `.chalice/config.json`, the policies, the alarms and what `make run` polls all follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Function(StrEnum):
+    """A function by the name of its handler; AWS's own names have random ends."""
+
+    API = "api_handler"
+    AUTHORIZER = "bearer_key"
+    WORKER = "work_off_queue"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a function is called, given and allowed."""
+
+    title: str
+    """As a person calls it."""
+    template_name: str
+    """As Chalice's template does."""
+    timeout_seconds: int
+    memory_mb: int
+    items: tuple[str, ...] = ()
+    """What it may do with the table's items, but for API keys."""
+    indexes: bool = False
+    """Whether it may query the indexes."""
+    reads_api_keys: bool = False
+    """Whether it may read API keys, and nothing else of the table."""
+    queue: tuple[str, ...] = ()
+    """What it may do with the queue."""
+    fed_by_queue: bool = False
+    """Whether the messages of the queue are handed to it."""
+
+
+FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
+    {
+        Function.API: Traits(
+            "API",
+            "APIHandler",
+            timeout_seconds=29,  # as long as the gateway waits
+            memory_mb=1769,  # one whole processor
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
+            indexes=True,
+            queue=("GetQueueUrl", "SendMessage"),
+        ),
+        Function.AUTHORIZER: Traits("Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True),
+        Function.WORKER: Traits(
+            "Worker",
+            "WorkOffQueue",
+            timeout_seconds=60,
+            memory_mb=1769,
+            items=("GetItem", "PutItem", "UpdateItem"),
+            # What Lambda needs to hand out messages, and what the worker acknowledges with.
+            queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
+            fed_by_queue=True,
+        ),
+    }
+)
