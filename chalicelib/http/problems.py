@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, Final, ParamSpec
 
 from chalice.app import Request, Response
@@ -80,220 +82,27 @@ def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
     return answered
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How a refusal is told: `detail` names its facts in braces, unless it is made of them by a function."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str | Callable[[Any], str]
+    members: Callable[[Any], Mapping[str, object]] = lambda _: {}
+    headers: Callable[[Any], Mapping[str, str]] = lambda _: {}
+
+    def problem(self, refusal: Exception) -> Problem:
+        detail = self.detail(refusal) if callable(self.detail) else self.detail.format(**vars(refusal))
+        headers = self.headers(refusal)
+        return problem_response(self.status, self.slug, self.title, detail, headers, **self.members(refusal))
+
+
 def problem_for(refusal: errors.Refused | errors.Unavailable) -> Response:
     """The problem document of a refusal; every kind of refusal has exactly one."""
-    match refusal:
-        case errors.InvalidInput(found):
-            return problem_response(
-                422,
-                "invalid-input",
-                "Invalid input",
-                "The request is well-formed, but something in it is not allowed. See 'errors'.",
-                errors=[{"pointer": error.pointer, "detail": error.detail} for error in found],
-            )
-        case errors.PropertyNotFound(property_id):
-            return problem_response(
-                404,
-                "property-not-found",
-                "Property not found",
-                "There is no property with this id.",
-                propertyId=property_id or None,
-            )
-        case errors.VisitNotFound(visit_id):
-            return problem_response(
-                404,
-                "visit-not-found",
-                "Visit not found",
-                "There is no visit with this id.",
-                visitId=visit_id or None,
-            )
-        case errors.PropertyExists(property_id):
-            return problem_response(
-                409,
-                "property-exists",
-                "Property exists",
-                "There is a property with this id already. Use PUT with If-Match to replace it.",
-                propertyId=property_id,
-            )
-        case errors.VisitExists(visit_id):
-            return problem_response(
-                409,
-                "visit-exists",
-                "Visit exists",
-                "There is a visit with this id already.",
-                visitId=visit_id,
-            )
-        case errors.VisitsNotAllowed(property_id):
-            return problem_response(
-                409,
-                "visits-not-allowed",
-                "Visits not allowed",
-                "The property takes no visits at present.",
-                propertyId=property_id,
-            )
-        case errors.SlotTaken(intervals):
-            return problem_response(
-                409,
-                "slot-taken",
-                "Slot taken",
-                _taken(intervals),
-                conflicts=[
-                    {"from": instant_text(i.start), "to": instant_text(i.end), "holder": i.holder} for i in intervals
-                ],
-            )
-        case errors.TransitionNotAllowed(current, wanted, allowed):
-            return problem_response(
-                409,
-                "transition-not-allowed",
-                "Transition not allowed",
-                f"A visit that is {current} cannot become {wanted}.",
-                currentStatus=current,
-                allowed=allowed,
-            )
-        case errors.VisitNotStarted(starts):
-            return problem_response(
-                409,
-                "visit-not-started",
-                "Visit not started",
-                "Only after its start can a visit be completed or missed.",
-                starts=instant_text(starts),
-            )
-        case errors.SlotsReleased(status, fields):
-            return problem_response(
-                409,
-                "slots-released",
-                "Slots released",
-                f"A visit that is {status} holds no slots any more: book a new one instead.",
-                currentStatus=status,
-                fields=fields,
-            )
-        case errors.KeyReused():
-            return problem_response(
-                422,
-                "idempotency-key-reused",
-                "Idempotency-Key reused",
-                "This Idempotency-Key came with another payload before. Use a new key for a new request.",
-            )
-        case errors.HandedIn():
-            return problem_response(
-                409,
-                "handed-in",
-                "Handed in",
-                "This Idempotency-Key came with Prefer: respond-async before, and the visit is not booked, or not yet."
-                " Send it with that preference again to be told its intake.",
-            )
-        case errors.VersionMismatch():
-            return problem_response(
-                412,
-                "precondition-failed",
-                "Precondition failed",
-                "It is not as your If-Match or If-None-Match says. Read it again and decide anew.",
-            )
-        case errors.PreconditionRequired(header):
-            return problem_response(
-                428,
-                "precondition-required",
-                "Precondition required",
-                f"Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
-            )
-        case errors.ExportTooLarge(limit, most):
-            return problem_response(
-                422,
-                "export-too-large",
-                "Export too large",
-                f"{_TOO_LARGE[limit].format(most)} Narrow it with from, to, propertyId, agentId or status,"
-                " and export the rest separately.",
-                limit=limit,
-            )
-        case errors.FeedNotFound():
-            return problem_response(
-                404,
-                "feed-not-found",
-                "Feed not found",
-                "There is no calendar at this address, or it is not shared any more.",
-            )
-        case intakes.IntakeNotFound(intake_id):
-            return problem_response(
-                404,
-                "intake-not-found",
-                "Intake not found",
-                "There is no intake with this id; intakes are kept for 30 days.",
-                intakeId=intake_id or None,
-            )
-        case intakes.ExternalIdReused():
-            return problem_response(
-                409,
-                "external-id-reused",
-                "External id reused",
-                "A visit with other content came with this externalId before, or one whose content was erased since.",
-            )
-        case intakes.GivenUp():
-            return problem_response(
-                500,
-                "given-up",
-                "Given up",
-                "The row could not be worked off and was discarded. Send it again if it is still wanted.",
-            )
-        case http_errors.MalformedRequest(detail):
-            return problem_response(400, "malformed-request", "Malformed request", detail)
-        case http_errors.InvalidCursor(detail):
-            return problem_response(400, "invalid-cursor", "Invalid cursor", detail)
-        case http_errors.UnsupportedMediaType(accepted):
-            return problem_response(
-                415,
-                "unsupported-media-type",
-                "Unsupported media type",
-                f"Send the body with Content-Type: {' or '.join(accepted)}.",
-                headers={"Accept": ", ".join(accepted)},
-            )
-        case http_errors.NotAcceptable(available):
-            return problem_response(
-                406,
-                "not-acceptable",
-                "Not acceptable",
-                f"This is available as {available} only, and your Accept header does not take that.",
-            )
-        case http_errors.BodyTooLarge(most_bytes):
-            return problem_response(
-                413, "body-too-large", "Body too large", f"The body may have {most_bytes:,} bytes at most."
-            )
-        case http_errors.Unauthenticated():
-            return problem_response(
-                401,
-                "unauthorized",
-                "Unauthorized",
-                "Send a valid key: 'Authorization: Bearer <key>'.",
-                headers={"WWW-Authenticate": CHALLENGE},
-            )
-        case http_errors.ScopeMissing(scope):
-            return problem_response(
-                403,
-                "insufficient-scope",
-                "Insufficient scope",
-                f"This needs a key with the scope '{scope}'.",
-                headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
-                scope=scope,
-            )
-        case http_errors.ResourceNotFound():
-            return problem_response(404, "not-found", "Not found", "There is nothing at this address.")
-        case errors.StoreBusy(retry_after_seconds):
-            return problem_response(
-                503,
-                "store-busy",
-                "Store busy",
-                "This request wrote nothing. Send it again in a moment.",
-                headers={"Retry-After": str(retry_after_seconds)},
-            )
-        case errors.OutcomeUnknown(retry_after_seconds, intake_id):
-            return problem_response(
-                503,
-                "outcome-unknown",
-                "Outcome unknown",
-                _UNKNOWN,
-                headers={"Retry-After": str(retry_after_seconds)},
-                intakeId=intake_id,
-            )
-    return _unexpected(refusal)
+    kind = KINDS.get(type(refusal))
+    return kind.problem(refusal) if kind is not None else _unexpected(refusal)
 
 
 def describe(refusal: errors.Refused) -> Mapping[str, object]:
@@ -339,15 +148,6 @@ def _shaped(response: Response) -> Response:
         return internal_error(request_id.get())
     phrase = HTTPStatus(response.status_code).phrase
     return problem_response(response.status_code, phrase.lower().replace(" ", "-"), phrase.capitalize(), phrase)
-
-
-def _taken(intervals: list[errors.TakenInterval]) -> str:
-    spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
-    if all(i.holder == "agent" for i in intervals):
-        hint = "The property may be free: see GET /visits?agentId= for what the agent has."
-    else:
-        hint = "See GET /properties/{id}/busy for what is free."
-    return f"Taken, in whole quarter hours: {spans}. {hint}"
 
 
 def _unexpected(fault: BaseException) -> Problem:
@@ -401,3 +201,208 @@ def internal_error(request_id: str) -> Problem:
 def _id_of(request: Request) -> str:
     """The gateway's id; `chalice local` has only the one that Lambda would give."""
     return str(request.context.get("requestId") or getattr(request.lambda_context, "aws_request_id", "unknown"))
+
+
+def _taken(intervals: list[errors.TakenInterval]) -> str:
+    spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
+    if all(i.holder == "agent" for i in intervals):
+        hint = "The property may be free: see GET /visits?agentId= for what the agent has."
+    else:
+        hint = "See GET /properties/{id}/busy for what is free."
+    return f"Taken, in whole quarter hours: {spans}. {hint}"
+
+
+def _conflict(interval: errors.TakenInterval) -> Mapping[str, str]:
+    return {"from": instant_text(interval.start), "to": instant_text(interval.end), "holder": interval.holder}
+
+
+def _retry_after(unavailable: errors.Unavailable) -> Mapping[str, str]:
+    return {"Retry-After": str(unavailable.retry_after_seconds)}
+
+
+KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
+    {
+        errors.InvalidInput: Kind(
+            422,
+            "invalid-input",
+            "Invalid input",
+            "The request is well-formed, but something in it is not allowed. See 'errors'.",
+            lambda refusal: {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors]},
+        ),
+        errors.PropertyNotFound: Kind(
+            404,
+            "property-not-found",
+            "Property not found",
+            "There is no property with this id.",
+            lambda refusal: {"propertyId": refusal.property_id or None},
+        ),
+        errors.VisitNotFound: Kind(
+            404,
+            "visit-not-found",
+            "Visit not found",
+            "There is no visit with this id.",
+            lambda refusal: {"visitId": refusal.visit_id or None},
+        ),
+        errors.PropertyExists: Kind(
+            409,
+            "property-exists",
+            "Property exists",
+            "There is a property with this id already. Use PUT with If-Match to replace it.",
+            lambda refusal: {"propertyId": refusal.property_id},
+        ),
+        errors.VisitExists: Kind(
+            409,
+            "visit-exists",
+            "Visit exists",
+            "There is a visit with this id already.",
+            lambda refusal: {"visitId": refusal.visit_id},
+        ),
+        errors.VisitsNotAllowed: Kind(
+            409,
+            "visits-not-allowed",
+            "Visits not allowed",
+            "The property takes no visits at present.",
+            lambda refusal: {"propertyId": refusal.property_id},
+        ),
+        errors.SlotTaken: Kind(
+            409,
+            "slot-taken",
+            "Slot taken",
+            lambda refusal: _taken(refusal.intervals),
+            lambda refusal: {"conflicts": [_conflict(interval) for interval in refusal.intervals]},
+        ),
+        errors.TransitionNotAllowed: Kind(
+            409,
+            "transition-not-allowed",
+            "Transition not allowed",
+            "A visit that is {current} cannot become {wanted}.",
+            lambda refusal: {"currentStatus": refusal.current, "allowed": refusal.allowed},
+        ),
+        errors.VisitNotStarted: Kind(
+            409,
+            "visit-not-started",
+            "Visit not started",
+            "Only after its start can a visit be completed or missed.",
+            lambda refusal: {"starts": instant_text(refusal.starts)},
+        ),
+        errors.SlotsReleased: Kind(
+            409,
+            "slots-released",
+            "Slots released",
+            "A visit that is {status} holds no slots any more: book a new one instead.",
+            lambda refusal: {"currentStatus": refusal.status, "fields": refusal.fields},
+        ),
+        errors.KeyReused: Kind(
+            422,
+            "idempotency-key-reused",
+            "Idempotency-Key reused",
+            "This Idempotency-Key came with another payload before. Use a new key for a new request.",
+        ),
+        errors.HandedIn: Kind(
+            409,
+            "handed-in",
+            "Handed in",
+            "This Idempotency-Key came with Prefer: respond-async before, and the visit is not booked, or not yet."
+            " Send it with that preference again to be told its intake.",
+        ),
+        errors.VersionMismatch: Kind(
+            412,
+            "precondition-failed",
+            "Precondition failed",
+            "It has changed since you read it: your If-Match or If-None-Match does not hold. Read it again.",
+        ),
+        errors.PreconditionRequired: Kind(
+            428,
+            "precondition-required",
+            "Precondition required",
+            "Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
+        ),
+        errors.ExportTooLarge: Kind(
+            422,
+            "export-too-large",
+            "Export too large",
+            lambda refusal: (
+                f"{_TOO_LARGE[refusal.limit].format(refusal.most)} Narrow it with from, to, propertyId, agentId or"
+                " status, and export the rest separately."
+            ),
+            lambda refusal: {"limit": refusal.limit},
+        ),
+        errors.FeedNotFound: Kind(
+            404,
+            "feed-not-found",
+            "Feed not found",
+            "There is no calendar at this address, or it is not shared any more.",
+        ),
+        intakes.IntakeNotFound: Kind(
+            404,
+            "intake-not-found",
+            "Intake not found",
+            "There is no intake with this id; intakes are kept for 30 days.",
+            lambda refusal: {"intakeId": refusal.intake_id or None},
+        ),
+        intakes.ExternalIdReused: Kind(
+            409,
+            "external-id-reused",
+            "External id reused",
+            "A visit with other content came with this externalId before, or one whose content was erased since.",
+        ),
+        intakes.GivenUp: Kind(
+            500,
+            "given-up",
+            "Given up",
+            "The row could not be worked off and was discarded. Send it again if it is still wanted.",
+        ),
+        http_errors.MalformedRequest: Kind(
+            400, "malformed-request", "Malformed request", lambda refusal: refusal.detail
+        ),
+        http_errors.InvalidCursor: Kind(400, "invalid-cursor", "Invalid cursor", "{detail}"),
+        http_errors.UnsupportedMediaType: Kind(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
+            headers=lambda refusal: {"Accept": ", ".join(refusal.accepted)},
+        ),
+        http_errors.NotAcceptable: Kind(
+            406,
+            "not-acceptable",
+            "Not acceptable",
+            "This is available as {available} only, and your Accept header does not take that.",
+        ),
+        http_errors.BodyTooLarge: Kind(
+            413, "body-too-large", "Body too large", "The body may have {most_bytes:,} bytes at most."
+        ),
+        http_errors.Unauthenticated: Kind(
+            401,
+            "unauthorized",
+            "Unauthorized",
+            "Send a valid key: 'Authorization: Bearer <key>'.",
+            headers=lambda _: {"WWW-Authenticate": CHALLENGE},
+        ),
+        http_errors.ScopeMissing: Kind(
+            403,
+            "insufficient-scope",
+            "Insufficient scope",
+            "This needs a key with the scope '{scope}'.",
+            lambda refusal: {"scope": refusal.scope},
+            lambda refusal: {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{refusal.scope}"'},
+        ),
+        http_errors.ResourceNotFound: Kind(404, "not-found", "Not found", "There is nothing at this address."),
+        errors.StoreBusy: Kind(
+            503,
+            "store-busy",
+            "Store busy",
+            "This request wrote nothing. Send it again in a moment.",
+            headers=_retry_after,
+        ),
+        errors.OutcomeUnknown: Kind(
+            503,
+            "outcome-unknown",
+            "Outcome unknown",
+            _UNKNOWN,
+            lambda unknown: {"intakeId": unknown.intake_id},
+            _retry_after,
+        ),
+    }
+)
+"""Every refusal there is, and how it is told."""
