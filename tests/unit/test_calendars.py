@@ -80,6 +80,7 @@ def test_only_the_address_that_was_shared_opens_the_feed_and_nobody_hears_why(ca
     calendar.agency.properties.add(a_property("villa"))
     assert refused(calendar, "house", calendar.token[:-1])
     assert refused(calendar, "house", "")
+    assert refused(calendar, "house", "\ud800")
     assert refused(calendar, "villa", calendar.token)
     assert refused(calendar, "nowhere", calendar.token)
     assert calendar.shown() == []
