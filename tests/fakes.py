@@ -342,9 +342,10 @@ class FakeCalendarTokens:
                 return
             kept, until = shared.kept, rendering.as_of + KEPT
             if kept is not None and kept.tag == rendering.tag and rendering.as_of < kept.until:
-                until = kept.until
+                until = kept.until  # and the content is taken to be there
+            else:
+                feed.content = rendering.content
             feed.shared = replace(feed.shared, kept=Kept(rendering.tag, rendering.as_of, until))
-            feed.content = rendering.content
 
     def rendering(self, property_id: str, tag: str) -> bytes | None:
         with self._memory.lock:

@@ -96,7 +96,7 @@ def test_the_same_key_is_the_same_intake_and_queues_nothing_twice(agency: Agency
     first = agency.hand_in([ROW], a_key())
     again = agency.hand_in([ROW], a_key())
     assert again == agency.desk.look_up(first.manifest.id)
-    assert len(agency.queue.messages) == 1
+    assert (len(agency.queue.messages), len(agency.memory.manifests)) == (1, 1)
     agency.work()
     assert counts(agency.hand_in([ROW], a_key())) == (IntakeStatus.DONE, 1, 1, 0, 0)
 
