@@ -106,11 +106,15 @@ def test_upcoming_visits_are_the_next_twenty_that_hold_their_slots(memory: Memor
     assert listing.upcoming("house") == [starting, asked, *later[:18]]
 
 
+def test_a_list_looks_around_the_present_unless_told_otherwise(listing: Listing) -> None:
+    for start, end in ((None, None), (TEN, None), (None, TEN), (TEN, TEN + DAY)):
+        assert listing.window(start, end) == Window.around(NOW, start, end)
+
+
 def test_all_visits_of_a_property_are_those_within_the_horizon(memory: Memory, listing: Listing) -> None:
     visits = standing(memory, a_visit(date=NOW - 1830 * DAY + minutes(1)), a_visit(date=NOW + 1830 * DAY - minutes(1)))
     first = listing.visits(listing.all_visits_of("house"), None, 1)
     assert [*first.items, *listing.visits(listing.all_visits_of("house"), first.next, 10).items] == visits
-    assert listing.window(None, TEN) == Window.around(NOW, None, TEN)
 
 
 class Paged(FakeVisits):
