@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 from typing import Literal, TypeVar
 
+from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import (
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
+    StoreBusy,
     TakenInterval,
     VersionMismatch,
     VisitExists,
     VisitNotFound,
 )
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
+from chalicelib.domain.intakes import (
+    Chunk,
+    ChunkSummary,
+    Claim,
+    ClaimLost,
+    Intake,
+    IntakeNotFound,
+    Manifest,
+    RowOutcome,
+)
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
@@ -29,6 +41,29 @@ T = TypeVar("T")
 
 
 @dataclass
+class ChunkState:
+    """Who is at a chunk, until when, and what became of its rows once somebody has finished it."""
+
+    claimant: str | None = None
+    until: datetime | None = None
+    finished_by: str | None = None
+    given_up: bool = False
+    outcomes: Sequence[RowOutcome] = ()
+
+    def finish(self, by: str, outcomes: Sequence[RowOutcome]) -> None:
+        self.claimant, self.finished_by, self.outcomes = None, by, outcomes
+
+
+@dataclass
+class FeedState:
+    """A feed that is shared, with the rendering that is kept of it."""
+
+    shared: Shared
+    content: bytes | None = None
+    claimed_until: datetime | None = None
+
+
+@dataclass
 class Memory:
     """What the fakes share, as the repositories share a table; the lock makes every write all or nothing."""
 
@@ -36,6 +71,9 @@ class Memory:
     properties: dict[str, Property] = field(default_factory=dict)
     visits: dict[str, Visit] = field(default_factory=dict)
     records: dict[str, IdempotencyRecord] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    chunks: dict[tuple[str, int], ChunkState] = field(default_factory=dict)
+    feeds: dict[str, FeedState] = field(default_factory=dict)
 
     def refuse_replay(self, once: IdempotencyRecord | None, now: datetime) -> None:
         earlier = self.records.get(once.id) if once else None
@@ -174,6 +212,152 @@ class FakeIdempotencyRecords:
             self._memory.records[record.id] = record
 
 
+class FakeIntakes:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def get(self, intake_id: str, now: datetime) -> Manifest:
+        with self._memory.lock:
+            manifest = self._memory.manifests.get(intake_id)
+        if manifest is None or manifest.expires_at <= now:
+            raise IntakeNotFound(intake_id)
+        return manifest
+
+    def open(self, manifest: Manifest) -> Manifest:
+        with self._memory.lock:
+            stands = self._memory.manifests.get(manifest.id)
+            if stands is None or stands.expires_at <= manifest.created_at:
+                self._memory.manifests[manifest.id] = stands = manifest
+            return stands
+
+    def mark_sent(self, intake_id: str) -> None:
+        with self._memory.lock:
+            self._memory.manifests[intake_id] = replace(self._memory.manifests[intake_id], sent=True)
+
+    def claim(self, chunk: Chunk, manifest: Manifest, claimant: str, now: datetime, until: datetime) -> Claim:
+        with self._memory.lock:
+            state = self._memory.chunks.setdefault(chunk.key, ChunkState())
+            if state.finished_by is not None:
+                return Claim.FINISHED
+            if state.claimant not in (None, claimant) and state.until is not None and state.until >= now:
+                return Claim.ELSEWHERE
+            state.claimant, state.until = claimant, until
+            return Claim.GRANTED
+
+    def release(self, chunk: Chunk, claimant: str) -> None:
+        with self._memory.lock:
+            self._claimed(chunk, claimant).claimant = None
+
+    def finish(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        with self._memory.lock:
+            self._claimed(chunk, claimant).finish(claimant, outcomes)
+
+    def give_up(self, chunk: Chunk, manifest: Manifest, claimant: str, outcomes: Sequence[RowOutcome]) -> None:
+        with self._memory.lock:
+            state = self._claimed(chunk, claimant)
+            state.finish(claimant, outcomes)
+            state.given_up = True
+
+    def progress(self, intake_id: str, now: datetime) -> Intake:
+        with self._memory.lock:
+            return Intake.of(self.get(intake_id, now), [_summary(state) for _, state in self._finished(intake_id)])
+
+    def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
+        with self._memory.lock:
+            found = [
+                (f"{number:04}.{index:04}", outcome)
+                for number, state in self._finished(intake_id)
+                for index, outcome in enumerate(state.outcomes)
+            ]
+        page = _page(found, lambda placed: placed[0], after, limit, "asc")
+        return page.map(lambda placed: placed[1])
+
+    def _finished(self, intake_id: str) -> list[tuple[int, ChunkState]]:
+        return [
+            (number, state)
+            for (intake, number), state in self._memory.chunks.items()
+            if intake == intake_id and state.finished_by is not None
+        ]
+
+    def _claimed(self, chunk: Chunk, claimant: str) -> ChunkState:
+        state = self._memory.chunks.setdefault(chunk.key, ChunkState())
+        if state.claimant != claimant:
+            raise ClaimLost
+        return state
+
+
+@dataclass
+class FakeQueue:
+    """Holds the messages in the order in which they were sent; breaks down after as many as a test says."""
+
+    messages: list[str] = field(default_factory=list)
+    takes: int | None = None
+    """How many more messages it takes; None for any number."""
+
+    def send(self, messages: Sequence[str]) -> None:
+        taken = messages[: self.takes]
+        self.messages += taken
+        if self.takes is not None:
+            self.takes -= len(taken)
+        if len(taken) < len(messages):
+            raise StoreBusy
+
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Whoever takes messages out of the list has acknowledged them."""
+
+
+class FakeCalendarTokens:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def find(self, property_id: str) -> Shared | None:
+        with self._memory.lock:
+            feed = self._memory.feeds.get(property_id)
+            return feed.shared if feed else None
+
+    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
+        with self._memory.lock:
+            self._memory.feeds[property_id] = FeedState(Shared(token_hash))
+
+    def remove(self, property_id: str, now: datetime) -> None:
+        with self._memory.lock:
+            self._memory.feeds.pop(property_id, None)
+
+    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+        with self._memory.lock:
+            feed = self._in_force(property_id, shared)
+            if feed is None or (feed.claimed_until is not None and feed.claimed_until > now):
+                return False
+            feed.claimed_until = now + RENEWED_WITHIN
+            return True
+
+    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+        with self._memory.lock:
+            feed = self._in_force(property_id, shared)
+            if feed is None or (feed.shared.kept is not None and feed.shared.kept.as_of >= rendering.as_of):
+                return
+            kept, until = shared.kept, rendering.as_of + KEPT
+            if kept is not None and kept.tag == rendering.tag and rendering.as_of < kept.until:
+                until = kept.until  # and the content is taken to be there
+            else:
+                feed.content = rendering.content
+            feed.shared = replace(feed.shared, kept=Kept(rendering.tag, rendering.as_of, until))
+
+    def rendering(self, property_id: str, tag: str) -> bytes | None:
+        with self._memory.lock:
+            feed = self._memory.feeds.get(property_id)
+            known = feed is not None and feed.shared.kept is not None and feed.shared.kept.tag == tag
+            return feed.content if feed is not None and known else None
+
+    def lose_rendering(self, property_id: str) -> None:
+        """The store has dropped it, as it may once its day is over."""
+        self._memory.feeds[property_id].content = None
+
+    def _in_force(self, property_id: str, shared: Shared) -> FeedState | None:
+        feed = self._memory.feeds.get(property_id)
+        return feed if feed is not None and feed.shared.token_hash == shared.token_hash else None
+
+
 @dataclass
 class FakeSigningKeys:
     """Starts with one key; `rotate` makes the next one the current, and `forget` takes the old ones away."""
@@ -201,6 +385,11 @@ def _page(
         ordered = [item for item in ordered if (position(item) < after if descending else position(item) > after)]
     items = ordered[:limit]
     return Page(items, position(items[-1]) if len(ordered) > limit else None)
+
+
+def _summary(state: ChunkState) -> ChunkSummary:
+    told = Counter(outcome.result for outcome in state.outcomes)
+    return ChunkSummary(told["created"], told["duplicate"], told["rejected"], state.given_up)
 
 
 def _taken(quarters: Iterable[datetime], holder: Literal["property", "agent"]) -> Iterable[TakenInterval]:

@@ -291,7 +291,12 @@ def make_import(
     key = site.api.http.headers["Authorization"].removeprefix("Bearer ")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment = inherited | {"KEY": key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "import", f"BIN={Path(sys.executable).parent}"]
+    # The environment by a name without blanks, which the folder of the checkout may have.
+    environment_folder = folder / ".environment"
+    if not environment_folder.exists():
+        environment_folder.symlink_to(Path(sys.executable).parents[1])
+    binaries = f"BIN={environment_folder / 'bin'}"
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "import", binaries]
     if by == "environment":
         environment |= given
     else:

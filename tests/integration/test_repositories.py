@@ -22,6 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.domain import patience
+from chalicelib.domain.calendars import KEPT as RENDERING_KEPT
+from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import (
     OutcomeUnknown,
     PropertyExists,
@@ -34,20 +36,39 @@ from chalicelib.domain.errors import (
     VisitExists,
     VisitNotFound,
 )
-from chalicelib.domain.idempotency import AlreadyDone
+from chalicelib.domain.idempotency import KEPT, AlreadyDone
+from chalicelib.domain.intakes import (
+    Chunk,
+    Claim,
+    ClaimLost,
+    Counts,
+    IntakeNotFound,
+    IntakeStatus,
+    Manifest,
+    RowOutcome,
+)
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
+from chalicelib.repositories.calendars import DynamoCalendarTokens
 from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import IdempotencyRecords, Properties, Visits
-from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeVisits, Memory
+from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Properties, Visits
+from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc, visit_id
+from tests.fakes import (
+    FakeCalendarTokens,
+    FakeIdempotencyRecords,
+    FakeIntakes,
+    FakeProperties,
+    FakeVisits,
+    Memory,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,16 +86,30 @@ class Repositories:
     properties: Properties
     visits: Visits
     records: IdempotencyRecords
+    intakes: Intakes
+    tokens: CalendarTokens
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
 def repositories(request: pytest.FixtureRequest) -> Repositories:
     if request.param == "fake":
         memory = Memory()
-        return Repositories(FakeProperties(memory), FakeVisits(memory), FakeIdempotencyRecords(memory))
+        return Repositories(
+            FakeProperties(memory),
+            FakeVisits(memory),
+            FakeIdempotencyRecords(memory),
+            FakeIntakes(memory),
+            FakeCalendarTokens(memory),
+        )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
-    return Repositories(DynamoProperties(table), DynamoVisits(table), DynamoIdempotencyRecords(table))
+    return Repositories(
+        DynamoProperties(table),
+        DynamoVisits(table),
+        DynamoIdempotencyRecords(table),
+        DynamoIntakes(table),
+        DynamoCalendarTokens(table),
+    )
 
 
 @pytest.fixture
@@ -657,6 +692,168 @@ def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before
     booked(visits, a_visit(property_id=house, date=at("09:00")))
     visits.move(second, next_version(second, date=at("08:00")), 1)
     assert visits.list(filter, page.next, 2).items == [third]
+
+
+# Intakes
+
+SECOND = timedelta(seconds=1)
+LATER = NOW + timedelta(seconds=70)
+
+
+def a_manifest(**changes: Any) -> Manifest:
+    return replace(Manifest(visit_id(), "partner", 50, 2, sent=False, created_at=NOW), **changes)
+
+
+def a_chunk(manifest: Manifest, number: int = 0) -> Chunk:
+    return Chunk(manifest.id, manifest.producer, number, (), foreign=False)
+
+
+def told(*rows: int, rejected: int = 0) -> list[RowOutcome]:
+    """Outcomes of rows that were booked, and of as many before them that were not."""
+    refused = [RowOutcome(row, None, "rejected", problem={"status": 409}) for row in range(rejected)]
+    return [*refused, *(RowOutcome(row, f"e-{row}", "created", f"visit-{row}") for row in rows)]
+
+
+@pytest.fixture
+def intakes(repositories: Repositories) -> Intakes:
+    return repositories.intakes
+
+
+def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: Intakes) -> None:
+    manifest = a_manifest()
+    id = manifest.id
+    with pytest.raises(IntakeNotFound):
+        intakes.get(id, NOW)
+    assert intakes.open(manifest) == manifest
+    assert intakes.open(replace(manifest, rows=1, created_at=NOW + KEPT - SECOND)) == manifest
+    assert intakes.get(id, NOW + KEPT - SECOND) == manifest
+    for look in (intakes.get, intakes.progress):
+        with pytest.raises(IntakeNotFound) as refused:
+            look(id, NOW + KEPT)
+        assert refused.value.intake_id == id
+    intakes.mark_sent(id)
+    assert intakes.progress(id, NOW).manifest == replace(manifest, sent=True)
+    anew = replace(manifest, rows=1, created_at=NOW + KEPT)
+    assert intakes.open(anew) == anew
+    assert intakes.get(id, NOW + KEPT) == anew
+
+
+def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(intakes: Intakes) -> None:
+    manifest = intakes.open(a_manifest())
+    chunk = a_chunk(manifest)
+    assert intakes.claim(chunk, manifest, "a", NOW, LATER) is Claim.GRANTED
+    assert intakes.claim(chunk, manifest, "a", NOW, LATER) is Claim.GRANTED
+    assert intakes.claim(chunk, manifest, "b", LATER, LATER) is Claim.ELSEWHERE
+    assert intakes.claim(a_chunk(manifest, 1), manifest, "b", NOW, LATER) is Claim.GRANTED
+    assert intakes.claim(chunk, manifest, "b", LATER + SECOND, LATER + SECOND) is Claim.GRANTED
+    with pytest.raises(ClaimLost):
+        intakes.release(chunk, "a")
+    with pytest.raises(ClaimLost):
+        intakes.finish(chunk, manifest, "a", told(0))
+    intakes.release(chunk, "b")
+    assert intakes.claim(chunk, manifest, "a", NOW, LATER) is Claim.GRANTED
+    assert intakes.progress(manifest.id, NOW).status is IntakeStatus.QUEUED
+
+
+def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: Intakes) -> None:
+    manifest = intakes.open(a_manifest())
+    first, second = a_chunk(manifest), a_chunk(manifest, 1)
+    intakes.claim(second, manifest, "a", NOW, LATER)
+    assert intakes.outcomes(manifest.id, None, 10).items == []
+    intakes.finish(second, manifest, "a", told(25, 26, 27))
+    assert intakes.claim(second, manifest, "b", LATER + SECOND, LATER + SECOND) is Claim.FINISHED
+    progress = intakes.progress(manifest.id, NOW)
+    assert (progress.status, progress.counts) == (IntakeStatus.RUNNING, Counts(50, 3, 0, 0))
+    intakes.claim(first, manifest, "b", NOW, LATER)
+    intakes.finish(first, manifest, "b", told(2, 3, rejected=2))
+    progress = intakes.progress(manifest.id, NOW)
+    assert (progress.status, progress.counts) == (IntakeStatus.DONE, Counts(50, 5, 0, 2))
+    everything = [*told(2, 3, rejected=2), *told(25, 26, 27)]
+    for limit in (1, 3, 7, 10):
+        found: list[RowOutcome] = []
+        after: str | None = None
+        while True:
+            page = intakes.outcomes(manifest.id, after, limit)
+            assert len(page.items) <= limit
+            found += page.items
+            if page.next is None:
+                break
+            after = page.next
+        assert found == everything
+
+
+def test_a_chunk_is_given_up_unless_it_is_finished(intakes: Intakes) -> None:
+    manifest = intakes.open(a_manifest())
+    first, second = a_chunk(manifest), a_chunk(manifest, 1)
+    for chunk in (first, second):
+        intakes.claim(chunk, manifest, "a", NOW, LATER)
+    intakes.finish(first, manifest, "a", told(0))
+    with pytest.raises(ClaimLost):
+        intakes.give_up(first, manifest, "b", told(rejected=1))
+    with pytest.raises(ClaimLost):
+        intakes.give_up(second, manifest, "b", told(rejected=1))
+    intakes.give_up(second, manifest, "a", told(rejected=2))
+    with pytest.raises(ClaimLost):
+        intakes.finish(second, manifest, "b", told(25))
+    progress = intakes.progress(manifest.id, NOW)
+    assert (progress.status, progress.counts) == (IntakeStatus.FAILED, Counts(50, 1, 0, 2))
+    assert intakes.outcomes(manifest.id, None, 10).items == [*told(0), *told(rejected=2)]
+
+
+# Calendar feeds
+
+
+@pytest.fixture
+def tokens(repositories: Repositories) -> CalendarTokens:
+    return repositories.tokens
+
+
+def standing(tokens: CalendarTokens, house: str) -> Shared:
+    shared = tokens.find(house)
+    assert shared is not None
+    return shared
+
+
+def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarTokens, house: str) -> None:
+    tokens.remove(house, NOW)
+    assert tokens.find(house) is None
+    tokens.keep(house, b"first", NOW)
+    tokens.keep_rendering(house, Shared(b"first"), Rendering(b"content", NOW))
+    tokens.keep(house, b"second", NOW)
+    assert tokens.find(house) == Shared(b"second"), "with nothing kept of the feed"
+    tokens.remove(house, NOW)
+    assert tokens.find(house) is None
+
+
+def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarTokens, house: str) -> None:
+    assert not tokens.claim(house, Shared(b"hash"), NOW)
+    tokens.keep(house, b"hash", NOW)
+    shared = standing(tokens, house)
+    assert not tokens.claim(house, Shared(b"another"), NOW)
+    assert tokens.claim(house, shared, NOW)
+    assert not tokens.claim(house, shared, NOW + RENEWED_WITHIN - SECOND)
+    assert tokens.claim(house, shared, NOW + RENEWED_WITHIN)
+
+
+def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarTokens, house: str) -> None:
+    old, new, late = Rendering(b"old", NOW), Rendering(b"new", NOW + SECOND), Rendering(b"late", NOW)
+    tokens.keep_rendering(house, Shared(b"hash"), old)
+    assert tokens.find(house) is None
+    tokens.keep(house, b"hash", NOW)
+    unread = standing(tokens, house)
+    # A token that is in force no longer keeps nothing; where the pieces lie, nothing of it is read.
+    tokens.keep_rendering(house, Shared(b"another"), Rendering(b"another", NOW - SECOND))
+    assert tokens.find(house) == unread
+    for rendering in (old, new, late):
+        tokens.keep_rendering(house, unread, rendering)
+    assert tokens.find(house) == Shared(b"hash", Kept(new.tag, new.as_of, new.as_of + RENDERING_KEPT))
+    assert [tokens.rendering(house, kept.tag) for kept in (old, new, late)] == [None, b"new", None]
+    # The same content is not written anew, and the store drops it when it would have.
+    again = Rendering(b"new", NOW + 2 * SECOND)
+    tokens.keep_rendering(house, standing(tokens, house), again)
+    assert standing(tokens, house).kept == Kept(new.tag, again.as_of, new.as_of + RENDERING_KEPT)
+    tokens.remove(house, NOW + 3 * SECOND)
+    assert tokens.rendering(house, new.tag) is None
 
 
 # DynamoDB alone: items that are missing

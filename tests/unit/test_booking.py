@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import (
     KeyReused,
+    PreconditionRequired,
     PropertyNotFound,
     Refused,
     SlotTaken,
@@ -21,7 +22,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import ChangeVisit, Origin, Status, Visit, Visitor
+from chalicelib.domain.visits import Cancellation, ChangeVisit, Origin, Status, Visit, Visitor
 from chalicelib.services.idempotency import Once
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import ATTEMPTS, Booking
@@ -218,6 +219,18 @@ def test_a_change_names_the_version_it_means(agency: Agency) -> None:
     assert agency.booking.change(visit.id, ChangeVisit(notes="m"), None).version == 3
 
 
+def test_what_a_caller_insists_on_is_checked_against_the_visit_before_it_is_written(agency: Agency) -> None:
+    def insist(visit: Visit) -> None:
+        if visit.notes:
+            raise PreconditionRequired("If-Match")
+
+    visit = agency.booking.book(booking()).result
+    noted = agency.booking.change(visit.id, ChangeVisit(notes="n"), None, insist)
+    with pytest.raises(PreconditionRequired):
+        agency.booking.change(visit.id, ChangeVisit(notes="m"), None, insist)
+    assert agency.booking.get(visit.id) == noted
+
+
 def test_a_new_time_is_held_and_the_old_one_is_free(agency: Agency) -> None:
     visit = agency.booking.book(booking()).result
     agency.booking.change(visit.id, ChangeVisit(date=TEN + minutes(60)), None)
@@ -258,7 +271,9 @@ def test_what_is_not_there_cannot_be_changed(agency: Agency, id: str) -> None:
 
 def test_asking_again_for_a_status_changes_nothing(agency: Agency) -> None:
     visit = agency.booking.book(booking()).result
+    agency.clock.advance(minutes(5))
     first = agency.booking.change_status(visit.id, Status.CANCELLED, "ill")
+    assert (first.cancellation, first.updated_at) == (Cancellation("ill", NOW + minutes(5)), NOW + minutes(5))
     agency.clock.advance(minutes(5))
     assert agency.booking.change_status(visit.id, Status.CANCELLED, "other") == first
 
@@ -303,6 +318,7 @@ def test_erasing_takes_the_visitor_out_and_leaves_the_visit(agency: Agency) -> N
     visit = agency.booking.book(booking(visitor=Visitor("Ann"), notes="n")).result
     erased = agency.booking.erase_visitor(visit.id)
     assert (erased.visitor, erased.notes, erased.status) == (None, None, Status.CONFIRMED)
+    assert erased.updated_at == NOW
     assert "Ann" not in repr(agency.memory)
     assert agency.booking.erase_visitor(visit.id) == erased
     with pytest.raises(Refused):

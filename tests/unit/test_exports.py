@@ -30,7 +30,7 @@ from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
-from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, Exporting
+from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, PROPERTIES_OF_PAGE, Exporting
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
 from tests.fakes import FakeProperties, FakeVisits, Memory
 from tools.project import ROOT
@@ -436,13 +436,14 @@ def test_an_export_stops_writing_when_it_is_too_large() -> None:
         exporting(Endless(MOST_ROWS)).export(ALL, huge)
     assert (refused.value.limit, refused.value.most) == ("bytes", MOST_BYTES)
     assert next(written) == 6  # the fifth megabyte was one too many
+    assert len(exporting(Endless(1)).export(ALL, lambda _: [bytes(MOST_BYTES)])) == MOST_BYTES
 
 
 def test_an_export_does_not_look_for_ever_for_what_matches_a_filter() -> None:
     store = Endless(1, empty_pages=True)
     with pytest.raises(ExportTooLarge) as refused:
         exporting(store).export(ALL, lines)
-    assert refused.value.limit == "pages"
+    assert (refused.value.limit, refused.value.most) == ("pages", MOST_PAGES)
     assert store.pages == MOST_PAGES
 
 
@@ -493,6 +494,14 @@ def test_an_export_over_many_properties_goes_through_their_list() -> None:
     names, read = names_in_an_export(properties=ONE_BY_ONE + 1, visits=3000, unknown=1)
     assert names[ONE_BY_ONE : ONE_BY_ONE + 2] == [f"name of p{ONE_BY_ONE:05}", "-"]
     assert (read.gets, read.pages) == ([f"p{ONE_BY_ONE + 1:05}"], 1)
+
+
+def test_an_export_finds_every_name_on_however_many_pages_they_are() -> None:
+    few, read = names_in_an_export(properties=ONE_BY_ONE, visits=ONE_BY_ONE)
+    assert (len(read.gets), read.pages) == (ONE_BY_ONE, 0)
+    many, read = names_in_an_export(properties=PROPERTIES_OF_PAGE + 1, visits=PROPERTIES_OF_PAGE + 1)
+    assert (read.gets, read.pages) == ([], 2)
+    assert "-" not in {*few, *many}
 
 
 def test_what_an_export_reads_for_names_is_bounded() -> None:

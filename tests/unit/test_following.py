@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,12 +12,12 @@ from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.listing import Page, VisitFilter
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import ChangeVisit, Status, Visit
-from chalicelib.services.following import Following
+from chalicelib.services.following import VISITS_OF_PAGE, Following
 from chalicelib.services.idempotency import Once
 from chalicelib.services.properties import Portfolio, Replaced
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Booking
-from tests.builders import NOW, TEN, Clock, Ids, booking, details, minutes
+from tests.builders import NOW, TEN, Clock, Ids, a_visit, booking, details, minutes
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 
 OLD = "Lane 1, Berlin"
@@ -90,6 +90,30 @@ def test_upcoming_visits_at_the_address_follow_and_no_others_do(agency: Agency) 
     assert [agency.place(id) for id in (elsewhere, past, gone)] == ["Bus stop", OLD, OLD]
     assert agency.booking.get(usual).version == 2
     assert agency.booking.get(elsewhere).version == 1
+
+
+def test_a_visit_of_before_visits_knew_whether_they_are_at_the_address_follows_too(agency: Agency) -> None:
+    visit = agency.book()
+    agency.memory.visits[visit] = replace(agency.booking.get(visit), at_address=False)
+    agency.correct()
+    assert agency.place(visit) == NEW
+
+
+def test_all_upcoming_visits_follow_however_many_they_are(agency: Agency) -> None:
+    many = [a_visit(place=OLD, date=TEN + timedelta(seconds=n)) for n in range(VISITS_OF_PAGE + 1)]
+    agency.memory.visits |= {visit.id: visit for visit in many}
+    assert agency.correct().visits_follow
+    assert {agency.place(visit.id) for visit in many} == {NEW}
+
+
+def test_where_no_visit_follows_the_list_is_read_once_and_for_other_changes_never(agency: Agency) -> None:
+    agency.book("Bus stop")
+    reads: list[None] = []
+    agency.visits.after_list += [lambda: reads.append(None)] * 3
+    agency.portfolio.replace("house", details(address=OLD, name="Villa", capacity=50), None)
+    assert len(reads) == 0
+    agency.correct()
+    assert len(reads) == 1
 
 
 def test_a_corrected_zone_reaches_visits_wherever_they_take_place(agency: Agency) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chalicelib.domain.errors import InvalidInput, PropertyNotFound
+from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.services.availability import Availability, BusyInterval
@@ -93,14 +93,15 @@ def test_busy_looks_a_week_ahead_unless_told_otherwise(
     memory: Memory, availability: Availability, start: datetime | None, end: datetime | None, window: Window
 ) -> None:
     standing(memory)
-    assert availability.busy("house", start, end).window == window
+    found = availability.busy("house", start, end)
+    assert (found.window, found.property) == (window, memory.properties["house"])
 
 
 def test_busy_looks_at_31_days_at_most(memory: Memory, availability: Availability) -> None:
     standing(memory)
     with pytest.raises(InvalidInput) as refused:
         busy(availability, TEN, TEN + 31 * DAY + minutes(1))
-    assert [error.pointer for error in refused.value.errors] == ["?to"]
+    assert refused.value.errors == [FieldError("?to", "at most 31 days after 'from'")]
 
 
 def test_busy_of_a_property_that_is_not_there(availability: Availability) -> None:
@@ -117,9 +118,15 @@ def test_upcoming_visits_are_the_next_twenty_that_hold_their_slots(memory: Memor
     assert listing.upcoming("house") == [starting, asked, *later[:18]]
 
 
+def test_a_list_looks_around_the_present_unless_told_otherwise(listing: Listing) -> None:
+    for start, end in ((None, None), (TEN, None), (None, TEN), (TEN, TEN + DAY)):
+        assert listing.window(start, end) == Window.around(NOW, start, end)
+
+
 def test_all_visits_of_a_property_are_those_within_the_horizon(memory: Memory, listing: Listing) -> None:
     visits = standing(memory, a_visit(date=NOW - 1830 * DAY + minutes(1)), a_visit(date=NOW + 1830 * DAY - minutes(1)))
-    assert listing.visits(listing.all_visits_of("house"), None, 10).items == visits
+    first = listing.visits(listing.all_visits_of("house"), None, 1)
+    assert [*first.items, *listing.visits(listing.all_visits_of("house"), first.next, 10).items] == visits
 
 
 class Paged(FakeVisits):
@@ -136,9 +143,10 @@ class Paged(FakeVisits):
 
 def test_upcoming_visits_are_found_behind_a_thousand_cancelled_ones(memory: Memory) -> None:
     cancelled = [a_visit(date=TEN + timedelta(seconds=n), status=Status.CANCELLED) for n in range(1500)]
-    ours = standing(memory, *cancelled, *(a_visit(date=TEN + DAY + minutes(n)) for n in range(3)))[1500:]
+    first, *later = ours = [a_visit(date=TEN - DAY), *(a_visit(date=TEN + n * DAY) for n in range(1, 30))]
+    standing(memory, first, *cancelled, *later)
     paged = Paged(memory)
-    assert Listing(paged, Clock()).upcoming("house") == ours
+    assert Listing(paged, Clock()).upcoming("house") == ours[:20]
     assert paged.pages == 2
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import random
 import time
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -42,6 +44,27 @@ def test_past_its_time_a_request_begins_no_further_call(monkeypatch: pytest.Monk
 
 def test_a_worker_has_no_such_limit() -> None:
     contextvars.Context().run(patience.check)
+    assert contextvars.Context().run(patience.left, 60.0) == 60.0
+
+
+def test_what_is_left_of_a_requests_time_is_never_less_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def request() -> None:
+        nonlocal now
+        patience.begin()
+        now += 1
+        assert patience.left(60.0) == patience.SECONDS - 1
+        now += patience.SECONDS
+        assert patience.left(60.0) == 0
+
+    contextvars.copy_context().run(request)
+
+
+def test_those_who_met_wait_up_to_twice_as_long_each_time_and_never_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest - shortest)
+    assert list(islice(patience.pauses(), 7)) == [0.025, 0.05, 0.1, 0.2, 0.4, 0.4, 0.4]
 
 
 def test_the_time_of_one_request_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:

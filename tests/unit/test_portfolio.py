@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.domain.errors import KeyReused, PropertyExists, PropertyNotFound, VersionMismatch
+from chalicelib.domain.errors import KeyReused, PreconditionRequired, PropertyExists, PropertyNotFound, VersionMismatch
+from chalicelib.domain.properties import Property
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Once
 from chalicelib.services.properties import Portfolio
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Booking
-from tests.builders import Clock, Ids, a_key, details
+from tests.builders import NOW, Clock, Ids, a_key, details
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 
 
@@ -24,9 +25,13 @@ def portfolio() -> Portfolio:
 
 
 def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Portfolio) -> None:
-    assert portfolio.register(details(), "house", None).result.id == "house"
+    theirs = portfolio.register(details(), "house", None).result
+    assert (theirs.id, theirs.details, theirs.created_at, theirs.updated_at) == ("house", details(), NOW, NOW)
     ours = portfolio.register(details(), None, None).result
+    assert ours.id
     assert portfolio.get(ours.id) == ours
+    page = portfolio.list(None, 1)
+    assert [*page.items, *portfolio.list(page.next, 1).items] == [ours, theirs]
     with pytest.raises(PropertyExists):
         portfolio.register(details(), "house", None)
 
@@ -51,13 +56,30 @@ def test_what_must_be_new_is_created_once(portfolio: Portfolio) -> None:
 
 def test_a_property_is_replaced_in_the_version_that_was_named(portfolio: Portfolio) -> None:
     portfolio.create("house", details())
-    after = portfolio.replace("house", details(name="Villa"), frozenset({1})).property
-    assert (after.details.name, after.version) == ("Villa", 2)
+    replaced = portfolio.replace("house", details(name="Villa"), frozenset({1}))
+    after = replaced.property
+    assert (after.details.name, after.version, after.updated_at) == ("Villa", 2, NOW)
+    assert replaced.visits_follow
     for stale in (frozenset({1}), frozenset[int]()):
         with pytest.raises(VersionMismatch):
             portfolio.replace("house", details(name="Hut"), stale)
     assert portfolio.replace("house", details(name="Hut"), None).property.version == 3
     assert portfolio.replace("house", details(name="Hut"), frozenset({3})).property.version == 3, "nothing differs"
+
+
+def test_what_a_caller_insists_on_is_checked_against_the_property_before_it_is_written(portfolio: Portfolio) -> None:
+    def insist(property: Property) -> None:
+        if property.details.name == "House":
+            raise PreconditionRequired("If-Match")
+
+    with pytest.raises(PreconditionRequired):
+        portfolio.create("house", details(), insist)
+    made = portfolio.create("house", details())
+    with pytest.raises(PreconditionRequired):
+        portfolio.replace("house", details(name="Villa"), None, insist)
+    assert portfolio.get("house") == made
+    portfolio.create("villa", details(name="Villa"), insist)
+    portfolio.replace("villa", details(), None, insist)
 
 
 def test_what_is_not_there_is_neither_found_nor_replaced(portfolio: Portfolio) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.domain.errors import InvalidInput, VisitsNotAllowed
+from chalicelib.domain.errors import FieldError, InvalidInput, VisitsNotAllowed
 from chalicelib.domain.visits import ChangeVisit, Status, Visit, Visitor
 from tests.builders import NOW, TEN, a_property, a_visit, booking, details, minutes, utc
 
@@ -28,12 +28,14 @@ def test_a_booking_says_the_rest_itself() -> None:
 
 def test_a_closed_property_receives_nobody_but_lets_notes_change() -> None:
     closed, visit = a_property(visits_allowed=False), a_visit()
-    with pytest.raises(VisitsNotAllowed):
+    with pytest.raises(VisitsNotAllowed) as refused:
         closed.receive(booking(), "id", NOW)
+    assert refused.value.property_id == closed.id
     with pytest.raises(VisitsNotAllowed):
         closed.revise(visit, ChangeVisit(date=TEN + minutes(15)), NOW)
     assert closed.revise(visit, ChangeVisit(notes="n"), NOW).notes == "n"
-    assert closed.revise(visit, ChangeVisit(duration_minutes=10), NOW).duration_minutes == 10
+    for shorter in (10, 25):
+        assert closed.revise(visit, ChangeVisit(duration_minutes=shorter), NOW).duration_minutes == shorter
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,8 @@ def test_a_visit_lies_within_five_years(days: int, allowed: bool) -> None:
     for attempt in attempts:
         with pytest.raises(InvalidInput) as refused:
             attempt()
-        assert [error.pointer for error in refused.value.errors] == ["#/date"]
+        why = "must lie between five years ago and five years ahead; check the year"
+        assert refused.value.errors == [FieldError("#/date", why)]
 
 
 def test_an_old_visit_can_be_annotated_though_its_date_lies_beyond_the_horizon() -> None:
@@ -64,6 +67,21 @@ def test_a_rescheduled_visit_takes_on_the_zone_that_its_property_has_now() -> No
     moved = a_property(time_zone="Europe/Lisbon")
     assert moved.revise(a_visit(), ChangeVisit(date=TEN + minutes(15)), NOW).time_zone == "Europe/Lisbon"
     assert moved.revise(a_visit(), ChangeVisit(notes="n"), NOW).time_zone == "Europe/Berlin"
+
+
+def test_a_visit_with_a_place_of_its_own_keeps_it_until_it_is_taken_away() -> None:
+    house, visit = a_property(), a_visit(place="Garden")
+    moved = house.revise(visit, ChangeVisit(date=TEN + minutes(15)), TEN)
+    assert (moved.place, moved.updated_at) == ("Garden", TEN)
+    noted = house.revise(visit, ChangeVisit(notes="n", place=None), TEN)
+    assert (noted.place, noted.updated_at) == (house.details.address, TEN)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("price", "currency"), ("currency", "price")])
+def test_price_and_currency_go_together(given: str, missing: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        details(**{missing: None})
+    assert refused.value.errors == [FieldError(f"#/{missing}", f"goes with '{given}': give both, or neither")]
 
 
 def test_other_details_make_the_next_version_and_the_same_ones_none() -> None:

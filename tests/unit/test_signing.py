@@ -36,6 +36,11 @@ def test_a_signature_of_another_secret_is_none() -> None:
     assert not Signer(keys, Clock()).verifies("cursor", b"message", forged)
 
 
+def test_what_was_signed_by_one_release_is_verified_by_the_next() -> None:
+    value = Signer(FakeSigningKeys(), Clock()).sign("cursor", b"message").value
+    assert value.hex() == "3cbe32f1f8db2ca22a181a59637859cf61950d5979e43b5a71929d42e327e3e1"
+
+
 def test_a_rotation_breaks_nothing_until_the_old_key_is_forgotten() -> None:
     keys, clock = FakeSigningKeys(), Clock()
     signer = Signer(keys, clock)
@@ -64,7 +69,9 @@ def test_the_store_is_asked_for_the_keys_only_now_and_then() -> None:
     signer = Signer(keys, clock)
     for _ in range(50):
         signer.verifies("cursor", b"m", signer.sign("cursor", b"m"))
+    clock.advance(REFRESHED_EVERY)
+    signer.sign("cursor", b"m")
     assert keys.loads == 1
-    clock.advance(REFRESHED_EVERY + minutes(1))
+    clock.advance(minutes(1))
     signer.sign("cursor", b"m")
     assert keys.loads == 2

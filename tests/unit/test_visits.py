@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import InvalidInput, SlotsReleased, TransitionNotAllowed, VisitNotStarted
+from chalicelib.domain.errors import FieldError, InvalidInput, SlotsReleased, TransitionNotAllowed, VisitNotStarted
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import (
     Cancellation,
@@ -74,10 +74,11 @@ def test_an_outcome_is_possible_from_the_start_on(outcome: Status) -> None:
 @pytest.mark.parametrize("reason", [None, "ill"])
 def test_a_cancellation_keeps_its_reason_and_time(reason: str | None) -> None:
     assert a_visit().becomes(Status.CANCELLED, reason, AFTER).cancellation == Cancellation(reason, AFTER)
+    assert a_visit().becomes(Status.COMPLETED, reason, AFTER).cancellation is None
 
 
 def test_what_is_not_named_stays() -> None:
-    visit = a_visit(visitor=FULL, notes="n", agent_id="a")
+    visit = a_visit(visitor=FULL, notes="n", agent_id="a", duration_minutes=60)
     assert changed(visit) is visit
     assert changed(visit, notes="other").visitor == FULL
 
@@ -116,7 +117,8 @@ def test_something_stays_known_of_a_visitor() -> None:
     ):
         with pytest.raises(InvalidInput) as refused:
             changed(visit, visitor=change)
-        assert [error.pointer for error in refused.value.errors] == ["#/visitor"]
+        why = "must keep a name, an e-mail address or a telephone number; null takes the visitor away"
+        assert refused.value.errors == [FieldError("#/visitor", why)]
     assert changed(a_visit(), visitor=ChangeVisitor(email="a@example.com")).visitor == Visitor(email="a@example.com")
     assert changed(lead, visitor=ChangeVisitor(email=None, phone="2")).visitor == Visitor(phone="2")
 
@@ -136,7 +138,7 @@ def test_erasing_leaves_the_visit_and_not_a_word_about_the_visitor() -> None:
     )
     after = visit.erased(AFTER)
     assert (after.visitor, after.notes, after.cancellation) == (None, None, Cancellation(None, NOW))
-    assert (after.agent_id, after.status, after.version) == ("a", Status.CANCELLED, 2)
+    assert (after.agent_id, after.status, after.version, after.updated_at) == ("a", Status.CANCELLED, 2, AFTER)
     assert after.erased(AFTER) is after
 
 
@@ -145,6 +147,16 @@ def test_erasing_keeps_which_row_it_was_and_nothing_of_what_it_said() -> None:
     after = visit.erased(AFTER)
     assert (after.origin, after.version) == (Origin("intake", 7, None), 2)
     assert after.erased(AFTER) is after
+
+
+def test_a_visit_follows_its_property_until_it_has_begun_and_while_it_holds_its_slots() -> None:
+    visit, now = a_visit(place="Lane 1"), TEN
+    after = visit.follows("Lane 10", "Europe/Berlin", "Lane 1", now)
+    assert (after.place, after.at_address, after.version, after.updated_at) == ("Lane 10", True, 2, now)
+    for stays in (a_visit(place="Lane 1", status=Status.CANCELLED), a_visit(place="Lane 1", date=now - minutes(1))):
+        assert stays.follows("Lane 10", "Europe/Lisbon", "Lane 1", now) is stays
+    elsewhere = a_visit(place="Garden").follows("Lane 10", "Europe/Lisbon", "Lane 1", now)
+    assert (elsewhere.place, elsewhere.at_address, elsewhere.time_zone) == ("Garden", False, "Europe/Lisbon")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chalicelib.domain.errors import InvalidInput
+from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.listing import VisitFilter, Window
 from tests.builders import NOW, TEN
 
@@ -30,7 +30,7 @@ def test_with_both_bounds_just_those() -> None:
 def test_an_empty_window_is_refused(end: datetime) -> None:
     with pytest.raises(InvalidInput) as refused:
         Window.around(NOW, TEN, end)
-    assert [error.pointer for error in refused.value.errors] == ["?to"]
+    assert refused.value.errors == [FieldError("?to", "must be later than 'from'")]
 
 
 def test_at_the_ends_of_the_calendar_a_window_ends_there_too() -> None:
@@ -44,5 +44,7 @@ def test_the_whole_agency_is_looked_at_for_a_year_at_most() -> None:
     VisitFilter(year)
     VisitFilter(more, property_id="house")
     VisitFilter(more, agent_id="agent")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         VisitFilter(more)
+    why = "at most 366 days after 'from' unless propertyId or agentId is given"
+    assert refused.value.errors == [FieldError("?to", why)]

@@ -1,0 +1,123 @@
+"""The whole agency in memory: the use cases over the fakes, and the few steps that most tests of them begin with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from chalicelib.container import wire
+from chalicelib.domain.idempotency import IdempotencyKey
+from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
+from chalicelib.events.intake_queue import Sending, read_message
+from chalicelib.services.intake_worker import Progress
+from chalicelib.services.intakes import Submission
+from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Visits
+from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
+from tests.fakes import (
+    FakeCalendarTokens,
+    FakeIdempotencyRecords,
+    FakeIntakes,
+    FakeProperties,
+    FakeQueue,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LASTS = timedelta(seconds=60)
+"""How long a worker usually has."""
+
+
+def some_rows(count: int, **fields: Any) -> list[dict[str, Any]]:
+    """Rows that can all be booked, one after the other, each under an id of its producer."""
+    starts = (TEN + minutes(30 * n) for n in range(count))
+    return [
+        visit_body(date=f"{start:%Y-%m-%dT%H:%M:%SZ}", externalId=f"row-{n}", **fields)
+        for n, start in enumerate(starts)
+    ]
+
+
+class InThisThread(Executor):
+    """Does at once what it is given."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as fault:
+            future.set_exception(fault)
+        return future
+
+
+class NoStore:
+    def ping(self) -> None:
+        """It is always there."""
+
+
+@dataclass
+class Agency:
+    """One property, `house`, and the use cases; a second instance of the service has the same memory and clock."""
+
+    clock: Clock = field(default_factory=Clock)
+    memory: Memory = field(default_factory=Memory)
+    keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    visits: Visits | None = None
+    records: IdempotencyRecords | None = None
+    intakes: Intakes | None = None
+    tokens: CalendarTokens | None = None
+
+    def __post_init__(self) -> None:
+        self.properties = FakeProperties(self.memory)
+        if not self.memory.properties:
+            self.properties.add(a_property("house"))
+        services = wire(
+            properties=self.properties,
+            visits=self.visits or FakeVisits(self.memory),
+            records=self.records or FakeIdempotencyRecords(self.memory),
+            keys=self.keys,
+            intakes=self.intakes or FakeIntakes(self.memory),
+            calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            queue=self.queue,
+            store=NoStore(),
+            clock=self.clock,
+            new_id=Ids(),
+            pool=InThisThread(),
+            sleep=lambda _: None,
+        )
+        self.booking, self.desk, self.worker, self.feeds = (
+            services.visits,
+            services.intakes,
+            services.intake_worker,
+            services.calendars,
+        )
+
+    def hand_in(
+        self, rows: Sequence[Mapping[str, Any]], key: IdempotencyKey | None = None, caller: str = "anonymous"
+    ) -> Intake:
+        return self.desk.hand_in(Submission(caller, [json.dumps(row) for row in rows], key))
+
+    def waiting(self) -> list[Chunk]:
+        """The messages in the queue, as the worker reads them. They stay there."""
+        return [read_message(text, Sending("message", "sender", "0")) for text in self.queue.messages]
+
+    def work(self, *chunks: Chunk, lasts: timedelta = LASTS) -> Progress:
+        """One worker with the given chunks, or all that wait."""
+        return self.worker.work(chunks or self.waiting(), self.clock() + lasts)
+
+    def results(self, intake: Intake) -> list[RowOutcome]:
+        return self.desk.results(intake.manifest.id, None, 1000).items
+
+    def told(self, intake: Intake) -> list[str]:
+        """What became of the rows: `created`, `duplicate`, or why it was rejected."""
+        return [
+            str(outcome.problem["type"]).rpartition(":")[2] if outcome.problem else outcome.result
+            for outcome in self.results(intake)
+        ]
