@@ -292,7 +292,7 @@ def make_import(
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment = inherited | {"KEY": key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     # The environment by a name without blanks, which the folder of the checkout may have.
-    environment_folder = folder / ".environment"
+    environment_folder = folder.with_name(f"{folder.name}-environment")
     if not environment_folder.exists():
         environment_folder.symlink_to(Path(sys.executable).parents[1])
     binaries = f"BIN={environment_folder / 'bin'}"
