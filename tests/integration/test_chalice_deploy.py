@@ -223,8 +223,9 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     # As whoever looks for something in the console may leave it, or a release of old.
     traced = [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]
     folder.client("apigateway").update_stage(restApiId=before, stageName="api", patchOperations=traced)
-    app = folder.path / "app.py"
-    app.write_text(app.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service"))
+    for file in (folder.path / "app.py", folder.path / "chalicelib" / "openapi.json"):
+        text = file.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service")
+        file.write_text(text, encoding="utf-8")
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         kept = http.put(f"{folder.url}/properties/kept", json=property_body(), headers={"If-None-Match": "*"})
         assert kept.status_code == 201, kept.text
