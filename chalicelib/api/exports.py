@@ -97,7 +97,7 @@ def take_away(request: Request, services: Services) -> Response:
 def text_body(content: bytes) -> str:
     """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda.
 
-    Some of its runtimes spell other letters than ours as \\uXXXX.
+    Some of its runtimes escape every letter beyond ASCII.
     """
     text = content.decode()
     if len(json.dumps(text)) > MOST_BYTES_ENCODED:

@@ -91,8 +91,8 @@ class PropertyInput(PropertyFields):
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
-    visits: Annotated[list[Any], READ_ONLY] = []  # noqa: RUF012 - a default of pydantic's, which copies it
-    links: Annotated[dict[str, Any], READ_ONLY] = {}  # noqa: RUF012 - likewise
+    visits: Annotated[list[Any], READ_ONLY] = Field(default_factory=list)
+    links: Annotated[dict[str, Any], READ_ONLY] = Field(default_factory=dict)
     visits_behind: Annotated[bool, READ_ONLY] = False
 
 

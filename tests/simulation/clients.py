@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -218,12 +219,12 @@ class Simulation:
             self.world.run(VISIBILITY_SECONDS + 1)
             batch = self.queue.receive(rng)
             if batch:
-                self._start("    a worker", rng, lambda batch=batch: self._work_off(batch))  # type: ignore[misc] # bound now
+                self._start("    a worker", rng, partial(self._work_off, batch))
             self.world.settle()
         else:
             raise Violated(f"{len(self.queue.waiting)} messages are never worked off")
         for intake_id, rows in list(self.truth.unchecked.items()):
-            self._start("    looks up", rng, lambda id=intake_id, rows=rows: self._look_up(id, rows))  # type: ignore[misc] # bound now
+            self._start("    looks up", rng, partial(self._look_up, intake_id, rows))
             self.world.settle()
         self.truth.unchecked.clear()
 
@@ -374,9 +375,10 @@ class Simulation:
         self._call(attempt, method, resource, path=resource.replace("{visit_id}", visit_id), **given)
 
     def _look_up(self, intake_id: str, rows: Sequence[Row]) -> None:
-        at = {"path": f"/intakes/{intake_id}", "parameters": {"intake_id": intake_id}}
+        path = f"/intakes/{intake_id}"
+        at: dict[str, Any] = {"path": path, "parameters": {"intake_id": intake_id}}
         found = self._call(Attempt("a look at an intake"), "GET", "/intakes/{intake_id}", **at)
-        results = {**at, "path": at["path"] + "/results"}  # type: ignore[operator] # a text
+        results = {**at, "path": f"{path}/results"}
         outcomes = self._call(
             Attempt("a look at results"), "GET", "/intakes/{intake_id}/results", query={"limit": ["100"]}, **results
         )

@@ -46,9 +46,10 @@ Change = tuple[ItemKey, StoredItem | None, StoredItem | None]
 """An item before and after."""
 
 TOKEN_SECONDS: Final = 600.0
-CONNECT_SECONDS: Final = float(getattr(CLIENT, "connect_timeout"))  # noqa: B009 # not in the stubs
-READ_SECONDS: Final = float(getattr(CLIENT, "read_timeout"))  # noqa: B009
-ATTEMPTS: Final = int(getattr(CLIENT, "retries")["total_max_attempts"])  # noqa: B009
+_PATIENCE: Final = vars(CLIENT)
+CONNECT_SECONDS: Final = float(_PATIENCE["connect_timeout"])
+READ_SECONDS: Final = float(_PATIENCE["read_timeout"])
+ATTEMPTS: Final = int(_PATIENCE["retries"]["total_max_attempts"])
 WHERE: Final = "https://dynamodb.invalid"
 
 
