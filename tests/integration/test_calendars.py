@@ -18,7 +18,7 @@ from chalicelib.container import over
 from chalicelib.domain import calendars
 from chalicelib.domain.calendars import Rendering
 from chalicelib.domain.visits import Visit
-from chalicelib.repositories import items
+from chalicelib.repositories import calendars as repository
 from chalicelib.repositories.calendars import DynamoCalendars, calendar_token_key
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import visit_item
@@ -206,7 +206,7 @@ def test_a_renewal_that_died_is_taken_over(api: Api, house: str, anybody: httpx.
 def test_an_older_rendering_never_replaces_a_newer_one(
     table: FreshTable, api: Api, house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(items, "MOST_BYTES_OF_PIECE", 1000)
+    monkeypatch.setattr(repository, "MOST_BYTES_OF_PIECE", 1000)
     shared(api, house)
     tokens = DynamoCalendars(Table(table.client, table.name))
     standing = tokens.find(house)
