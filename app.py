@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, Chalice, DynamoDBEvent, Request, Response, SQSEvent
 
 from chalicelib import cold_start
-from chalicelib.api import availability, calendars, exports, intakes, properties, service, visits, wishes
+from chalicelib.api import availability, calendars, events, exports, intakes, properties, service, visits, wishes
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.events import intake_queue
+from chalicelib.events import intake_queue, table_stream
 from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
@@ -23,7 +23,7 @@ from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import origins_of_stage, queue_of_stage
+from chalicelib.settings import STREAM_ARN, origins_of_stage, queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -298,6 +298,28 @@ def list_results(intake_id: str) -> Response:
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
     return intake_queue.work_off(event, services())
+
+
+# Events
+
+
+@route("GET", "/events", Scope.READ)
+@Contract(query=events.EventQuery, gives={200: events.EventPage}, refuses=(errors.PositionLost,))
+def follow_events() -> Response:
+    """Follow what happens to visits and properties.
+
+    CloudEvents, oldest first, each at least once: the same `id` is the same event. They have ids, times and status, and
+    never name a person. There is always a `nextCursor`: ask again with it, also when nothing is new. Kept for 30 days.
+    """
+    return events.follow(current(), services())
+
+
+@app.on_dynamodb_record(
+    stream_arn=STREAM_ARN, batch_size=100, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
+)
+@faults_told(Function.RELAY)
+def relay(event: DynamoDBEvent) -> None:
+    table_stream.relay(event, services())
 
 
 # The service itself

@@ -16,6 +16,7 @@ from chalicelib.aws.clients import client
 from chalicelib.http.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
@@ -26,6 +27,7 @@ from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availability
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Idempotency
@@ -35,6 +37,7 @@ from chalicelib.services.listing import Listing
 from chalicelib.services.ports import (
     CalendarStore,
     Clock,
+    EventStore,
     IdempotencyStore,
     IntakeStore,
     NewId,
@@ -78,6 +81,7 @@ def wire(
     keys: SigningKeyStore,
     intakes: IntakeStore,
     calendar_tokens: CalendarStore,
+    events: EventStore,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -99,6 +103,7 @@ def wire(
         calendars=Calendars(properties, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        events=Events(events, clock),
         queue=queue,
         signer=signer,
         store=store,
@@ -115,6 +120,7 @@ def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore 
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
         calendar_tokens=DynamoCalendars(table),
+        events=DynamoEvents(table),
         queue=queue,
         store=table,
         clock=clock,

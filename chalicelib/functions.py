@@ -18,6 +18,7 @@ class Function(StrEnum):
     API = "api_handler"
     AUTHORIZER = "bearer_key"
     WORKER = "work_off_queue"
+    RELAY = "relay"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Traits:
     """What it may do with the queue."""
     fed_by_queue: bool = False
     """Whether the messages of the queue are handed to it."""
+    fed_by_stream: bool = False
+    """Whether the records of the table's stream are handed to it."""
 
 
 FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
@@ -63,6 +66,14 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             # What Lambda needs to hand out messages, and what the worker acknowledges with.
             queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
             fed_by_queue=True,
+        ),
+        Function.RELAY: Traits(
+            "Relay",
+            "Relay",
+            timeout_seconds=60,
+            memory_mb=512,
+            items=("GetItem", "PutItem"),
+            fed_by_stream=True,
         ),
     }
 )

@@ -40,6 +40,10 @@ class Settings:
         return cls(environment["STAGE"], environment["TABLE_NAME"], environment["QUEUE_NAME"])
 
 
+STREAM_ARN: Final = "arn:aws:dynamodb:eu-central-1:000000000000:table/visits/stream/set-by-the-template"
+"""Chalice takes the stream's ARN as a literal only; the template that is merged in puts a parameter in its place."""
+
+
 def queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that the worker listens to. Chalice asks while it loads the app, before any settings are checked."""
     return environment.get("QUEUE_NAME", "visits-local")

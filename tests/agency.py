@@ -19,6 +19,7 @@ from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeSto
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
     FakeCalendarTokens,
+    FakeEvents,
     FakeIdempotencyRecords,
     FakeIntakes,
     FakeProperties,
@@ -69,6 +70,7 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
+    events: FakeEvents = field(default_factory=FakeEvents)
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -85,6 +87,7 @@ class Agency:
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            events=self.events,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,

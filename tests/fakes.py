@@ -20,6 +20,7 @@ from chalicelib.domain.errors import (
     VisitExists,
     VisitNotFound,
 )
+from chalicelib.domain.events import Change, Event, Position, Stretch, Told
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
 from chalicelib.domain.intakes import (
     Chunk,
@@ -356,6 +357,36 @@ class FakeCalendarTokens:
     def _in_force(self, property_id: str, shared: Shared) -> FeedState | None:
         feed = self._memory.feeds.get(property_id)
         return feed if feed is not None and feed.shared.token_hash == shared.token_hash else None
+
+
+class FakeEvents:
+    """Pages in a list, and up to where each goes that begins with a change."""
+
+    def __init__(self) -> None:
+        self.pages: list[list[Event]] = []
+        self.reached: dict[int, int] = {}
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        first, last = changes[0].sequence, changes[-1].sequence
+        if first not in self.reached:
+            self.reached[first] = last
+            self.pages.append([change.event for change in changes if change.event is not None])
+        return self.reached[first]
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        told = [
+            Told(event, Position(number, index))
+            for number, events in enumerate(self.pages, 1)
+            for index, event in enumerate(events, 1)
+            if Position(number, index) > after
+        ]
+        return Stretch(told[:limit], told[limit - 1].position if len(told) >= limit else self.end())
+
+    def oldest(self, now: datetime) -> Position:
+        return Position(1, 0)
+
+    def end(self) -> Position:
+        return Position(len(self.pages) + 1, 0)
 
 
 @dataclass

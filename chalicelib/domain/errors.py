@@ -126,6 +126,10 @@ class ExportTooLarge(Refused):
     most: int
 
 
+class PositionLost(Refused):
+    """The feed of events does not reach back, or forward, to this position."""
+
+
 class FeedNotFound(Refused):
     """No such property, a feed that is not shared, or a wrong token: the caller is not told which."""
 

@@ -327,6 +327,12 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             ),
             lambda refusal: {"limit": refusal.limit},
         ),
+        errors.PositionLost: Kind(
+            410,
+            "position-lost",
+            "Position lost",
+            "The feed does not have this position any more. Read what you follow anew, and go on with after=now.",
+        ),
         errors.FeedNotFound: Kind(
             404,
             "feed-not-found",

@@ -9,6 +9,7 @@ from typing import Protocol
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.calendars import Rendering, Shared
 from chalicelib.domain.errors import Refused
+from chalicelib.domain.events import Change, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
@@ -158,6 +159,23 @@ class IntakeStore(Protocol):
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""
+
+
+class EventStore(Protocol):
+    """The feed of events. Reads are consistent."""
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        """Appends their events as one page, unless a page begins with the first of them; up to which change that goes.
+
+        Raises StoreBusy or OutcomeUnknown.
+        """
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        """Raises PositionLost."""
+
+    def oldest(self, now: datetime) -> Position: ...
+
+    def end(self) -> Position: ...
 
 
 class Queue(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalicelib.services.availability import Availability
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
@@ -26,6 +27,7 @@ class Services:
     calendars: Calendars
     intakes: Intakes
     intake_worker: IntakeWorker
+    events: Events
     queue: Queue
     signer: Signer
     store: Store

@@ -28,6 +28,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
 from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
@@ -267,6 +268,7 @@ class Simulation:
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
             calendar_tokens=DynamoCalendars(table),
+            events=DynamoEvents(table),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,

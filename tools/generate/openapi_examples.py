@@ -8,6 +8,7 @@ from typing import Any, Final
 from chalicelib.api import service
 from chalicelib.api.availability import BusyOutput
 from chalicelib.api.calendars import CalendarTokenOutput
+from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
@@ -41,6 +42,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PreconditionRequired("If-Match"),
     errors.ExportTooLarge("rows", 10_000),
     errors.FeedNotFound(),
+    errors.PositionLost(),
     errors.StoreBusy(),
     errors.OutcomeUnknown(intake_id=_INTAKE),
     errors.OutcomeUnknown(),
@@ -123,6 +125,32 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     CalendarTokenOutput: {
         "token": "kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE",
         "links": {"calendar": "/properties/house-1/calendar.ics?token=kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE"},
+    },
+    EventPage: {
+        "items": [
+            {
+                "specversion": "1.0",
+                "id": f"{_VISIT}.2",
+                "source": "urn:visits",
+                "type": "visit.rescheduled",
+                "subject": f"visits/{_VISIT}",
+                "time": "2027-03-02T08:00:00Z",
+                "datacontenttype": "application/json",
+                "sequence": "000000000000042.003",
+                "data": {
+                    "visitId": _VISIT,
+                    "propertyId": "house-1",
+                    "status": "confirmed",
+                    "date": "2027-03-15T09:30:00Z",
+                    "durationMinutes": 30,
+                    "timeZone": "Europe/Berlin",
+                    "version": 2,
+                    "previousDate": "2027-03-14T09:30:00Z",
+                    "previousDurationMinutes": 30,
+                },
+            }
+        ],
+        "nextCursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
     },
     service.HealthOutput: {"status": "ok"},
 }
