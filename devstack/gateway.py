@@ -84,7 +84,7 @@ class AppGateway:
                 500,
                 "internal-error",
                 "Internal error",
-                "Something went wrong on our side. When you ask about it, quote the request id.",
+                "Something went wrong on our side. Quote the request id when you report it.",
                 requestId=context.aws_request_id,
             )
             answer = _from_lambda(response.to_dict())
@@ -93,7 +93,7 @@ class AppGateway:
     def _answer(self, call: Call, context: LambdaContext) -> Answer:
         match = self._routes.match(call.path)
         if match is None:
-            return problem(404, "not-found", "Not found", "There is nothing at this address.")
+            return problem(404, "not-found", "Not found", "Nothing exists at this address.")
         methods = self._app.routes[match.route]
         if call.method not in methods:
             return self._unrouted(call.method, methods)
@@ -121,7 +121,7 @@ class AppGateway:
             405,
             "method-not-allowed",
             "Method not allowed",
-            "This address does not know that method.",
+            "This resource does not support that method.",
             headers={"Allow": allow},
         )
 
