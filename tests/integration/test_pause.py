@@ -130,7 +130,7 @@ def test_a_worker_that_raises_is_right_with_any_event_source(stage: Stage, respo
 
 
 def test_a_queue_that_calls_nothing_is_told(stage: Stage) -> None:
-    with pytest.raises(CannotGoOn, match=f"Nothing hands the messages of visits-dev to {WORKER}"):
+    with pytest.raises(CannotGoOn, match=f"No event source sends messages of visits-dev to {WORKER}"):
         stage.run("pause")
 
 

@@ -80,7 +80,7 @@ def _refusal(fault: ClientError) -> str:
     if code in UNKNOWN:
         return f"AWS does not know these credentials ({code}). {SIGN_IN}"
     if code in FORBIDDEN:
-        return f"These credentials may not do {fault.operation_name}: {said} Request the permission, or use other credentials."
+        return f"These credentials may not do {fault.operation_name}: {said} Request the permission or use others."
     if code in BUSY:
         return f"AWS throttles requests at the moment ({fault.operation_name}). Retry in a minute."
     return f"AWS rejects {fault.operation_name} ({code}): {said}"

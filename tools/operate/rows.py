@@ -166,7 +166,7 @@ def _lines(path: Path, book: Workbook) -> Iterator[tuple[int, Sequence[Any]]]:
             yield line, cells
     except (TypeError, IndexError, KeyError, ValueError, OSError, BadZipFile):
         raise CannotGoOn(
-            f"{path} cannot be read after row {line}: save it again as XLSX with a spreadsheet program, or as CSV UTF-8."
+            f"{path} cannot be read after row {line}: save it again as XLSX, or as CSV UTF-8."
         ) from None
 
 
