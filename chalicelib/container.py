@@ -21,9 +21,12 @@ from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availability
 from chalicelib.services.calendars import Calendars
@@ -46,10 +49,14 @@ from chalicelib.services.ports import (
     SigningKeyStore,
     Store,
     VisitStore,
+    WebhookQueue,
+    WebhookStore,
 )
+from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
 
@@ -64,6 +71,10 @@ CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=50,
 )
+
+
+LOCAL = "local"
+"""The stage of `make run`, whose webhooks may lead to this machine."""
 
 
 def utc_now() -> datetime:
@@ -82,6 +93,9 @@ def wire(
     intakes: IntakeStore,
     calendar_tokens: CalendarStore,
     events: EventStore,
+    webhooks: WebhookStore,
+    webhook_queue: WebhookQueue,
+    receivers: ReceiverPort,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -92,6 +106,7 @@ def wire(
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
     once = Idempotency(records, signer, clock)
+    feed = Events(events, clock)
     booking = Visits(properties, visits, once, clock, new_id, sleep)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
@@ -103,7 +118,9 @@ def wire(
         calendars=Calendars(properties, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
-        events=Events(events, clock),
+        events=feed,
+        webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
+        webhook_queue=webhook_queue,
         queue=queue,
         signer=signer,
         store=store,
@@ -111,8 +128,15 @@ def wire(
     )
 
 
-def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore | None = None) -> Services:
-    """Services over the repositories of one table; the tests put another repository of visits in."""
+def over(
+    table: Table,
+    queue: Queue,
+    clock: Clock = utc_now,
+    visits: VisitStore | None = None,
+    webhook_queue: WebhookQueue | None = None,
+    receivers: ReceiverPort | None = None,
+) -> Services:
+    """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
         visits=visits or DynamoVisits(table),
@@ -121,6 +145,9 @@ def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore 
         intakes=DynamoIntakes(table),
         calendar_tokens=DynamoCalendars(table),
         events=DynamoEvents(table),
+        webhooks=DynamoWebhooks(table),
+        webhook_queue=webhook_queue or webhook_queue_of(table.name),
+        receivers=receivers or Receivers(),
         queue=queue,
         store=table,
         clock=clock,
@@ -132,8 +159,14 @@ def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
     table = Table(client("dynamodb", CLIENT), settings.table_name)
-    # Most instances never come to need the queue.
-    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+    receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
+    # Most instances never come to need a queue.
+    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name), receivers=receivers)
+
+
+def webhook_queue_of(table: str) -> WebhookQueue:
+    """The queue beside the table: they share the first part of their names."""
+    return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
 
 
 @cache

@@ -19,6 +19,7 @@ class Function(StrEnum):
     AUTHORIZER = "bearer_key"
     WORKER = "work_off_queue"
     RELAY = "relay"
+    DELIVER = "deliver"
 
 
 @dataclass(frozen=True)
@@ -75,5 +76,6 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem"),
             fed_by_stream=True,
         ),
+        Function.DELIVER: Traits("Deliver", "Deliver", timeout_seconds=60, memory_mb=512),
     }
 )

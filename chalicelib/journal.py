@@ -43,6 +43,7 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "KeysRefused": Metric("Count", ("Stage",)),
         "OldestMessageAge": Metric("Seconds", ("Stage",)),
         "RelayAge": Metric("Seconds", ("Stage",)),
+        "WebhooksDisabled": Metric("Count", ("Stage",)),
         "IntakeRows": Metric("Count", ("Stage", "Outcome")),
         "ColdStarts": Metric("Count", ("Stage", "Function")),
         "Faults": Metric("Count", ("Stage", "Function")),

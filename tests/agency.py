@@ -24,8 +24,11 @@ from tests.fakes import (
     FakeIntakes,
     FakeProperties,
     FakeQueue,
+    FakeReceivers,
     FakeSigningKeys,
     FakeVisits,
+    FakeWebhookQueue,
+    FakeWebhooks,
     Memory,
 )
 
@@ -71,6 +74,8 @@ class Agency:
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
     events: FakeEvents = field(default_factory=FakeEvents)
+    webhook_queue: FakeWebhookQueue = field(default_factory=FakeWebhookQueue)
+    receivers: FakeReceivers = field(default_factory=FakeReceivers)
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -88,6 +93,9 @@ class Agency:
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
             events=self.events,
+            webhooks=FakeWebhooks(),
+            webhook_queue=self.webhook_queue,
+            receivers=self.receivers,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,
@@ -95,6 +103,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.webhooks = services.webhooks
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

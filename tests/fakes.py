@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import (
+    PositionLost,
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
@@ -19,6 +20,7 @@ from chalicelib.domain.errors import (
     VersionMismatch,
     VisitExists,
     VisitNotFound,
+    WebhookNotFound,
 )
 from chalicelib.domain.events import Change, Event, Position, Stretch, Told
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
@@ -37,6 +39,7 @@ from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook, check_url
 
 T = TypeVar("T")
 
@@ -365,6 +368,8 @@ class FakeEvents:
     def __init__(self) -> None:
         self.pages: list[list[Event]] = []
         self.reached: dict[int, int] = {}
+        self.lost = False
+        """Whether nothing of it is there any more."""
 
     def append(self, changes: Sequence[Change], now: datetime) -> int:
         first, last = changes[0].sequence, changes[-1].sequence
@@ -374,6 +379,8 @@ class FakeEvents:
         return self.reached[first]
 
     def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        if self.lost:
+            raise PositionLost
         told = [
             Told(event, Position(number, index))
             for number, events in enumerate(self.pages, 1)
@@ -387,6 +394,65 @@ class FakeEvents:
 
     def end(self) -> Position:
         return Position(len(self.pages) + 1, 0)
+
+
+class FakeWebhooks:
+    def __init__(self) -> None:
+        self.standing: dict[str, Webhook] = {}
+
+    def get(self, webhook_id: str) -> Webhook:
+        if webhook_id not in self.standing:
+            raise WebhookNotFound
+        return self.standing[webhook_id]
+
+    def add(self, webhook: Webhook) -> None:
+        self.standing[webhook.id] = webhook
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        stands = self.standing.get(before.id)
+        if stands is None or stands.version != before.version:
+            raise VersionMismatch
+        self.standing[after.id] = after
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        if self.standing.pop(webhook_id, None) is None:
+            raise WebhookNotFound
+
+    def all(self) -> Sequence[Webhook]:
+        return list(self.standing.values())
+
+
+class FakeWebhookQueue:
+    """Remembers who was woken, who is to be tested, and what was put off."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.tested: list[str] = []
+        self.hidden: list[tuple[str, int]] = []
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        self.woken += webhook_ids
+
+    def test(self, webhook_id: str) -> None:
+        self.tested.append(webhook_id)
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        self.hidden.append((receipt, seconds))
+
+
+class FakeReceivers:
+    """Receivers that answer what they are told to, 204 without; they remember what came."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.got: list[tuple[str, Mapping[str, str], bytes]] = []
+
+    def check(self, url: str) -> None:
+        check_url(url)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.got.append((url, headers, body))
+        return self.answers.pop(0) if self.answers else Answer("204", 204)
 
 
 @dataclass

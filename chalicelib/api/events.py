@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from chalice.app import Request, Response
@@ -17,6 +19,7 @@ from chalicelib.domain.visits import Status
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
 from chalicelib.http.fields import IfAny, InstantOut, Output
+from chalicelib.http.instants import instant_text
 from chalicelib.http.queries import DEFAULT_LIMIT, Limit, Query, documented, short_text
 from chalicelib.services.wired import Services
 
@@ -78,23 +81,37 @@ class EventOutput(Output):
         )
 
 
+def body_of(told: Told) -> bytes:
+    """What a webhook posts of an event."""
+    return EventOutput.of(told).json_text().encode()
+
+
+def trial_of(now: datetime) -> bytes:
+    """What a webhook posts as a test: a CloudEvent of a type that no visit has."""
+    trial = {"specversion": "1.0", "id": "test", "source": SOURCE, "type": "webhook.test", "time": instant_text(now)}
+    return json.dumps(trial).encode()
+
+
 class EventPage(Output):
     items: list[EventOutput]
     next_cursor: str
     """Always there: what comes later is behind it."""
 
 
+def position_of(cursor: str) -> Position:
+    """Raises ValueError for what is not the cursor of a page."""
+    try:
+        return Position.parse(base64.b64decode(cursor, altchars=b"-_", validate=True).decode())
+    except (ValueError, binascii.Error):
+        raise ValueError("must be the nextCursor of a page of GET /events, or 'now'") from None
+
+
 def _after(given: object) -> Position | Literal["now"]:
     text = short_text(given, LONGEST_CURSOR)
-    if text == NOW:
-        return NOW
-    try:
-        return Position.parse(base64.b64decode(text, altchars=b"-_", validate=True).decode())
-    except (ValueError, binascii.Error):
-        raise ValueError("must be the nextCursor of a page, or 'now'") from None
+    return NOW if text == NOW else position_of(text)
 
 
-def _cursor(position: Position) -> str:
+def cursor_of(position: Position) -> str:
     return base64.urlsafe_b64encode(str(position).encode()).decode()
 
 
@@ -129,4 +146,4 @@ def follow(request: Request, services: Services) -> Response:
 
 def _page(stretch: Stretch) -> Response:
     items = [EventOutput.of(told) for told in stretch.told]
-    return json_answer(EventPage(items=items, next_cursor=_cursor(stretch.next)))
+    return json_answer(EventPage(items=items, next_cursor=cursor_of(stretch.next)))

@@ -126,6 +126,14 @@ class ExportTooLarge(Refused):
     most: int
 
 
+class WebhookNotFound(Refused):
+    """There is no webhook with this id."""
+
+
+class TooManyWebhooks(Refused):
+    """The agency has as many webhooks as it may have."""
+
+
 class PositionLost(Refused):
     """The feed of events does not reach back, or forward, to this position."""
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
@@ -50,16 +51,6 @@ class UnreadableMessage(Exception):
         super().__init__(why)
         self.ours = ours
         """It says that we wrote it: then it is a fault of ours, unlike what other producers send."""
-
-
-class ItemFailure(TypedDict):
-    itemIdentifier: str
-
-
-class BatchResponse(TypedDict):
-    """What Lambda wants to hear of a batch, in its words; an empty list means that all of it is finished."""
-
-    batchItemFailures: list[ItemFailure]
 
 
 @dataclass(frozen=True)

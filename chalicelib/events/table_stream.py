@@ -29,6 +29,8 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
     about = {"requestId": getattr(event.context, "aws_request_id", "unknown")}
     changes = [Change(sequence_of(record), _read(record, about)) for record in records]
     services.events.append(changes)
+    if any(change.event for change in changes):
+        services.webhooks.wake()
     line = {
         "event": "relayed",
         **about,

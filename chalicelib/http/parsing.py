@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from chalice.app import Request
 from pydantic import ValidationError
 
-from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound, WebhookNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.http.callers import caller_name
@@ -109,6 +109,15 @@ def intake_id(raw: str) -> str:
     if found is None:
         raise IntakeNotFound("")
     note(intakeId=found)
+    return found
+
+
+def webhook_id(raw: str) -> str:
+    """The id in the path of a webhook. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise WebhookNotFound
+    note(webhookId=found)
     return found
 
 

@@ -16,6 +16,7 @@ from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook
 
 Clock = Callable[[], datetime]
 """The present instant in UTC, in whole seconds."""
@@ -176,6 +177,45 @@ class EventStore(Protocol):
     def oldest(self, now: datetime) -> Position: ...
 
     def end(self) -> Position: ...
+
+
+class WebhookStore(Protocol):
+    """The receivers of events and how far each has come. Reads by id are consistent, the list eventually."""
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Raises WebhookNotFound."""
+
+    def add(self, webhook: Webhook) -> None: ...
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        """Raises VersionMismatch."""
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        """Raises WebhookNotFound."""
+
+    def all(self) -> Sequence[Webhook]: ...
+
+
+class WebhookQueue(Protocol):
+    """Wakes those who deliver; what is sent for one webhook is handed out in order, one at a time."""
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        """Raises StoreBusy."""
+
+    def test(self, webhook_id: str) -> None:
+        """Raises StoreBusy."""
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        """Has a message handed out again only then."""
+
+
+class Receivers(Protocol):
+    """The addresses out there that events are posted to."""
+
+    def check(self, url: str) -> None:
+        """Raises InvalidInput for an address that is never called."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer: ...
 
 
 class Queue(Protocol):

@@ -11,10 +11,11 @@ from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
-from chalicelib.services.ports import Clock, Queue, Store
+from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Services:
     intakes: Intakes
     intake_worker: IntakeWorker
     events: Events
+    webhooks: Webhooks
+    webhook_queue: WebhookQueue
     queue: Queue
     signer: Signer
     store: Store

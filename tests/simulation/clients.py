@@ -36,9 +36,11 @@ from chalicelib.repositories.properties import DynamoProperties, property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
 from tests.builders import a_property, event
+from tests.fakes import FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
 from tests.simulation.queue import LAMBDA_SECONDS, VISIBILITY_SECONDS, Message, Queue, SqsClient, event_of
@@ -269,6 +271,9 @@ class Simulation:
             intakes=DynamoIntakes(table),
             calendar_tokens=DynamoCalendars(table),
             events=DynamoEvents(table),
+            webhooks=DynamoWebhooks(table),
+            webhook_queue=FakeWebhookQueue(),
+            receivers=FakeReceivers(),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,

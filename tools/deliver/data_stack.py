@@ -94,7 +94,10 @@ def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
         AttributeDefinitions=properties["AttributeDefinitions"],
         KeySchema=properties["KeySchema"],
         GlobalSecondaryIndexes=properties["GlobalSecondaryIndexes"],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": properties["StreamSpecification"]["StreamViewType"]},
+        StreamSpecification={
+            "StreamEnabled": True,
+            "StreamViewType": properties["StreamSpecification"]["StreamViewType"],
+        },
     )
     name: str = properties["TableName"]
     return name
