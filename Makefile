@@ -132,7 +132,7 @@ package: $(VENV)/.deliver ## what goes to AWS: a zip and a template for each sta
 	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
 
 pipeline: setup ## write pipeline.json anew, the pipeline from a push to production (docs/delivery.md)
-	@$(BIN)/python -m tools.generate.pipeline
+	@$(BIN)/python -m tools.generate.templates pipeline
 
 .PHONY: release release-data release-roles terraform
 
@@ -146,7 +146,7 @@ release-data: $(VENV)/.deliver ## the data stack alone, as make release brings i
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
 
 release-roles: setup ## write release.json anew: what make release needs in an account, and who may call it
-	@$(BIN)/python -m tools.generate.release_roles
+	@$(BIN)/python -m tools.generate.templates release
 
 terraform: $(VENV)/.deliver ## the package of a stage for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
 	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"

@@ -17,10 +17,8 @@ from tests.cicd import stacks
 from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
-from tests.cicd.stacks import pipeline
-from tools.generate.pipeline.builds import data_release_role
-from tools.generate.pipeline.language import STAGES
-from tools.generate.pipeline.roles import app_role, boundary, data_role
+from tests.cicd.stacks import app_role, boundary, data_release_role, data_role, pipeline
+from tools.generate.templates import STAGES
 
 KINDS: Final = ("data", "app")
 
