@@ -115,7 +115,7 @@ def _types(name: str) -> Mapping[str, str]:
     if name.startswith(f"{SHARED_BY_TWO}:") and name.split(":")[1].isupper():
         return {kind: said["arn"] for kind, said in resources.items()}
     of_action = (kind for kind in _privilege(name)["resource_types"] if kind)
-    return {kind: resources[kind]["arn"] for kind in of_action} | BESIDES.get(name, {})
+    return {**{kind: resources[kind]["arn"] for kind in of_action}, **BESIDES.get(name, {})}
 
 
 def _takes(name: str, key: str) -> bool:

@@ -75,7 +75,7 @@ def documents(stack: Stack, name: str) -> list[Any]:
     apart = [
         stack.properties(policy)["PolicyDocument"]
         for policy, resource in stack.resources.items()
-        if resource["Type"] == "AWS::IAM::RolePolicy" and resource["Properties"]["RoleName"] == {"Ref": name}
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": name} in resource["Properties"]["Roles"]
     ]
     return [*(inline["PolicyDocument"] for inline in properties.get("Policies", [])), *apart]
 
