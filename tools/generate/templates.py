@@ -5,6 +5,7 @@ one that two templates have in common. Words in angle brackets, such as <stage>,
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -63,9 +64,7 @@ def release() -> Part:
 
 
 def _read(name: str, **words: str) -> Part:
-    text = (SOURCES / name).read_text(encoding="utf-8")
-    for word, meaning in words.items():
-        text = text.replace(f"<{word}>", meaning)
+    text = re.sub(r"<(\w+)>", lambda found: words[found[1]], (SOURCES / name).read_text(encoding="utf-8"))
     part: Part = yaml.load(text, _Loader)
     return part
 
