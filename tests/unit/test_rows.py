@@ -161,7 +161,7 @@ def test_a_zone_is_for_local_times_only(tmp_path: Path, given: str, understood: 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("visits.csv", "propertyId,date,colour\np1,x,red\n", "unknown column 'colour'; known are propertyId, date"),
+        ("visits.csv", "propertyId,date,colour\np1,x,red\n", "unknown column 'colour'; known: propertyId, date"),
         ("visits.csv", "propertyId,place\np1,x\n", "has no column date"),
         ("visits.csv", "propertyId,date,Date\np1,x,y\n", "has the column date twice"),
         ("visits.csv", "propertyId,date\np1,x,y\n", "Row 2 of .* more cells than the header"),
