@@ -9,7 +9,7 @@ from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, S
 
 from chalicelib import cold_start
 from chalicelib.api import availability, calendars, exports, intakes, properties, service, visits, wishes
-from chalicelib.container import access, services
+from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
 from chalicelib.events import intake_queue
@@ -41,7 +41,7 @@ required: dict[tuple[str, str], Scope | Public] = {}
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
 @faults_told(Function.AUTHORIZER)
 def bearer_key(request: AuthRequest) -> AuthResponse:
-    return told(admission(access().authenticate(bearer_token(request.token))))
+    return told(admission(api_keys().authenticate(bearer_token(request.token))))
 
 
 def route(method: str, path: str, scope: Scope | Public) -> Callable[[View], View]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
 from chalicelib.http.strict_json import MalformedJson, parse_json
@@ -128,7 +129,7 @@ def key_for(request: Request, meaning: object) -> IdempotencyKey | None:
     if key is None:
         return None
     return IdempotencyKey(
-        caller=caller(request),
+        caller=caller_name(request),
         route=f"{request.method} {request.path}",
         key=key,
         payload=json.dumps(meaning, sort_keys=True).encode(),
@@ -144,11 +145,6 @@ def key_header(request: Request) -> str | None:
     if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
         raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
     return key
-
-
-def caller(request: Request) -> str:
-    """Who calls, as the authorizer says; without one everybody is the same caller."""
-    return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
 
 
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:

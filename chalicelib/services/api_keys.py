@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
-from chalicelib.services.ports import ApiKeys, Clock
+from chalicelib.services.ports import ApiKeyStore, Clock
 
 
-class Access:
-    def __init__(self, keys: ApiKeys, clock: Clock) -> None:
+class ApiKeys:
+    def __init__(self, keys: ApiKeyStore, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
 

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from chalicelib.domain.api_keys import Scope
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tests.cicd.codebuild import Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
@@ -103,7 +103,7 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
     assert not (clone / ".venv-aws").exists()
 
 
-def key(access: Access, *scopes: Scope) -> str:
+def key(access: ApiKeys, *scopes: Scope) -> str:
     _, shown = access.issue("pipeline", scopes)
     return shown.text
 

@@ -18,7 +18,7 @@ import app as entry
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import intake_id
 from chalicelib.events.intake_queue import Sending
-from chalicelib.repositories import items
+from chalicelib.repositories.intakes import manifest_key
 from devstack.worker import QueueWorker
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, hooked, instance, mailbox, partner_message
@@ -270,7 +270,7 @@ def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest
 def restored_to_before(site: Site, intake: str) -> None:
     """The table is what it was before the intake was handed in; messages are where they are."""
     table = site.box.table
-    key = {name: {"S": value} for name, value in items.manifest_key(intake).items()}
+    key = {name: {"S": value} for name, value in manifest_key(intake).items()}
     table.client.delete_item(TableName=table.name, Key=key)
 
 

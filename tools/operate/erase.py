@@ -16,7 +16,7 @@ from chalicelib.container import over
 from chalicelib.domain.errors import Unavailable, VisitNotFound
 from chalicelib.http.fields import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tools.failure import CannotGoOn
 from tools.operate.refusals import out_of_reach
 from tools.operate.stages import enter, sqs, table_of
@@ -36,7 +36,7 @@ def ids_in(path: Path) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def erase(visits: Booking, ids: Iterable[str]) -> Counter[str]:
+def erase(visits: Visits, ids: Iterable[str]) -> Counter[str]:
     """Erases one after the other; again is no harm."""
     became: Counter[str] = Counter()
     for id in ids:

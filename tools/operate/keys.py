@@ -20,7 +20,7 @@ from chalicelib.domain.signing_keys import RotationUnderWay
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tools.failure import CannotGoOn
 from tools.operate.refusals import out_of_reach
 from tools.operate.stages import enter, table_of
@@ -72,8 +72,8 @@ def rotate_signing_keys(_: argparse.Namespace, table: Table) -> None:
     _say(f"{len(keyring.secrets)} keys verify; a retired key is kept for 31 days.")
 
 
-def _access(table: Table) -> Access:
-    return Access(DynamoApiKeys(table), utc_now)
+def _access(table: Table) -> ApiKeys:
+    return ApiKeys(DynamoApiKeys(table), utc_now)
 
 
 def name(text: str) -> str:

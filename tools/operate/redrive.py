@@ -25,7 +25,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.repositories.intake_queue import SqsQueue
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.signing_keys import Signer
 from tools.failure import CannotGoOn
 from tools.operate.refusals import out_of_reach
@@ -176,7 +176,7 @@ class Tally:
     """Why others stay, a line each."""
 
 
-def known(intakes: IntakeDesk, id: str) -> bool:
+def known(intakes: Intakes, id: str) -> bool:
     """Whether the table has the intake."""
     try:
         intakes.look_up(id)

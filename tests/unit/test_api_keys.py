@@ -16,7 +16,7 @@ from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, 
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.signing_keys import ANNOUNCED, VERIFIES_ON, Keyring, RotationUnderWay
 from chalicelib.http.guard import PUBLIC, admission, bearer_token
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tests.builders import NOW, Clock
 
 
@@ -70,8 +70,8 @@ class Office:
     keys: FakeApiKeys = field(default_factory=FakeApiKeys)
 
     @property
-    def access(self) -> Access:
-        return Access(self.keys, self.clock)
+    def access(self) -> ApiKeys:
+        return ApiKeys(self.keys, self.clock)
 
     def admits(self, text: str) -> bool:
         return self.access.authenticate(text) is not None
