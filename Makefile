@@ -131,7 +131,7 @@ package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE
 	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
 
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
-	@$(BIN)/python -m tools.generate.pipeline
+	@$(BIN)/python -m tools.generate.templates pipeline
 
 .PHONY: release release-data release-roles terraform
 
@@ -145,7 +145,7 @@ release-data: $(VENV)/.deliver ## update only the data stack, as make release do
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
-	@$(BIN)/python -m tools.generate.release_roles
+	@$(BIN)/python -m tools.generate.templates release
 
 terraform: $(VENV)/.deliver ## build a stage's package for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
 	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"

@@ -165,9 +165,7 @@ def _lines(path: Path, book: Workbook) -> Iterator[tuple[int, Sequence[Any]]]:
             [cell.number_format for cell in cells if cell.value is not None]
             yield line, cells
     except (TypeError, IndexError, KeyError, ValueError, OSError, BadZipFile):
-        raise CannotGoOn(
-            f"{path} cannot be read after row {line}: save it again as XLSX, or as CSV UTF-8."
-        ) from None
+        raise CannotGoOn(f"{path} cannot be read after row {line}: save it again as XLSX, or as CSV UTF-8.") from None
 
 
 def _no_number(name: str) -> None:
