@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from chalice.app import AuthRequest, AuthResponse, Chalice, DynamoDBEvent, Request, Response, SQSEvent
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    Chalice,
+    CloudWatchEvent,
+    DynamoDBEvent,
+    Rate,
+    Request,
+    Response,
+    SQSEvent,
+)
 
 from chalicelib import cold_start
 from chalicelib.api import (
@@ -16,6 +26,7 @@ from chalicelib.api import (
     intakes,
     properties,
     service,
+    visitor_links,
     visits,
     webhooks,
     wishes,
@@ -23,19 +34,27 @@ from chalicelib.api import (
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.events import intake_queue, table_stream, webhook_queue
+from chalicelib.domain.visitor_links import Link
+from chalicelib.domain.visits import Visit
+from chalicelib.events import intake_queue, notice_queue, schedule, table_stream, webhook_queue
 from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import NotAcceptable
-from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
+from chalicelib.http.errors import NotAcceptable, ResourceNotFound
+from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, VISITOR, Access, admission, admitting, bearer_token
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import STREAM_ARN, origins_of_stage, queue_of_stage, webhook_queue_of_stage
+from chalicelib.settings import (
+    STREAM_ARN,
+    notice_queue_of_stage,
+    origins_of_stage,
+    queue_of_stage,
+    webhook_queue_of_stage,
+)
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -46,8 +65,8 @@ app.middleware("http")(shape_framework_answers)
 
 View = Callable[..., Response]
 
-required: dict[tuple[str, str], Scope | Public] = {}
-"""The scope every route requires, by method and path."""
+required: dict[tuple[str, str], Scope | Access] = {}
+"""What every route requires, by method and path: the scope of a key, a visitor's link, or nothing."""
 
 
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
@@ -56,18 +75,17 @@ def bearer_key(request: AuthRequest) -> AuthResponse:
     return told(admission(api_keys().authenticate(bearer_token(request.token))))
 
 
-def route(method: str, path: str, scope: Scope | Public) -> Callable[[View], View]:
-    """One of our routes, and what a key must be good for to call it; without saying so there is no route.
+def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], View]:
+    """One of our routes, and what it takes to call it; without saying so there is no route.
 
     The media type of a body is for `parse_body` to judge, not for Chalice.
     """
 
     def register(view: View) -> View:
         required[method, path] = scope
-        public = scope == PUBLIC
-        view = answers_problems(view if public else guarded(Scope(scope), current)(view))
-        authorizer = None if public else bearer_key
-        registered: View = app.route(path, methods=[method], content_types=["*/*"], authorizer=authorizer)(view)
+        shown = answers_problems(admitting(scope, current, visit_of)(view))
+        authorizer = bearer_key if isinstance(scope, Scope) else None
+        registered: View = app.route(path, methods=[method], content_types=["*/*"], authorizer=authorizer)(shown)
         return registered
 
     return register
@@ -77,6 +95,11 @@ def current() -> Request:
     """The request under way."""
     assert app.current_request is not None
     return app.current_request
+
+
+def visit_of(link: Link) -> Visit:
+    """The visit that a visitor's link leads to."""
+    return services().visitor_links.open(link)
 
 
 # Properties
@@ -266,6 +289,70 @@ def erase_visitor(visit_id: str) -> Response:
     Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
     return visits.erase_visitor(current(), services(), visit_id)
+
+
+# The visitor's own visit
+
+
+@route("GET", "/visitor/visit", VISITOR)
+@Contract(query=NoQuery, gives={200: visitor_links.OwnVisitOutput})
+def get_own_visit(visit: Visit) -> Response:
+    """See the visit that your link leads to."""
+    return visitor_links.get(current(), services(), visit)
+
+
+@route("PATCH", "/visitor/visit", VISITOR)
+@Contract(
+    takes=visitor_links.ChangeOwnVisitInput,
+    media_types=parsing.MERGE_PATCH[:1],
+    gives={200: visitor_links.OwnVisitOutput},
+    refuses=(errors.TooLate, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
+    condition=Condition.MAY_MATCH,
+)
+def change_own_visit(visit: Visit) -> Response:
+    """Move your visit to another free time, choose your language, or switch reminders off.
+
+    Also accepted as `application/json`. Times can be changed until `changeableUntil`.
+    """
+    return visitor_links.change(current(), services(), visit)
+
+
+@route("PUT", "/visitor/visit/status", VISITOR)
+@Contract(
+    takes=visitor_links.OwnStatusInput,
+    gives={200: visitor_links.OwnVisitOutput},
+    refuses=(errors.TooLate, errors.TransitionNotAllowed),
+    condition=Condition.MAY_MATCH,
+)
+def change_own_status(visit: Visit) -> Response:
+    """Cancel your visit, until `changeableUntil`."""
+    return visitor_links.change_status(current(), services(), visit)
+
+
+@route("DELETE", "/visitor/visit/visitor", VISITOR)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+def erase_oneself(visit: Visit) -> Response:
+    """Have your data erased, and with it this link; the visit itself stays. Cancel it first if you will not come."""
+    return visitor_links.erase(current(), services(), visit)
+
+
+@route("POST", "/visitor/unsubscribe", PUBLIC)
+@Contract(query=visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(ResourceNotFound,))
+def unsubscribe() -> Response:
+    """Switch the reminders of a visit off: what mail programs post to by themselves (RFC 8058)."""
+    return visitor_links.unsubscribe(current(), services())
+
+
+@app.on_sqs_message(queue=notice_queue_of_stage(os.environ), batch_size=10)
+@faults_told(Function.NOTIFY)
+def notify(event: SQSEvent) -> BatchResponse:
+    return notice_queue.notify(event, services())
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+@faults_told(Function.REMIND)
+def remind(_: CloudWatchEvent) -> None:
+    schedule.remind(services())
 
 
 # Intakes

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from botocore.config import Config
 from uuid6 import uuid7
 
 from chalicelib.aws.clients import client
+from chalicelib.domain.notices import Letter, Sender
 from chalicelib.http.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.calendars import DynamoCalendars
@@ -20,6 +21,8 @@ from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
+from chalicelib.repositories.notices import DynamoNotices
+from chalicelib.repositories.outbox import OutboxOnThisMachine, SesOutbox
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
@@ -37,6 +40,7 @@ from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
+from chalicelib.services.notices import Notices
 from chalicelib.services.ports import (
     CalendarStore,
     Clock,
@@ -44,6 +48,8 @@ from chalicelib.services.ports import (
     IdempotencyStore,
     IntakeStore,
     NewId,
+    NoticeStore,
+    Outbox,
     PropertyStore,
     Queue,
     SigningKeyStore,
@@ -55,10 +61,11 @@ from chalicelib.services.ports import (
 from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitor_links import Links, VisitorLinks
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
-from chalicelib.settings import Settings
+from chalicelib.settings import CHANGE_NOTICE, Settings
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -96,8 +103,13 @@ def wire(
     webhooks: WebhookStore,
     webhook_queue: WebhookQueue,
     receivers: ReceiverPort,
+    notices: NoticeStore,
+    notice_queue: Queue,
+    outbox: Outbox,
     queue: Queue,
     store: Store,
+    sender: Sender | None = None,
+    change_notice: timedelta = CHANGE_NOTICE,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
     pool: Executor | None = None,
@@ -108,6 +120,7 @@ def wire(
     once = Idempotency(records, signer, clock)
     feed = Events(events, clock)
     booking = Visits(properties, visits, once, clock, new_id, sleep)
+    links = Links(signer)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
@@ -121,6 +134,10 @@ def wire(
         events=feed,
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
+        notices=Notices(
+            sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id
+        ),
+        visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, clock),
         queue=queue,
         signer=signer,
         store=store,
@@ -135,6 +152,9 @@ def over(
     visits: VisitStore | None = None,
     webhook_queue: WebhookQueue | None = None,
     receivers: ReceiverPort | None = None,
+    outbox: Outbox | None = None,
+    sender: Sender | None = None,
+    change_notice: timedelta = CHANGE_NOTICE,
 ) -> Services:
     """Services over the repositories of one table; the tests put others in."""
     return wire(
@@ -148,8 +168,13 @@ def over(
         webhooks=DynamoWebhooks(table),
         webhook_queue=webhook_queue or webhook_queue_of(table.name),
         receivers=receivers or Receivers(),
+        notices=DynamoNotices(table),
+        notice_queue=SqsQueue(lambda: client("sqs", CLIENT), f"{table.name}-notices"),
+        outbox=outbox or SesOutbox(lambda: client("ses", CLIENT)),
         queue=queue,
         store=table,
+        sender=sender,
+        change_notice=change_notice,
         clock=clock,
     )
 
@@ -161,7 +186,27 @@ def services() -> Services:
     table = Table(client("dynamodb", CLIENT), settings.table_name)
     receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
     # Most instances never come to need a queue.
-    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name), receivers=receivers)
+    return over(
+        table,
+        SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name),
+        receivers=receivers,
+        outbox=_outbox(settings),
+        sender=settings.sender,
+        change_notice=settings.change_notice,
+    )
+
+
+def _outbox(settings: Settings) -> Outbox:
+    if settings.stage == LOCAL and settings.mail_folder is not None:
+        return OutboxOnThisMachine(settings.mail_folder)
+    return SesOutbox(lambda: client("ses", CLIENT), settings.configuration_set)
+
+
+def compose(letter: Letter) -> bytes:
+    """A letter as the mail that is sent. What it takes to write one, few functions ever need."""
+    from chalicelib.exports.mail import write_mail
+
+    return write_mail(letter)
 
 
 def webhook_queue_of(table: str) -> WebhookQueue:

@@ -20,6 +20,8 @@ class Function(StrEnum):
     WORKER = "work_off_queue"
     RELAY = "relay"
     DELIVER = "deliver"
+    NOTIFY = "notify"
+    REMIND = "remind"
 
 
 @dataclass(frozen=True)
@@ -77,5 +79,8 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             fed_by_stream=True,
         ),
         Function.DELIVER: Traits("Deliver", "Deliver", timeout_seconds=60, memory_mb=512),
+        # Shorter than one has a visitor's mail to oneself (`domain.notices.CLAIMED_FOR`).
+        Function.NOTIFY: Traits("Notify", "Notify", timeout_seconds=30, memory_mb=512),
+        Function.REMIND: Traits("Remind", "Remind", timeout_seconds=60, memory_mb=512, indexes=True),
     }
 )

@@ -44,6 +44,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "OldestMessageAge": Metric("Seconds", ("Stage",)),
         "RelayAge": Metric("Seconds", ("Stage",)),
         "WebhooksDisabled": Metric("Count", ("Stage",)),
+        "MailsSent": Metric("Count", ("Stage",)),
+        "MailStopped": Metric("Count", ("Stage",)),
         "IntakeRows": Metric("Count", ("Stage", "Outcome")),
         "ColdStarts": Metric("Count", ("Stage", "Function")),
         "Faults": Metric("Count", ("Stage", "Function")),

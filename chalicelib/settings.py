@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Final
+
+from chalicelib.domain.notices import Sender
 
 
 class Misconfigured(Exception):
@@ -16,11 +20,31 @@ class Misconfigured(Exception):
         self.variables = variables
 
 
+CHANGE_NOTICE: Final = timedelta(minutes=120)
+
 _ALLOWED: Final = {
     "STAGE": re.compile(r"[a-z][a-z0-9-]{0,15}"),
     "TABLE_NAME": re.compile(r".{3,255}"),
     "QUEUE_NAME": re.compile(r".{1,80}"),
 }
+
+_ADDRESS: Final = r"[!-?A-~]+@[A-Za-z0-9.-]+"
+_URL: Final = r"https?://[!-\"$-~]+"
+
+_MAY_BE: Final = {
+    "MAIL_FROM": re.compile(_ADDRESS),
+    "MAIL_REPLY_TO": re.compile(_ADDRESS),
+    "MAIL_LANGUAGE": re.compile("en|es|de|fr"),
+    "MAIL_CONFIGURATION_SET": re.compile("[A-Za-z0-9_-]{1,64}"),
+    "MAIL_FOLDER": re.compile(".+"),
+    "AGENCY_NAME": re.compile(r"[^\x00-\x1f\x7f]{1,100}"),
+    "AGENCY_LOGO_URL": re.compile(_URL),
+    "VISITOR_PAGE_URL": re.compile(_URL),
+    "API_URL": re.compile(_URL),
+    "REMINDER_HOURS": re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}"),
+    "CHANGE_NOTICE_MINUTES": re.compile("[0-9]{1,5}"),
+}
+"""What may be left out, or be empty."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +54,55 @@ class Settings:
     stage: str
     table_name: str
     queue_name: str
+    sender: Sender | None = None
+    """Who writes to visitors; nobody does without MAIL_FROM."""
+    change_notice: timedelta = CHANGE_NOTICE
+    """How long before a visit its visitor can change it at the latest."""
+    configuration_set: str | None = None
+    """Of SES: where it says what became of mail."""
+    mail_folder: Path | None = None
+    """Where mail goes on the stage `local`."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Raises Misconfigured."""
         wrong = [name for name, allowed in _ALLOWED.items() if not allowed.fullmatch(environment.get(name, ""))]
+        given = {name: environment[name] for name in _MAY_BE if environment.get(name)}
+        wrong += [name for name, value in given.items() if not _MAY_BE[name].fullmatch(value)]
+        if "MAIL_FROM" in given and "AGENCY_NAME" not in given:
+            wrong.append("AGENCY_NAME")
         if wrong:
             raise Misconfigured(wrong)
-        return cls(environment["STAGE"], environment["TABLE_NAME"], environment["QUEUE_NAME"])
+        return cls(
+            environment["STAGE"],
+            environment["TABLE_NAME"],
+            environment["QUEUE_NAME"],
+            sender=_sender(given),
+            change_notice=_change_notice(given),
+            configuration_set=given.get("MAIL_CONFIGURATION_SET"),
+            mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
+        )
+
+
+def _change_notice(given: Mapping[str, str]) -> timedelta:
+    minutes = given.get("CHANGE_NOTICE_MINUTES")
+    return CHANGE_NOTICE if minutes is None else timedelta(minutes=int(minutes))
+
+
+def _sender(given: Mapping[str, str]) -> Sender | None:
+    if "MAIL_FROM" not in given:
+        return None
+    hours = given.get("REMINDER_HOURS", "24,2").split(",")
+    return Sender(
+        address=given["MAIL_FROM"],
+        agency=given["AGENCY_NAME"],
+        language=given.get("MAIL_LANGUAGE", "en"),
+        leads=tuple(timedelta(hours=int(each)) for each in hours),
+        reply_to=given.get("MAIL_REPLY_TO"),
+        logo=given.get("AGENCY_LOGO_URL"),
+        page=given.get("VISITOR_PAGE_URL"),
+        api=given.get("API_URL"),
+    )
 
 
 STREAM_ARN: Final = "arn:aws:dynamodb:eu-central-1:000000000000:table/visits/stream/set-by-the-template"
@@ -52,6 +117,11 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
 def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that wakes those who deliver webhooks."""
     return f"{queue_of_stage(environment)}-webhooks.fifo"
+
+
+def notice_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue of what may be worth a mail."""
+    return f"{queue_of_stage(environment)}-notices"
 
 
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:

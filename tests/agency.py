@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from chalicelib.container import wire
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
+from chalicelib.domain.notices import Sender
 from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
@@ -22,6 +23,8 @@ from tests.fakes import (
     FakeEvents,
     FakeIdempotencyRecords,
     FakeIntakes,
+    FakeNotices,
+    FakeOutbox,
     FakeProperties,
     FakeQueue,
     FakeReceivers,
@@ -37,6 +40,17 @@ T = TypeVar("T")
 
 LASTS = timedelta(seconds=60)
 """How long a worker usually has."""
+
+
+SENDER = Sender(
+    address="visits@agency.example",
+    agency="Lake & Sons",
+    language="en",
+    leads=(timedelta(hours=24), timedelta(hours=2)),
+    reply_to="desk@agency.example",
+    page="https://visits.agency.example/visit.html",
+    api="https://visits.agency.example/api",
+)
 
 
 def some_rows(count: int, **fields: Any) -> list[dict[str, Any]]:
@@ -76,6 +90,10 @@ class Agency:
     events: FakeEvents = field(default_factory=FakeEvents)
     webhook_queue: FakeWebhookQueue = field(default_factory=FakeWebhookQueue)
     receivers: FakeReceivers = field(default_factory=FakeReceivers)
+    notices: FakeNotices = field(default_factory=FakeNotices)
+    notice_queue: FakeQueue = field(default_factory=FakeQueue)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    sender: Sender | None = SENDER
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -96,6 +114,10 @@ class Agency:
             webhooks=FakeWebhooks(),
             webhook_queue=self.webhook_queue,
             receivers=self.receivers,
+            notices=self.notices,
+            notice_queue=self.notice_queue,
+            outbox=self.outbox,
+            sender=self.sender,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,
@@ -103,6 +125,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.services = services
         self.webhooks = services.webhooks
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import (
@@ -35,6 +35,8 @@ from chalicelib.domain.intakes import (
     RowOutcome,
 )
 from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.notices import CLAIMED_FOR, Notice, Stopped
+from chalicelib.domain.notices import Told as Heard
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
@@ -438,6 +440,75 @@ class FakeWebhookQueue:
 
     def hide(self, receipt: str, seconds: int) -> None:
         self.hidden.append((receipt, seconds))
+
+
+@dataclass
+class NoticeState:
+    notice: Notice
+    claimant: str | None = None
+    until: datetime | None = None
+
+
+class FakeNotices:
+    def __init__(self) -> None:
+        self.states: dict[str, NoticeState] = {}
+        self.looked_ahead: datetime | None = None
+
+    def find(self, visit_id: str) -> Notice:
+        state = self.states.get(visit_id)
+        return replace(state.notice, claimed=state.claimant is not None) if state else Notice()
+
+    def claim(self, visit: Visit, seen: Notice, claimant: str, now: datetime) -> bool:
+        state = self._state(visit.id)
+        free = state.claimant is None or (state.until is not None and state.until < now)
+        if not free or state.notice.version != seen.version:
+            return False
+        state.claimant, state.until = claimant, now + CLAIMED_FOR
+        return True
+
+    def record(self, visit: Visit, claimant: str, told: Heard) -> None:
+        state = self._state(visit.id)
+        if state.claimant != claimant:
+            raise StoreBusy
+        state.claimant = None
+        self._change(state, told=told)
+
+    def stop(self, visit: Visit, stopped: Stopped) -> None:
+        self._change(self._state(visit.id), stopped=stopped)
+
+    def forget(self, visit_id: str) -> None:
+        if visit_id in self.states:
+            self.states[visit_id].claimant = None
+            self._change(self.states[visit_id], told=None, stopped=None)
+
+    def switch_reminders(self, visit: Visit, on: bool) -> None:
+        self._change(self._state(visit.id), reminders=on)
+
+    def looked_ahead_until(self) -> datetime | None:
+        return self.looked_ahead
+
+    def has_looked_ahead(self, last: datetime | None, until: datetime) -> None:
+        if self.looked_ahead == last:
+            self.looked_ahead = until
+
+    def _state(self, visit_id: str) -> NoticeState:
+        return self.states.setdefault(visit_id, NoticeState(Notice()))
+
+    def _change(self, state: NoticeState, **changes: Any) -> None:
+        state.notice = replace(state.notice, version=state.notice.version + 1, **changes)
+
+
+class FakeOutbox:
+    """Keeps the mails. Does what a test says instead of sending the next ones."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, Mapping[str, str]]] = []
+        self.instead: list[Callable[[], None]] = []
+
+    def send(self, address: str, mail: bytes, tags: Mapping[str, str]) -> None:
+        if self.instead:
+            self.instead.pop(0)()
+        self.sent.append((address, mail, tags))
 
 
 class FakeReceivers:

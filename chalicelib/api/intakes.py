@@ -148,7 +148,9 @@ def hand_in(request: Request, services: Services) -> Response:
 def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> Response:
     """POST /visits with `Prefer: respond-async`: an intake of one. Raises AlreadyDone when it was booked at once."""
     meaning = body.meaning()
-    intake = services.intakes.hand_in(_submission(request, [meaning], parsing.key_for(request, meaning)))
+    # Booked now or later, the visitor hears of it alike; of a row nobody does unless it says so.
+    row = RowInput.model_validate(meaning | {"notify": body.notify}).meaning()
+    intake = services.intakes.hand_in(_submission(request, [row], parsing.key_for(request, meaning)))
     return _accepted(request, intake, {"Preference-Applied": "respond-async"})
 
 

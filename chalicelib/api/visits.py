@@ -25,6 +25,7 @@ from chalicelib.domain.visits import (
     Status,
     Unchanged,
     Visit,
+    Visitor,
 )
 from chalicelib.http import parsing, spellings
 from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
@@ -41,6 +42,7 @@ from chalicelib.http.fields import (
     Input,
     Instant,
     InstantOut,
+    Language,
     Name,
     Notes,
     Output,
@@ -56,18 +58,19 @@ from chalicelib.journal import note
 from chalicelib.services.wired import Services
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: dict[str, Any]) -> None:
     """For a patch: what is not given stays as it is."""
     for shown in schema["properties"].values():
         shown.pop("default", None)
 
 
 class ChangeVisitorInput(Input):
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
+    language: Language | None = None
 
     def to_change(self) -> ChangeVisitor:
         given = self.model_fields_set
@@ -75,6 +78,7 @@ class ChangeVisitorInput(Input):
             name=self.name if "name" in given else UNCHANGED,
             email=self.email if "email" in given else UNCHANGED,
             phone=self.phone if "phone" in given else UNCHANGED,
+            language=self.language if "language" in given else UNCHANGED,
         )
 
 
@@ -91,7 +95,7 @@ class ChangeVisitInput(Input):
     You can edit a visit you read and send it back whole: read-only fields must be unchanged.
     """
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     hints: ClassVar[dict[str, str]] = {
         "status": "cannot be patched: use PUT /visits/{id}/status",
@@ -106,6 +110,7 @@ class ChangeVisitInput(Input):
     agent_id: AgentId | None = None
     visitor: ChangeVisitorInput | None = None
     notes: Notes | None = None
+    notify: bool = False  # cannot be null; not read unless given
     # None of these can be null, and none is read unless given.
     id: Annotated[str, READ_ONLY] = ""
     property_id: Annotated[str, READ_ONLY] = ""
@@ -128,6 +133,7 @@ class ChangeVisitInput(Input):
             agent_id=self.agent_id if "agent_id" in given else UNCHANGED,
             visitor=visitor,
             notes=self.notes if "notes" in given else UNCHANGED,
+            notify=self.notify if "notify" in given else UNCHANGED,
         )
 
 
@@ -155,6 +161,11 @@ class VisitorOutput(Output):
     name: str | None = IfAny
     email: str | None = IfAny
     phone: str | None = IfAny
+    language: str | None = IfAny
+
+    @classmethod
+    def of(cls, visitor: Visitor) -> VisitorOutput:
+        return cls(name=visitor.name, email=visitor.email, phone=visitor.phone, language=visitor.language)
 
 
 class CancellationOutput(Output):
@@ -173,6 +184,7 @@ class VisitOutput(Output):
     agent_id: str | None = IfAny
     visitor: VisitorOutput | None = IfAny
     notes: str | None = IfAny
+    notify: bool
     cancellation: CancellationOutput | None = IfAny
     version: int
     created_at: InstantOut
@@ -190,8 +202,9 @@ class VisitOutput(Output):
             place=visit.place,
             status=visit.status,
             agent_id=visit.agent_id,
-            visitor=VisitorOutput(name=visitor.name, email=visitor.email, phone=visitor.phone) if visitor else None,
+            visitor=VisitorOutput.of(visitor) if visitor else None,
             notes=visit.notes,
+            notify=visit.notify,
             cancellation=CancellationOutput(reason=cancellation.reason, at=cancellation.at) if cancellation else None,
             version=visit.version,
             created_at=visit.created_at,

@@ -25,6 +25,7 @@ from chalicelib.http.fields import (
     ExternalId,
     Input,
     Instant,
+    Language,
     Name,
     Notes,
     Phone,
@@ -55,6 +56,7 @@ class VisitorInput(Input):
     name: Name | None = None
     email: Email | None = None
     phone: Phone | None = None
+    language: Annotated[Language | None, Field(description="In which they are written to.")] = None
 
     @model_validator(mode="after")
     def is_somebody(self) -> VisitorInput:
@@ -63,7 +65,7 @@ class VisitorInput(Input):
         return self
 
     def to_visitor(self) -> Visitor:
-        return Visitor(self.name, self.email, self.phone)
+        return Visitor(self.name, self.email, self.phone, self.language)
 
 
 class BookVisitInput(Input):
@@ -83,6 +85,10 @@ class BookVisitInput(Input):
     ] = None
     visitor: VisitorInput | None = None
     notes: Notes | None = None
+    notify: Annotated[
+        bool,
+        Field(description="Whether the visitor hears by mail that it is booked, changed, cancelled or near."),
+    ] = True
 
     def to_command(self) -> BookVisit:
         return BookVisit(
@@ -94,12 +100,17 @@ class BookVisitInput(Input):
             agent_id=self.agent_id,
             visitor=self.visitor.to_visitor() if self.visitor else None,
             notes=self.notes,
+            notify=self.notify,
         )
 
 
 class RowInput(BookVisitInput):
-    """A row of an intake: a visit, optionally with the producer's own id for it."""
+    """A row of an intake: a visit, optionally with the producer's own id for it; silent unless it says otherwise."""
 
+    notify: Annotated[
+        bool,
+        Field(description="Whether the visitor hears of it by mail. Not unless it is said: most rows are old news."),
+    ] = False
     external_id: Annotated[
         ExternalId | None,
         Field(description="Your own id for the visit. Different content under the same id is refused."),

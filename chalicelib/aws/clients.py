@@ -1,7 +1,7 @@
 """AWS clients that are told only what this service calls.
 
 botocore makes them, and serialises, signs, retries and parses as ever. What costs time and pays nothing here is left
-out by switches of its own: the descriptions of four hundred services (`data/` holds those of two, cut down to our
+out by switches of its own: the descriptions of four hundred services (`data/` holds those of three, cut down to our
 calls by `tools/generate/service_descriptions.py`), the handlers for what other services need, the check of parameters
 that mypy has checked, and a user agent composed for each request. docs/performance.md says what each is worth.
 """
@@ -34,7 +34,7 @@ LEAN: Final = Config(
 
 
 def client(
-    service: Literal["dynamodb", "sqs"],
+    service: Literal["dynamodb", "ses", "sqs"],
     config: Config,
     *,
     endpoint_url: str | None = None,

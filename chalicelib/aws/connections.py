@@ -71,7 +71,7 @@ class Connections:
     def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """Answers `before-send`. Raises what botocore's own sender would, so that the same faults are retried."""
         url = urlsplit(request.url)
-        # The stubs allow for more than the JSON that our two services are sent.
+        # The stubs allow for more than what our services are sent.
         body: Any = request.body
         headers: Any = request.headers
         connection = self._connection(url)

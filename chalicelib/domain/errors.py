@@ -138,6 +138,17 @@ class PositionLost(Refused):
     """The feed of events does not reach back, or forward, to this position."""
 
 
+class LinkInvalid(Refused):
+    """A visitor's link that is made up, or good no more: the caller is not told which."""
+
+
+@dataclass
+class TooLate(Refused):
+    """So near a visit its visitor can no longer change it."""
+
+    until: datetime
+
+
 class FeedNotFound(Refused):
     """No such property, a feed that is not shared, or a wrong token: the caller is not told which."""
 

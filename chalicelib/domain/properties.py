@@ -72,6 +72,7 @@ class Property:
             updated_at=now,
             origin=origin,
             at_address=place == self.details.address,
+            notify=command.notify,
         )
 
     def revise(self, visit: Visit, change: ChangeVisit, now: datetime) -> Visit:

@@ -15,8 +15,8 @@ REFRESHED_EVERY: Final = timedelta(minutes=5)
 ANNOUNCED: Final = 2 * REFRESHED_EVERY
 """How long a new key is known before it signs: every instance has it by then, and understands what it signed."""
 
-VERIFIES_ON: Final = timedelta(days=31)
-"""How long a key that signs no more is kept: a day longer than an intake, whose signature outlives all others."""
+VERIFIES_ON: Final = timedelta(days=5 * 366 + 2)
+"""How long a key that signs no more is kept: as long as a visitor's link may be good, which outlives all others."""
 
 
 class RotationUnderWay(Exception):

@@ -59,6 +59,8 @@ class Visitor:
     name: str | None = None
     email: str | None = None
     phone: str | None = None
+    language: str | None = None
+    """In which they are written to, if it was said."""
 
     @property
     def shown_as(self) -> str | None:
@@ -96,6 +98,7 @@ class BookVisit:
     agent_id: str | None = None
     visitor: Visitor | None = None
     notes: str | None = None
+    notify: bool = True
 
 
 class Unchanged(Enum):
@@ -114,6 +117,7 @@ class ChangeVisitor:
     name: str | Unchanged | None = UNCHANGED
     email: str | Unchanged | None = UNCHANGED
     phone: str | Unchanged | None = UNCHANGED
+    language: str | Unchanged | None = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class ChangeVisit:
     agent_id: str | Unchanged | None = UNCHANGED
     visitor: ChangeVisitor | Unchanged | None = UNCHANGED
     notes: str | Unchanged | None = UNCHANGED
+    notify: bool | Unchanged = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,8 @@ class Visit:
     origin: Origin | None = None
     at_address: bool = False
     """Whether the place is the property's address, so that it follows when that is corrected."""
+    notify: bool = False
+    """Whether the visitor hears of it by mail."""
 
     @property
     def holds_slots(self) -> bool:
@@ -180,6 +187,7 @@ class Visit:
             agent_id=_kept(change.agent_id, self.agent_id),
             visitor=self._visitor_after(change.visitor),
             notes=_kept(change.notes, self.notes),
+            notify=_kept(change.notify, self.notify),
         )
         fields = [
             name
@@ -204,6 +212,7 @@ class Visit:
             name=_kept(change.name, before.name),
             email=_kept(change.email, before.email),
             phone=_kept(change.phone, before.phone),
+            language=_kept(change.language, before.language),
         )
         if after.shown_as is None:
             raise InvalidInput(

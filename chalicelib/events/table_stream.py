@@ -31,6 +31,7 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
     services.events.append(changes)
     if any(change.event for change in changes):
         services.webhooks.wake()
+        services.notices.announce(_visits_of(changes))
     line = {
         "event": "relayed",
         **about,
@@ -39,6 +40,11 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
         "durationMs": milliseconds_since(started),
     }
     tell(Function.RELAY, line, {"RelayAge": _age(records, services.clock().timestamp())})
+
+
+def _visits_of(changes: Sequence[Change]) -> set[str]:
+    """The visits that have changed, each once. Of a property's events none has a visit."""
+    return {str(change.event.data["visitId"]) for change in changes if change.event and "visitId" in change.event.data}
 
 
 def _read(record: Mapping[str, Any], about: Mapping[str, object]) -> Event | None:

@@ -1,7 +1,7 @@
 """Visits as a calendar (RFC 5545), by a writer of our own: docs/decisions.md says why.
 
-Times are instants in UTC, which every calendar program shows in its user's zone, so no VTIMEZONE is needed. There is
-no METHOD: with one, CalDAV servers refuse the file (RFC 4791, section 4.1).
+Times are instants in UTC, which every calendar program shows in its user's zone, so no VTIMEZONE is needed. There is a
+METHOD in invitations alone: with one, CalDAV servers refuse a file (RFC 4791, section 4.1).
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 def write_ics(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The visits with all that is known of them, one event at a time."""
-    return _calendar((), (_event(entry.visit, _summary(entry), _description(entry)) for entry in entries))
+    events = (_event(entry.visit, _marked(entry.visit, _summary(entry)), _description(entry)) for entry in entries)
+    return _calendar((), events)
 
 
 def write_feed(feed: Feed) -> Iterator[bytes]:
@@ -74,7 +75,24 @@ def write_feed(feed: Feed) -> Iterator[bytes]:
     if not feed.complete:
         remark = _text(f"Only the first {len(feed.visits)} visits, up to {feed.visits[-1].date:%Y-%m-%d}; more follow.")
         heading += [f"DESCRIPTION:{remark}", f"X-WR-CALDESC:{remark}"]
-    return _calendar(heading, (_event(visit, f"Visit: {name}", None) for visit in feed.visits))
+    return _calendar(heading, (_event(visit, _marked(visit, f"Visit: {name}"), None) for visit in feed.visits))
+
+
+def write_invitation(visit: Visit, summary: str, organizer: str, name: str, attendee: str) -> bytes:
+    """What a visitor's calendar program takes from a mail (RFC 5546, RFC 6047): the visit as it stands, or gone.
+
+    A later version has a higher SEQUENCE under the same UID. Nobody is asked to answer.
+    """
+    method = method_of(visit)
+    people = (
+        f"ORGANIZER;CN={_parameter(name)}:mailto:{organizer}",
+        f"ATTENDEE;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{attendee}",
+    )
+    return b"".join(_calendar((f"METHOD:{method}",), [_event(visit, summary, None, people)]))
+
+
+def method_of(visit: Visit) -> str:
+    return "CANCEL" if STATUS[visit.status] == "CANCELLED" else "REQUEST"
 
 
 def _calendar(heading: Iterable[str], events: Iterable[Iterable[str]]) -> Iterator[bytes]:
@@ -86,11 +104,11 @@ def _calendar(heading: Iterable[str], events: Iterable[Iterable[str]]) -> Iterat
     yield _lines(END if any_event else (*NOTHING, *END))
 
 
-def _event(visit: Visit, summary: str, description: str | None) -> Iterator[str]:
+def _event(visit: Visit, summary: str, description: str | None, people: Iterable[str] = ()) -> Iterator[str]:
     yield "BEGIN:VEVENT"
     # An id for the life of the visit, and a UUID, as RFC 7986 asks for.
     yield f"UID:{visit.id}"
-    # Without a METHOD this is when the event last changed (section 3.8.7.2), so the same visit is the same text.
+    # When the event last changed (section 3.8.7.2), so that the same visit is the same text.
     yield f"DTSTAMP:{_utc(visit.updated_at)}"
     yield f"SEQUENCE:{visit.version - 1}"
     yield f"DTSTART:{_utc(visit.date)}"
@@ -100,11 +118,16 @@ def _event(visit: Visit, summary: str, description: str | None) -> Iterator[str]
         yield "TRANSP:TRANSPARENT"  # the time is free again
     if visit.status in AFTERWARDS:
         yield f"X-VISITS-STATUS:{visit.status}"
-    yield f"SUMMARY:{_text(PREFIX.get(visit.status, '') + summary)}"
+    yield f"SUMMARY:{_text(summary)}"
     yield f"LOCATION:{_text(visit.place)}"
+    yield from people
     if description:
         yield f"DESCRIPTION:{_text(description)}"
     yield "END:VEVENT"
+
+
+def _marked(visit: Visit, summary: str) -> str:
+    return PREFIX.get(visit.status, "") + summary
 
 
 def _summary(entry: Entry) -> str:
@@ -139,6 +162,11 @@ def _text(text: str) -> str:
     """A TEXT value (section 3.3.11): escaped, and without the control characters that it cannot have."""
     escaped = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
     return _CONTROL.sub("", _LINE_END.sub(r"\\n", escaped))
+
+
+def _parameter(text: str) -> str:
+    """A parameter's value (section 3.2), which cannot have double quotes at all."""
+    return '"' + _CONTROL.sub("", _LINE_END.sub(" ", text)).replace('"', "'") + '"'
 
 
 def _lines(lines: Iterable[str]) -> bytes:

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -165,6 +165,8 @@ Email = Annotated[
 Phone = Annotated[
     str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _shown(spellings.PHONE.pattern)
 ]
+Language = Literal["en", "es", "de", "fr"]
+"""Those that there are templates in (`chalicelib/notices`)."""
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
 PropertyId = Annotated[str, AfterValidator(_property_id), WithJsonSchema(PROPERTY_ID_SCHEMA)]

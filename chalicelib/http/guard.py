@@ -13,14 +13,20 @@ from typing import Final, Literal, ParamSpec
 from chalice.app import AuthResponse, Request, Response
 
 from chalicelib.domain.api_keys import ApiKey, Scope
+from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.visitor_links import Link, parse
+from chalicelib.domain.visits import Visit
 from chalicelib.http.callers import caller_of, vouched_for
 from chalicelib.http.errors import ScopeMissing, Unauthenticated
 
 P = ParamSpec("P")
 
-Public = Literal["public"]
+Access = Literal["public", "visitor"]
 PUBLIC: Final = "public"
 """Declared for a route that anybody may call."""
+
+VISITOR: Final = "visitor"
+"""Declared for a route that whoever has the link to a visit may call for it, and nobody else for anything."""
 
 LONGEST_HEADER: Final = 200
 CACHED_SECONDS: Final = 60
@@ -49,6 +55,19 @@ def admission(key: ApiKey | None) -> AuthResponse:
     )
 
 
+def admitting(
+    required: Scope | Access, current: Callable[[], Request], open: Callable[[Link], Visit]
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """What goes around a view that requires this of its caller; `open` finds the visit that a link leads to."""
+    if isinstance(required, Scope):
+        return guarded(required, current)
+    return by_link(open, current) if required == VISITOR else _to_everybody
+
+
+def _to_everybody(view: Callable[..., Response]) -> Callable[..., Response]:
+    return view
+
+
 def guarded(scope: Scope, current: Callable[[], Request]) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
     """Around a view: raises Unauthenticated or ScopeMissing before anything of the request is looked at."""
 
@@ -57,6 +76,24 @@ def guarded(scope: Scope, current: Callable[[], Request]) -> Callable[[Callable[
         def admitted(*args: P.args, **kwargs: P.kwargs) -> Response:
             check_scope(current(), scope)
             return view(*args, **kwargs)
+
+        return admitted
+
+    return guard
+
+
+def by_link(
+    open: Callable[[Link], Visit], current: Callable[[], Request]
+) -> Callable[[Callable[[Visit], Response]], Callable[[], Response]]:
+    """Around a view: gives it the visit that the caller has the link to. Raises LinkInvalid before anything else."""
+
+    def guard(view: Callable[[Visit], Response]) -> Callable[[], Response]:
+        @wraps(view)
+        def admitted() -> Response:
+            link = parse(bearer_token(current().headers.get("authorization", "")))
+            if link is None:
+                raise LinkInvalid
+            return view(open(link))
 
         return admitted
 

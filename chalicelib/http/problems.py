@@ -348,6 +348,20 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "The feed does not have this position any more. Read the current state of what you follow, then go on"
             " with after=now.",
         ),
+        errors.LinkInvalid: Kind(
+            401,
+            "link-invalid",
+            "Link invalid",
+            "This link is not valid, or no longer. The latest mail about the visit has the current one.",
+            headers=lambda _: {"WWW-Authenticate": CHALLENGE},
+        ),
+        errors.TooLate: Kind(
+            409,
+            "too-late",
+            "Too late",
+            "This visit can no longer be changed by its visitor: call the agency.",
+            lambda refusal: {"until": instant_text(refusal.until)},
+        ),
         errors.FeedNotFound: Kind(
             404,
             "feed-not-found",

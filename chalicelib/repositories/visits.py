@@ -75,6 +75,8 @@ def visit_item(visit: Visit) -> Item:
         "timeZone": visit.time_zone,
         "place": visit.place,
         "atAddress": visit.at_address or None,
+        # What was booked before there were notices has none, and stays silent.
+        "notify": visit.notify or None,
         "status": str(visit.status),
         "agentId": visit.agent_id,
         "notes": visit.notes,
@@ -86,7 +88,7 @@ def visit_item(visit: Visit) -> Item:
         item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
     if visit.visitor is not None:
         who = visit.visitor
-        item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone})
+        item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone, "language": who.language})
     if visit.origin is not None:
         item["origin"] = {
             "intakeId": visit.origin.intake_id,
@@ -109,7 +111,7 @@ def visit_of(item: Item) -> Visit:
         place=item["place"],
         status=Status(item["status"]),
         agent_id=item.get("agentId"),
-        visitor=Visitor(visitor.get("name"), visitor.get("email"), visitor.get("phone")) if visitor else None,
+        visitor=_visitor(visitor) if visitor else None,
         notes=item.get("notes"),
         cancellation=Cancellation(cancellation.get("reason"), loaded(cancellation["at"])) if cancellation else None,
         version=int(item["version"]),
@@ -117,7 +119,12 @@ def visit_of(item: Item) -> Visit:
         updated_at=loaded(item["updatedAt"]),
         origin=_origin(origin) if origin else None,
         at_address=item.get("atAddress", False),
+        notify=item.get("notify", False),
     )
+
+
+def _visitor(item: Item) -> Visitor:
+    return Visitor(item.get("name"), item.get("email"), item.get("phone"), item.get("language"))
 
 
 def _origin(item: Item) -> Origin:

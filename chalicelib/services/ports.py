@@ -13,6 +13,7 @@ from chalicelib.domain.events import Change, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.notices import Notice, Stopped, Told
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Visit
@@ -216,6 +217,40 @@ class Receivers(Protocol):
         """Raises InvalidInput for an address that is never called."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer: ...
+
+
+class NoticeStore(Protocol):
+    """What is known of the mail about each visit, and up to when reminders were looked for. Reads are consistent.
+
+    It is kept for some time after the visit.
+    """
+
+    def find(self, visit_id: str) -> Notice: ...
+
+    def claim(self, visit: Visit, seen: Notice, claimant: str, now: datetime) -> bool:
+        """Whether the visitor's mail is the claimant's alone for a while; not if it is no longer as it was seen."""
+
+    def record(self, visit: Visit, claimant: str, told: Told) -> None:
+        """The claimant has told this, and is done. Raises StoreBusy when the claim was lost."""
+
+    def stop(self, visit: Visit, stopped: Stopped) -> None: ...
+
+    def forget(self, visit_id: str) -> None:
+        """Nothing is left of whom mail was for. A mail under way is not recorded any more."""
+
+    def switch_reminders(self, visit: Visit, on: bool) -> None: ...
+
+    def looked_ahead_until(self) -> datetime | None: ...
+
+    def has_looked_ahead(self, last: datetime | None, until: datetime) -> None:
+        """Does nothing when another has looked ahead since."""
+
+
+class Outbox(Protocol):
+    """Where mail leaves."""
+
+    def send(self, address: str, mail: bytes, tags: Mapping[str, str]) -> None:
+        """Hands over a mail to one recipient. What comes back names the tags. Raises Undeliverable or StoreBusy."""
 
 
 class Queue(Protocol):

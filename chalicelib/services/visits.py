@@ -122,10 +122,18 @@ class Visits:
 
         return self._update(visit_id, expected, revise)
 
-    def change_status(self, visit_id: str, status: Status, reason: str | None, expected: Expected = None) -> Visit:
+    def change_status(
+        self,
+        visit_id: str,
+        status: Status,
+        reason: str | None,
+        expected: Expected = None,
+        check: Check = nothing_to_check,
+    ) -> Visit:
         """The one door for every transition. Asking for the status that it has changes nothing."""
 
         def pass_on(visit: Visit) -> Visit:
+            check(visit)
             after = visit.becomes(status, reason, self._clock())
             if after is not visit:
                 self._visits.save(visit, after)

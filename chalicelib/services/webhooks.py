@@ -90,9 +90,17 @@ class Webhooks:
 
     def wake(self) -> None:
         """Has what is new delivered to all who are well: one that fails is tried again anyway, and gets it then."""
-        due = [webhook.id for webhook in self._webhooks.all() if not webhook.failing and not webhook.disabled]
-        if due:
-            self._queue.wake(due)
+        if well := self._well():
+            self._queue.wake([webhook.id for webhook in well])
+
+    def wake_those_behind(self) -> None:
+        """Has delivered what a lost message would have: does nothing while all have everything."""
+        if well := self._well():
+            end = self._events.end()
+            self._queue.wake([webhook.id for webhook in well if webhook.position < end])
+
+    def _well(self) -> Sequence[Webhook]:
+        return [webhook for webhook in self._webhooks.all() if not webhook.failing and not webhook.disabled]
 
     def test(self, webhook_id: str, body: bytes) -> None:
         """Posts a test, and remembers what the receiver answered."""

@@ -11,9 +11,11 @@ from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
+from chalicelib.services.notices import Notices
 from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitor_links import VisitorLinks
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 
@@ -31,6 +33,8 @@ class Services:
     events: Events
     webhooks: Webhooks
     webhook_queue: WebhookQueue
+    notices: Notices
+    visitor_links: VisitorLinks
     queue: Queue
     signer: Signer
     store: Store

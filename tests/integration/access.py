@@ -11,17 +11,24 @@ import httpx
 
 from chalicelib.container import utc_now
 from chalicelib.domain.api_keys import Scope
-from chalicelib.http.guard import PUBLIC, Public
+from chalicelib.domain.visits import Visitor
+from chalicelib.http.guard import PUBLIC, VISITOR, Access
 from chalicelib.repositories.api_keys import DynamoApiKeys
+from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
+from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.services.api_keys import ApiKeys
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitor_links import Links
+from tests.builders import a_property, a_visit, property_id
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 EVERYTHING = tuple(Scope)
 SCOPES = [str(scope) for scope in Scope]
-STRANGERS = ["no key", "garbage", "another scheme", "huge", "expired", "revoked", "wrong secret"]
+STRANGERS = ["no key", "garbage", "another scheme", "huge", "expired", "revoked", "wrong secret", VISITOR]
 KEYS = [*STRANGERS, *SCOPES]
 
 Headers = dict[str, str]
@@ -54,22 +61,36 @@ def headers_of(dynamodb: DynamoDBClient, table: str) -> dict[str, Headers]:
         "expired": {"Authorization": f"Bearer {made[1].text}"},
         "revoked": {"Authorization": f"Bearer {revoked[1].text}"},
         "wrong secret": {"Authorization": f"Bearer {good.text[:-9]}{good.text[-9:].swapcase()}"},
+        VISITOR: link_to_a_visit(dynamodb, table),
         **{scope: bearer(access, [Scope(scope)], name=f"only-{scope}") for scope in SCOPES},
     }
 
 
+def link_to_a_visit(dynamodb: DynamoDBClient, table: str) -> Headers:
+    """What the visitor of a visit sends."""
+    store = Table(dynamodb, table)
+    visit = a_visit(property_id=property_id(), visitor=Visitor("Ada"))
+    DynamoProperties(store).add(a_property(visit.property_id))
+    DynamoVisits(store).add(visit, 1)
+    return {"Authorization": f"Bearer {Links(Signer(DynamoSigningKeys(store), utc_now)).link(visit)}"}
+
+
 def call(http: httpx.Client, method: str, path: str, headers: Headers) -> httpx.Response:
-    """A request that gets as far as the key lets it; the body is one that no route takes."""
+    """A request that gets as far as the key lets it; no route takes the body, and there is no version to be erased."""
+    if method == "DELETE":
+        headers = {**headers, "If-Match": '"0"'}
     somewhere = re.sub(r"\{\w+\}", "018f0000-0000-7000-8000-000000000000", path)
     return http.request(method, somewhere, headers=headers, content=b"" if method == "GET" else b"[]")
 
 
-def check_door(answer: httpx.Response, wanted: Scope | Public, key: str) -> None:
-    """A route that wants this opens to its scope and to nothing else."""
+def check_door(answer: httpx.Response, wanted: Scope | Access, key: str) -> None:
+    """A route that wants this opens to its scope, or to its visitor, and to nothing else."""
     if wanted == PUBLIC or key == wanted:
         assert answer.status_code not in (401, 403), answer.text
         return
     expected, slug = (401, "unauthorized") if key in STRANGERS else (403, "insufficient-scope")
+    if wanted == VISITOR:
+        expected, slug = 401, "link-invalid"
     assert answer.status_code == expected, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="visits"')

@@ -32,6 +32,7 @@ from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
+from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.properties import DynamoProperties, property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
@@ -40,7 +41,7 @@ from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
 from tests.builders import a_property, event
-from tests.fakes import FakeReceivers, FakeWebhookQueue
+from tests.fakes import FakeOutbox, FakeQueue, FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
 from tests.simulation.queue import LAMBDA_SECONDS, VISIBILITY_SECONDS, Message, Queue, SqsClient, event_of
@@ -274,6 +275,9 @@ class Simulation:
             webhooks=DynamoWebhooks(table),
             webhook_queue=FakeWebhookQueue(),
             receivers=FakeReceivers(),
+            notices=DynamoNotices(table),
+            notice_queue=FakeQueue(),
+            outbox=FakeOutbox(),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,

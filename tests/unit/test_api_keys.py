@@ -15,7 +15,7 @@ import app as entry
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.signing_keys import ANNOUNCED, VERIFIES_ON, Keyring, RotationUnderWay
-from chalicelib.http.guard import PUBLIC, admission, bearer_token
+from chalicelib.http.guard import PUBLIC, VISITOR, admission, bearer_token
 from chalicelib.services.api_keys import ApiKeys
 from tests.builders import NOW, Clock
 
@@ -283,15 +283,21 @@ def test_the_gateway_is_told_all_routes_for_a_good_key_and_none_for_another() ->
 
 
 ROUTES = [(method, path) for path, methods in entry.app.routes.items() for method in methods]
-PUBLIC_ROUTES = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/properties/{property_id}/calendar.ics")}
+PUBLIC_ROUTES = {
+    ("GET", "/health"),
+    ("GET", "/openapi.json"),
+    ("GET", "/properties/{property_id}/calendar.ics"),
+    ("POST", "/visitor/unsubscribe"),
+}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_declares_what_it_asks_of_its_caller(method: str, path: str) -> None:
     assert (method, path) in entry.required, "registered past `route`, which alone puts the guard around a view"
     guarded = entry.app.routes[path][method].authorizer is entry.bearer_key
-    assert guarded == (entry.required[method, path] != PUBLIC)
-    assert guarded or method == "OPTIONS" or (method, path) in PUBLIC_ROUTES, "public, and nobody said so here"
+    wanted = entry.required[method, path]
+    assert guarded == isinstance(wanted, Scope)
+    assert (wanted == PUBLIC) == ((method, path) in PUBLIC_ROUTES), "public, and nobody said so here"
 
 
 def event(method: str, path: str, context: dict[str, Any]) -> dict[str, Any]:
@@ -326,10 +332,11 @@ def test_a_gateway_that_forgot_its_authorizer_opens_no_door(method: str, path: s
     answer = entry.app(event(method, path, context), None)
     assert answer["statusCode"] == 401
     assert answer["headers"]["WWW-Authenticate"].startswith("Bearer")
-    assert json.loads(answer["body"])["type"] == "urn:visits:problem:unauthorized"
+    slug = "link-invalid" if entry.required[method, path] == VISITOR else "unauthorized"
+    assert json.loads(answer["body"])["type"] == f"urn:visits:problem:{slug}"
 
 
-@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize(("method", "path"), [route for route in GUARDED if entry.required[route] != VISITOR])
 def test_a_scope_is_matched_whole(method: str, path: str) -> None:
     scope = str(entry.required[method, path])
     others = " ".join({str(s) for s in Scope} - {scope} | {scope + "s", scope.upper(), f"x{scope}", "*"})

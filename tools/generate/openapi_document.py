@@ -25,7 +25,7 @@ from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
 from chalicelib.http.fields import PROPERTY_ID_SCHEMA, UUID, Output
-from chalicelib.http.guard import PUBLIC, Public
+from chalicelib.http.guard import PUBLIC, VISITOR, Access
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
 from tools.generate.openapi_examples import BODIES, REFUSALS
@@ -60,6 +60,7 @@ ABOUT: Final = cleandoc(
 TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
     "Visits": "Who comes when and where, and the visit's status.",
+    "Visitor": "A visit as its visitor sees it, by the link in a mail.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }
@@ -107,6 +108,7 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
 OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
 
 MEMBERS: Final[dict[str, Json]] = {
+    "until": {"type": "string", "format": "date-time", "description": "Until when it could be changed."},
     "errors": {
         "type": "array",
         "items": {
@@ -156,7 +158,7 @@ REASONS: Final = {
 }
 
 
-def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Public]) -> Json:
+def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Access]) -> Json:
     """The document of an app whose routes ask for these scopes."""
     return _document([_Operation(*route, scopes[route[:2]]) for route in _routes(app)])
 
@@ -171,7 +173,7 @@ def _routes(app: Chalice) -> Iterable[tuple[str, str, Any]]:
 class _Operation:
     """One route with its contract, and what follows from both."""
 
-    def __init__(self, method: str, path: str, view: Any, scope: Scope | Public) -> None:
+    def __init__(self, method: str, path: str, view: Any, scope: Scope | Access) -> None:
         contract = contract_of(view)
         if contract is None:
             raise LookupError(f"{method} {path} has no contract")
@@ -210,7 +212,9 @@ class _Operation:
         """What is refused here: what the route says, and what follows from what it takes."""
         contract, condition = self.contract, self.contract.condition
         found: list[type[Exception]] = []
-        if self.scope != PUBLIC:
+        if self.scope == VISITOR:
+            found.append(errors.LinkInvalid)
+        if isinstance(self.scope, Scope):
             found += [http_errors.Unauthenticated, http_errors.ScopeMissing]
         if contract.takes is not None:
             found += [
@@ -294,7 +298,12 @@ def _document(operations: list[_Operation]) -> Json:
                 for name, (schema, description) in sorted(RESPONSE_HEADERS.items())
             },
             "securitySchemes": {
-                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."}
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."},
+                "visitorLink": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The fragment, `vl_...`, of the link that a visitor got by mail.",
+                },
             },
         },
     }
@@ -309,13 +318,15 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
     if contract.condition is Condition.TAGGED:
         answers["304"] = _answer(operation, 304, None, operations, schemas)
     answers.update(kinds.answers(operation.refusals))
-    needs = f" Requires the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
+    scope = operation.scope
+    needs = f" Requires the scope `{scope}`." if isinstance(scope, Scope) else ""
+    security: Json = {"apiKey": [str(scope)]} if isinstance(scope, Scope) else {"visitorLink": []}
     shown: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": f"{operation.description}{needs}".strip() or operation.summary,
-        "security": [] if operation.scope == PUBLIC else [{"apiKey": [str(operation.scope)]}],
+        "security": [] if scope == PUBLIC else [security],
         "parameters": _parameters(operation, schemas),
         "responses": dict(sorted(answers.items())),
     }

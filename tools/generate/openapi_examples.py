@@ -11,6 +11,7 @@ from chalicelib.api.calendars import CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
+from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnStatusInput, OwnVisitOutput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
@@ -43,6 +44,8 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PreconditionRequired("If-Match"),
     errors.ExportTooLarge("rows", 10_000),
     errors.FeedNotFound(),
+    errors.LinkInvalid(),
+    errors.TooLate(_START),
     errors.PositionLost(),
     errors.WebhookNotFound(),
     errors.TooManyWebhooks(),
@@ -91,7 +94,8 @@ _BOOKED: Final[dict[str, Any]] = {
     "timeZone": "Europe/Berlin",
     "place": "At the front door",
     "status": "confirmed",
-    "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
+    "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
+    "notify": True,
     **_STAMPS,
 }
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
@@ -113,6 +117,20 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     ChangeVisitInput: {"date": "2027-03-15T10:30:00+01:00", "notes": None},
     StatusInput: {"status": "cancelled", "reason": "The visitor is ill."},
     IntakeInput: {"visits": [{**_BOOKING, "externalId": "crm-4711"}]},
+    ChangeOwnVisitInput: {"date": "2027-03-15T10:30:00+01:00"},
+    OwnStatusInput: {"status": "cancelled", "reason": "I am ill."},
+    OwnVisitOutput: {
+        "date": "2027-03-14T09:30:00Z",
+        "durationMinutes": 30,
+        "timeZone": "Europe/Berlin",
+        "place": "At the front door",
+        "status": "confirmed",
+        "property": {"name": _HOUSE["name"], "address": _HOUSE["address"]},
+        "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        "reminders": True,
+        "changeableUntil": "2027-03-14T07:30:00Z",
+        "version": 1,
+    },
     PropertyOutput: _REGISTERED,
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,

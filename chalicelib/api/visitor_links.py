@@ -1,0 +1,151 @@
+"""The visitor's own visit over HTTP: what the link in a mail leads to. It shows nothing else of the agency."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from chalice.app import Request, Response
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from chalicelib.api.visits import CancellationOutput, VisitorOutput, without_defaults
+from chalicelib.api.wishes import NO_INSTANT
+from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.visitor_links import parse
+from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
+from chalicelib.http import parsing
+from chalicelib.http.answers import json_answer, no_content
+from chalicelib.http.errors import ResourceNotFound
+from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, Output, Reason
+from chalicelib.http.preconditions import etag, optional_versions
+from chalicelib.http.queries import Query, documented, no_query
+from chalicelib.journal import note
+from chalicelib.services.visitor_links import OwnVisit
+from chalicelib.services.wired import Services
+
+
+class OwnPropertyOutput(Output):
+    name: str
+    address: str
+
+
+class OwnVisitOutput(Output):
+    date: InstantOut
+    duration_minutes: int
+    time_zone: str
+    place: str
+    status: Status
+    property: OwnPropertyOutput
+    visitor: VisitorOutput | None = IfAny
+    cancellation: CancellationOutput | None = IfAny
+    reminders: bool
+    changeable_until: InstantOut
+    version: int
+
+    @classmethod
+    def of(cls, own: OwnVisit) -> OwnVisitOutput:
+        visit, details = own.visit, own.property.details
+        cancelled = visit.cancellation
+        return cls(
+            date=visit.date,
+            duration_minutes=visit.duration_minutes,
+            time_zone=visit.time_zone,
+            place=visit.place,
+            status=visit.status,
+            property=OwnPropertyOutput(name=details.name, address=details.address),
+            visitor=VisitorOutput.of(visit.visitor) if visit.visitor else None,
+            cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
+            reminders=own.reminders,
+            changeable_until=own.changeable_until,
+            version=visit.version,
+        )
+
+
+class ChangeOwnVisitInput(Input):
+    """The body of PATCH /visitor/visit: what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    hints: ClassVar[dict[str, str]] = {"status": "cannot be patched: use PUT /visitor/visit/status"}
+
+    date: Annotated[Instant, Field(description="Another start, which must be free.")] = NO_INSTANT
+    language: Annotated[Language, Field(description="In which to write from now on.")] = "en"
+    reminders: Annotated[bool, Field(description="Whether to send reminders.")] = True
+
+    def to_change(self) -> ChangeVisit:
+        given = self.model_fields_set
+        return ChangeVisit(
+            date=self.date if "date" in given else UNCHANGED,
+            visitor=ChangeVisitor(language=self.language) if "language" in given else UNCHANGED,
+        )
+
+
+class OwnStatusInput(Input):
+    """The body of PUT /visitor/visit/status. A request waits for the agency: its visitor cannot confirm it."""
+
+    status: Literal["confirmed", "cancelled"]
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def only_a_cancellation_has_a_reason(self) -> OwnStatusInput:
+        if self.reason is not None and self.status != "cancelled":
+            raise ValueError("'reason' is only allowed with the status cancelled")
+        return self
+
+
+def _token(given: object) -> str:
+    return str(given[0]) if isinstance(given, list) and len(given) == 1 else ""
+
+
+class UnsubscribeQuery(Query):
+    """POST /visitor/unsubscribe as mail programs ask it; whatever they add is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    token: Annotated[
+        str, BeforeValidator(_token), documented({"type": "string"}, "From the mail's `List-Unsubscribe`.")
+    ] = ""
+
+
+def get(request: Request, services: Services, visit: Visit) -> Response:
+    no_query(parsing.query_values(request))
+    return _answer(services, visit)
+
+
+def change(request: Request, services: Services, visit: Visit) -> Response:
+    expected = optional_versions(request.headers)
+    body = parsing.parse_body(ChangeOwnVisitInput, request, parsing.MERGE_PATCH)
+    after = services.visitor_links.change(visit, body.to_change(), expected)
+    if "reminders" in body.model_fields_set:
+        services.visitor_links.switch_reminders(after, body.reminders)
+    return _answer(services, after)
+
+
+def change_status(request: Request, services: Services, visit: Visit) -> Response:
+    expected = optional_versions(request.headers)
+    body = parsing.parse_body(OwnStatusInput, request)
+    if body.status == "cancelled":
+        return _answer(services, services.visitor_links.cancel(visit, body.reason, expected))
+    return _answer(services, services.visitor_links.confirm(visit))
+
+
+def erase(request: Request, services: Services, visit: Visit) -> Response:
+    after = services.visitor_links.erase(visit, optional_versions(request.headers))
+    return no_content(etag(after.version))
+
+
+def unsubscribe(request: Request, services: Services) -> Response:
+    """Nothing is at a wrong address. The body is a mail program's, and says nothing that the address does not."""
+    link = parse(UnsubscribeQuery.parse(parsing.query_values(request)).token)
+    if link is None:
+        raise ResourceNotFound
+    try:
+        services.visitor_links.unsubscribe(link)
+    except LinkInvalid:
+        raise ResourceNotFound from None
+    return Response("", status_code=204)
+
+
+def _answer(services: Services, visit: Visit) -> Response:
+    note(visitId=visit.id)
+    own = services.visitor_links.look_at(visit)
+    return json_answer(OwnVisitOutput.of(own), {"ETag": etag(visit.version)})

@@ -1,0 +1,144 @@
+"""What a visitor does with the link to a visit: see it, move it, call it off, have no reminders, be forgotten.
+
+The rules are those of everybody else's bookings; on top of them a visitor can change nothing shortly before the visit,
+and confirm nothing that is the agency's to confirm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.domain import visitor_links
+from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooLate, TransitionNotAllowed
+from chalicelib.domain.properties import Property
+from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
+from chalicelib.domain.visits import ChangeVisit, Status, Visit
+from chalicelib.services.ports import Clock, NoticeStore
+from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visits import Expected, FindsProperties, Visits
+
+
+@dataclass(frozen=True)
+class OwnVisit:
+    """A visit as its visitor sees it."""
+
+    visit: Visit
+    property: Property
+    changeable_until: datetime
+    reminders: bool
+
+
+class Links:
+    """Makes links, and tells good ones from others."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def link(self, visit: Visit) -> str | None:
+        """By which the visitor reaches the visit; None while it has no visitor."""
+        return self._made(LINK, visit)
+
+    def unsubscribe(self, visit: Visit) -> str | None:
+        """By which nothing can be done but to switch reminders off."""
+        return self._made(UNSUBSCRIBE, visit)
+
+    def opens(self, link: Link, visit: Visit) -> bool:
+        """Whether the link is one that the present visitor of the visit has."""
+        text = visitor_links.signed_text(visit)
+        purpose = visitor_links.purpose(link.kind)
+        return text is not None and self._signer.verifies(purpose, text, link.signature)
+
+    def _made(self, kind: str, visit: Visit) -> str | None:
+        text = visitor_links.signed_text(visit)
+        if text is None:
+            return None
+        return Link(kind, visit.id, self._signer.sign(visitor_links.purpose(kind), text)).text
+
+
+class VisitorLinks:
+    def __init__(
+        self,
+        links: Links,
+        visits: Visits,
+        properties: FindsProperties,
+        notices: NoticeStore,
+        change_notice: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._links = links
+        self._visits = visits
+        self._properties = properties
+        self._notices = notices
+        self._change_notice = change_notice
+        self._clock = clock
+
+    def open(self, link: Link) -> Visit:
+        """The visit that a link leads to. Raises LinkInvalid."""
+        return self._opened(LINK, link)
+
+    def look_at(self, visit: Visit) -> OwnVisit:
+        property = self._properties.get(visit.property_id)
+        reminders = self._notices.find(visit.id).reminders
+        return OwnVisit(visit, property, visit.date - self._change_notice, reminders)
+
+    def change(self, opened: Visit, change: ChangeVisit, expected: Expected) -> Visit:
+        """Moves the visit to another time that is to be had, or changes how its visitor is written to.
+
+        Raises TooLate, InvalidInput for a time that is too near, and whatever a booking there would.
+        """
+
+        def check(visit: Visit) -> None:
+            self._check_still_the_visitors(opened, visit)
+            if isinstance(change.date, datetime) and change.date != visit.date:
+                self._check_in_time(visit)
+                if change.date < self._clock() + self._change_notice:
+                    raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
+
+        return self._visits.change(opened.id, change, expected, check)
+
+    def cancel(self, opened: Visit, reason: str | None, expected: Expected) -> Visit:
+        """Raises TooLate, or TransitionNotAllowed for a visit that is over."""
+
+        def check(visit: Visit) -> None:
+            self._check_still_the_visitors(opened, visit)
+            if visit.holds_slots:
+                self._check_in_time(visit)
+
+        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
+
+    def confirm(self, opened: Visit) -> Visit:
+        """Changes nothing: what is not confirmed yet waits for the agency. Raises TransitionNotAllowed."""
+        if opened.status is not Status.CONFIRMED:
+            allowed = [str(Status.CANCELLED)] if opened.holds_slots else []
+            raise TransitionNotAllowed(opened.status, Status.CONFIRMED, allowed)
+        return opened
+
+    def switch_reminders(self, visit: Visit, on: bool) -> None:
+        self._notices.switch_reminders(visit, on)
+
+    def unsubscribe(self, link: Link) -> None:
+        """No more reminders of the visit, and nothing else. Raises LinkInvalid."""
+        self._notices.switch_reminders(self._opened(UNSUBSCRIBE, link), False)
+
+    def erase(self, opened: Visit, expected: Expected) -> Visit:
+        """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
+        after = self._visits.erase_visitor(opened.id, expected)
+        self._notices.forget(opened.id)
+        return after
+
+    def _opened(self, kind: str, link: Link) -> Visit:
+        visit = self._visits.find(link.visit_id) if link.kind == kind else None
+        if visit is None or not self._links.opens(link, visit) or visitor_links.is_over(visit, self._clock()):
+            raise LinkInvalid
+        return visit
+
+    def _check_still_the_visitors(self, opened: Visit, visit: Visit) -> None:
+        """The agency may have given the visit to somebody else in this very moment."""
+        if visitor_links.signed_text(opened) != visitor_links.signed_text(visit):
+            raise LinkInvalid
+
+    def _check_in_time(self, visit: Visit) -> None:
+        until = visit.date - self._change_notice
+        if self._clock() > until:
+            raise TooLate(until)

@@ -1,0 +1,296 @@
+"""The visitor's link: good for one visit and its visitor, through rotations of keys, until a day after the visit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import app as entry
+from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE, Link, parse
+from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
+from chalicelib.services.visitor_links import Links
+from tests.agency import Agency
+from tests.builders import TEN, booking, event
+
+ADA = Visitor("Ada Lovelace", "ada@example.com")
+HOUR = timedelta(hours=1)
+
+
+def book(agency: Agency, **changes: Any) -> Visit:
+    return agency.booking.book(booking(**{"visitor": ADA} | changes)).result
+
+
+def link_to(agency: Agency, visit: Visit, kind: str = LINK) -> str:
+    links = Links(agency.services.signer)
+    made = links.link(visit) if kind == LINK else links.unsubscribe(visit)
+    assert made is not None
+    return made
+
+
+def opened(agency: Agency, token: str) -> Visit:
+    link = parse(token)
+    if link is None:
+        raise LinkInvalid
+    return agency.services.visitor_links.open(link)
+
+
+class Visiting:
+    """A visitor at the API, with the link of a visit."""
+
+    def __init__(self, agency: Agency, visit: Visit, token: str | None = None) -> None:
+        self._agency = agency
+        self.headers = {
+            "authorization": f"Bearer {token or link_to(agency, visit)}",
+            "content-type": "application/json",
+        }
+
+    def ask(self, method: str, path: str, body: object = None, **query: str) -> tuple[int, Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(entry, "services", lambda: self._agency.services)
+            raw = b"" if body is None else json.dumps(body).encode()
+            given = {name: [value] for name, value in query.items()}
+            answer = entry.app(event(method, path, headers=self.headers, body=raw, query=given), None)
+        return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def slug(answer: tuple[int, Any]) -> str:
+    return str(answer[1]["type"]).rpartition(":")[2]
+
+
+# What a link opens
+
+
+def test_a_link_opens_its_visit_however_often_the_keys_were_rotated() -> None:
+    agency = Agency()
+    visit = book(agency)
+    token = link_to(agency, visit)
+    for _ in range(3):
+        agency.keys.rotate()
+        agency.clock.advance(timedelta(minutes=6))
+    assert opened(agency, token) == visit
+    assert link_to(agency, visit) != token
+
+
+def test_a_link_is_good_until_a_day_after_the_visit() -> None:
+    agency = Agency()
+    token = link_to(agency, book(agency))
+    agency.clock.now = TEN + GOOD_AFTER_VISIT
+    opened(agency, token)
+    agency.clock.advance(timedelta(seconds=1))
+    with pytest.raises(LinkInvalid):
+        opened(agency, token)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ChangeVisit(visitor=None),
+        ChangeVisit(visitor=ChangeVisitor(email="grace@example.com")),
+        ChangeVisit(visitor=ChangeVisitor(email=None)),
+    ],
+    ids=["nobody", "another address", "no address"],
+)
+def test_with_another_visitor_the_link_of_the_one_before_opens_nothing(change: ChangeVisit) -> None:
+    agency = Agency()
+    visit = book(agency)
+    token = link_to(agency, visit)
+    agency.booking.change(visit.id, change, None)
+    with pytest.raises(LinkInvalid):
+        opened(agency, token)
+
+
+FORGERIES: dict[str, Callable[[str, str], str]] = {
+    "nothing": lambda token, other: "",
+    "an API key": lambda token, other: "pv_0123456789abcdef_" + "A" * 43,
+    "another visit": lambda token, other: token.replace(token.split("_")[1], other),
+    "another signature": lambda token, other: token[:-1] + ("0" if token[-1] != "0" else "1"),
+    "a key that is none": lambda token, other: token.replace("_k1_", "_k9_"),
+    "another spelling": lambda token, other: token.upper().replace("VL", "vl"),
+    "a blank": lambda token, other: f"{token[:5]} {token[5:]}",
+    "a line more": lambda token, other: token + "\n",
+    "the one to unsubscribe with": lambda token, other: token.replace("vl_", "vu_", 1),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_what_we_did_not_sign_opens_nothing(forgery: str) -> None:
+    agency = Agency()
+    visit, other = book(agency), book(agency, date=TEN + HOUR)
+    token = FORGERIES[forgery](link_to(agency, visit), other.id)
+    with pytest.raises(LinkInvalid):
+        opened(agency, token)
+    answer = Visiting(agency, visit, token or "x").ask("GET", "/visitor/visit")
+    assert (answer[0], slug(answer)) == (401, "link-invalid")
+
+
+def test_the_link_to_unsubscribe_with_shows_and_changes_nothing_else() -> None:
+    agency = Agency()
+    visit = book(agency)
+    token = link_to(agency, visit, UNSUBSCRIBE)
+    assert Visiting(agency, visit, token).ask("GET", "/visitor/visit")[0] == 401
+    assert Visiting(agency, visit).ask("POST", "/visitor/unsubscribe", token=link_to(agency, visit))[0] == 404
+    assert agency.notices.find(visit.id).reminders
+    assert Visiting(agency, visit).ask("POST", "/visitor/unsubscribe", token=token, utm="x") == (204, None)
+    assert not agency.notices.find(visit.id).reminders
+
+
+@pytest.mark.parametrize("token", ["", "x", "vu_" + "0" * 200])
+def test_a_wrong_address_to_unsubscribe_at_is_not_there(token: str) -> None:
+    agency = Agency()
+    assert Visiting(agency, book(agency)).ask("POST", "/visitor/unsubscribe", token=token)[0] == 404
+
+
+def test_a_link_has_no_repr_that_a_log_could_show() -> None:
+    agency = Agency()
+    token = link_to(agency, book(agency))
+    link = parse(token)
+    assert isinstance(link, Link)
+    assert token.rpartition("_")[2] not in repr(link)
+
+
+# What it shows
+
+
+def test_it_shows_the_visit_and_nothing_else_of_the_agency() -> None:
+    agency = Agency()
+    visit = book(agency, notes="Do not mention the roof", agent_id="ann")
+    status, shown = Visiting(agency, visit).ask("GET", "/visitor/visit")
+    assert status == 200
+    assert shown == {
+        "date": "2027-03-12T10:00:00Z",
+        "durationMinutes": 30,
+        "timeZone": "Europe/Berlin",
+        "place": "Lane 1, Berlin",
+        "status": "confirmed",
+        "property": {"name": "House", "address": "Lane 1, Berlin"},
+        "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        "reminders": True,
+        "changeableUntil": "2027-03-12T08:00:00Z",
+        "version": 1,
+    }
+
+
+def test_to_look_changes_nothing() -> None:
+    """Link scanners of mail servers open every link that they see."""
+    agency = Agency()
+    visit = book(agency)
+    for _ in range(3):
+        assert Visiting(agency, visit).ask("GET", "/visitor/visit")[0] == 200
+    assert agency.memory.visits[visit.id] == visit
+    assert agency.notices.states == {}
+    assert Visiting(agency, visit).ask("GET", "/visitor/unsubscribe")[0] == 405
+
+
+# What it does
+
+
+def test_a_visitor_moves_the_visit_to_a_free_time_and_to_no_other() -> None:
+    agency = Agency()
+    visit = book(agency)
+    book(agency, date=TEN + 3 * HOUR)
+    visiting = Visiting(agency, visit)
+    assert slug(visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T13:00:00Z"})) == "slot-taken"
+    status, moved = visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T15:00:00+01:00"})
+    assert (status, moved["date"], moved["version"]) == (200, "2027-03-12T14:00:00Z", 2)
+    assert agency.memory.visits[visit.id].status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize("date", ["2027-03-10T11:00:00Z", "2027-03-10T13:59:59Z"], ids=["past", "too soon"])
+def test_a_visitor_does_not_move_it_to_where_it_could_not_be_changed_any_more(date: str) -> None:
+    agency = Agency()
+    answer = Visiting(agency, book(agency)).ask("PATCH", "/visitor/visit", {"date": date})
+    assert (answer[0], slug(answer)) == (422, "invalid-input")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/visitor/visit", {"date": "2027-03-14T10:00:00Z"}),
+        ("PUT", "/visitor/visit/status", {"status": "cancelled"}),
+    ],
+)
+def test_shortly_before_the_visit_its_time_is_the_agencys_alone(method: str, path: str, body: object) -> None:
+    agency = Agency()
+    visit = book(agency)
+    agency.clock.now = TEN - 2 * HOUR + timedelta(seconds=1)
+    answer = Visiting(agency, visit).ask(method, path, body)
+    assert (answer[0], slug(answer), answer[1]["until"]) == (409, "too-late", "2027-03-12T08:00:00Z")
+    assert Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"language": "de", "reminders": False})[0] == 200
+    agency.clock.now = TEN - 2 * HOUR
+    assert Visiting(agency, visit).ask(method, path, body)[0] == 200
+
+
+def test_a_visitor_cancels_with_a_reason_and_again_without_harm() -> None:
+    agency = Agency()
+    visit = book(agency)
+    for _ in range(2):
+        status, shown = Visiting(agency, visit).ask(
+            "PUT", "/visitor/visit/status", {"status": "cancelled", "reason": "Ill"}
+        )
+        assert (status, shown["status"], shown["cancellation"]["reason"]) == (200, "cancelled", "Ill")
+        agency.clock.now = TEN - HOUR
+    assert agency.memory.visits[visit.id].version == 2
+
+
+def test_a_request_is_the_agencys_to_confirm() -> None:
+    agency = Agency()
+    visit = book(agency, status=Status.REQUESTED)
+    answer = Visiting(agency, visit).ask("PUT", "/visitor/visit/status", {"status": "confirmed"})
+    assert (answer[0], slug(answer), answer[1]["allowed"]) == (409, "transition-not-allowed", ["cancelled"])
+    assert agency.memory.visits[visit.id] == visit
+    agency.booking.change_status(visit.id, Status.CONFIRMED, None)
+    assert Visiting(agency, visit).ask("PUT", "/visitor/visit/status", {"status": "confirmed"})[0] == 200
+
+
+@pytest.mark.parametrize("status", ["completed", "declined", "no_show", "requested"])
+def test_other_statuses_are_none_of_a_visitors(status: str) -> None:
+    agency = Agency()
+    assert Visiting(agency, book(agency)).ask("PUT", "/visitor/visit/status", {"status": status})[0] == 422
+
+
+@pytest.mark.parametrize("field", ["notes", "agentId", "place", "visitor", "durationMinutes", "notify", "status"])
+def test_other_fields_are_none_of_a_visitors(field: str) -> None:
+    agency = Agency()
+    answer = Visiting(agency, book(agency)).ask("PATCH", "/visitor/visit", {field: "x"})
+    assert (answer[0], answer[1]["errors"][0]["pointer"]) == (422, f"#/{field}")
+
+
+def test_a_visitor_chooses_language_and_reminders() -> None:
+    agency = Agency()
+    visit = book(agency)
+    status, shown = Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"language": "es", "reminders": False})
+    assert (status, shown["visitor"]["language"], shown["reminders"]) == (200, "es", False)
+    assert Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"reminders": True})[1]["reminders"] is True
+
+
+def test_whoever_has_themselves_erased_has_no_link_any_more() -> None:
+    agency = Agency()
+    visit = book(agency, notes="Call first")
+    visiting = Visiting(agency, visit)
+    assert visiting.ask("DELETE", "/visitor/visit/visitor") == (204, None)
+    stands = agency.memory.visits[visit.id]
+    assert (stands.visitor, stands.notes, stands.status) == (None, None, Status.CONFIRMED)
+    assert visiting.ask("GET", "/visitor/visit")[0] == 401
+
+
+def test_a_version_that_was_named_must_be_the_present_one() -> None:
+    agency = Agency()
+    visit = book(agency)
+    visiting = Visiting(agency, visit)
+    visiting.headers["if-match"] = '"7"'
+    assert visiting.ask("PUT", "/visitor/visit/status", {"status": "cancelled"})[0] == 412
+
+
+def test_who_becomes_the_visitor_in_this_very_moment_is_not_changed_by_the_one_before() -> None:
+    agency = Agency()
+    visit = book(agency)
+    stale = opened(agency, link_to(agency, visit))
+    agency.booking.change(visit.id, ChangeVisit(visitor=ChangeVisitor(email="grace@example.com")), None)
+    with pytest.raises(LinkInvalid):
+        agency.services.visitor_links.cancel(stale, None, None)
+    assert agency.memory.visits[visit.id].status is Status.CONFIRMED
