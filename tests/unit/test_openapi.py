@@ -45,7 +45,7 @@ def test_the_committed_document_is_what_the_code_promises() -> None:
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:
-    routed = {(method, path.replace("_id}", "Id}")) for path, methods in entry.app.routes.items() for method in methods}
+    routed = {(method, path.replace("_id}", "Id}")) for method, path in entry.required if method != "HEAD"}
     shown = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert shown == routed
 
