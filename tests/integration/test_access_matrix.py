@@ -71,7 +71,9 @@ def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
     assert answer.json()["type"] == "urn:visits:problem:store-busy"
 
 
-def test_every_answer_forbids_to_keep_it_to_guess_its_type_and_to_show_it_as_a_page(api: Api, headers: dict[str, Headers]) -> None:
+def test_every_answer_forbids_to_keep_it_to_guess_its_type_and_to_show_it_as_a_page(
+    api: Api, headers: dict[str, Headers]
+) -> None:
     for path in ("/health", "/visits", "/visits/nothing", "/nowhere"):
         for key in ("read", "no key"):
             answer = call(api.http, "GET", path, headers[key])
