@@ -333,7 +333,7 @@ def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.C
     assert redrive.run(site.letters, given, site.api.services.intake_worker.give_up, away) == redrive.OK
     told = capsys.readouterr().out
     assert "The table does not respond (StoreBusy)" in told
-    assert "stays: its intake is not in the table now" in told
+    assert "stays: the table no longer has its intake" in told
     assert site.box.waiting(dead=True) == 1
 
 
