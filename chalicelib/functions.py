@@ -36,15 +36,28 @@ class Traits:
     """What it may do with the table's items, but for API keys."""
     indexes: bool = False
     """Whether it may query the indexes."""
+    only_items: tuple[str, ...] = ()
+    """The partitions of the table that it may do so in, with wildcards; none means all but those of the API keys."""
+    only_lists: tuple[str, ...] = ()
+    """The partitions of the month index that it may query, where it may not query the indexes as a whole."""
     reads_api_keys: bool = False
     """Whether it may read API keys, and nothing else of the table."""
     queue: tuple[str, ...] = ()
     """What it may do with the queue."""
     fed_by_queue: bool = False
     """Whether the messages of the queue are handed to it."""
+    webhook_queue: tuple[str, ...] = ()
+    """What it may do with the queue that wakes webhooks."""
+    fed_by_webhook_queue: bool = False
+    """Whether the messages of that queue are handed to it."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
+
+EVENTS: Final = ("E#*",)
+"""The partitions of the feed of events."""
+
+WEBHOOK_LIST: Final = ("WS",)
 
 FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
     {
@@ -56,6 +69,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             queue=("GetQueueUrl", "SendMessage"),
+            webhook_queue=("GetQueueUrl", "SendMessage"),
         ),
         Function.AUTHORIZER: Traits("Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True),
         Function.WORKER: Traits(
@@ -74,8 +88,27 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             timeout_seconds=60,
             memory_mb=512,
             items=("GetItem", "PutItem"),
+            only_items=EVENTS,
+            only_lists=WEBHOOK_LIST,
+            webhook_queue=("GetQueueUrl", "SendMessage"),
             fed_by_stream=True,
         ),
-        Function.DELIVER: Traits("Deliver", "Deliver", timeout_seconds=60, memory_mb=512),
+        # It alone calls addresses that somebody gave us, so it can read nothing of visits, properties or keys.
+        Function.DELIVER: Traits(
+            "Deliver",
+            "Deliver",
+            timeout_seconds=60,
+            memory_mb=512,
+            items=("GetItem", "PutItem", "Query"),
+            only_items=(*EVENTS, "W#*"),
+            webhook_queue=(
+                "GetQueueUrl",
+                "ReceiveMessage",
+                "DeleteMessage",
+                "GetQueueAttributes",
+                "ChangeMessageVisibility",
+            ),
+            fed_by_webhook_queue=True,
+        ),
     }
 )
