@@ -91,7 +91,7 @@ def _property(address: Address) -> dict[str, Any]:
     street = " ".join(filter(None, (address["address1"], address["address2"])))
     draw = _draw(street)
     return {
-        "name": f"{street} (sample, price made up)",
+        "name": f"{street} (sample, fictitious price)",
         "address": f"{street}, {address['city']}, {address['state']} {address['postal_code']}, USA",
         "price": draw.randrange(120, 1800) * 1000,
         "currency": "USD",
@@ -142,7 +142,7 @@ def _bring_about(api: Client, wanted: SampleVisit, there: dict[str, Any] | None)
         # A replay is a visit that somebody has moved since.
         outcome = "kept" if "Idempotency-Replayed" in answer.headers else "booked"
     for status in _way(there["status"], wanted.status):
-        reason = {"reason": "Sample: called off"} if status == "cancelled" else {}
+        reason = {"reason": "Sample: cancelled"} if status == "cancelled" else {}
         api.send("PUT", f"/visits/{there['id']}/status", {"status": status, **reason}, expected=(409,))
     return outcome
 
@@ -161,13 +161,13 @@ def _draw(*what: object) -> random.Random:
 
 def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of visits")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of visits")
     return int(text)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make seed", description="Loads sample data through the API.")
-    parser.add_argument("--url", required=True, help="where the API is, a stage's path included")
+    parser.add_argument("--url", required=True, help="URL of the API, including the stage's path")
     parser.add_argument("--visits", type=_positive, default=200, help="how many visits")
     arguments = parser.parse_args()
     try:
@@ -177,7 +177,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. Run it again to go on.", file=sys.stderr)
+        print("Stopped. Run it again to continue.", file=sys.stderr)
         return 130
     print(", ".join(f"{number} {what}" for what, number in outcome.items()))
     return 0

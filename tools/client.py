@@ -62,9 +62,9 @@ class Client:
         try:
             address = httpx.URL(url)
         except httpx.InvalidURL as why:
-            raise CannotGoOn(f"'{url}' is no address: {why}") from why
+            raise CannotGoOn(f"'{url}' is not a URL: {why}") from why
         if address.scheme not in ("http", "https") or not address.host:
-            raise CannotGoOn(f"'{url}' is no address: it lacks https:// or a host.")
+            raise CannotGoOn(f"'{url}' is not a URL: https:// or the host is missing.")
         self._http = Patient(url, key, agent)
 
     def __enter__(self) -> "Client":
@@ -102,5 +102,5 @@ class Client:
         if answer.is_success or answer.status_code in expected:
             return answer
         if answer.status_code in (401, 403):
-            raise CannotGoOn(f"{self._http.base_url} wants a key that may write: KEY=<api key>")
-        raise CannotGoOn(f"{method} {path} was answered {answer.status_code}: {answer.text[:500]}")
+            raise CannotGoOn(f"{self._http.base_url} requires a key with the scope write: KEY=<api key>")
+        raise CannotGoOn(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")

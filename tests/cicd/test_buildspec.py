@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from chalicelib.domain.api_keys import Scope
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tests.cicd.codebuild import Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
@@ -104,7 +104,7 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
     assert not (clone / ".venv-aws").exists()
 
 
-def key(access: Access, *scopes: Scope) -> str:
+def key(access: ApiKeys, *scopes: Scope) -> str:
     _, shown = access.issue("pipeline", scopes)
     return shown.text
 
@@ -125,7 +125,7 @@ def test_the_data_stack_of_an_older_revision_is_left_as_it_is(clone: Path, aws: 
     assert run_with(older + 1, True).failed is None
     back = run_with(older, False)
     assert back.failed is None, back.said
-    assert f"visits-data-prod is left as it is, version {older + 1}" in back.said
+    assert f"visits-data-prod stays at version {older + 1}" in back.said
     refused = run_with(older + 2, False)
     assert refused.failed == "build"
     assert "would lose IntakeQueue.VisibilityTimeout" in refused.said
@@ -142,4 +142,4 @@ def test_a_failing_test_ends_a_build_before_there_is_a_package(clone: Path) -> N
 def test_a_deployment_without_an_address_fails_its_test(clone: Path) -> None:
     build = run(clone, TEST_SPEC, {"API_URL": "https://"})
     assert (build.done, build.failed) == (["install"], "build")
-    assert "is no address" in build.said
+    assert "is not a URL" in build.said

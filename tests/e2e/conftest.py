@@ -54,8 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     url = config.getoption("--url", default=None)
     if url is None:
         return
-    if not re.match(r"https?://[^/\s]+(?!\S*\s)", url):
-        raise pytest.UsageError(f"'{url}' is no address: it begins with https:// and names a host")
+    if not re.fullmatch(r"https?://[^/\s]\S*", url):
+        raise pytest.UsageError(f"'{url}' is not a URL: it begins with https:// and names a host")
     if config.option.markexpr == "smoke":
         config.pluginmanager.register(InWords(config, url, LEFT if key() else NOTHING))
     elif not key():

@@ -14,7 +14,7 @@ from chalicelib.domain.api_keys import Scope
 from chalicelib.http.guard import PUBLIC, Public
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,12 +27,12 @@ KEYS = [*STRANGERS, *SCOPES]
 Headers = dict[str, str]
 
 
-def access_to(dynamodb: DynamoDBClient, table: str) -> Access:
+def access_to(dynamodb: DynamoDBClient, table: str) -> ApiKeys:
     """The keys of a table. By the real clock: a key is good or not whatever the clock of a test says."""
-    return Access(DynamoApiKeys(Table(dynamodb, table)), utc_now)
+    return ApiKeys(DynamoApiKeys(Table(dynamodb, table)), utc_now)
 
 
-def bearer(access: Access, scopes: Iterable[Scope] = EVERYTHING, name: str = "tests") -> dict[str, str]:
+def bearer(access: ApiKeys, scopes: Iterable[Scope] = EVERYTHING, name: str = "tests") -> dict[str, str]:
     """The header of a caller with a new key."""
     _, shown = access.issue(name, scopes)
     return {"Authorization": f"Bearer {shown.text}"}

@@ -64,7 +64,7 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
     """What the functions did on a walk through everything."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch, mailbox(table) as box, serve(box.table) as api:
-        authorizer = entry.access()._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
+        authorizer = entry.api_keys()._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
         box_client: Any = box.sqs
         send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
 

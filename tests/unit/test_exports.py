@@ -30,7 +30,7 @@ from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
-from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, PROPERTIES_OF_PAGE, Exporting
+from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, PROPERTIES_OF_PAGE, Exports
 from tests.builders import NOW, TEN, a_property, a_visit, minutes, utc
 from tests.fakes import FakeProperties, FakeVisits, Memory
 from tools.project import ROOT
@@ -408,9 +408,9 @@ class Endless:
 ALL = VisitFilter(Window(NOW, NOW + timedelta(days=1)))
 
 
-def exporting(store: Endless) -> Exporting:
+def exporting(store: Endless) -> Exports:
     # An export lists visits, and nothing else.
-    return Exporting(store, FakeProperties(Memory()))  # type: ignore[arg-type]
+    return Exports(store, FakeProperties(Memory()))  # type: ignore[arg-type]
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -480,7 +480,7 @@ def names_in_an_export(properties: int, visits: int, unknown: int = 0) -> tuple[
             assert (entry.details is not None) is known
             yield (entry.details.name if entry.details else "-").encode() + b"\n"
 
-    told = Exporting(FakeVisits(memory), read).export(ALL, names).decode().splitlines()
+    told = Exports(FakeVisits(memory), read).export(ALL, names).decode().splitlines()
     return told, read
 
 

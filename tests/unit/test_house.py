@@ -56,7 +56,7 @@ def test_only_the_container_makes_aws_clients(path: Path) -> None:
 @pytest.mark.parametrize("path", OPERATED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tools_reach_aws_by_boto3_and_so_with_any_profile(path: Path) -> None:
     # The clients of the run time know neither single sign-on nor STS.
-    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.access", "chalicelib.container.services"}
+    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.api_keys", "chalicelib.container.services"}
     assert not run_time & imports(path)
 
 

@@ -79,9 +79,9 @@ class _Comparison:
 
     def _operation(self, where: str, old: Json, new: Json) -> Iterator[str]:
         if old["operationId"] != new["operationId"]:
-            yield f"{where} is called {new['operationId']}, no longer {old['operationId']}"
+            yield f"{where} is now called {new['operationId']} instead of {old['operationId']}"
         if old["security"] != new["security"]:
-            yield f"{where} needs {new['security']}, no longer {old['security']}"
+            yield f"{where} now needs {new['security']} instead of {old['security']}"
         yield from self._parameters(where, old["parameters"], new["parameters"])
         yield from self._request(where, old.get("requestBody"), new.get("requestBody"))
         yield from self._responses(where, old["responses"], new["responses"])
@@ -246,7 +246,7 @@ def main(project: Path = ROOT) -> int:
         print(f"written: {path.relative_to(project)}")
     last = released(project)
     if last is None:
-        print("There is no Git, or no tag v... in its history: whether clients break was not looked at.")
+        print("No Git, or no tag v... in its history: not compared with a release.")
         return 0
     return _told(*last, json.loads(made), project / DECLARED.relative_to(ROOT))
 
@@ -260,7 +260,7 @@ def _told(tag: str, old: Json, new: Json, file: Path) -> int:
     for change in refused:
         print(f"breaks clients of {tag}: {change}", file=sys.stderr)
     if refused:
-        print(f"Declare it in {file.name} with the reason, or leave it.", file=sys.stderr)
+        print(f"Declare it in {file.name} with the reason, or undo it.", file=sys.stderr)
     return 1 if refused else 0
 
 

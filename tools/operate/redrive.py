@@ -27,7 +27,7 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.repositories.intake_queue import SqsQueue
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.wired import Services
 from tools.failure import CannotGoOn
@@ -48,7 +48,7 @@ BATCH: Final = 10
 
 CALLER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-UNKNOWN: Final = "the table does not know its intake"
+UNKNOWN: Final = "its intake is not in the table"
 COLUMNS: Final = "{:36}  {:36}  {:>5}  {:>4}  {:>8}  {:>7}  {}"
 
 OK, LEFT, FAILED, INTERRUPTED = 0, 1, 2, 130
@@ -141,7 +141,7 @@ class DeadLetterQueue:
                 try:
                     act(letter)
                 except (Stays, Unavailable) as why:
-                    left.append(f"{letter.id} stays: {why if type(why) is Stays else 'the table does not answer now'}")
+                    left.append(f"{letter.id} stays: {why if type(why) is Stays else 'the table does not respond'}")
                     continue
                 self._sqs.delete_message(QueueUrl=self._dead_url, ReceiptHandle=letter.message["ReceiptHandle"])
                 held.pop()
@@ -190,13 +190,13 @@ class DeadLetterQueue:
             self._sqs.change_message_visibility_batch(QueueUrl=self._dead_url, Entries=entries)
 
 
-def lost(letters: Iterable[DeadLetter], intakes: IntakeDesk) -> frozenset[str]:
+def lost(letters: Iterable[DeadLetter], intakes: Intakes) -> frozenset[str]:
     """The intakes that their messages refer to and the table does not know: it was restored to a time before them."""
     ids = {letter.chunk.intake_id for letter in letters if letter.chunk and not letter.chunk.foreign}
     return frozenset(id for id in ids if not _known(intakes, id))
 
 
-def _known(intakes: IntakeDesk, id: str) -> bool:
+def _known(intakes: Intakes, id: str) -> bool:
     try:
         intakes.look_up(id)
     except IntakeNotFound:
@@ -207,12 +207,12 @@ def _known(intakes: IntakeDesk, id: str) -> bool:
 def refuse_useless(letter: DeadLetter, lost: Collection[str]) -> None:
     """Raises Stays when sending it again is of no use, or not right."""
     if letter.lost_in(lost):
-        raise Stays(f"{UNKNOWN}, so it would fail again; have its rows handed in again, and discard it")
+        raise Stays(f"{UNKNOWN}, so it would fail again; ask for its rows to be submitted again, and discard it")
     if letter.unreadable:
-        raise Stays(f"unreadable ({letter.unreadable}); discard it, or replay with the code that can read it")
+        raise Stays(f"unreadable ({letter.unreadable}); discard it, or deploy code that can read it and replay")
     if letter.age > OLDEST:
         days = OLDEST.days
-        raise Stays(f"first sent over {days} days ago, as long as personal data stays in messages; discard it")
+        raise Stays(f"first sent more than {days} days ago, the limit for personal data in messages; discard it")
 
 
 def give_up(letter: DeadLetter, services: Services, lost: Collection[str]) -> int:
@@ -226,14 +226,14 @@ def give_up(letter: DeadLetter, services: Services, lost: Collection[str]) -> in
         return letter.rows if services.intake_worker.give_up(letter.chunk) else 0
     except IntakeNotFound:
         if not letter.lost_in(lost):
-            raise Stays("the table does not know its intake now; look again") from None
+            raise Stays("the table no longer has its intake; list again") from None
         return 0
     except ClaimLost:
-        raise Stays("a worker is at it; look again in a minute") from None
+        raise Stays("a worker is processing it; retry in a minute") from None
 
 
 def _say(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
-    print(COLUMNS.format("message", "intake", "chunk", "rows", "received", "age", "why it fails for good"))
+    print(COLUMNS.format("message", "intake", "chunk", "rows", "received", "age", "why a replay fails"))
     for letter in letters:
         print(f"{letter.line}  {UNKNOWN}" if letter.lost_in(lost) else letter.line)
 
@@ -248,7 +248,7 @@ def _say_lost(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
             numbers = rows.setdefault((producer, letter.chunk.intake_id), set())
             numbers |= {row.number for row in letter.chunk.rows}
     if rows:
-        print("To be handed in again, by whom and of which intake (docs/operations.md, restoring):")
+        print("Rows to be submitted again, by producer and intake (docs/operations.md):")
     for (producer, intake), numbers in sorted(rows.items()):
         print(f"  {producer}: {intake}, {_counted(len(numbers), 'row')}: {_ranges(numbers)}")
 
@@ -274,7 +274,7 @@ def _total(letters: Collection[DeadLetter]) -> str:
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise CannotGoOn(f"{question} To say yes without being asked: YES=1.")
+        raise CannotGoOn(f"{question} YES=1 skips the question.")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
@@ -284,18 +284,18 @@ def run(queue: DeadLetterQueue, given: argparse.Namespace, services: Services) -
     if missing := set(given.only) - {letter.id for letter in letters}:
         raise CannotGoOn(f"Not among the dead letters: {', '.join(sorted(missing))}.")
     if not letters:
-        print(f"There are no dead letters in {given.stage}.")
+        print(f"No dead letters in {given.stage}.")
         return OK
     gone: Collection[str] = ()
     try:
         gone = lost(letters, services.intakes)
     except (Unavailable, ClientError, BotoCoreError) as fault:
-        print(f"The table does not answer ({type(fault).__name__}): whether it knows their intakes was not looked at.")
+        print(f"The table does not respond ({type(fault).__name__}): whether it has their intakes is unknown.")
     _say(letters, gone)
     _say_lost(letters, gone)
     total = f"{_total(letters)}, {sum(letter.chunk is None for letter in letters)} unreadable"
     if gone:
-        total += f", {_counted(len(gone), 'intake')} unknown to the table"
+        total += f", {_counted(len(gone), 'intake')} not in the table"
     if given.action == "list":
         print(total)
         return OK
@@ -372,23 +372,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BotoCoreError, ClientError) as fault:
         print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
     except Unavailable:
-        print("The table does not answer now. What was done stays done; try again.", file=sys.stderr)
+        print("The table does not respond. Finished work remains; retry.", file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)
+        print("Stopped. Finished work remains; the rest is unchanged.", file=sys.stderr)
         return INTERRUPTED
     return FAILED
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="make redrive", description="Looks at dead letters, replays or discards them."
-    )
+    parser = argparse.ArgumentParser(prog="make redrive", description="Lists, replays or discards dead letters.")
     parser.add_argument("action", choices=("list", "replay", "discard"), help="what to do")
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json")
     parser.add_argument("--only", type=_ids, default=(), help="ids of messages, separated by commas; otherwise all")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--yes", action="store_true", help="discard without asking")
-    parser.add_argument("--aws-port", type=int, default=4566, help="of the embedded AWS, for the stage local")
+    parser.add_argument("--aws-port", type=int, default=4566, help="port of the embedded AWS, for the stage local")
     return parser.parse_args(arguments)
 
 
