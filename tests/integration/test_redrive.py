@@ -332,7 +332,7 @@ def test_nothing_is_deleted_whose_loss_was_not_told(
     assert site.redrive("discard") == redrive.LEFT
     told = capsys.readouterr().out
     assert "The table does not respond (StoreBusy)" in told
-    assert "stays: its intake is not in the table now" in told
+    assert "stays: the table no longer has its intake" in told
     assert site.box.waiting(dead=True) == 1
 
 
