@@ -34,7 +34,7 @@ LOOK_MILLISECONDS = 500
 
 @dataclass
 class Part:
-    """A child process of the stack. One that serves our code is started anew when the code changes.
+    """A child process of the stack. One that serves our code restarts when the code changes.
 
     Its standard input is a lifeline: when this process is gone, however it went, the pipe ends and so does the
     part.
@@ -148,9 +148,9 @@ class Stack:
             self._reload_on_change()
 
     def _reload_on_change(self, once: bool = False) -> None:
-        """Waits for changes of the code and starts the parts anew; looks after everything meanwhile.
+        """Waits for changes of the code and restarts the parts; watches them meanwhile.
 
-        The watch is set up anew after every change: most editors replace a file, and a watch on the old one
+        The watch is renewed after every change: most editors replace a file, and a watch on the old one
         would see nothing more.
         """
         watched = (ROOT / "app.py", ROOT / "chalicelib", ROOT / ".chalice")

@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if url is None:
         return
     if not re.fullmatch(r"https?://[^/\s]\S*", url):
-        raise pytest.UsageError(f"'{url}' is not a URL: it begins with https:// and names a host")
+        raise pytest.UsageError(f"'{url}' is not a URL: it must begin with https:// and name a host")
     if config.option.markexpr == "smoke":
         config.pluginmanager.register(InWords(config, url, LEFT if key() else NOTHING))
     elif not key():

@@ -224,7 +224,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     traced = [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]
     folder.client("apigateway").update_stage(restApiId=before, stageName="api", patchOperations=traced)
     for file in (folder.path / "app.py", folder.path / "chalicelib" / "openapi.json"):
-        text = file.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service")
+        text = file.read_text(encoding="utf-8").replace("Check that the service", "Verify that the service")
         file.write_text(text, encoding="utf-8")
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         kept = http.put(f"{folder.url}/properties/kept", json=property_body(), headers={"If-None-Match": "*"})
@@ -232,7 +232,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
         said = folder.deploy()
         assert folder.api_id == before
         assert http.get(f"{folder.url}/properties/kept").status_code == 200
-        assert "Look whether the service" in http.get(f"{folder.url}/openapi.json").text
+        assert "Verify that the service" in http.get(f"{folder.url}/openapi.json").text
         # Chalice's import of the definition has taken them away in between.
         lost = http.get(f"{folder.url}/nothing-here")
     assert lost.status_code == 404

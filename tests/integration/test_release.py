@@ -264,6 +264,6 @@ def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "make package STAGE=dev" in capsys.readouterr().err
     shutil.copyfile(tmp_path / f"{STAGE}.json", tmp_path / "dev.json")
     assert main(["dev", "--folder", str(tmp_path)]) == 1
-    assert "no stack visits-release-dev" in capsys.readouterr().err
+    assert "the stack visits-release-dev is missing" in capsys.readouterr().err
     assert main([STAGE, "--folder", str(tmp_path), "--parameters", "DeploymentType"]) == 1
     assert "Name=value" in capsys.readouterr().err

@@ -51,7 +51,7 @@ ABOUT: Final = cleandoc(
     - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
       it first, 428 that the header is required.
     - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
-      Without a key, two requests are two separate requests.
+      Without a key, every request counts.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
       An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
     - **Ignore unknown fields**: answers may gain new ones at any time.

@@ -195,7 +195,7 @@ def _canonical(value: object) -> bytes:
 
 def _counts(outcome: Outcome) -> str:
     counts = outcome.counts
-    return f"{counts['created']} booked, {counts['duplicate']} duplicates, {counts['rejected']} rejected"
+    return f"{counts['created']} booked, {counts['duplicate']} already booked, {counts['rejected']} rejected"
 
 
 def _summary(outcome: Outcome, file: Path) -> str:
