@@ -22,7 +22,6 @@ from tools.deliver.cloudformation import bring_up_to_date, deployed_template, de
 from tools.deliver.data_stack import bring_data_up_to_date
 from tools.deliver.package import CODE, ZIP, uploaded
 from tools.failure import CannotGoOn
-from tools.generate.release_roles import stack_of
 from tools.operate.refusals import told_in_words
 from tools.project import ROOT
 
@@ -118,6 +117,11 @@ class Account:
         template = deployed_template(client, stack)
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in now.get("Parameters", [])}
         return (template, parameters) if template else None
+
+
+def stack_of(stage: str) -> str:
+    """The stack of release.json in the account of a stage."""
+    return f"visits-release-{stage}"
 
 
 def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke) -> str:
