@@ -35,7 +35,7 @@ from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import STREAM_ARN, origins_of_stage, queue_of_stage, webhook_queue_of_stage
+from chalicelib.settings import origins_of_stage, queue_of_stage, stream_of_stage, webhook_queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -391,7 +391,10 @@ def deliver(event: SQSEvent) -> BatchResponse:
 
 
 @app.on_dynamodb_record(
-    stream_arn=STREAM_ARN, batch_size=100, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
+    stream_arn=stream_of_stage(os.environ),
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
 )
 @faults_told(Function.RELAY)
 def relay(event: DynamoDBEvent) -> None:

@@ -50,6 +50,8 @@ class Traits:
     """What it may do with the queue that wakes webhooks."""
     fed_by_webhook_queue: bool = False
     """Whether the messages of that queue are handed to it."""
+    shifted: bool = False
+    """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
@@ -68,10 +70,13 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=1769,  # one whole processor
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
+            shifted=True,
             queue=("GetQueueUrl", "SendMessage"),
             webhook_queue=("GetQueueUrl", "SendMessage"),
         ),
-        Function.AUTHORIZER: Traits("Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True),
+        Function.AUTHORIZER: Traits(
+            "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
+        ),
         Function.WORKER: Traits(
             "Worker",
             "WorkOffQueue",
@@ -81,6 +86,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             # What Lambda needs to hand out messages, and what the worker acknowledges with.
             queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
             fed_by_queue=True,
+            shifted=True,
         ),
         Function.RELAY: Traits(
             "Relay",

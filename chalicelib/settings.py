@@ -40,10 +40,6 @@ class Settings:
         return cls(environment["STAGE"], environment["TABLE_NAME"], environment["QUEUE_NAME"])
 
 
-STREAM_ARN: Final = "arn:aws:dynamodb:eu-central-1:000000000000:table/visits/stream/set-by-the-template"
-"""Chalice takes the stream's ARN as a literal only; the template that is merged in puts a parameter in its place."""
-
-
 def queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that the worker listens to. Chalice asks while it loads the app, before any settings are checked."""
     return environment.get("QUEUE_NAME", "visits-local")
@@ -52,6 +48,11 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
 def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that wakes those who deliver webhooks."""
     return f"{queue_of_stage(environment)}-webhooks.fifo"
+
+
+def stream_of_stage(environment: Mapping[str, str]) -> str:
+    """The table's stream, for `chalice deploy`. In a package a parameter of the template takes its place."""
+    return environment.get("STREAM_ARN", "stream")
 
 
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
