@@ -147,7 +147,7 @@ def _settings(packaged: Node) -> Node:
 
 
 def _source(packaged: Node, name: str) -> Node:
-    """What feeds a function, by the name that Chalice gives it: an output of the data stack, told as in the template."""
+    """What feeds a function, by the name that Chalice gives it: an output of the data stack, as in the template."""
     function = next(each for each in FED if name.startswith(each))
     (event,) = _function_of(packaged, f"app.{function}")["Events"].values()
     told: Node = {"event_source_arn": f'${{aws_cloudformation_stack.data.outputs["{FED[function]}"]}}'}
