@@ -1,0 +1,83 @@
+"""A second look at what was recognised: cells unlike the rest of their column, however sure the recognition is.
+
+What it finds is marked and never changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from chalicelib.domain.sheets import Cell, Field, Issue, IssueKind, SheetRow
+from chalicelib.reading.parsed import likest, words
+
+_MOSTLY: Final = 0.6
+_ENOUGH_ROWS: Final = 3
+_EXPECTED: Final = (Field.NAME, Field.PHONE, Field.EMAIL)
+_PARTICLES: Final = frozenset(
+    words(
+        "de del la las los y e i da das do dos di du des le van von der den dem zu zum zur ter ten af av "
+        "el al bin ben und and et"
+    )
+)
+_ODD_NAME: Final = re.compile(
+    # A capital inside a word, digits, and signs that no name has.
+    r"(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bDi)(?<!\bLa)(?<!\bLe)(?<=[^\W\d_])(?<![A-Z])[A-Z]|\b[A-Z]{2}[a-z]|\d|[|\[\]{}<>=_~#^\\]"
+)
+
+
+def second_look(rows: Sequence[SheetRow]) -> list[SheetRow]:
+    """The rows, with marks where the columns raise doubts."""
+    marks: dict[tuple[int, Field], Issue] = {}
+    marks |= {(index, field): Issue(IssueKind.MISSING) for index, field in _gaps(rows)}
+    marks |= {(index, Field.NAME): Issue(IssueKind.UNSURE) for index in _odd_names(rows)}
+    for index, domain in _odd_domains(rows):
+        marks[index, Field.EMAIL] = Issue(IssueKind.LIKE_ANOTHER, domain)
+    return [
+        _marked(row, {field: issue for (at, field), issue in marks.items() if at == index})
+        for index, row in enumerate(rows)
+    ]
+
+
+def _marked(row: SheetRow, issues: Mapping[Field, Issue]) -> SheetRow:
+    if not issues:
+        return row
+    cells: dict[Field, Cell] = {
+        field: cell.marked(issues[field]) if field in issues else cell for field, cell in row.cells.items()
+    }
+    return replace(row, cells=cells)
+
+
+def _gaps(rows: Sequence[SheetRow]) -> Iterator[tuple[int, Field]]:
+    """Nothing, where most rows have something: it may have been overlooked."""
+    for field in _EXPECTED:
+        empty = [index for index, row in enumerate(rows) if field in row.cells and not row.cell(field).text]
+        if len(rows) >= _ENOUGH_ROWS and len(empty) < (1 - _MOSTLY) * len(rows):
+            yield from ((index, field) for index in empty)
+
+
+def _odd_names(rows: Sequence[SheetRow]) -> Iterator[int]:
+    """Names with a small letter in front, or a capital within, where most are written as names are."""
+    names = {index: value for index, row in enumerate(rows) if (value := row.value(Field.NAME))}
+    odd = [index for index, name in names.items() if _ODD_NAME.search(name) or _small(name)]
+    if len(odd) <= (1 - _MOSTLY) * len(names) or len(names) < _ENOUGH_ROWS:
+        yield from odd
+
+
+def _small(name: str) -> bool:
+    return any(
+        word[0].islower() and word.casefold() not in _PARTICLES for word in re.findall(r"[^\W\d_]+", name) if word[1:]
+    )
+
+
+def _odd_domains(rows: Sequence[SheetRow]) -> Iterator[tuple[int, str]]:
+    """A domain that only one address has, much like one of the others."""
+    domains = {index: value.rpartition("@")[2] for index, row in enumerate(rows) if (value := row.value(Field.EMAIL))}
+    counts = Counter(domains.values())
+    for index, domain in domains.items():
+        others = [other for other in counts if other != domain and counts[other] >= counts[domain]]
+        if counts[domain] == 1 and (like := likest(domain, others, 0.85)):
+            yield index, like
