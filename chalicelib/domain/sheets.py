@@ -164,6 +164,12 @@ class Cell:
     place: Place | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def understood(self) -> bool:
+        """Whether it has a value, or nothing that could have one."""
+        nothing = not self.text and all(issue.kind is IssueKind.MISSING for issue in self.issues)
+        return self.value is not None or nothing
+
     def marked(self, *issues: Issue) -> Cell:
         return replace(self, issues=(*self.issues, *(issue for issue in issues if issue not in self.issues)))
 
@@ -202,8 +208,7 @@ class SheetRow:
     @property
     def complete(self) -> bool:
         """Whether it says enough to be registered, and nothing that could not be understood."""
-        understood = all(cell.value is not None or not cell.text for cell in self.cells.values())
-        return understood and all(self.value(field) for field in REQUIRED)
+        return all(cell.understood for cell in self.cells.values()) and all(self.value(field) for field in REQUIRED)
 
     def start(self, zone: ZoneInfo) -> datetime | None:
         """The instant in UTC, if date and time are known."""

@@ -38,11 +38,12 @@ from chalicelib.reading.fields import FieldReader
 from chalicelib.reading.grids import BLANK, Grid, Line, Source, Written, joined, too_many_rows
 from chalicelib.reading.headers import Header, find_header
 from chalicelib.reading.moments import Calendar
-from chalicelib.reading.parsed import Parsed
+from chalicelib.reading.parsed import ABSENT, Parsed, refused
 from chalicelib.reading.properties import Properties
 from chalicelib.reading.second_look import second_look
 
 _LONGEST_TITLE: Final = 500
+_LONGEST_TEXT: Final = 2000
 _NOT_A_TABLE: Final = "no table of visits was found: the first row names the columns, such as property, date, time"
 
 
@@ -214,28 +215,35 @@ class _TableReader:
     def _moment(self, written: Mapping[Field, Written], above: _Above) -> dict[Field, Cell]:
         """Date and time: in a cell each, or both in one."""
         day, clock = written[Field.DATE], written[Field.TIME]
-        same = self._header.shared(Field.DATE, Field.TIME)
-        of_line: tuple[Issue, ...] = ()
-        if day.empty and above.day is not None:
-            day, of_line = above.day, (Issue(IssueKind.FROM_TITLE),)
-        if moments.is_ditto(day.text):
-            date_cell, in_date = _ditto(day, above.cells.get(Field.DATE)), None
-        else:
-            when = self._fields.when(day)
-            date_cell, in_date = self._shown(Field.DATE, day, when.date).marked(*of_line), when.time
-            if in_date is not None and (same or clock.empty):
-                clock = replace(day, text=when.time_text, issues=())
-            elif in_date is not None and in_date.value is None:
-                date_cell, in_date = date_cell.marked(Issue(IssueKind.REMARK)), None
-            else:
-                in_date = None
-        if moments.is_ditto(clock.text):
-            return {Field.DATE: date_cell, Field.TIME: _ditto(clock, above.cells.get(Field.TIME))}
-        if in_date is None and same:
+        day_cell, said = self._day(day, clock, above)
+        if self._header.shared(Field.DATE, Field.TIME):
             clock = BLANK
-        parsed = in_date or self._fields.parse(Field.TIME, clock, None)
-        parsed = moments.on_clock(Parsed(date_cell.value), parsed, self._settings.zone)
-        return {Field.DATE: date_cell, Field.TIME: self._shown(Field.TIME, clock, parsed)}
+        if moments.is_ditto(clock.text):
+            return {Field.DATE: day_cell, Field.TIME: _ditto(clock, above.cells.get(Field.TIME))}
+        if clock.empty and said.time is not None:
+            clock, parsed = replace(day, text=said.time_text, issues=()), said.time
+        else:
+            parsed = self._fields.parse(Field.TIME, clock, None)
+            if said.time is not None and said.time.value is None:
+                day_cell = day_cell.marked(Issue(IssueKind.REMARK))
+            elif said.time is not None and parsed.value not in (None, said.time.value):
+                parsed = refused(IssueKind.AMBIGUOUS)
+        parsed = moments.on_clock(Parsed(day_cell.value), parsed, self._settings.zone)
+        return {Field.DATE: day_cell, Field.TIME: self._shown(Field.TIME, clock, parsed)}
+
+    def _day(self, day: Written, clock: Written, above: _Above) -> tuple[Cell, moments.When]:
+        """The cell of the date, and what it says of the time."""
+        over = above.cells.get(Field.DATE)
+        if moments.is_ditto(day.text):
+            return _ditto(day, over), _SILENT
+        if day.empty and above.day is not None:
+            said = self._fields.when(above.day)
+            return self._shown(Field.DATE, above.day, said.date).marked(Issue(IssueKind.FROM_TITLE)), said
+        if day.empty and self._recognised and over is not None and over.value and not clock.empty:
+            # On paper a day is written once, in front of its first visit.
+            return _ditto(day, over), _SILENT
+        said = self._fields.when(day)
+        return self._shown(Field.DATE, day, said.date), said
 
     def _shown(self, field: Field, written: Written, parsed: Parsed) -> Cell:
         """A cell for a person: marked where the recognition was not sure, and where something has to be said."""
@@ -245,10 +253,13 @@ class _TableReader:
             issues.append(Issue(IssueKind.UNSURE))
         if field in REQUIRED and parsed.value is None and not issues:
             issues.append(Issue(IssueKind.MISSING))
-        return Cell(written.text, parsed.value, tuple(issues), written.confidence, written.place, parsed.choices)
+        return Cell(
+            written.text[:_LONGEST_TEXT], parsed.value, tuple(issues), written.confidence, written.place, parsed.choices
+        )
 
 
 _MOMENT: Final = frozenset({Field.DATE, Field.TIME})
+_SILENT: Final = moments.When(ABSENT)
 
 
 def _ditto(written: Written, above: Cell | None) -> Cell:
@@ -276,12 +287,20 @@ def _apart(written: Mapping[Field, Written], header: Header) -> dict[Field, Writ
         for field in shared:
             part = _PEOPLE[field].search(left)
             left = f"{left[: part.start()]} {left[part.end() :]}" if part else left
-            found[field] = replace(written[field], text=part[0].strip(" ,;/|-\n") if part else "")
+            text = part[0].strip(" ,;/|-\n") if part else ""
+            # The brackets around what was taken out of a name.
+            if field is Field.NAME and ("()" in text or text.count("(") != text.count(")")):
+                text = text.strip(" ()")
+            found[field] = replace(written[field], text=text)
         rest, last = left.strip(" ,;/|-()\n"), shared[-1]
         if rest and not found[last].text:
             # What is neither is not lost: it is a telephone number or a name that cannot be read.
             found[last] = replace(found[last], text=rest)
     return found
+
+
+_EXACT_TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?[+-](?:0\d|1[0-4]):[0-5]\d")
+"""Which of the two that the clocks show, only a person knows: 02:30+02:00."""
 
 
 def corrected(
@@ -293,12 +312,18 @@ def corrected(
     """
     column = ColumnOrder.of((), settings.order, country_of(settings.time_zone), today)
     calendar = Calendar(today, column, settings.zone, timedelta(days=365 * 100))
-    fields = FieldReader(settings, Properties(known), calendar, country_of(settings.time_zone), frozenset({0}), False)
+    # A correction names the property by its id, as the column of an export does: here, the only one.
+    column_of_ids = 0
+    by_id = frozenset({column_of_ids})
+    fields = FieldReader(settings, Properties(known), calendar, country_of(settings.time_zone), by_id, False)
     cells = {**row.cells}
     wrong: list[FieldError] = []
     for field, text in changes.items():
         written = Written(text or "")
-        parsed = fields.when(written).date if field is Field.DATE else fields.parse(field, written, 0)
+        if field is Field.TIME and _EXACT_TIME.fullmatch(written.text):
+            parsed = Parsed(written.text)
+        else:
+            parsed = fields.when(written).date if field is Field.DATE else fields.parse(field, written, column_of_ids)
         if text and parsed.value is None:
             kinds = ", ".join(issue.kind for issue in parsed.issues)
             wrong.append(FieldError(f"#/{field}", f"cannot be read: {kinds}"))

@@ -6,7 +6,7 @@ What it finds is marked and never changed.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -31,15 +31,14 @@ _ODD_NAME: Final = re.compile(
 
 def second_look(rows: Sequence[SheetRow]) -> list[SheetRow]:
     """The rows, with marks where the columns raise doubts."""
-    marks: dict[tuple[int, Field], Issue] = {}
-    marks |= {(index, field): Issue(IssueKind.MISSING) for index, field in _gaps(rows)}
-    marks |= {(index, Field.NAME): Issue(IssueKind.UNSURE) for index in _odd_names(rows)}
+    marks: defaultdict[int, dict[Field, Issue]] = defaultdict(dict)
+    for index, field in _gaps(rows):
+        marks[index][field] = Issue(IssueKind.MISSING)
+    for index in _odd_names(rows):
+        marks[index][Field.NAME] = Issue(IssueKind.UNSURE)
     for index, domain in _odd_domains(rows):
-        marks[index, Field.EMAIL] = Issue(IssueKind.LIKE_ANOTHER, domain)
-    return [
-        _marked(row, {field: issue for (at, field), issue in marks.items() if at == index})
-        for index, row in enumerate(rows)
-    ]
+        marks[index][Field.EMAIL] = Issue(IssueKind.LIKE_ANOTHER, domain)
+    return [_marked(row, marks[index]) for index, row in enumerate(rows)]
 
 
 def _marked(row: SheetRow, issues: Mapping[Field, Issue]) -> SheetRow:

@@ -149,7 +149,8 @@ class _Answer:
 
     def _related(self, block: Block, *kinds: str) -> Iterator[Block]:
         relations = block.get("Relationships") or ()
-        assert isinstance(relations, list | tuple)
+        if not isinstance(relations, list | tuple):
+            raise _no_sense()
         for relation in relations:
             if relation["Type"] in kinds:
                 yield from (self._by_id[id] for id in relation["Ids"] if id in self._by_id)

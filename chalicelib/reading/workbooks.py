@@ -98,7 +98,8 @@ class _Worksheet:
 
     def __init__(self) -> None:
         self.hidden: set[int] = set()
-        self.wrong: dict[_At, Issue] = {}
+        self.wrong: dict[_At, Written] = {}
+        """What is no value, and why."""
         self.styles: dict[_At, int] = {}
         self._rows: set[int] = set()
         self._first: _At = (1 << 20, 1 << 14)
@@ -130,9 +131,11 @@ class _Worksheet:
         if name != "c":
             return
         if self._type == "e":
-            self.wrong[self._at] = Issue(IssueKind.FORMULA_ERROR, f"{self._value or 'an error'} in {_name(self._at)}")
+            error = self._value or "#ERROR"
+            issue = Issue(IssueKind.FORMULA_ERROR, f"{error} in {_name(self._at)}")
+            self.wrong[self._at] = Written(error, issues=(issue,))
         elif self._formula and not self._value and self._type != "str":
-            self.wrong[self._at] = Issue(IssueKind.NOT_CALCULATED, _name(self._at))
+            self.wrong[self._at] = Written("", issues=(Issue(IssueKind.NOT_CALCULATED, _name(self._at)),))
         if self._value or self._formula:
             self._make_room()
 
@@ -283,12 +286,13 @@ def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
             yield Remark(RemarkKind.TABLE_HIDDEN, meta.name)
             continue
         sheet = book.get_sheet_by_name(meta.name)
-        look = looks.worksheets.get(meta.name, _Worksheet())
-        grid = grid_of(_lines(sheet, look, looks.zeros), meta.name if len(book.sheet_names) > 1 else "")
+        lines = list(_lines(sheet, looks.worksheets.get(meta.name, _Worksheet()), looks.zeros))
+        first = lines[0][0] - 1 if lines else 0
         merges = tuple(
-            Merge(top - (sheet.start or (0, 0))[0], left, bottom - top + 1, right - left + 1)
+            Merge(top - first, left, bottom - top + 1, right - left + 1)
             for (top, left), (bottom, right) in sheet.merged_cell_ranges or ()
         )
+        grid = grid_of(lines, meta.name if len(book.sheet_names) > 1 else "")
         yield replace(grid, merges=merges, since_1904=looks.since_1904)
     for name in book.sheet_names[_MOST_SHEETS:]:
         yield Remark(RemarkKind.TABLE_NOT_READ, name)
@@ -297,29 +301,25 @@ def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
 def _lines(
     sheet: CalamineSheet, look: _Worksheet, zeros: Mapping[int, int]
 ) -> Iterator[tuple[int, Sequence[Written], tuple[Issue, ...]]]:
-    first_row, first_column = sheet.start or (0, 0)
-    rows = sheet.to_python(skip_empty_area=True) if sheet.start else []
-    last = max([first_row + len(rows) - 1, *(row for row, _ in look.wrong)])
-    for row in range(first_row, last + 1):
-        values = rows[row - first_row] if row - first_row < len(rows) else []
-        width = max([first_column + len(values), *(column + 1 for at, column in look.wrong if at == row)])
-        by_column = dict(enumerate(values, first_column))
-        cells = [
-            _written(
-                by_column.get(column), look.wrong.get((row, column)), zeros.get(look.styles.get((row, column), -1), 0)
-            )
-            for column in range(min(width, MOST_COLUMNS))
-        ]
-        yield (
-            row + 1,
-            cells,
-            (Issue(IssueKind.HIDDEN),) if row in look.hidden and any(cell.text for cell in cells) else (),
-        )
+    """The rows from the first that says something, each with its number."""
+    top, left = sheet.start or (0, 0)
+    values = dict(enumerate(sheet.to_python(skip_empty_area=True), top)) if sheet.start else {}
+    widths = {row: left + len(cells) for row, cells in values.items()}
+    for row, column in look.wrong:
+        widths[row] = max(widths.get(row, 0), column + 1)
+    for row in range(min(widths, default=0), max(widths, default=-1) + 1):
+        cells = []
+        for column in range(min(widths.get(row, 0), MOST_COLUMNS)):
+            here = values.get(row, [])
+            value = here[column - left] if left <= column < left + len(here) else None
+            digits = zeros.get(look.styles.get((row, column), -1), 0)
+            cells.append(look.wrong.get((row, column)) or _written(value, digits))
+        hidden = row in look.hidden and not all(cell.empty for cell in cells)
+        yield row + 1, cells, (Issue(IssueKind.HIDDEN),) if hidden else ()
 
 
-def _written(value: Typed, wrong: Issue | None, digits: int) -> Written:
-    if wrong is not None:
-        return Written("" if value is None else str(value), issues=(wrong,))
+def _written(value: Typed, digits: int) -> Written:
+    """A value as it is shown: a number with `digits` at least."""
     match value:
         case None | "":
             return Written("")
