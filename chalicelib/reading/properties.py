@@ -13,6 +13,8 @@ from chalicelib.reading.parsed import Parsed
 _LIKE: Final = 0.7
 _LEAD: Final = 0.08
 _CHOICES: Final = 5
+_CANDIDATES: Final = 100
+_MOST_COMPARED: Final = 10_000
 _WORTH_A_LOOK: Final = 0.3
 _OTHER_NUMBER: Final = 0.75
 """Of a street that fits, with another house number."""
@@ -89,12 +91,23 @@ class Properties:
                 return Parsed(best, (Issue(IssueKind.LIKELY_PROPERTY),), choices)
         return Parsed(None, (Issue(IssueKind.UNKNOWN_PROPERTY),), choices)
 
+    def _candidates(self, wanted: frozenset[str]) -> list[int]:
+        """Those that share most of the rarest trigrams: what every street has tells none from another."""
+        shared: Counter[int] = Counter()
+        left = _MOST_COMPARED
+        for having in sorted((self._having.get(trigram, []) for trigram in wanted), key=len):
+            shared.update(having)
+            left -= len(having)
+            if left < 0:
+                break
+        return [index for index, _ in shared.most_common(_CANDIDATES)]
+
     def _ranked(self, key: str) -> list[tuple[str, float]]:
         wanted, numbers = _trigrams(key), _numbers(key)
-        shared = Counter(index for trigram in wanted for index in self._having.get(trigram, ()))
         scores: dict[str, float] = {}
-        for index, count in shared.items():
+        for index in self._candidates(wanted):
             id, trigrams, have = self._spelled[index]
+            count = len(wanted & trigrams)
             # Of the written, most must be there: a nickname is a part of the whole.
             score = max(2 * count / (len(wanted) + len(trigrams)), 0.9 * count / len(wanted) if len(wanted) > 6 else 0)
             if numbers and have and not numbers & have:

@@ -1,12 +1,14 @@
 """XLSX. calamine reads the values; what it does not tell, and what would harm it, is looked up in the XML before.
 
 It does not tell hidden rows, formulas without a value, errors in cells, and zeros that only a number's format shows. It
-makes room for every cell between the first and the last, so that one stray cell would fill all memory.
+makes room for every cell between the first and the last, and ends the process where there is no such room: one stray
+cell is enough. So it is given only what was looked at, in an archive of our own that nobody can read otherwise.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import zipfile
 import zlib
@@ -23,12 +25,13 @@ from chalicelib.domain import spellings
 from chalicelib.domain.sheets import MOST_ROWS, CannotRead, Failure, Issue, IssueKind, Remark, RemarkKind
 from chalicelib.reading.grids import MOST_COLUMNS, Grid, Merge, Source, Typed, Written, grid_of, too_many_rows
 
-_MOST_UNPACKED: Final = 60 * 1024 * 1024
+_MOST_UNPACKED: Final = 30 * 1024 * 1024
 _MOST_PARTS: Final = 2000
 _MOST_DEPTH: Final = 64
 _MOST_AREA: Final = 500_000
 """Cells between the first and the last of a worksheet, empty ones included."""
 _MOST_SHEETS: Final = 50
+_MOST_MERGES: Final = 2000
 
 
 def _damaged() -> CannotRead:
@@ -49,7 +52,7 @@ def read_workbook(content: bytes) -> Source:
     parts = _unpacked(content)
     looks = _looked_at(parts)
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
+        with CalamineWorkbook.from_filelike(_packed(parts)) as book:
             found = list(_sheets(book, looks))
     except python_calamine.PasswordError:
         raise _protected() from None
@@ -79,13 +82,25 @@ def _unpacked(content: bytes) -> Mapping[str, bytes]:
                 left -= len(data)
                 if left < 0:
                     raise _packed_too_tight()
-                if info.filename.endswith((".xml", ".rels")):
-                    unpacked[info.filename.lstrip("/")] = data
+                name = info.filename.lstrip("/")
+                if name.endswith((".xml", ".rels")):
+                    if name.casefold() in {other.casefold() for other in unpacked}:
+                        raise _damaged()
+                    unpacked[name] = data
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, KeyError):
         raise _damaged() from None
     if "xl/workbook.xml" not in unpacked and "[Content_Types].xml" not in unpacked:
         raise CannotRead(Failure.UNSUPPORTED, "it is no XLSX workbook: save it as XLSX or as CSV UTF-8")
     return unpacked
+
+
+def _packed(parts: Mapping[str, bytes]) -> io.BytesIO:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    content.seek(0)
+    return content
 
 
 Attributes = Mapping[str, str]
@@ -104,22 +119,25 @@ class _Worksheet:
         self._rows: set[int] = set()
         self._first: _At = (1 << 20, 1 << 14)
         self._last: _At = (0, 0)
+        self._row = -1
         self._at: _At = (-1, -1)
         self._type = self._value = ""
-        self._formula = self._inside = False
+        self._formula = self._filled = self._inside = False
 
     def start(self, name: str, attributes: Attributes) -> None:
         if name == "row":
-            row = _number(attributes.get("r"), self._at[0] + 2) - 1
-            self._at = (row, -1)
+            self._row = _number(attributes["r"], 0) - 1 if "r" in attributes else self._row + 1
+            self._at = (self._row, -1)
             if attributes.get("hidden") in ("1", "true"):
-                self.hidden.add(row)
+                self.hidden.add(self._row)
         elif name == "c":
-            self._at = _position(attributes.get("r", "")) or (self._at[0], self._at[1] + 1)
-            self._type, self._value, self._formula = attributes.get("t", ""), "", False
+            self._at = _position(attributes["r"]) if "r" in attributes else (self._row, self._at[1] + 1)
+            self._type, self._value = attributes.get("t", ""), ""
+            self._formula = self._filled = False
             if "s" in attributes:
                 self.styles[self._at] = _number(attributes["s"], -1)
         self._formula = self._formula or name == "f"
+        self._filled = self._filled or name in ("f", "v", "is")
         self._inside = name in ("v", "t")
 
     def text(self, data: str) -> None:
@@ -136,21 +154,20 @@ class _Worksheet:
             self.wrong[self._at] = Written(error, issues=(issue,))
         elif self._formula and not self._value and self._type != "str":
             self.wrong[self._at] = Written("", issues=(Issue(IssueKind.NOT_CALCULATED, _name(self._at)),))
-        if self._value or self._formula:
+        if self._filled or self._type == "e":
             self._make_room()
 
     def _make_room(self) -> None:
         (row, column), (first_row, first_column), (last_row, last_column) = self._at, self._first, self._last
-        self._rows.add(row)
+        if self._value or self._formula:
+            self._rows.add(row)
         self._first = min(first_row, row), min(first_column, column)
         self._last = max(last_row, row), max(last_column, column)
         if len(self._rows) > MOST_ROWS + 100:
             raise too_many_rows()
         if (self._last[0] - self._first[0] + 1) * (self._last[1] - self._first[1] + 1) > _MOST_AREA:
-            raise CannotRead(
-                Failure.TOO_LARGE,
-                f"a cell far from the table ({_name(self._at)}) makes the worksheet too large: clear it",
-            )
+            where = _name(self._at)
+            raise CannotRead(Failure.TOO_LARGE, f"{where} is far from the other cells, too far to be read: clear it")
 
 
 @dataclass(frozen=True)
@@ -163,6 +180,8 @@ class _Book:
 
 
 def _looked_at(parts: Mapping[str, bytes]) -> _Book:
+    # Every part, whoever may take it for a worksheet.
+    looks = {name: _look(data) for name, data in parts.items() if name.endswith(".xml")}
     book = _related(parts, "_rels/.rels", "/officeDocument").get("", "xl/workbook.xml")
     folder, _, file = book.rpartition("/")
     targets = _related(parts, f"{folder}/_rels/{file}.rels", "")
@@ -171,20 +190,26 @@ def _looked_at(parts: Mapping[str, bytes]) -> _Book:
 
     def start(name: str, attributes: Attributes) -> None:
         if name == "sheet":
-            sheets.append(
-                (attributes.get("name", ""), next((attributes[key] for key in attributes if key.endswith(":id")), ""))
-            )
+            id = next((value for key, value in attributes.items() if key.endswith(":id")), "")
+            sheets.append((attributes.get("name", ""), id))
         elif name == "workbookPr" and attributes.get("date1904") in ("1", "true"):
             since_1904.append(name)
 
     _walk(parts.get(book, b""), start)
     worksheets = {}
-    for name, id in sheets[:_MOST_SHEETS]:
+    for name, id in sheets:
         target = targets.get(id, "")
-        worksheet = worksheets[name] = _Worksheet()
-        path = target.lstrip("/") if target.startswith("/") else f"{folder}/{target}"
-        _walk(parts.get(path, b""), worksheet.start, worksheet.end, worksheet.text)
+        found = next((path for path in (target.lstrip("/"), f"{folder}/{target}") if path in looks), None)
+        if found is None:
+            raise _damaged()
+        worksheets[name] = looks[found]
     return _Book(worksheets, _zeros(parts.get(f"{folder}/styles.xml", b"")), bool(since_1904))
+
+
+def _look(data: bytes) -> _Worksheet:
+    worksheet = _Worksheet()
+    _walk(data, worksheet.start, worksheet.end, worksheet.text)
+    return worksheet
 
 
 def _related(parts: Mapping[str, bytes], path: str, kind: str) -> dict[str, str]:
@@ -257,12 +282,12 @@ def _number(text: str | None, otherwise: int) -> int:
     return int(text) if text and re.fullmatch(r"[0-9]{1,7}", text) else otherwise
 
 
-def _position(name: str) -> _At | None:
-    found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", name)
-    if found is None:
-        return None
+def _position(name: str) -> _At:
+    found = re.fullmatch(r"([A-Za-z]{1,3})([0-9]{1,7})", name)
+    if found is None or int(found[2]) < 1:
+        raise _damaged()
     column = 0
-    for letter in found[1]:
+    for letter in found[1].upper():
         column = column * 26 + ord(letter) - 64
     return int(found[2]) - 1, column - 1
 
@@ -290,7 +315,7 @@ def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
         first = lines[0][0] - 1 if lines else 0
         merges = tuple(
             Merge(top - first, left, bottom - top + 1, right - left + 1)
-            for (top, left), (bottom, right) in sheet.merged_cell_ranges or ()
+            for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[:_MOST_MERGES]
         )
         grid = grid_of(lines, meta.name if len(book.sheet_names) > 1 else "")
         yield replace(grid, merges=merges, since_1904=looks.since_1904)
@@ -325,6 +350,8 @@ def _written(value: Typed, digits: int) -> Written:
             return Written("")
         case bool():
             return Written(str(value).upper())
+        case float() if not math.isfinite(value):
+            return Written(str(value))
         case int() | float() if float(value).is_integer() and abs(value) < 10**15:
             return Written(str(int(value)).zfill(digits), value)
         case datetime():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -336,8 +338,9 @@ MILLION = (
 )
 STRAY = (
     f'<worksheet xmlns="{MAIN}"><sheetData><row r="1"><c r="A1"><v>1</v></c></row>'
-    '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData></worksheet>'
+    '<row r="1048576"><c r="XFD1048576"{}</c></row></sheetData></worksheet>'
 )
+"""With any of these contents the far cell would make the library ask for terabytes, which ends the process."""
 
 
 @pytest.mark.parametrize(
@@ -370,15 +373,27 @@ STRAY = (
         (HUGE.encode(), Failure.TOO_LARGE),
         (archive(xl__workbook=bytes(80_000_000)), Failure.TOO_LARGE),
         (sheet_xml(MILLION), Failure.TOO_LARGE),
-        (sheet_xml(STRAY), Failure.TOO_LARGE),
+        (sheet_xml(STRAY.format("><v>1</v>")), Failure.TOO_LARGE),
+        (sheet_xml(STRAY.format(' t="e">')), Failure.TOO_LARGE),
+        (sheet_xml(STRAY.format(' t="str"><v></v>')), Failure.TOO_LARGE),
+        (sheet_xml(STRAY.format("><is><t> </t></is>")), Failure.TOO_LARGE),
+        (sheet_xml(STRAY.replace("XFD1048576", "A99999999").format("><v>1</v>")), Failure.UNREADABLE),
+        (sheet_xml(STRAY.replace('r="XFD1048576"', "").format("><v>1</v>")), Failure.TOO_LARGE),
     ],
-    ids=range(28),
+    ids=range(33),
 )
 def test_what_cannot_be_read_is_refused_with_advice(content: bytes, failure: Failure) -> None:
     with pytest.raises(CannotRead) as refused:
         read(content)
     assert refused.value.failure is failure
     assert refused.value.advice
+
+
+def test_only_who_reads_sheets_loads_the_reader() -> None:
+    heavy = "chalicelib.reading", "phonenumbers", "python_calamine"
+    code = f"import sys, app; assert not {{*{heavy}}} & {{*sys.modules}}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_thousand_rows_are_read() -> None:
