@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import time
 from typing import Final
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import Field, Issue, IssueKind, Settings
-from chalicelib.reading import moments
+from chalicelib.reading import moments, times
 from chalicelib.reading.grids import Written
 from chalicelib.reading.moments import Calendar
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
@@ -44,6 +45,22 @@ class FieldReader:
         if cell.text in NONE_GIVEN:
             return moments.When(ABSENT)
         return self.calendar.when(cell)
+
+    def until(self, end: Written, beginning: str | None) -> Parsed:
+        """How long it is from the beginning, on the same day, to what the cell says."""
+        if end.issues or not end.text or end.text in _DASHES:
+            return Parsed(None, end.issues)
+        clock = moments.time_of(end)
+        if clock.value is None:
+            clock = self.calendar.when(end).time or clock
+        if clock.value is None or beginning is None:
+            return refused(IssueKind.UNREADABLE)
+        first, last = (time.fromisoformat(text).replace(tzinfo=None) for text in (beginning, clock.value))
+        minutes = (last.hour - first.hour) * 60 + last.minute - first.minute
+        if minutes <= 0:
+            return refused(IssueKind.OUT_OF_RANGE)
+        found = times.minutes_of(minutes * 60)
+        return Parsed(found.value, (*clock.issues, *found.issues))
 
     def parse(self, field: Field, cell: Written, column: int | None) -> Parsed:
         if cell.issues:

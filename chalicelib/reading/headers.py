@@ -23,7 +23,7 @@ OWN: Final[Mapping[str, Field]] = {field.value.lower(): field for field in Field
 TOLD: Final = frozenset(
     words(
         "id localdate timezone cancellationreason cancelledat version createdat updatedat line reason "
-        "end startutc visit created updated"
+        "startutc visit created updated"
     )
 )
 """What our exports and our files of rejected rows tell beyond that: no news to us."""
@@ -35,6 +35,7 @@ class Topic(Enum):
     DATE = auto()
     TIME = auto()
     BEGINNING = auto()
+    END = auto()
     DURATION = auto()
     PROPERTY = auto()
     ADDRESS = auto()
@@ -54,11 +55,12 @@ class Topic(Enum):
 _WORDS: Final[Mapping[Topic, str]] = {
     Topic.DATE: "date day fecha dia datum tag jour besichtigungsdatum besuchsdatum",
     Topic.TIME: "time hour hora horario uhrzeit zeit uhr heure horaire",
-    Topic.BEGINNING: "when start begin beginning appointment cuando inicio comienzo cita wann beginn anfang termin "
-    "besichtigungstermin quand debut",
+    Topic.BEGINNING: "when start from begin beginning appointment cuando desde inicio comienzo cita wann beginn "
+    "anfang von ab termin besichtigungstermin quand debut",
+    Topic.END: "end until to finish ende bis fin final hasta jusque termine",
     Topic.DURATION: "duration minutes minute min mins length duracion minutos dauer minuten lange duree",
     Topic.PROPERTY: "property listing flat apartment house inmueble propiedad vivienda piso finca casa objekt "
-    "immobilie wohnung haus bien logement appartement maison",
+    "immobilie immeuble apartamento departamento edificio estate wohnung haus bien logement appartement maison",
     Topic.ADDRESS: "address place location street domicilio direccion lugar ubicacion calle adresse anschrift strasse "
     "ort lieu rue",
     Topic.REFERENCE: "ref reference referencia codigo code referenz kennung objektnummer",
@@ -78,6 +80,8 @@ _WORDS: Final[Mapping[Topic, str]] = {
     "nota bemerkung bemerkungen notiz notizen anmerkung anmerkungen kommentar remarque remarques commentaire "
     "commentaires observations",
 }
+_NEUTRAL: Final = frozenset(words("visit visits viewing viewings visita visitas visite visites besuch besichtigung"))
+"""What all of it is about; too much like 'visitante' to be left to likeness."""
 _TOPICS: Final = {word: topic for topic, words in _WORDS.items() for word in words.split()}
 _FIELDS: Final[Mapping[Topic, tuple[Field, ...]]] = {
     Topic.DATE: (Field.DATE,),
@@ -109,6 +113,8 @@ class Heading:
     instead: tuple[Field, ...] = ()
     by_id: bool = False
     """Whether its cells are ids, by our own name for them."""
+    end: bool = False
+    """Whether its cells say how long a visit is by when it ends."""
     known: bool = False
     """Whether it is a heading of ours, one without news included."""
     words: int = 1
@@ -123,6 +129,8 @@ def heading(text: str) -> Heading:
         return Heading(known=True)
     all_topics = _topics(text)
     topics = _qualified(all_topics) if len(all_topics) > 1 else all_topics
+    if topics == [Topic.END]:
+        return Heading((), (Field.DURATION,), end=True, known=True)
     if topics in ([Topic.BEGINNING], [Topic.ADDRESS]):
         # "When" may be a date, a time, or both; an address says which property, or where else.
         (topic,) = topics
@@ -139,8 +147,8 @@ def _topics(text: str) -> list[Topic]:
 
 @cache
 def _topic(word: str) -> Topic | None:
-    if word in _TOPICS:
-        return _TOPICS[word]
+    if word in _TOPICS or word in _NEUTRAL:
+        return _TOPICS.get(word)
     like = likest(word, [known for known in _TOPICS if len(known) > 3], 0.8) if len(word) > 3 else None
     return _TOPICS[like] if like else None
 
@@ -163,6 +171,9 @@ def _qualified(topics: Sequence[Topic]) -> list[Topic]:
         drop(*_COUNTERS, Topic.CONTACT)
         if {Topic.DATE, Topic.TIME, Topic.NOTES, Topic.STATUS} & {*left}:
             drop(Topic.PERSON)
+    if Topic.END in left:
+        # "End time", "Time from - to": what says both says when it begins.
+        drop(*({Topic.DATE, Topic.TIME} if Topic.BEGINNING not in left else {Topic.END}))
     if {Topic.DATE, Topic.TIME, Topic.DURATION} & {*left}:
         drop(Topic.BEGINNING, *_COUNTERS)
     if Topic.DURATION in left:
@@ -178,6 +189,8 @@ class Header:
     columns: tuple[Column, ...]
     by_id: frozenset[int]
     """Columns whose cells are ids of properties."""
+    ends: frozenset[int] = frozenset()
+    """Columns that say how long a visit is by when it ends."""
     strange: frozenset[int] = frozenset()
     """Columns whose headings say nothing to us."""
     guessed: bool = False
@@ -218,6 +231,7 @@ def find_header(grid: Grid, told: Mapping[int, Field | None]) -> Header | None:
         last,
         assigned(texts, headings, told),
         frozenset(index for index, each in enumerate(headings) if each.by_id),
+        frozenset(index for index, each in enumerate(headings) if each.end),
         frozenset(index for index, each in enumerate(headings) if not each.known),
     )
 

@@ -205,6 +205,9 @@ class _TableReader:
         written = _apart({field: self._written(line, field) for field in there}, self._header)
         cells = {field: self._cell(field, written[field], above) for field in there if field not in _MOMENT}
         cells |= self._moment(written, above)
+        if self._header.index_of(Field.DURATION) in self._header.ends:
+            end = written[Field.DURATION]
+            cells[Field.DURATION] = self._shown(Field.DURATION, end, self._fields.until(end, cells[Field.TIME].value))
         return {field: cells[field] for field in Field if field in cells}
 
     def _cell(self, field: Field, written: Written, above: _Above) -> Cell:

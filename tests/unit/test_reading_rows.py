@@ -56,6 +56,10 @@ USUAL = "date time propertyId visitorName visitorPhone visitorEmail notes"
             "propertyId place date externalId agentId durationMinutes",
         ),
         (
+            "Visita,Fecha,Cliente",
+            "- date visitorName",
+        ),
+        (
             "Fehca,Horra,Direcion,Visitnte",
             "date time propertyId visitorName",
         ),
@@ -243,6 +247,21 @@ def test_a_time_that_the_clocks_skip_or_have_twice_is_marked(day: str, kind: Iss
 def test_durations(written: str, minutes: str | None) -> None:
     cell = cell_of("Duration", written, Field.DURATION)
     assert (cell.value, kinds(cell)) == (minutes, [] if minutes else [K.UNREADABLE])
+
+
+@pytest.mark.parametrize("header", ["from,to", "Start,End", "von,bis", "Inicio,Fin", "Start time,End time"])
+def test_when_a_visit_ends_says_how_long_it_is(header: str) -> None:
+    ann, ben, cem = rows_of(
+        f"propertyId,date,{header}\nh1-a,14.3.2027,10:00,10:45\nh1-a,14.3.2027,10:00,\nh1-a,14.3.2027,10:00,9:00\n"
+    )
+    assert (ann.value(Field.DURATION), ann.reviewed) == ("45", True)
+    assert (ben.value(Field.DURATION), ben.reviewed) == (None, True)
+    assert marks(cem) == {(Field.DURATION, K.OUT_OF_RANGE)}
+
+
+def test_start_and_end_may_be_dates_with_times() -> None:
+    (row,) = rows_of("propertyId,Start,End\nh1-a,14.3.2027 10:00,14.3.2027 10:45\n")
+    assert (row.start(BERLIN.zone), row.value(Field.DURATION)) == (utc("2027-03-14T09:00Z"), "45")
 
 
 def test_a_duration_that_no_visit_has_is_marked() -> None:
