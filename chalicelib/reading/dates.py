@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from chalicelib.domain.sheets import IssueKind, Order
-from chalicelib.reading.grids import folded
+from chalicelib.reading.grids import LONGEST_FACT, folded
 from chalicelib.reading.parsed import DIGITS_MISREAD, Parsed, likest, refused, understood
 
 FAR: Final = timedelta(days=400)
@@ -112,6 +112,8 @@ def _date(year: int, month: int, day: int) -> date | None:
 
 def split(text: str) -> tuple[Day, str] | None:
     """The day that a text begins with, and what comes behind it; a numeric day is taken day first."""
+    if len(text) > LONGEST_FACT:
+        return None
     plain = re.sub(r"\s+", " ", folded(text).replace("’", "'")).strip(" ,;")
     weekday, rest = _weekday(_ARTICLE.sub("", plain, count=1))
     for candidate, corrected in ((rest, False), (_digits_mended(text), True)):

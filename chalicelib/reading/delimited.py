@@ -11,7 +11,7 @@ from typing import Final
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import CannotRead, Failure, Remark, RemarkKind
-from chalicelib.reading.grids import Grid, Source, Written, grid_of
+from chalicelib.reading.grids import MOST_COLUMNS, Grid, Source, Written, grid_of
 from chalicelib.reading.headers import heading
 
 SEPARATORS: Final = ",;\t|^~:"
@@ -29,6 +29,7 @@ _FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 """As `exports.csv` marks it."""
 _LONGEST_CELL: Final = 50_000
 _SAMPLE_LINES: Final = 40
+_SAMPLE_BYTES: Final = 50_000
 
 
 def read_delimited(content: bytes) -> Source:
@@ -55,7 +56,8 @@ def decoded(content: bytes) -> tuple[str, tuple[Remark, ...]]:
         pass
     if b"\0" in content:
         raise CannotRead(Failure.UNREADABLE, "it is not text: save it as CSV UTF-8")
-    encoding = max(_ONE_BYTE, key=lambda name: _plausible(content, name))
+    odd = b"\n".join(re.findall(rb"[^\n]*[\x80-\xff][^\n]*", content))[:_SAMPLE_BYTES]
+    encoding = max(_ONE_BYTE, key=lambda name: _plausible(odd, name))
     return _text(content, encoding), (Remark(RemarkKind.ENCODING_ASSUMED, encoding),)
 
 
@@ -111,11 +113,9 @@ def _parts(sample: str, separator: str) -> tuple[int, int]:
         rows = [cells for _, cells in _rows(sample, separator, 1)]
     except CannotRead:
         return 0, 0
-    headings = max(
-        (sum(bool(heading(cell.text).fields) for cell in cells) for cells in rows if len(cells) > 1), default=0
-    )
+    headings = [sum(bool(heading(cell.text).fields) for cell in cells) for cells in rows if len(cells) > 1]
     widths = sorted(len(cells) for cells in rows)
-    return headings, widths[len(widths) // 2] if widths else 0
+    return max(headings, default=0), widths[len(widths) // 2] if widths else 0
 
 
 def _rows(text: str, separator: str, first: int) -> Iterator[tuple[int, Sequence[Written]]]:
@@ -125,7 +125,8 @@ def _rows(text: str, separator: str, first: int) -> Iterator[tuple[int, Sequence
     line = first
     try:
         for cells in reader:
-            yield line, [_written(cell) for cell in cells]
+            # One more than a table has, so that a row with too many cells shows.
+            yield line, [_written(cell) for cell in cells[: MOST_COLUMNS + 1]]
             line = first + reader.line_num
     except csv.Error:
         raise CannotRead(

@@ -11,7 +11,7 @@ from typing import Final
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import Field, Issue, IssueKind, Settings
 from chalicelib.reading import moments, times
-from chalicelib.reading.grids import Written
+from chalicelib.reading.grids import LONGEST_FACT, Written
 from chalicelib.reading.moments import Calendar
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
 from chalicelib.reading.people import NONE_GIVEN, lost_zero, parse_email, parse_phone
@@ -44,10 +44,14 @@ class FieldReader:
             return moments.When(Parsed(None, cell.issues))
         if cell.text in NONE_GIVEN:
             return moments.When(ABSENT)
+        if len(cell.text) > LONGEST_FACT:
+            return moments.When(_too_long())
         return self.calendar.when(cell)
 
     def until(self, end: Written, beginning: str | None) -> Parsed:
         """How long it is from the beginning, on the same day, to what the cell says."""
+        if len(end.text) > LONGEST_FACT:
+            return _too_long()
         if end.issues or not end.text or end.text in _DASHES:
             return Parsed(None, end.issues)
         clock = moments.time_of(end)
@@ -67,6 +71,8 @@ class FieldReader:
             return Parsed(None, cell.issues)
         if not cell.text or cell.text in _DASHES:
             return Parsed(self.settings.property_id) if field is Field.PROPERTY else ABSENT
+        if field not in _LONGEST and len(cell.text) > LONGEST_FACT:
+            return _too_long()
         if field is Field.PROPERTY:
             return (self.properties.by_id if column in self.by_id else self.properties.find)(spellings.tidy(cell.text))
         if field is Field.PHONE:
@@ -94,9 +100,13 @@ _BY_CELL: Final[Mapping[Field, Callable[[Written], Parsed]]] = {
 }
 
 
+def _too_long() -> Parsed:
+    return refused(IssueKind.TOO_LONG, str(LONGEST_FACT))
+
+
 def _text(field: Field, text: str) -> Parsed:
     plain = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     plain = plain.strip() if field is Field.NOTES else spellings.tidy(" ".join(plain.split()))
     if len(plain) > _LONGEST[field]:
         return refused(IssueKind.TOO_LONG, str(_LONGEST[field]))
-    return Parsed(plain or None)
+    return Parsed(plain) if plain else refused(IssueKind.UNREADABLE)

@@ -13,6 +13,8 @@ from chalicelib.domain.sheets import MOST_ROWS, CannotRead, Failure, Issue, Plac
 Typed = str | int | float | bool | datetime | date | time | timedelta | None
 
 MOST_COLUMNS: Final = 100
+LONGEST_FACT: Final = 300
+"""Of a text that can be a date, a number, an address: nobody needs longer ones, and reading them could take ages."""
 
 
 def too_many_rows() -> CannotRead:
@@ -94,7 +96,7 @@ def grid_of(rows: Iterable[tuple[int, Sequence[Written], tuple[Issue, ...]]], na
     lines = []
     filled = 0
     for number, cells, issues in rows:
-        line = Line(number, tuple(cells[:MOST_COLUMNS]), issues)
+        line = Line(number, tuple(cells), issues)
         filled += not line.empty
         # One for the header, some for titles and repeated headers: the reader of rows counts exactly.
         if filled > MOST_ROWS + 100:

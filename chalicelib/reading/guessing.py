@@ -8,7 +8,7 @@ from typing import Final
 from chalicelib.domain.sheets import Column, Field, Settings
 from chalicelib.reading import dates, times
 from chalicelib.reading.countries import country_of
-from chalicelib.reading.grids import Grid
+from chalicelib.reading.grids import LONGEST_FACT, Grid
 from chalicelib.reading.parsed import Parsed
 from chalicelib.reading.people import parse_email, parse_phone
 from chalicelib.reading.properties import Properties
@@ -16,6 +16,7 @@ from chalicelib.reading.statuses import parse_status
 
 _MOST: Final = 0.6
 _LEAST_LINES: Final = 2
+_SAMPLE: Final = 30
 
 
 def columns(grid: Grid, settings: Settings, properties: Properties) -> tuple[Column, ...]:
@@ -50,7 +51,8 @@ def columns(grid: Grid, settings: Settings, properties: Properties) -> tuple[Col
 
 
 def _texts(grid: Grid, index: int) -> list[str]:
-    return [line.cells[index].text for line in grid.lines if index < len(line.cells) and line.cells[index].text]
+    texts = (line.cells[index].text for line in grid.lines[:_SAMPLE] if index < len(line.cells))
+    return [text for text in texts if 0 < len(text) <= LONGEST_FACT]
 
 
 def _certain(parsed: Parsed) -> bool:

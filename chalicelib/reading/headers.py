@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Final
 
@@ -102,6 +102,9 @@ _FIELDS: Final[Mapping[Topic, tuple[Field, ...]]] = {
     Topic.NOTES: (Field.NOTES,),
 }
 _FIRST_LINES: Final = 25
+_LONGEST_HEADING: Final = 60
+_ENOUGH: Final = 3
+"""Columns that we know make a header, however many others there are."""
 _COUNTERS: Final = {Topic.REFERENCE, Topic.NUMBER}
 
 
@@ -122,6 +125,8 @@ class Heading:
 
 
 def heading(text: str) -> Heading:
+    if len(text) > _LONGEST_HEADING:
+        return Heading()
     compact = re.sub(r"[\W_]+", "", folded(text))
     if compact in OWN:
         return Heading((OWN[compact],), by_id=compact == "propertyid", known=True)
@@ -145,7 +150,7 @@ def _topics(text: str) -> list[Topic]:
     return list(dict.fromkeys(topic for topic in found if topic is not None))
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _topic(word: str) -> Topic | None:
     if word in _TOPICS or word in _NEUTRAL:
         return _TOPICS.get(word)
@@ -243,13 +248,13 @@ def _joined(above: Sequence[str], below: Sequence[str]) -> list[str]:
 def _score(texts: Sequence[str]) -> int:
     """How many columns a line heads; none, if it is no header."""
     filled = [text for text in texts if text]
-    if any(len(text) > 60 or re.search(r"\d{3}", text) for text in filled):
+    if any(len(text) > _LONGEST_HEADING or re.search(r"\d{3}", text) for text in filled):
         return 0
     headings = [heading(text) for text in filled]
     fields = {field for each in headings for field in each.fields}
     heads = sum(bool(each.fields) for each in headings)
     strange = sum(not each.known for each in headings)
-    return heads if len(fields) >= 2 and heads >= strange else 0
+    return heads if len(fields) >= 2 and heads >= min(strange, _ENOUGH) else 0
 
 
 def assigned(texts: Sequence[str], headings: Iterable[Heading], told: Mapping[int, Field | None]) -> tuple[Column, ...]:

@@ -35,7 +35,7 @@ from chalicelib.reading import dates, guessing, moments
 from chalicelib.reading.countries import country_of
 from chalicelib.reading.dates import ColumnOrder
 from chalicelib.reading.fields import FieldReader
-from chalicelib.reading.grids import BLANK, Grid, Line, Source, Written, joined, too_many_rows
+from chalicelib.reading.grids import BLANK, LONGEST_FACT, Grid, Line, Source, Written, joined, too_many_rows
 from chalicelib.reading.headers import Header, find_header
 from chalicelib.reading.moments import Calendar
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
@@ -286,7 +286,7 @@ def _apart(written: Mapping[Field, Written], header: Header) -> dict[Field, Writ
         shared = [field for field in _PEOPLE if field in column.fields]
         if len(shared) < 2:
             continue
-        left = written[shared[0]].text
+        left = written[shared[0]].text[:LONGEST_FACT]
         for field in shared:
             part = _PEOPLE[field].search(left)
             left = f"{left[: part.start()]} {left[part.end() :]}" if part else left

@@ -16,6 +16,8 @@ from chalicelib.reading.parsed import likest, words
 
 _MOSTLY: Final = 0.6
 _ENOUGH_ROWS: Final = 3
+_NEAR: Final = 50
+_FIRST_HOUR, _LAST_HOUR = "07:00", "21:30"
 _EXPECTED: Final = (Field.NAME, Field.PHONE, Field.EMAIL)
 _PARTICLES: Final = frozenset(
     words(
@@ -34,6 +36,10 @@ def second_look(rows: Sequence[SheetRow]) -> list[SheetRow]:
     marks: defaultdict[int, dict[Field, Issue]] = defaultdict(dict)
     for index, field in _gaps(rows):
         marks[index][field] = Issue(IssueKind.MISSING)
+    for index in _out_of_order(rows):
+        marks[index][Field.DATE] = Issue(IssueKind.UNSURE)
+    for index in _odd_hours(rows):
+        marks[index][Field.TIME] = Issue(IssueKind.UNSURE)
     for index in _odd_names(rows):
         marks[index][Field.NAME] = Issue(IssueKind.UNSURE)
     for index, domain in _odd_domains(rows):
@@ -56,6 +62,30 @@ def _gaps(rows: Sequence[SheetRow]) -> Iterator[tuple[int, Field]]:
         empty = [index for index, row in enumerate(rows) if field in row.cells and not row.cell(field).text]
         if len(rows) >= _ENOUGH_ROWS and len(empty) < (1 - _MOSTLY) * len(rows):
             yield from ((index, field) for index in empty)
+
+
+def _out_of_order(rows: Sequence[SheetRow]) -> list[int]:
+    """Days before which a later one stands, where most follow each other: a 3 may have been taken for an 8."""
+    days = [(index, value) for index, row in enumerate(rows) if (value := row.value(Field.DATE))]
+    best: list[tuple[int, int | None]] = []
+    for at, (_, day) in enumerate(days):
+        # The longest run of days in order that ends here, and the day before in it.
+        before = [other for other in range(max(0, at - _NEAR), at) if days[other][1] <= day]
+        last = max(before, key=lambda other: best[other][0], default=None)
+        best.append((1 if last is None else best[last][0] + 1, last))
+    at_end = max(range(len(days)), key=lambda at: (best[at][0], at), default=None)
+    in_order = set()
+    while at_end is not None:
+        in_order.add(at_end)
+        at_end = best[at_end][1]
+    odd = [index for at, (index, _) in enumerate(days) if at not in in_order]
+    return odd if len(days) >= _ENOUGH_ROWS and len(odd) <= (1 - _MOSTLY) * len(days) else []
+
+
+def _odd_hours(rows: Sequence[SheetRow]) -> list[int]:
+    """Times at night."""
+    times = {index: value for index, row in enumerate(rows) if (value := row.value(Field.TIME))}
+    return [index for index, value in times.items() if not _FIRST_HOUR <= value < _LAST_HOUR]
 
 
 def _odd_names(rows: Sequence[SheetRow]) -> Iterator[int]:

@@ -28,6 +28,8 @@ from chalicelib.reading.grids import MOST_COLUMNS, Grid, Merge, Source, Typed, W
 _MOST_UNPACKED: Final = 30 * 1024 * 1024
 _MOST_PARTS: Final = 2000
 _MOST_DEPTH: Final = 64
+_MOST_ELEMENTS: Final = 1_000_000
+"""Of a part: a worksheet of a thousand rows and a hundred columns has half of that."""
 _MOST_AREA: Final = 500_000
 """Cells between the first and the last of a worksheet, empty ones included."""
 _MOST_SHEETS: Final = 50
@@ -252,13 +254,15 @@ def _walk(
 ) -> None:
     """Goes through XML without building it. Raises CannotRead for what is broken, deep, or declares entities."""
     parser = expat.ParserCreate()
-    depth = 0
+    depth = elements = 0
 
     def starts(name: str, attributes: Attributes) -> None:
-        nonlocal depth
-        depth += 1
+        nonlocal depth, elements
+        depth, elements = depth + 1, elements + 1
         if depth > _MOST_DEPTH:
             raise _damaged()
+        if elements > _MOST_ELEMENTS:
+            raise _packed_too_tight()
         start(name.rpartition(":")[2], attributes)
 
     def ends(name: str) -> None:

@@ -83,6 +83,8 @@ def test_a_day_is_written_once_in_front_of_its_visits() -> None:
         (Field.EMAIL, "ben@gmai1.com", K.LIKE_ANOTHER),
         (Field.EMAIL, "", K.MISSING),
         (Field.DATE, "15.03.2021", K.FAR_AWAY),
+        (Field.DATE, "15.08.2027", K.UNSURE),
+        (Field.TIME, "01:00", K.UNSURE),
         (Field.DATE, "l5/03/2027", K.CORRECTED),
         (Field.TIME, "1l:00", K.CORRECTED),
         (Field.TIME, "M:00", K.UNREADABLE),
