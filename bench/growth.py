@@ -19,6 +19,7 @@ from chalicelib.domain.visits import Visit
 from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 from tests.builders import Clock, a_visit
 from tests.integration.api import PROPERTY, Api, serve
 from tests.integration.metering import size
@@ -74,7 +75,7 @@ def load(table: EmptyTable, visits: Sequence[Visit]) -> None:
     client = table.reached.client
 
     def put(batch: Sequence[Visit]) -> None:
-        requests: Any = [{"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in batch]
+        requests: Any = [{"PutRequest": {"Item": serialized(visit_item(visit))}} for visit in batch]
         assert not client.batch_write_item(RequestItems={table.name: requests})["UnprocessedItems"]
 
     with ThreadPoolExecutor(2) as pool:
@@ -166,7 +167,7 @@ def question(costs: Mapping[int, Mapping[str, Cost]], peaks: Mapping[str, float]
     for name, cost in first.items():
         units = [f"{costs[count][name].read_units:g} / {costs[count][name].write_units:g}" for count in sizes]
         table.append((name, cost.calls, *units))
-    item = size(serialized(items.visit_item(_visit(0, HOUSE, AGENT, NOW))))
+    item = size(serialized(visit_item(_visit(0, HOUSE, AGENT, NOW))))
     return Question(
         name="growth",
         title="Does a call cost more in a larger table?",

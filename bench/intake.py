@@ -26,9 +26,9 @@ from chalicelib.domain.intakes import ROWS_IN_CHUNK, Chunk
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import BookVisit, Status, Visit
 from chalicelib.events.intake_queue import Sending, read_message
-from chalicelib.repositories import items
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table, serialized
+from chalicelib.repositories.visits import visit_item
 from chalicelib.services.wired import Services
 
 LATENCIES_MS: Final = (0, 5)
@@ -128,7 +128,7 @@ def _puts() -> Load:
         for chunk in _read(bodies):
             for row in chunk.rows:
                 assert isinstance(row.wish, BookVisit)
-                item: Any = serialized(items.visit_item(_visit(row.wish)))
+                item: Any = serialized(visit_item(_visit(row.wish)))
                 dynamodb.put_item(TableName="visits-bench", Item=item, ConditionExpression="attribute_not_exists(pk)")
 
     return put_one_by_one

@@ -35,8 +35,11 @@ from chalicelib.domain.api_keys import ApiKey, PresentedKey, Scope
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Status, Visit, Visitor
-from chalicelib.repositories import items
+from chalicelib.repositories.api_keys import api_key_item
+from chalicelib.repositories.properties import property_item
+from chalicelib.repositories.signing_keys import signing_keys_item
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 from tools.project import HOST, REGION, ROOT
 
 NAMES: Final = (f"*.{REGION}.amazonaws.com", f"*.ddb.{REGION}.amazonaws.com", "localhost")
@@ -109,10 +112,10 @@ def canned() -> dict[str, dict[str, Any]]:
     digest = hashlib.sha256(TOKEN.secret.encode()).digest()
     key = ApiKey(TOKEN.id, "partner", digest, frozenset(Scope), NOW)
     kept = [
-        items.property_item(Property(PROPERTY_ID, details, 1, NOW, NOW)),
-        items.visit_item(_visit(0)),
-        items.api_key_item(key),
-        items.signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
+        property_item(Property(PROPERTY_ID, details, 1, NOW, NOW)),
+        visit_item(_visit(0)),
+        api_key_item(key),
+        signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
     ]
     return {f"{item['pk']} {item['sk']}": serialized(item) for item in kept}
 
@@ -130,7 +133,7 @@ def _visit(number: int) -> Visit:
 class _Answers:
     def __init__(self) -> None:
         self._items = canned()
-        self._page = [serialized(items.visit_item(_visit(number))) for number in range(PAGE)]
+        self._page = [serialized(visit_item(_visit(number))) for number in range(PAGE)]
 
     def to(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         if operation == "GetItem":

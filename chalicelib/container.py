@@ -15,38 +15,38 @@ from uuid6 import uuid7
 from chalicelib.aws.clients import client
 from chalicelib.http.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availability
-from chalicelib.services.calendars import Feeds
-from chalicelib.services.exports import Exporting
+from chalicelib.services.calendars import Calendars
+from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Once
-from chalicelib.services.intake_worker import Worker
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.intake_worker import IntakeWorker
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.ports import (
-    CalendarTokens,
+    CalendarStore,
     Clock,
-    IdempotencyRecords,
-    Intakes,
+    IdempotencyStore,
+    IntakeStore,
     NewId,
-    Properties,
+    PropertyStore,
     Queue,
-    SigningKeys,
+    SigningKeyStore,
     Store,
-    Visits,
+    VisitStore,
 )
-from chalicelib.services.properties import Portfolio
+from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
 
@@ -72,12 +72,12 @@ def new_id() -> str:
 
 
 def wire(
-    properties: Properties,
-    visits: Visits,
-    records: IdempotencyRecords,
-    keys: SigningKeys,
-    intakes: Intakes,
-    calendar_tokens: CalendarTokens,
+    properties: PropertyStore,
+    visits: VisitStore,
+    records: IdempotencyStore,
+    keys: SigningKeyStore,
+    intakes: IntakeStore,
+    calendar_tokens: CalendarStore,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -87,18 +87,18 @@ def wire(
 ) -> Services:
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
-    once = Once(records, signer, clock)
-    booking = Booking(properties, visits, once, clock, new_id, sleep)
+    once = Idempotency(records, signer, clock)
+    booking = Visits(properties, visits, once, clock, new_id, sleep)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
-        properties=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),
+        properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
         availability=Availability(properties, visits, clock),
         listing=Listing(visits, clock),
-        exports=Exporting(visits, properties),
-        calendars=Feeds(properties, visits, calendar_tokens, clock),
-        intakes=IntakeDesk(intakes, queue, once, clock, new_id),
-        intake_worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
+        exports=Exports(visits, properties),
+        calendars=Calendars(properties, visits, calendar_tokens, clock),
+        intakes=Intakes(intakes, queue, once, clock, new_id),
+        intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
         queue=queue,
         signer=signer,
         store=store,
@@ -106,15 +106,15 @@ def wire(
     )
 
 
-def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: Visits | None = None) -> Services:
+def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore | None = None) -> Services:
     """Services over the repositories of one table; the tests put another repository of visits in."""
     return wire(
         properties=DynamoProperties(table),
         visits=visits or DynamoVisits(table),
-        records=DynamoIdempotencyRecords(table),
+        records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
-        calendar_tokens=DynamoCalendarTokens(table),
+        calendar_tokens=DynamoCalendars(table),
         queue=queue,
         store=table,
         clock=clock,
@@ -131,7 +131,7 @@ def services() -> Services:
 
 
 @cache
-def access() -> Access:
-    """Who may call. The authorizer is a Lambda function of its own and makes nothing but this."""
+def api_keys() -> ApiKeys:
+    """Who may call. The authorizer is its own Lambda function and creates nothing but this."""
     settings = Settings.from_environment(os.environ)
-    return Access(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)
+    return ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)

@@ -15,7 +15,7 @@ from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
 from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
-from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Visits
+from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
     FakeCalendarTokens,
@@ -69,10 +69,10 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
-    visits: Visits | None = None
-    records: IdempotencyRecords | None = None
-    intakes: Intakes | None = None
-    tokens: CalendarTokens | None = None
+    visits: VisitStore | None = None
+    records: IdempotencyStore | None = None
+    intakes: IntakeStore | None = None
+    tokens: CalendarStore | None = None
 
     def __post_init__(self) -> None:
         self.properties = FakeProperties(self.memory)

@@ -22,6 +22,7 @@ from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus, Result, RowOutcome
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, page_answer
+from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.errors import MalformedRequest
 from chalicelib.http.fields import IfAny, Input, InstantOut, Output
@@ -186,8 +187,8 @@ def _submission(request: Request, rows: list[Any], key: IdempotencyKey | None) -
     texts = [canonical(row) for row in rows]
     for number, text in enumerate(texts):
         if len(text.encode()) > BYTES_IN_CHUNK:
-            raise InvalidInput([FieldError(f"#/visits/{number}", f"may have {BYTES_IN_CHUNK:,} bytes at most")])
-    return Submission(parsing.caller(request), texts, key)
+            raise InvalidInput([FieldError(f"#/visits/{number}", f"must have at most {BYTES_IN_CHUNK:,} bytes")])
+    return Submission(caller_name(request), texts, key)
 
 
 def _meaning(raw: dict[str, Any]) -> dict[str, Any]:

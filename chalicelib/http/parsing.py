@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http import problems
+from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
 from chalicelib.http.strict_json import MalformedJson, parse_json
@@ -22,7 +24,7 @@ from chalicelib.journal import note
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
 
 JSON: Final = ("application/json",)
-MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
 
@@ -128,7 +130,7 @@ def key_for(request: Request, meaning: object) -> IdempotencyKey | None:
     if key is None:
         return None
     return IdempotencyKey(
-        caller=caller(request),
+        caller=caller_name(request),
         route=f"{request.method} {request.path}",
         key=key,
         payload=json.dumps(meaning, sort_keys=True).encode(),
@@ -146,13 +148,8 @@ def key_header(request: Request) -> str | None:
     return key
 
 
-def caller(request: Request) -> str:
-    """Who calls, as the authorizer says; without one everybody is the same caller."""
-    return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
-
-
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
-    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is not an id."""
     try:
         decoded = unquote(raw, errors="strict")
     except UnicodeDecodeError:
@@ -169,7 +166,7 @@ def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: 
     if kind == "extra_forbidden":
         name = str(loc[-1])
         known = model.hints.get(name) if len(loc) == 1 else None
-        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+        return f"'{name[:100]}' {known or 'is not a known field'}"
     if kind == "missing":
         return f"'{loc[-1]}' is required"
     if kind == "model_type":

@@ -7,28 +7,83 @@ a piece that does not belong to the rest is not read.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Final
 
-from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Rendering, Shared
+from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.repositories import items
+from chalicelib.repositories.items import Item, Key, loaded, stored
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
 
 
-class DynamoCalendarTokens:
+def calendar_token_key(property_id: str) -> Key:
+    return {"pk": f"P#{property_id}", "sk": "T"}
+
+
+def calendar_token_item(property_id: str, token_hash: bytes, now: datetime) -> Item:
+    return {**calendar_token_key(property_id), "secretHash": token_hash, "createdAt": stored(now)}
+
+
+def shared_feed_of(item: Item) -> Shared | None:
+    """None once the token is withdrawn."""
+    if "secretHash" not in item:
+        return None
+    kept = None
+    if "feedTag" in item:
+        kept = Kept(item["feedTag"], loaded(item["feedAsOf"]), loaded(item["feedUntil"]))
+    return Shared(bytes(item["secretHash"]), kept)
+
+
+FEED_PIECES: Final = ("F#", "F#~")
+"""The sort keys between which the pieces of a kept rendering lie."""
+
+
+MOST_BYTES_OF_PIECE: Final = 350_000
+"""An item may have 400 KB."""
+
+
+def feed_pieces(property_id: str, rendering: Rendering) -> list[Item]:
+    packed = zlib.compress(rendering.content)
+    pieces = [packed[start : start + MOST_BYTES_OF_PIECE] for start in range(0, len(packed), MOST_BYTES_OF_PIECE)]
+    return [
+        {
+            "pk": f"P#{property_id}",
+            "sk": f"F#{number:02}",
+            "feedTag": rendering.tag,
+            "feedAsOf": stored(rendering.as_of),
+            "pieces": len(pieces),
+            "packed": piece,
+            "ttl": int((rendering.as_of + KEPT).timestamp()),
+        }
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def feed_content_of(pieces: Sequence[Item], tag: str) -> bytes | None:
+    """The content with this tag, unless a piece of it is missing. Others may be left of a longer one before it."""
+    wanted = [piece for piece in pieces if piece.get("feedTag") == tag]
+    if not wanted or len(wanted) != int(wanted[0]["pieces"]):
+        return None
+    return zlib.decompress(b"".join(bytes(piece["packed"]) for piece in wanted))
+
+
+class DynamoCalendars:
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def find(self, property_id: str) -> Shared | None:
         """One strongly consistent read, so that a withdrawn token stops at once: 1 read unit."""
-        item = self._table.get(items.calendar_token_key(property_id))
-        return items.shared_feed_of(item) if item else None
+        item = self._table.get(calendar_token_key(property_id))
+        return shared_feed_of(item) if item else None
 
     def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
         """A transaction of one: 2 write units."""
-        item = items.calendar_token_item(property_id, token_hash, now)
-        self._table.transact([Write(key=items.calendar_token_key(property_id), item=item)])
+        item = calendar_token_item(property_id, token_hash, now)
+        self._table.transact([Write(key=calendar_token_key(property_id), item=item)])
 
     def remove(self, property_id: str, now: datetime) -> None:
         """1 write unit, and what emptying the kept rendering takes.
@@ -36,7 +91,7 @@ class DynamoCalendarTokens:
         The item stays and says since when there was a feed, but opens nothing.
         """
         withdrawn = Write(
-            key=items.calendar_token_key(property_id),
+            key=calendar_token_key(property_id),
             update="REMOVE secretHash, feedTag, feedAsOf, feedUntil, feedClaimedUntil",
             condition="attribute_exists(secretHash)",
         )
@@ -50,7 +105,7 @@ class DynamoCalendarTokens:
     def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
         """1 write unit. A claim ends by itself; where it cannot be had now, what is kept will do."""
         claim = Write(
-            key=items.calendar_token_key(property_id),
+            key=calendar_token_key(property_id),
             update="SET feedClaimedUntil = :until",
             condition="secretHash = :hash AND (attribute_not_exists(feedClaimedUntil) OR feedClaimedUntil <= :now)",
             values={
@@ -73,7 +128,7 @@ class DynamoCalendarTokens:
         elif not self._put_pieces(property_id, rendering):
             return
         known = Write(
-            key=items.calendar_token_key(property_id),
+            key=calendar_token_key(property_id),
             update="SET feedTag = :tag, feedAsOf = :asOf, feedUntil = :until",
             condition="secretHash = :hash AND (attribute_not_exists(feedAsOf) OR feedAsOf < :asOf)",
             values={
@@ -86,17 +141,17 @@ class DynamoCalendarTokens:
         try:
             self._table.update(known)
         except ConditionsFailed as failed:
-            if items.shared_feed_of(failed.present) is None:  # withdrawn in the meantime
+            if shared_feed_of(failed.present) is None:  # withdrawn in the meantime
                 self._empty(property_id, rendering.as_of)
 
     def rendering(self, property_id: str, tag: str) -> bytes | None:
         """One strongly consistent query: 1 read unit for every 4 kilobytes of the content, compressed."""
-        return items.feed_content_of(self._pieces(property_id), tag)
+        return feed_content_of(self._pieces(property_id), tag)
 
     def _put_pieces(self, property_id: str, rendering: Rendering) -> bool:
         """False when a newer rendering is there."""
         try:
-            for piece in items.feed_pieces(property_id, rendering):
+            for piece in feed_pieces(property_id, rendering):
                 self._table.put(
                     Write(
                         key={"pk": piece["pk"], "sk": piece["sk"]},
@@ -122,4 +177,4 @@ class DynamoCalendarTokens:
                 self._table.update(emptied)
 
     def _pieces(self, property_id: str) -> list[items.Item]:
-        return list(self._table.query(items.calendar_token_key(property_id)["pk"], *items.FEED_PIECES))
+        return list(self._table.query(calendar_token_key(property_id)["pk"], *FEED_PIECES))

@@ -7,17 +7,121 @@ are long, or more than 25 visits share a quarter hour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.slots import floor_to_quarter, intervals
-from chalicelib.domain.visits import Visit
+from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
+from chalicelib.repositories.items import (
+    SHARDS,
+    Item,
+    Key,
+    loaded,
+    present,
+    shard_of,
+    signature_attributes,
+    signature_of,
+    stored,
+)
+from chalicelib.repositories.slots import agent_slot, property_slot, property_slot_day, slot_quarter, slot_ttl
 from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+
+
+def visit_key(visit_id: str) -> Key:
+    return {"pk": f"V#{visit_id}", "sk": "V"}
+
+
+def visits_of_property(property_id: str) -> str:
+    return f"P#{property_id}"
+
+
+def visits_of_agent(agent_id: str) -> str:
+    return f"A#{agent_id}"
+
+
+def month_shards(month: str) -> tuple[str, ...]:
+    return tuple(f"M#{month}#{shard}" for shard in range(SHARDS))
+
+
+def window_bounds(window: Window) -> tuple[str, str]:
+    """The sort keys between which the window's visits lie; at its end, which is not part of it, lies none."""
+    return stored(window.start), stored(window.end)
+
+
+def months_between(low: str, high: str) -> Iterator[str]:
+    """Every yyyy-mm that a range of visits' sort keys touches, in order."""
+    first, last = (int(bound[:4]) * 12 + int(bound[5:7]) - 1 for bound in (low, high))
+    for month in range(first, last + 1):
+        yield f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def visit_item(visit: Visit) -> Item:
+    position = f"{stored(visit.date)}#{visit.id}"
+    item: Item = {
+        **visit_key(visit.id),
+        "g1pk": visits_of_property(visit.property_id),
+        "g1sk": position,
+        "g2pk": f"M#{stored(visit.date)[:7]}#{shard_of(visit.id)}",
+        "g2sk": position,
+        "id": visit.id,
+        "propertyId": visit.property_id,
+        "date": stored(visit.date),
+        "durationMinutes": visit.duration_minutes,
+        "timeZone": visit.time_zone,
+        "place": visit.place,
+        "atAddress": visit.at_address or None,
+        "status": str(visit.status),
+        "agentId": visit.agent_id,
+        "notes": visit.notes,
+        "version": visit.version,
+        "createdAt": stored(visit.created_at),
+        "updatedAt": stored(visit.updated_at),
+    }
+    if visit.agent_id is not None:
+        item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
+    if visit.visitor is not None:
+        who = visit.visitor
+        item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone})
+    if visit.origin is not None:
+        item["origin"] = {
+            "intakeId": visit.origin.intake_id,
+            "row": visit.origin.row,
+            **(signature_attributes(visit.origin.content) if visit.origin.content else {}),
+        }
+    if visit.cancellation is not None:
+        item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
+    return present(item)
+
+
+def visit_of(item: Item) -> Visit:
+    visitor, cancellation, origin = item.get("visitor"), item.get("cancellation"), item.get("origin")
+    return Visit(
+        id=item["id"],
+        property_id=item["propertyId"],
+        date=loaded(item["date"]),
+        duration_minutes=int(item["durationMinutes"]),
+        time_zone=item["timeZone"],
+        place=item["place"],
+        status=Status(item["status"]),
+        agent_id=item.get("agentId"),
+        visitor=Visitor(visitor.get("name"), visitor.get("email"), visitor.get("phone")) if visitor else None,
+        notes=item.get("notes"),
+        cancellation=Cancellation(cancellation.get("reason"), loaded(cancellation["at"])) if cancellation else None,
+        version=int(item["version"]),
+        created_at=loaded(item["createdAt"]),
+        updated_at=loaded(item["updatedAt"]),
+        origin=_origin(origin) if origin else None,
+        at_address=item.get("atAddress", False),
+    )
+
+
+def _origin(item: Item) -> Origin:
+    return Origin(item["intakeId"], int(item["row"]), signature_of(item) if "fingerprint" in item else None)
 
 
 class DynamoVisits:
@@ -26,16 +130,16 @@ class DynamoVisits:
 
     def get(self, visit_id: str) -> Visit:
         """One strongly consistent read: 1 read unit."""
-        item = self._table.get(items.visit_key(visit_id))
+        item = self._table.get(visit_key(visit_id))
         if item is None:
             raise VisitNotFound(visit_id)
-        return items.visit_of(item)
+        return visit_of(item)
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
         """One transaction: 2 (1 + q + aq, and 1 with an idempotency key) + 2 + a write units."""
         put = Write(
-            key=items.visit_key(visit.id),
-            item=items.visit_item(visit),
+            key=visit_key(visit.id),
+            item=visit_item(visit),
             condition="attribute_not_exists(pk)",
             decisive=True,
         )
@@ -83,7 +187,7 @@ class DynamoVisits:
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """One query by property or agent; of the whole agency four for every month that it has to look into."""
-        return self._table.page(_range(filter), after, limit).map(items.visit_of)
+        return self._table.page(_range(filter), after, limit).map(visit_of)
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """One query for every day of UTC that the window touches."""
@@ -94,16 +198,16 @@ class DynamoVisits:
             day = first.date() + timedelta(days=n)
             low = f"{first:%H:%M}" if day == first.date() else "00:00"
             high = f"{last:%H:%M}" if day == last.date() else "23:59"
-            for slot in self._table.query(items.property_slot_day(property_id, day.isoformat()), low, high):
+            for slot in self._table.query(property_slot_day(property_id, day.isoformat()), low, high):
                 if holders := slot.get("holders"):
-                    held[items.slot_quarter({"pk": slot["pk"], "sk": slot["sk"]})] = len(holders)
+                    held[slot_quarter({"pk": slot["pk"], "sk": slot["sk"]})] = len(holders)
         return held
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
     return Write(
-        key=items.visit_key(after.id),
-        item=items.visit_item(after),
+        key=visit_key(after.id),
+        item=visit_item(after),
         condition="version = :before",
         values={":before": before.version},
     )
@@ -112,10 +216,10 @@ def _replacement(before: Visit, after: Visit) -> Write:
 def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) -> list[Write]:
     return [
         Write(
-            key=items.property_slot(visit.property_id, quarter),
+            key=property_slot(visit.property_id, quarter),
             update="SET #ttl = :ttl ADD holders :visit",
             condition="attribute_not_exists(holders) OR size(holders) < :capacity",
-            values={":ttl": items.slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
+            values={":ttl": slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
         )
         for quarter in sorted(quarters)
     ]
@@ -127,11 +231,11 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
         return []
     return [
         Write(
-            key=items.agent_slot(visit.agent_id, quarter),
+            key=agent_slot(visit.agent_id, quarter),
             update="SET #ttl = :ttl, propertyId = :property ADD holders :visit",
             condition="attribute_not_exists(holders) OR propertyId = :property",
             values={
-                ":ttl": items.slot_ttl(quarter),
+                ":ttl": slot_ttl(quarter),
                 ":visit": {visit.id},
                 ":property": visit.property_id,
             },
@@ -145,13 +249,13 @@ def _free(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
 
 
 def _free_property(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    return [_freed(items.property_slot(visit.property_id, q), visit, q) for q in sorted(quarters)]
+    return [_freed(property_slot(visit.property_id, q), visit, q) for q in sorted(quarters)]
 
 
 def _free_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
     if visit.agent_id is None:
         return []
-    return [_freed(items.agent_slot(visit.agent_id, q), visit, q) for q in sorted(quarters)]
+    return [_freed(agent_slot(visit.agent_id, q), visit, q) for q in sorted(quarters)]
 
 
 def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
@@ -159,7 +263,7 @@ def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
     return Write(
         key=slot,
         update="SET #ttl = :ttl DELETE holders :visit",
-        values={":ttl": items.slot_ttl(quarter), ":visit": {visit.id}},
+        values={":ttl": slot_ttl(quarter), ":visit": {visit.id}},
     )
 
 
@@ -175,29 +279,27 @@ def _slot_taken(failed: ConditionsFailed) -> SlotTaken:
 
 
 def _spans(writes: Iterable[Write]) -> list[tuple[datetime, datetime]]:
-    return intervals(items.slot_quarter(write.key) for write in writes)
+    return intervals(slot_quarter(write.key) for write in writes)
 
 
 def _range(filter: VisitFilter) -> Range:
-    low, high = items.window_bounds(filter.window)
+    low, high = window_bounds(filter.window)
     conditions: list[str] = []
     names: dict[str, str] = {}
     values: items.Item = {}
     groups: tuple[Group, ...]
     if filter.property_id is not None:
         index = items.BY_PROPERTY
-        groups = (Group((items.visits_of_property(filter.property_id),), low, high),)
+        groups = (Group((visits_of_property(filter.property_id),), low, high),)
         if filter.agent_id is not None:
             conditions.append("agentId = :agent")
             values[":agent"] = filter.agent_id
     elif filter.agent_id is not None:
         index = items.BY_AGENT
-        groups = (Group((items.visits_of_agent(filter.agent_id),), low, high),)
+        groups = (Group((visits_of_agent(filter.agent_id),), low, high),)
     else:
         index = items.BY_MONTH
-        groups = tuple(
-            Group(items.month_shards(month), month, month + items.LAST) for month in items.months_between(low, high)
-        )
+        groups = tuple(Group(month_shards(month), month, month + items.LAST) for month in months_between(low, high))
     if filter.statuses:
         placeholders = {f":status{n}": str(status) for n, status in enumerate(sorted(filter.statuses))}
         conditions.append(f"#status IN ({', '.join(placeholders)})")

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.properties import Property
 from chalicelib.domain.slots import QUARTER
-from chalicelib.services.ports import Clock, Properties, Visits
+from chalicelib.services.ports import Clock, PropertyStore, VisitStore
 
 BUSY_AHEAD = timedelta(days=7)
 BUSY_WIDEST = timedelta(days=31)
@@ -33,7 +33,7 @@ class BusyTimes:
 
 
 class Availability:
-    def __init__(self, properties: Properties, visits: Visits, clock: Clock) -> None:
+    def __init__(self, properties: PropertyStore, visits: VisitStore, clock: Clock) -> None:
         self._properties = properties
         self._visits = visits
         self._clock = clock

@@ -13,7 +13,7 @@ from chalicelib.domain.calendars import Current, Feed, Kept, NewToken, Rendering
 from chalicelib.domain.errors import FeedNotFound, Unavailable
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.services.exports import every_visit
-from chalicelib.services.ports import CalendarTokens, Clock, Properties, Visits
+from chalicelib.services.ports import CalendarStore, Clock, PropertyStore, VisitStore
 
 Render = Callable[[Feed], Iterable[bytes]]
 """A feed to a file, piece by piece."""
@@ -22,12 +22,12 @@ Knows = Callable[[str], bool]
 """Whether the caller has the content with this tag already."""
 
 
-class Feeds:
+class Calendars:
     def __init__(
         self,
-        properties: Properties,
-        visits: Visits,
-        tokens: CalendarTokens,
+        properties: PropertyStore,
+        visits: VisitStore,
+        tokens: CalendarStore,
         clock: Clock,
         new_token: NewToken = calendars.new_token,
     ) -> None:

@@ -15,7 +15,7 @@ from chalicelib.domain.errors import ExportTooLarge, PropertyNotFound
 from chalicelib.domain.listing import Entry, VisitFilter
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import Visit
-from chalicelib.services.ports import Properties, Visits
+from chalicelib.services.ports import PropertyStore, VisitStore
 
 MOST_ROWS: Final = 10_000
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -33,8 +33,8 @@ Write = Callable[[Iterable[Entry]], Iterable[bytes]]
 """Visits to a file, piece by piece."""
 
 
-class Exporting:
-    def __init__(self, visits: Visits, properties: Properties) -> None:
+class Exports:
+    def __init__(self, visits: VisitStore, properties: PropertyStore) -> None:
         self._visits = visits
         self._properties = properties
 
@@ -62,7 +62,7 @@ class Exporting:
 class _Named:
     """What is said of properties, each of which is read once in an export. One that is not there has no entry."""
 
-    def __init__(self, properties: Properties) -> None:
+    def __init__(self, properties: PropertyStore) -> None:
         self._properties = properties
         self._found: dict[str, PropertyDetails] = {}
         self._sought: set[str] = set()
@@ -91,7 +91,7 @@ class _Named:
                 return
 
 
-def every_page(visits: Visits, filter: VisitFilter) -> Iterator[list[Visit]]:
+def every_page(visits: VisitStore, filter: VisitFilter) -> Iterator[list[Visit]]:
     """The pages of a list, all of them. Raises ExportTooLarge when too many do not match the filter."""
     after: str | None = None
     for _ in range(MOST_PAGES):
@@ -103,6 +103,6 @@ def every_page(visits: Visits, filter: VisitFilter) -> Iterator[list[Visit]]:
     raise ExportTooLarge("pages", MOST_PAGES)
 
 
-def every_visit(visits: Visits, filter: VisitFilter) -> Iterator[Visit]:
+def every_visit(visits: VisitStore, filter: VisitFilter) -> Iterator[Visit]:
     """All pages of a list, one visit after the other. Raises ExportTooLarge as `every_page` does."""
     return chain.from_iterable(every_page(visits, filter))

@@ -23,7 +23,7 @@ NewId = Callable[[], str]
 """A fresh id that sorts by the time it was made (UUIDv7, RFC 9562)."""
 
 
-class Properties(Protocol):
+class PropertyStore(Protocol):
     """The agency's properties. Reads by id are strongly consistent, lists eventually."""
 
     def get(self, property_id: str) -> Property:
@@ -39,7 +39,7 @@ class Properties(Protocol):
         """By id, from the position `after`."""
 
 
-class Visits(Protocol):
+class VisitStore(Protocol):
     """The visits and the slots they hold, written together or not at all.
 
     Every write raises StoreBusy when the store stays contended: then nothing was written; and OutcomeUnknown when the
@@ -65,7 +65,7 @@ class Visits(Protocol):
         """How many visits hold each of the property's quarter hours that the window touches; free ones are absent."""
 
 
-class IdempotencyRecords(Protocol):
+class IdempotencyStore(Protocol):
     def find(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         """Strongly consistent; None once expired."""
 
@@ -73,7 +73,7 @@ class IdempotencyRecords(Protocol):
         """For a request whose work is done later. Raises AlreadyDone when there is a record that has not expired."""
 
 
-class ApiKeys(Protocol):
+class ApiKeyStore(Protocol):
     """The keys that callers present."""
 
     def find(self, key_id: str) -> ApiKey | None:
@@ -97,7 +97,7 @@ class ApiKeys(Protocol):
         """By name and age. A hint: one made a moment ago may be missing, and what a key is, `find` alone knows."""
 
 
-class CalendarTokens(Protocol):
+class CalendarStore(Protocol):
     """The hashed tokens of calendar feeds, at most one for a property, and the last rendering of each feed."""
 
     def find(self, property_id: str) -> Shared | None:
@@ -110,7 +110,7 @@ class CalendarTokens(Protocol):
         """Does nothing where there is none. What was kept of the feed goes with it."""
 
     def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
-        """Whether the caller, and for some seconds nobody else, is to render the feed anew."""
+        """Whether the caller, and for some seconds nobody else, is to render the feed again."""
 
     def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
         """Does nothing when a newer one is kept, or the token is no longer in force."""
@@ -119,7 +119,7 @@ class CalendarTokens(Protocol):
         """The content with this tag; None when it is no longer there."""
 
 
-class SigningKeys(Protocol):
+class SigningKeyStore(Protocol):
     def load(self) -> Keyring:
         """The keys that all instances share; made on first use."""
 
@@ -129,7 +129,7 @@ class Store(Protocol):
         """Raises when the store cannot be reached."""
 
 
-class Intakes(Protocol):
+class IntakeStore(Protocol):
     """Manifests of intakes and the outcomes of their chunks."""
 
     def get(self, intake_id: str, now: datetime) -> Manifest:

@@ -10,8 +10,8 @@ from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.listing import Page
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Once, Outcome
-from chalicelib.services.ports import Clock, NewId, Properties
+from chalicelib.services.idempotency import Idempotency, Outcome
+from chalicelib.services.ports import Clock, NewId, PropertyStore
 
 Check = Callable[[Property], None]
 """Raises what is to be refused once the present state of the property is known."""
@@ -29,8 +29,10 @@ class Replaced:
     visits_follow: bool
 
 
-class Portfolio:
-    def __init__(self, properties: Properties, following: Following, once: Once, clock: Clock, new_id: NewId) -> None:
+class Properties:
+    def __init__(
+        self, properties: PropertyStore, following: Following, once: Idempotency, clock: Clock, new_id: NewId
+    ) -> None:
         self._properties = properties
         self._following = following
         self._once = once

@@ -13,8 +13,8 @@ from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, Visit
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
-from chalicelib.services.idempotency import Once, Outcome
-from chalicelib.services.ports import Clock, NewId, Visits
+from chalicelib.services.idempotency import Idempotency, Outcome
+from chalicelib.services.ports import Clock, NewId, VisitStore
 
 Check = Callable[[Visit], None]
 """Raises what is to be refused once the present state of the visit is known."""
@@ -49,14 +49,14 @@ class ReadOnce:
             return self._found[property_id]
 
 
-class Booking:
+class Visits:
     """Writes visits, whoever asks for it; the slots and the version decide who of those that meet comes first."""
 
     def __init__(
         self,
         properties: FindsProperties,
-        visits: Visits,
-        once: Once,
+        visits: VisitStore,
+        once: Idempotency,
         clock: Clock,
         new_id: NewId,
         sleep: Callable[[float], None] = time.sleep,
@@ -93,9 +93,9 @@ class Booking:
             raise HandedIn
         return visit
 
-    def for_a_batch(self) -> Booking:
+    def for_a_batch(self) -> Visits:
         """The same use cases for rows that are worked off together: each property is read once for all of them."""
-        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id, self._sleep)
+        return Visits(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id, self._sleep)
 
     def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
@@ -160,7 +160,7 @@ class Booking:
         return self._update(visit_id, None, follow)
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
-        """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
+        """Reads, checks the version, writes; repeats if somebody else came first and the caller named no version."""
         for pause in islice(patience.pauses(), ATTEMPTS):
             visit = self._visits.get(visit_id)
             if expected is not None and visit.version not in expected:

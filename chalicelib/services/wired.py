@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.services.availability import Availability
-from chalicelib.services.calendars import Feeds
-from chalicelib.services.exports import Exporting
-from chalicelib.services.intake_worker import Worker
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.calendars import Calendars
+from chalicelib.services.exports import Exports
+from chalicelib.services.intake_worker import IntakeWorker
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.ports import Clock, Queue, Store
-from chalicelib.services.properties import Portfolio
+from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 
 
 @dataclass(frozen=True)
 class Services:
-    visits: Booking
-    properties: Portfolio
+    visits: Visits
+    properties: Properties
     availability: Availability
     listing: Listing
-    exports: Exporting
-    calendars: Feeds
-    intakes: IntakeDesk
-    intake_worker: Worker
+    exports: Exports
+    calendars: Calendars
+    intakes: Intakes
+    intake_worker: IntakeWorker
     queue: Queue
     signer: Signer
     store: Store

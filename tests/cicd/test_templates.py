@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.domain.intakes import Manifest
-from chalicelib.repositories.items import manifest_item
+from chalicelib.repositories.intakes import manifest_item
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type

@@ -95,7 +95,7 @@ def serve(
     ):
         patch.setattr(entry, "services", lambda: services)
         keys = access_to(authorizer, table.name)
-        patch.setattr(entry, "access", lambda: keys)
+        patch.setattr(entry, "api_keys", lambda: keys)
         with (
             serving(entry.app, Config.create(app_name="visits")) as url,
             httpx.Client(

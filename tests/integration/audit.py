@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized, serialized
+from chalicelib.repositories.visits import visit_of
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -47,13 +49,13 @@ def slot_audit(found: Iterable[dict[str, Any]]) -> list[str]:
             slots[slot] = item
             held[slot] = set(item.get("holders", ()))
         elif item["pk"].startswith("V#"):
-            visit = items.visit_of(item)
+            visit = visit_of(item)
             if not visit.holds_slots:
                 continue
             for quarter in visit.quarters:
-                due[_slot(items.property_slot(visit.property_id, quarter))].add(visit.id)
+                due[_slot(property_slot(visit.property_id, quarter))].add(visit.id)
                 if visit.agent_id is not None:
-                    agents = _slot(items.agent_slot(visit.agent_id, quarter))
+                    agents = _slot(agent_slot(visit.agent_id, quarter))
                     due[agents].add(visit.id)
                     shown[agents].add(visit.property_id)
     for slot in sorted(held.keys() | due.keys()):
@@ -63,7 +65,7 @@ def slot_audit(found: Iterable[dict[str, Any]]) -> list[str]:
         if properties != {slots.get(slot, {}).get("propertyId")}:
             wrong.append(f"{slot} says {slots.get(slot, {}).get('propertyId')}, its visits are at {properties}")
     for slot, item in slots.items():
-        if item.get("ttl") != items.slot_ttl(items.slot_quarter({"pk": slot[0], "sk": slot[1]})):
+        if item.get("ttl") != slot_ttl(slot_quarter({"pk": slot[0], "sk": slot[1]})):
             wrong.append(f"{slot} expires at {item.get('ttl')}")
     return wrong
 

@@ -30,8 +30,9 @@ from chalicelib.api.exports import XLSX
 from chalicelib.domain import patience
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
+from chalicelib.repositories.calendars import calendar_token_key
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 from chalicelib.services.exports import MOST_BYTES
 from tests.builders import NOW, Clock, a_visit, agent_id, event, minutes, property_body, property_id, utc
 from tests.integration.api import Api, serve
@@ -55,7 +56,7 @@ def load(table: FreshTable, visits: list[Visit]) -> None:
     """Puts visits straight into the table: neither lists nor exports look at slots."""
 
     def put(batch: list[Visit]) -> None:
-        requests: Any = [{"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in batch]
+        requests: Any = [{"PutRequest": {"Item": serialized(visit_item(visit))}} for visit in batch]
         assert not table.client.batch_write_item(RequestItems={table.name: requests})["UnprocessedItems"]
 
     with ThreadPoolExecutor(4) as pool:
@@ -445,7 +446,7 @@ def test_a_token_leaves_the_property_alone_and_outlives_its_changes(
 
 def test_a_token_is_stored_hashed(table: FreshTable, api: Api, house: str) -> None:
     token = shared(api, house).partition("=")[2]
-    stored = table.client.get_item(TableName=table.name, Key=serialized(items.calendar_token_key(house)))["Item"]
+    stored = table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(house)))["Item"]
     assert token not in str(stored)
     assert len(stored["secretHash"]["B"]) == 32
 

@@ -26,6 +26,8 @@ from hypothesis.stateful import (
 
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot_day
+from chalicelib.repositories.visits import visits_of_property
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, partition, slot_audit
@@ -287,13 +289,13 @@ class History(RuleBasedStateMachine):
 
     def own_items(self) -> Iterator[dict[str, Any]]:
         """The visits of this history and the slots of its properties and agents."""
-        calendars = [items.property_slot_day(self.property_id(place), "") for place in range(len(CAPACITIES))]
-        calendars += [items.agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-10] for agent in ("ann", "bob")]
+        calendars = [property_slot_day(self.property_id(place), "") for place in range(len(CAPACITIES))]
+        calendars += [agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-10] for agent in ("ann", "bob")]
         for calendar in calendars:
             for day in (NOW, NOW + timedelta(days=1)):
                 yield from partition(self.table, f"{calendar}{day:%Y-%m-%d}")
         for place in range(len(CAPACITIES)):
-            yield from partition(self.table, items.visits_of_property(self.property_id(place)), items.BY_PROPERTY)
+            yield from partition(self.table, visits_of_property(self.property_id(place)), items.BY_PROPERTY)
 
 
 def quarters_of(interval: dict[str, Any]) -> set[datetime]:

@@ -19,9 +19,9 @@ from chalicelib.domain.listing import Window
 from chalicelib.domain.slots import QUARTER, intervals
 from chalicelib.domain.visits import Visit
 from chalicelib.http.instants import instant_text, parse_instant
-from chalicelib.repositories import items
+from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import Table, serialized
-from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.visits import DynamoVisits, visit_item
 from tests.integration.api import Api, client_of, serve
 from tests.integration.audit import everything, slot_audit
 from tests.races import Call, at_once
@@ -122,14 +122,14 @@ class QueryThenPut(DynamoVisits):
         if any(count >= capacity for count in self.held_quarters(visit.property_id, asked).values()):
             raise SlotTaken([])
         self._all_have_looked.wait()
-        self._client.put_item(TableName=self._name, Item=serialized(items.visit_item(visit)))
+        self._client.put_item(TableName=self._name, Item=serialized(visit_item(visit)))
         for quarter in visit.quarters:
             self._client.update_item(
                 TableName=self._name,
-                Key=serialized(items.property_slot(visit.property_id, quarter)),
+                Key=serialized(property_slot(visit.property_id, quarter)),
                 UpdateExpression="SET #ttl = :ttl ADD holders :visit",
                 ExpressionAttributeNames={"#ttl": "ttl"},
-                ExpressionAttributeValues=serialized({":ttl": items.slot_ttl(quarter), ":visit": {visit.id}}),
+                ExpressionAttributeValues=serialized({":ttl": slot_ttl(quarter), ":visit": {visit.id}}),
             )
 
     def close(self) -> None:

@@ -52,14 +52,15 @@ from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
-from chalicelib.repositories.signing_keys import DynamoSigningKeys
+from chalicelib.repositories.signing_keys import DynamoSigningKeys, signing_keys_key
+from chalicelib.repositories.slots import agent_slot, property_slot
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Properties, Visits
+from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, PropertyStore, VisitStore
 from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc, visit_id
 from tests.fakes import (
     FakeCalendarTokens,
@@ -83,11 +84,11 @@ winters = itertools.count(2030, 2)
 
 @dataclass(frozen=True)
 class Repositories:
-    properties: Properties
-    visits: Visits
-    records: IdempotencyRecords
-    intakes: Intakes
-    tokens: CalendarTokens
+    properties: PropertyStore
+    visits: VisitStore
+    records: IdempotencyStore
+    intakes: IntakeStore
+    tokens: CalendarStore
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -106,19 +107,19 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
     return Repositories(
         DynamoProperties(table),
         DynamoVisits(table),
-        DynamoIdempotencyRecords(table),
+        DynamoIdempotency(table),
         DynamoIntakes(table),
-        DynamoCalendarTokens(table),
+        DynamoCalendars(table),
     )
 
 
 @pytest.fixture
-def properties(repositories: Repositories) -> Properties:
+def properties(repositories: Repositories) -> PropertyStore:
     return repositories.properties
 
 
 @pytest.fixture
-def visits(repositories: Repositories) -> Visits:
+def visits(repositories: Repositories) -> VisitStore:
     return repositories.visits
 
 
@@ -133,7 +134,7 @@ def agent() -> str:
     return agent_id()
 
 
-def booked(visits: Visits, visit: Visit, capacity: int = 1) -> Visit:
+def booked(visits: VisitStore, visit: Visit, capacity: int = 1) -> Visit:
     visits.add(visit, capacity)
     return visit
 
@@ -156,14 +157,14 @@ def at(time: str) -> datetime:
     return utc(f"2027-03-12T{time}")
 
 
-def conflicts(visits: Visits, visit: Visit, capacity: int = 1) -> list[TakenInterval]:
+def conflicts(visits: VisitStore, visit: Visit, capacity: int = 1) -> list[TakenInterval]:
     """The intervals that are in the visit's way."""
     with pytest.raises(SlotTaken) as refused:
         visits.add(visit, capacity)
     return refused.value.intervals
 
 
-def is_free(visits: Visits, visit: Visit, capacity: int = 1) -> bool:
+def is_free(visits: VisitStore, visit: Visit, capacity: int = 1) -> bool:
     """Whether the visit's slots can be had; afterwards it has them."""
     try:
         visits.add(visit, capacity)
@@ -172,7 +173,7 @@ def is_free(visits: Visits, visit: Visit, capacity: int = 1) -> bool:
     return True
 
 
-def walk(visits: Visits, filter: VisitFilter, limit: int) -> list[list[Visit]]:
+def walk(visits: VisitStore, filter: VisitFilter, limit: int) -> list[list[Visit]]:
     """Every page of a list."""
     pages = []
     after: str | None = None
@@ -191,7 +192,7 @@ def flat(pages: Iterable[list[Visit]]) -> list[Visit]:
 # Properties
 
 
-def test_a_property_is_found_as_it_was_added(properties: Properties) -> None:
+def test_a_property_is_found_as_it_was_added(properties: PropertyStore) -> None:
     for property in (
         a_property(),
         a_property("~._-" + property_id(), price=Decimal("0.125"), capacity=7, visits_allowed=False, name="Ñandú 🏠"),
@@ -200,13 +201,13 @@ def test_a_property_is_found_as_it_was_added(properties: Properties) -> None:
         assert properties.get(property.id) == property
 
 
-def test_a_property_that_is_not_there_is_not_found(properties: Properties, house: str) -> None:
+def test_a_property_that_is_not_there_is_not_found(properties: PropertyStore, house: str) -> None:
     with pytest.raises(PropertyNotFound) as refused:
         properties.get(house)
     assert refused.value.property_id == house
 
 
-def test_a_property_is_added_only_once(properties: Properties, house: str) -> None:
+def test_a_property_is_added_only_once(properties: PropertyStore, house: str) -> None:
     properties.add(a_property(house, name="First"))
     with pytest.raises(PropertyExists) as refused:
         properties.add(a_property(house, name="Second"))
@@ -215,7 +216,7 @@ def test_a_property_is_added_only_once(properties: Properties, house: str) -> No
 
 
 def test_a_property_is_saved_over_the_version_that_was_read_and_over_no_other(
-    properties: Properties, house: str
+    properties: PropertyStore, house: str
 ) -> None:
     before = a_property(house)
     properties.add(before)
@@ -226,7 +227,7 @@ def test_a_property_is_saved_over_the_version_that_was_read_and_over_no_other(
     assert properties.get(house) == after
 
 
-def test_a_property_that_is_not_there_cannot_be_saved(properties: Properties, house: str) -> None:
+def test_a_property_that_is_not_there_cannot_be_saved(properties: PropertyStore, house: str) -> None:
     missing = a_property(house)
     with pytest.raises(VersionMismatch):
         properties.save(missing, replace(missing, version=2))
@@ -235,7 +236,7 @@ def test_a_property_that_is_not_there_cannot_be_saved(properties: Properties, ho
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_properties_are_listed_by_id_and_each_exactly_once(properties: Properties, limit: int) -> None:
+def test_properties_are_listed_by_id_and_each_exactly_once(properties: PropertyStore, limit: int) -> None:
     ids = {f"{first}{property_id()}" for first in ("~", ".", "-", "_", "A", "z", "0")}
     for id in ids:
         properties.add(a_property(id))
@@ -274,7 +275,7 @@ def test_a_refused_property_leaves_no_idempotency_record(repositories: Repositor
 # Visits: one by one
 
 
-def test_a_visit_is_found_as_it_was_booked(visits: Visits, house: str, agent: str) -> None:
+def test_a_visit_is_found_as_it_was_booked(visits: VisitStore, house: str, agent: str) -> None:
     bare = a_visit(property_id=house)
     full = a_visit(
         property_id=house,
@@ -292,14 +293,14 @@ def test_a_visit_is_found_as_it_was_booked(visits: Visits, house: str, agent: st
         assert visits.get(booked(visits, visit).id) == visit
 
 
-def test_a_visit_that_is_not_there_is_not_found(visits: Visits) -> None:
+def test_a_visit_that_is_not_there_is_not_found(visits: VisitStore) -> None:
     missing = a_visit().id
     with pytest.raises(VisitNotFound) as refused:
         visits.get(missing)
     assert refused.value.visit_id == missing
 
 
-def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits: Visits, house: str) -> None:
+def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits: VisitStore, house: str) -> None:
     visit = booked(visits, a_visit(property_id=house))
     for again in (visit, replace(visit, date=TEN + minutes(600))):
         with pytest.raises(VisitExists) as refused:
@@ -311,25 +312,25 @@ def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits
 # Slots
 
 
-def test_visits_that_share_a_quarter_hour_conflict_and_the_quarter_is_named(visits: Visits, house: str) -> None:
+def test_visits_that_share_a_quarter_hour_conflict_and_the_quarter_is_named(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:20")))
     assert conflicts(visits, a_visit(property_id=house, date=at("10:50"))) == [taken("10:45", "11:00")]
 
 
-def test_visits_that_meet_on_a_quarter_hour_do_not_conflict(visits: Visits, house: str) -> None:
+def test_visits_that_meet_on_a_quarter_hour_do_not_conflict(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:00")))
     assert is_free(visits, a_visit(property_id=house, date=at("10:30")))
     assert is_free(visits, a_visit(property_id=house, date=at("09:30")))
 
 
-def test_every_taken_interval_is_named_in_order(visits: Visits, house: str) -> None:
+def test_every_taken_interval_is_named_in_order(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("11:30"), duration_minutes=30))
     booked(visits, a_visit(property_id=house, date=at("10:00"), duration_minutes=15))
     wish = a_visit(property_id=house, date=at("09:00"), duration_minutes=240)
     assert conflicts(visits, wish) == [taken("10:00", "10:15"), taken("11:30", "12:00")]
 
 
-def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: Visits, house: str) -> None:
+def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("23:50"), duration_minutes=30))
     late, early = a_visit(property_id=house, date=at("23:45")), a_visit(property_id=house, date=utc("2027-03-13T00:16"))
     midnight = TakenInterval(at("23:45"), utc("2027-03-13T00:15"), "property")
@@ -337,19 +338,19 @@ def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: Visits, ho
     assert conflicts(visits, early) == [TakenInterval(utc("2027-03-13T00:15"), utc("2027-03-13T00:30"), "property")]
 
 
-def test_other_properties_are_free(visits: Visits, house: str) -> None:
+def test_other_properties_are_free(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house))
     assert is_free(visits, a_visit(property_id=property_id()))
 
 
-def test_a_property_takes_as_many_visits_at_once_as_its_capacity(visits: Visits, house: str) -> None:
+def test_a_property_takes_as_many_visits_at_once_as_its_capacity(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:00")), capacity=2)
     booked(visits, a_visit(property_id=house, date=at("10:15")), capacity=2)
     assert conflicts(visits, a_visit(property_id=house, duration_minutes=60), capacity=2) == [taken("10:15", "10:30")]
     assert is_free(visits, a_visit(property_id=house, duration_minutes=60), capacity=3)
 
 
-def test_a_lowered_capacity_counts_for_the_next_booking(visits: Visits, house: str) -> None:
+def test_a_lowered_capacity_counts_for_the_next_booking(visits: VisitStore, house: str) -> None:
     for _ in range(3):
         booked(visits, a_visit(property_id=house), capacity=3)
     assert conflicts(visits, a_visit(property_id=house), capacity=1) == [taken("10:00", "10:30")]
@@ -368,7 +369,7 @@ def test_a_refused_booking_leaves_nothing_behind(repositories: Repositories, hou
     assert is_free(visits, a_visit(property_id=property_id(), date=at("10:00"), agent_id=agent))
 
 
-def test_an_agent_is_in_one_place_at_a_time(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_is_in_one_place_at_a_time(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=house, agent_id=agent))
     elsewhere = property_id()
     assert conflicts(visits, a_visit(property_id=elsewhere, date=at("10:20"), agent_id=agent)) == [
@@ -378,14 +379,14 @@ def test_an_agent_is_in_one_place_at_a_time(visits: Visits, house: str, agent: s
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=agent_id()))
 
 
-def test_an_agent_may_show_one_property_to_several_visitors(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_may_show_one_property_to_several_visitors(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=house, agent_id=agent), capacity=3)
     assert is_free(visits, a_visit(property_id=house, date=at("10:15"), agent_id=agent), capacity=3)
     # Somebody else's slot too, so the open house is still one property's.
     assert not is_free(visits, a_visit(property_id=property_id(), date=at("10:30"), agent_id=agent))
 
 
-def test_a_conflict_with_property_and_agent_names_both(visits: Visits, house: str, agent: str) -> None:
+def test_a_conflict_with_property_and_agent_names_both(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=property_id(), date=at("10:15"), agent_id=agent))
     booked(visits, a_visit(property_id=house, date=at("10:30")))
     assert conflicts(visits, a_visit(property_id=house, duration_minutes=60, agent_id=agent)) == [
@@ -394,7 +395,7 @@ def test_a_conflict_with_property_and_agent_names_both(visits: Visits, house: st
     ]
 
 
-def test_an_agent_who_is_free_again_can_go_elsewhere(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_who_is_free_again_can_go_elsewhere(visits: VisitStore, house: str, agent: str) -> None:
     first = booked(visits, a_visit(property_id=house, agent_id=agent), capacity=2)
     second = booked(visits, a_visit(property_id=house, agent_id=agent), capacity=2)
     elsewhere = property_id()
@@ -407,7 +408,7 @@ def test_an_agent_who_is_free_again_can_go_elsewhere(visits: Visits, house: str,
 # Changes
 
 
-def test_a_saved_visit_is_found_as_it_was_saved(visits: Visits, house: str) -> None:
+def test_a_saved_visit_is_found_as_it_was_saved(visits: VisitStore, house: str) -> None:
     before = booked(visits, a_visit(property_id=house, visitor=Visitor("Ann"), notes="bell broken"))
     after = next_version(before, visitor=None, notes=None, place="Garden")
     visits.save(before, after)
@@ -415,7 +416,7 @@ def test_a_saved_visit_is_found_as_it_was_saved(visits: Visits, house: str) -> N
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.DECLINED, Status.COMPLETED, Status.NO_SHOW])
-def test_a_visit_that_is_over_frees_its_slots(visits: Visits, house: str, agent: str, status: Status) -> None:
+def test_a_visit_that_is_over_frees_its_slots(visits: VisitStore, house: str, agent: str, status: Status) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.save(before, next_version(before, status=status))
     assert visits.held_quarters(house, DAY) == {}
@@ -423,7 +424,7 @@ def test_a_visit_that_is_over_frees_its_slots(visits: Visits, house: str, agent:
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=agent))
 
 
-def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: Visits, house: str) -> None:
+def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: VisitStore, house: str) -> None:
     requested = booked(visits, a_visit(property_id=house, status=Status.REQUESTED))
     confirmed = next_version(requested, status=Status.CONFIRMED)
     visits.save(requested, confirmed)
@@ -431,7 +432,7 @@ def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: Visits, hou
     assert not is_free(visits, a_visit(property_id=house))
 
 
-def test_a_stale_save_changes_nothing_and_frees_nothing(visits: Visits, house: str) -> None:
+def test_a_stale_save_changes_nothing_and_frees_nothing(visits: VisitStore, house: str) -> None:
     first = booked(visits, a_visit(property_id=house))
     second = next_version(first, notes="somebody was here")
     visits.save(first, second)
@@ -443,7 +444,7 @@ def test_a_stale_save_changes_nothing_and_frees_nothing(visits: Visits, house: s
     assert not is_free(visits, a_visit(property_id=house))
 
 
-def test_a_visit_that_is_not_there_cannot_be_changed(visits: Visits, house: str) -> None:
+def test_a_visit_that_is_not_there_cannot_be_changed(visits: VisitStore, house: str) -> None:
     missing = a_visit(property_id=house)
     with pytest.raises(VersionMismatch):
         visits.save(missing, next_version(missing, notes="x"))
@@ -454,7 +455,7 @@ def test_a_visit_that_is_not_there_cannot_be_changed(visits: Visits, house: str)
     assert visits.held_quarters(house, DAY) == {}
 
 
-def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: Visits, house: str, agent: str) -> None:
+def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: VisitStore, house: str, agent: str) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     after = next_version(before, date=at("12:00"))
     visits.move(before, after, 1)
@@ -476,14 +477,14 @@ def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: Visits, 
     ],
 )
 def test_a_visit_never_conflicts_with_itself(
-    visits: Visits, house: str, agent: str, date: str, duration: int, held: list[str]
+    visits: VisitStore, house: str, agent: str, date: str, duration: int, held: list[str]
 ) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.move(before, next_version(before, date=at(date), duration_minutes=duration), 1)
     assert sorted(visits.held_quarters(house, DAY)) == [at(quarter) for quarter in held]
 
 
-def test_a_visit_does_not_move_to_a_taken_time(visits: Visits, house: str) -> None:
+def test_a_visit_does_not_move_to_a_taken_time(visits: VisitStore, house: str) -> None:
     before = booked(visits, a_visit(property_id=house))
     booked(visits, a_visit(property_id=house, date=at("11:00")))
     with pytest.raises(SlotTaken) as refused:
@@ -493,14 +494,14 @@ def test_a_visit_does_not_move_to_a_taken_time(visits: Visits, house: str) -> No
     assert sorted(visits.held_quarters(house, DAY)) == [at(q) for q in ("10:00", "10:15", "11:00", "11:15")]
 
 
-def test_a_visit_that_keeps_a_quarter_keeps_it_though_the_capacity_was_lowered(visits: Visits, house: str) -> None:
+def test_a_visit_that_keeps_a_quarter_keeps_it_though_the_capacity_was_lowered(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house), capacity=2)
     before = booked(visits, a_visit(property_id=house), capacity=2)
     visits.move(before, next_version(before, duration_minutes=45), 1)
     assert visits.held_quarters(house, DAY) == {at("10:00"): 2, at("10:15"): 2, at("10:30"): 1}
 
 
-def test_a_stale_move_is_stale_before_its_time_is_taken(visits: Visits, house: str) -> None:
+def test_a_stale_move_is_stale_before_its_time_is_taken(visits: VisitStore, house: str) -> None:
     first = booked(visits, a_visit(property_id=house))
     booked(visits, a_visit(property_id=house, date=at("11:00")))
     visits.save(first, next_version(first, notes="somebody was here"))
@@ -508,7 +509,7 @@ def test_a_stale_move_is_stale_before_its_time_is_taken(visits: Visits, house: s
         visits.move(first, next_version(first, date=at("11:00")), 1)
 
 
-def test_another_agent_holds_the_slots_from_then_on(visits: Visits, house: str, agent: str) -> None:
+def test_another_agent_holds_the_slots_from_then_on(visits: VisitStore, house: str, agent: str) -> None:
     other = agent_id()
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     after = next_version(before, agent_id=other)
@@ -522,7 +523,7 @@ def test_another_agent_holds_the_slots_from_then_on(visits: Visits, house: str, 
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=other))
 
 
-def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=property_id(), date=at("10:15"), agent_id=agent))
     before = booked(visits, a_visit(property_id=house))
     with pytest.raises(SlotTaken) as refused:
@@ -531,7 +532,7 @@ def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: Visits, house: 
     assert visits.get(before.id) == before
 
 
-def test_time_and_agent_can_change_at_once(visits: Visits, house: str, agent: str) -> None:
+def test_time_and_agent_can_change_at_once(visits: VisitStore, house: str, agent: str) -> None:
     other = agent_id()
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.move(before, next_version(before, agent_id=other, date=at("10:15")), 1)
@@ -574,7 +575,7 @@ def test_an_expired_record_is_replaced(repositories: Repositories, house: str) -
 # Held quarters
 
 
-def test_held_quarters_counts_the_visits_that_hold_each(visits: Visits, house: str) -> None:
+def test_held_quarters_counts_the_visits_that_hold_each(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:20")), capacity=2)
     booked(visits, a_visit(property_id=house, date=at("10:30"), duration_minutes=15), capacity=2)
     gone = booked(visits, a_visit(property_id=house, date=at("15:00")))
@@ -595,14 +596,14 @@ def test_held_quarters_counts_the_visits_that_hold_each(visits: Visits, house: s
     ],
 )
 def test_held_quarters_are_those_that_the_window_touches(
-    visits: Visits, house: str, start: str, end: str, expected: list[str]
+    visits: VisitStore, house: str, start: str, end: str, expected: list[str]
 ) -> None:
     booked(visits, a_visit(property_id=house, duration_minutes=60))
     found = visits.held_quarters(house, Window(utc(start), utc(end)))
     assert sorted(found) == [at(time) for time in expected]
 
 
-def test_held_quarters_span_midnight(visits: Visits, house: str) -> None:
+def test_held_quarters_span_midnight(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("23:45"), duration_minutes=60))
     window = Window(at("23:50"), utc("2027-03-13T00:20"))
     quarters = [at("23:45"), utc("2027-03-13T00:00"), utc("2027-03-13T00:15")]
@@ -613,7 +614,7 @@ def test_held_quarters_span_midnight(visits: Visits, house: str) -> None:
 # Lists
 
 
-def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: Visits, house: str) -> None:
+def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: VisitStore, house: str) -> None:
     first, second, third = (
         booked(visits, a_visit(property_id=house, date=at(time))) for time in ("10:00", "11:00", "12:00")
     )
@@ -625,7 +626,7 @@ def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: Visits, house:
         assert visits.list(VisitFilter(window, property_id=house), None, 10).items == expected
 
 
-def test_the_filters_of_a_list_combine(visits: Visits, house: str, agent: str) -> None:
+def test_the_filters_of_a_list_combine(visits: VisitStore, house: str, agent: str) -> None:
     elsewhere = property_id()
     mine = booked(visits, a_visit(property_id=house, agent_id=agent, date=at("10:00")))
     asked = booked(visits, a_visit(property_id=house, agent_id=agent, date=at("11:00"), status=Status.REQUESTED))
@@ -651,7 +652,7 @@ def test_the_filters_of_a_list_combine(visits: Visits, house: str, agent: str) -
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
 @pytest.mark.parametrize("by", ["property", "agent"])
 def test_pages_hold_every_visit_exactly_once_in_order(
-    visits: Visits, house: str, agent: str, order: Literal["asc", "desc"], limit: int, by: str
+    visits: VisitStore, house: str, agent: str, order: Literal["asc", "desc"], limit: int, by: str
 ) -> None:
     made = [
         booked(visits, a_visit(property_id=house, agent_id=agent, date=TEN + minutes(n // 2 * 30)), capacity=2)
@@ -666,7 +667,9 @@ def test_pages_hold_every_visit_exactly_once_in_order(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("limit", [1, 4, 100])
-def test_the_whole_agency_is_listed_across_months(visits: Visits, order: Literal["asc", "desc"], limit: int) -> None:
+def test_the_whole_agency_is_listed_across_months(
+    visits: VisitStore, order: Literal["asc", "desc"], limit: int
+) -> None:
     year = next(winters)
     starts = [
         datetime(year + (month < 7), month, day, hour, tzinfo=UTC)
@@ -681,7 +684,9 @@ def test_the_whole_agency_is_listed_across_months(visits: Visits, order: Literal
     assert all(len(page) <= limit for page in pages)
 
 
-def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before_it(visits: Visits, house: str) -> None:
+def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before_it(
+    visits: VisitStore, house: str
+) -> None:
     first, second, third = (
         booked(visits, a_visit(property_id=house, date=at(time))) for time in ("10:00", "11:00", "12:00")
     )
@@ -715,11 +720,11 @@ def told(*rows: int, rejected: int = 0) -> list[RowOutcome]:
 
 
 @pytest.fixture
-def intakes(repositories: Repositories) -> Intakes:
+def intakes(repositories: Repositories) -> IntakeStore:
     return repositories.intakes
 
 
-def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: Intakes) -> None:
+def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: IntakeStore) -> None:
     manifest = a_manifest()
     id = manifest.id
     with pytest.raises(IntakeNotFound):
@@ -738,7 +743,7 @@ def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: Inta
     assert intakes.get(id, NOW + KEPT) == anew
 
 
-def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(intakes: Intakes) -> None:
+def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     chunk = a_chunk(manifest)
     assert intakes.claim(chunk, manifest, "a", NOW, LATER) is Claim.GRANTED
@@ -755,7 +760,7 @@ def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(in
     assert intakes.progress(manifest.id, NOW).status is IntakeStatus.QUEUED
 
 
-def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: Intakes) -> None:
+def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     first, second = a_chunk(manifest), a_chunk(manifest, 1)
     intakes.claim(second, manifest, "a", NOW, LATER)
@@ -782,7 +787,7 @@ def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: Intakes) ->
         assert found == everything
 
 
-def test_a_chunk_is_given_up_unless_it_is_finished(intakes: Intakes) -> None:
+def test_a_chunk_is_given_up_unless_it_is_finished(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     first, second = a_chunk(manifest), a_chunk(manifest, 1)
     for chunk in (first, second):
@@ -804,17 +809,17 @@ def test_a_chunk_is_given_up_unless_it_is_finished(intakes: Intakes) -> None:
 
 
 @pytest.fixture
-def tokens(repositories: Repositories) -> CalendarTokens:
+def tokens(repositories: Repositories) -> CalendarStore:
     return repositories.tokens
 
 
-def standing(tokens: CalendarTokens, house: str) -> Shared:
+def standing(tokens: CalendarStore, house: str) -> Shared:
     shared = tokens.find(house)
     assert shared is not None
     return shared
 
 
-def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarTokens, house: str) -> None:
+def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarStore, house: str) -> None:
     tokens.remove(house, NOW)
     assert tokens.find(house) is None
     tokens.keep(house, b"first", NOW)
@@ -825,7 +830,7 @@ def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarTokens, hous
     assert tokens.find(house) is None
 
 
-def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarTokens, house: str) -> None:
+def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarStore, house: str) -> None:
     assert not tokens.claim(house, Shared(b"hash"), NOW)
     tokens.keep(house, b"hash", NOW)
     shared = standing(tokens, house)
@@ -835,7 +840,7 @@ def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarTokens, house: str)
     assert tokens.claim(house, shared, NOW + RENEWED_WITHIN)
 
 
-def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarTokens, house: str) -> None:
+def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarStore, house: str) -> None:
     old, new, late = Rendering(b"old", NOW), Rendering(b"new", NOW + SECOND), Rendering(b"late", NOW)
     tokens.keep_rendering(house, Shared(b"hash"), old)
     assert tokens.find(house) is None
@@ -912,7 +917,7 @@ def test_a_slot_expires_thirty_days_after_its_end_whether_held_or_freed(
 ) -> None:
     visit = booked(store.visits, a_visit(property_id=house, agent_id=agent, duration_minutes=15))
     expires = {"N": str(int((at("10:15") + timedelta(days=30)).timestamp()))}
-    keys = [items.property_slot(house, at("10:00")), items.agent_slot(agent, at("10:00"))]
+    keys = [property_slot(house, at("10:00")), agent_slot(agent, at("10:00"))]
     assert [slot_item(table, key)["ttl"] for key in keys] == [expires, expires]
     store.visits.save(visit, cancelled(visit))
     for key in keys:
@@ -925,7 +930,7 @@ def test_freeing_a_slot_whose_item_has_expired_leaves_one_that_expires_too(
     store: Store, table: FreshTable, house: str, agent: str
 ) -> None:
     visit = booked(store.visits, a_visit(property_id=house, agent_id=agent, duration_minutes=15))
-    keys = [items.property_slot(house, at("10:00")), items.agent_slot(agent, at("10:00"))]
+    keys = [property_slot(house, at("10:00")), agent_slot(agent, at("10:00"))]
     for key in keys:
         table.client.delete_item(TableName=table.name, Key={"pk": {"S": key["pk"]}, "sk": {"S": key["sk"]}})
     store.visits.save(visit, cancelled(visit))
@@ -1245,7 +1250,7 @@ def test_all_instances_share_the_signing_keys(store: Store) -> None:
 
 
 def test_two_instances_that_make_the_keys_at_once_agree(store: Store, table: FreshTable) -> None:
-    key = {"pk": {"S": items.signing_keys_key()["pk"]}, "sk": {"S": items.signing_keys_key()["sk"]}}
+    key = {"pk": {"S": signing_keys_key()["pk"]}, "sk": {"S": signing_keys_key()["sk"]}}
     table.client.delete_item(TableName=table.name, Key=key)
     other: list[Any] = []
 

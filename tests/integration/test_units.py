@@ -17,8 +17,8 @@ import pytest
 from chalicelib.container import new_id
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
@@ -275,7 +275,7 @@ def load(client: DynamoDBClient, table: str, visits: list[Visit]) -> None:
     """Puts many visits into the table at once, without slots: lists do not look at them."""
 
     def put(batch: list[Visit]) -> None:
-        requests: Any = [{"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in batch]
+        requests: Any = [{"PutRequest": {"Item": serialized(visit_item(visit))}} for visit in batch]
         answer = client.batch_write_item(RequestItems={table: requests})
         assert not answer["UnprocessedItems"]
 
@@ -320,7 +320,7 @@ def test_a_page_costs_the_same_among_a_hundred_visits_and_among_twenty_thousand(
     load(client, name, others(20_000)[100:])
     many = [pages_cost(bench, **query) for query in queries]
     assert many == few
-    one_item = serialized(items.visit_item(visit_at("busy-house", NOW, "busy-agent")))
+    one_item = serialized(visit_item(visit_at("busy-house", NOW, "busy-agent")))
     for _, costs in many:
         # One item more than the page shows, to know whether more follow; and on the second page the last one again.
         assert [calls for calls, _ in costs] == [["Query"], ["Query"]]

@@ -24,10 +24,12 @@ from chalicelib.domain.signing_keys import Keyring
 from chalicelib.events.intake_queue import Sending, Unfinished, UnreadableMessage, read_message
 from chalicelib.http.instants import instant_text
 from chalicelib.journal import Failed
-from chalicelib.repositories import items
 from chalicelib.repositories.intake_queue import SqsQueue
+from chalicelib.repositories.intakes import manifest_key
+from chalicelib.repositories.signing_keys import signing_keys_item, signing_keys_key, signing_keys_of
 from chalicelib.repositories.table import deserialized, serialized
-from chalicelib.services.intake_worker import Worker
+from chalicelib.repositories.visits import visit_key
+from chalicelib.services.intake_worker import IntakeWorker
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
@@ -257,7 +259,7 @@ def test_where_failures_are_reported_too_a_fault_around_the_batch_returns_all_of
         raise RuntimeError
 
     box.send(partner_message(row(house, 0)))
-    monkeypatch.setattr(Worker, "work", broken)
+    monkeypatch.setattr(IntakeWorker, "work", broken)
     with pytest.raises(Failed):
         handle(box.receive())
 
@@ -456,7 +458,7 @@ def test_a_worker_that_has_lost_its_claim_decides_nothing_any_more(
 
 
 def manifest_pk(location: str) -> str:
-    return items.manifest_key(location.rsplit("/", 1)[-1])["pk"]
+    return manifest_key(location.rsplit("/", 1)[-1])["pk"]
 
 
 def test_a_worker_without_time_gives_everything_back_and_claims_nothing(
@@ -555,7 +557,7 @@ def test_a_row_whose_visitor_was_erased_never_books_again(api: Api, box: Mailbox
 
 
 def origin_of(table: FreshTable, visit_id: str) -> dict[str, Any]:
-    item = table.client.get_item(TableName=table.name, Key=serialized(items.visit_key(visit_id)))["Item"]
+    item = table.client.get_item(TableName=table.name, Key=serialized(visit_key(visit_id)))["Item"]
     origin: dict[str, Any] = deserialized(item)["origin"]
     return origin
 
@@ -882,11 +884,11 @@ def test_a_key_that_came_with_other_rows_is_refused(api: Api, box: Mailbox, hous
 
 def rotate(box: Mailbox) -> None:
     """Another current key; the old one still verifies."""
-    key = serialized(items.signing_keys_key())
-    keyring = items.signing_keys_of(deserialized(box.table.client.get_item(TableName=box.table.name, Key=key)["Item"]))
+    key = serialized(signing_keys_key())
+    keyring = signing_keys_of(deserialized(box.table.client.get_item(TableName=box.table.name, Key=key)["Item"]))
     fresh = f"k{len(keyring.secrets)}"
     rotated = Keyring(fresh, {**keyring.secrets, fresh: fresh.encode() * 16})
-    box.table.client.put_item(TableName=box.table.name, Item=serialized(items.signing_keys_item(rotated)))
+    box.table.client.put_item(TableName=box.table.name, Item=serialized(signing_keys_item(rotated)))
 
 
 def test_the_same_key_is_the_same_intake_though_the_signing_keys_were_rotated(

@@ -26,17 +26,16 @@ from chalicelib.container import wire
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
-from chalicelib.repositories import items
-from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.properties import DynamoProperties, property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
 from tests.builders import a_property, event
 from tests.simulation.history import Kind, Step
@@ -101,7 +100,7 @@ class Simulation:
         self.store.lag = lambda: self._rng.choice((0.02, 0.02, 0.1, 5.0, 60.0))
         self.truth.capacity |= HOUSES
         for house, capacity in HOUSES.items():
-            self.store.put_by_hand(serialized(items.property_item(a_property(house, capacity=capacity))))
+            self.store.put_by_hand(serialized(property_item(a_property(house, capacity=capacity))))
 
     def play(self, steps: Sequence[Step]) -> None:
         """Raises Violated as soon as something does not hold."""
@@ -196,7 +195,7 @@ class Simulation:
                 {
                     "pk": f"P#planted-{step.number}",
                     "sk": "P",
-                    "g2pk": items.API_KEYS,
+                    "g2pk": API_KEYS,
                     "g2sk": f"{name}#9",
                     "id": rng.choice(ids) if ids else "0" * 16,
                     "name": name,
@@ -264,10 +263,10 @@ class Simulation:
         return wire(
             properties=DynamoProperties(table),
             visits=DynamoVisits(table),
-            records=DynamoIdempotencyRecords(table),
+            records=DynamoIdempotency(table),
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
-            calendar_tokens=DynamoCalendarTokens(table),
+            calendar_tokens=DynamoCalendars(table),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,
@@ -403,7 +402,7 @@ class Simulation:
 
     def _operate(self, step: Step, rng: Random) -> None:
         """`make key`, `make rotate-key`, `make revoke-key`, and somebody who shows a key."""
-        access, caller = Access(DynamoApiKeys(self._table()), self.world.clock), rng.choice(CALLERS)
+        access, caller = ApiKeys(DynamoApiKeys(self._table()), self.world.clock), rng.choice(CALLERS)
         actor = self._actor
         mine = [id for id, (whose, _) in self.keys.items() if whose == caller]
         attempt = actor.doing = Attempt(f"{step.kind.split()[0]} {caller}", caller=caller)

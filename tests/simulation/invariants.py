@@ -17,6 +17,7 @@ from chalicelib.domain.signing_keys import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized
 from tests.simulation.expressions import StoredItem
 from tests.simulation.store import Change, ItemKey, Store
@@ -171,7 +172,7 @@ class Truth:
             while quarter < end:
                 if conflict["holder"] == "property":
                     where = attempt.wish.rows[0].property_id if attempt.wish else self._property_of(attempt.target)
-                    key = _slot(items.property_slot(where, quarter))
+                    key = _slot(property_slot(where, quarter))
                     if self._full.get(key, -1) < attempt.started:
                         raise Violated(f"{attempt.what} was told that {quarter} is taken, and it was free")
                 quarter += timedelta(minutes=15)
@@ -342,7 +343,7 @@ class Truth:
             self._full[key] = self.world.now
 
     def _expired(self, key: ItemKey) -> bool:
-        return items.slot_ttl(items.slot_quarter({"pk": key[0], "sk": key[1]})) <= self.world.now
+        return slot_ttl(slot_quarter({"pk": key[0], "sk": key[1]})) <= self.world.now
 
     def _not_denied(self, attempt: Attempt) -> None:
         if attempt.denied is not None:
@@ -379,9 +380,9 @@ class Truth:
 def _slots(property_id: str, agent: str | None, start: datetime, minutes: int) -> Iterable[ItemKey]:
     quarter, end = floor_to_quarter(start), start + timedelta(minutes=minutes)
     while quarter < end:
-        yield _slot(items.property_slot(property_id, quarter))
+        yield _slot(property_slot(property_id, quarter))
         if agent is not None:
-            yield _slot(items.agent_slot(agent, quarter))
+            yield _slot(agent_slot(agent, quarter))
         quarter += timedelta(minutes=15)
 
 

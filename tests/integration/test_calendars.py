@@ -18,9 +18,10 @@ from chalicelib.container import over
 from chalicelib.domain import calendars
 from chalicelib.domain.calendars import Rendering
 from chalicelib.domain.visits import Visit
-from chalicelib.repositories import items
-from chalicelib.repositories.calendars import DynamoCalendarTokens
+from chalicelib.repositories import calendars as repository
+from chalicelib.repositories.calendars import DynamoCalendars, calendar_token_key
 from chalicelib.repositories.table import Table, serialized
+from chalicelib.repositories.visits import visit_item
 from tests.builders import NOW, Clock, a_visit, property_id, visit_id
 from tests.integration.api import Api, client_of, serve
 from tests.integration.intake import answered
@@ -69,7 +70,7 @@ def shared(api: Api, house: str) -> str:
 def load(table: FreshTable, visits: list[Visit]) -> None:
     for start in range(0, len(visits), 25):
         requests: Any = [
-            {"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in visits[start : start + 25]
+            {"PutRequest": {"Item": serialized(visit_item(visit))}} for visit in visits[start : start + 25]
         ]
         assert not table.client.batch_write_item(RequestItems={table.name: requests})["UnprocessedItems"]
 
@@ -205,9 +206,9 @@ def test_a_renewal_that_died_is_taken_over(api: Api, house: str, anybody: httpx.
 def test_an_older_rendering_never_replaces_a_newer_one(
     table: FreshTable, api: Api, house: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(items, "MOST_BYTES_OF_PIECE", 1000)
+    monkeypatch.setattr(repository, "MOST_BYTES_OF_PIECE", 1000)
     shared(api, house)
-    tokens = DynamoCalendarTokens(Table(table.client, table.name))
+    tokens = DynamoCalendars(Table(table.client, table.name))
     standing = tokens.find(house)
     assert standing is not None
     noise = "".join(random.Random(1).choices(string.printable, k=9000)).encode()
@@ -263,9 +264,7 @@ def test_nothing_of_a_feed_stays_once_it_is_withdrawn(
     assert api.http.delete(f"/properties/{house}/calendar-token").status_code == 204
     problem(anybody.get(address), 404, "feed-not-found")
     assert not any("packed" in piece for piece in kept(table, house))
-    (token,) = [
-        table.client.get_item(TableName=table.name, Key=serialized(items.calendar_token_key(house)))["Item"].keys()
-    ]
+    (token,) = [table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(house)))["Item"].keys()]
     assert not [name for name in token if name.startswith("feed")]
 
 

@@ -7,24 +7,24 @@ import pytest
 from chalicelib.domain.errors import KeyReused, PreconditionRequired, PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.properties import Property
 from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Once
-from chalicelib.services.properties import Portfolio
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tests.builders import NOW, Clock, Ids, a_key, details
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 
 
 @pytest.fixture
-def portfolio() -> Portfolio:
+def portfolio() -> Properties:
     memory, clock = Memory(), Clock()
-    once = Once(FakeIdempotencyRecords(memory), Signer(FakeSigningKeys(), clock), clock)
+    once = Idempotency(FakeIdempotencyRecords(memory), Signer(FakeSigningKeys(), clock), clock)
     properties, visits = FakeProperties(memory), FakeVisits(memory)
-    following = Following(visits, Booking(properties, visits, once, clock, Ids()), clock)
-    return Portfolio(properties, following, once, clock, Ids())
+    following = Following(visits, Visits(properties, visits, once, clock, Ids()), clock)
+    return Properties(properties, following, once, clock, Ids())
 
 
-def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Portfolio) -> None:
+def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Properties) -> None:
     theirs = portfolio.register(details(), "house", None).result
     assert (theirs.id, theirs.details, theirs.created_at, theirs.updated_at) == ("house", details(), NOW, NOW)
     ours = portfolio.register(details(), None, None).result
@@ -37,7 +37,7 @@ def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Portfolio) -> 
 
 
 @pytest.mark.parametrize("id", ["house", None])
-def test_the_same_key_registers_once(portfolio: Portfolio, id: str | None) -> None:
+def test_the_same_key_registers_once(portfolio: Properties, id: str | None) -> None:
     first = portfolio.register(details(), id, a_key())
     again = portfolio.register(details(), id, a_key())
     assert (first.replayed, again.replayed) == (False, True)
@@ -47,14 +47,14 @@ def test_the_same_key_registers_once(portfolio: Portfolio, id: str | None) -> No
         portfolio.register(details(name="Other"), id, a_key(payload=b"another"))
 
 
-def test_what_must_be_new_is_created_once(portfolio: Portfolio) -> None:
+def test_what_must_be_new_is_created_once(portfolio: Properties) -> None:
     made = portfolio.create("house", details())
     with pytest.raises(VersionMismatch):
         portfolio.create("house", details(name="Other"))
     assert portfolio.get("house") == made
 
 
-def test_a_property_is_replaced_in_the_version_that_was_named(portfolio: Portfolio) -> None:
+def test_a_property_is_replaced_in_the_version_that_was_named(portfolio: Properties) -> None:
     portfolio.create("house", details())
     replaced = portfolio.replace("house", details(name="Villa"), frozenset({1}))
     after = replaced.property
@@ -67,7 +67,7 @@ def test_a_property_is_replaced_in_the_version_that_was_named(portfolio: Portfol
     assert portfolio.replace("house", details(name="Hut"), frozenset({3})).property.version == 3, "nothing differs"
 
 
-def test_what_a_caller_insists_on_is_checked_against_the_property_before_it_is_written(portfolio: Portfolio) -> None:
+def test_what_a_caller_insists_on_is_checked_against_the_property_before_it_is_written(portfolio: Properties) -> None:
     def insist(property: Property) -> None:
         if property.details.name == "House":
             raise PreconditionRequired("If-Match")
@@ -82,7 +82,7 @@ def test_what_a_caller_insists_on_is_checked_against_the_property_before_it_is_w
     portfolio.replace("villa", details(), None, insist)
 
 
-def test_what_is_not_there_is_neither_found_nor_replaced(portfolio: Portfolio) -> None:
+def test_what_is_not_there_is_neither_found_nor_replaced(portfolio: Properties) -> None:
     with pytest.raises(PropertyNotFound):
         portfolio.get("nowhere")
     with pytest.raises(VersionMismatch):

@@ -23,9 +23,9 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Cancellation, ChangeVisit, Origin, Status, Visit, Visitor
-from chalicelib.services.idempotency import Once
+from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import ATTEMPTS, Booking
+from chalicelib.services.visits import ATTEMPTS, Visits
 from tests.builders import NOW, TEN, Clock, Ids, a_key, a_property, booking, details, minutes
 from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
 
@@ -57,8 +57,8 @@ class Agency:
         self.properties = FakeProperties(self.memory)
         self.visits = BusyVisits(self.memory)
         self.records = FakeIdempotencyRecords(self.memory)
-        once = Once(self.records, Signer(self.keys, self.clock), self.clock)
-        self.booking = Booking(self.properties, self.visits, once, self.clock, self.ids, self.pauses.append)
+        once = Idempotency(self.records, Signer(self.keys, self.clock), self.clock)
+        self.booking = Visits(self.properties, self.visits, once, self.clock, self.ids, self.pauses.append)
         self.properties.add(a_property("house"))
 
 
@@ -184,8 +184,8 @@ def test_a_key_that_expires_while_it_is_looked_at_can_be_sent_again(agency: Agen
         def find(self, record_id: str, now: object) -> IdempotencyRecord | None:
             return None
 
-    once = Once(Late(agency.memory), Signer(agency.keys, agency.clock), agency.clock)
-    late = Booking(agency.properties, agency.visits, once, agency.clock, agency.ids)
+    once = Idempotency(Late(agency.memory), Signer(agency.keys, agency.clock), agency.clock)
+    late = Visits(agency.properties, agency.visits, once, agency.clock, agency.ids)
     with pytest.raises(StoreBusy):
         late.book(booking(date=TEN + minutes(60)), a_key())
 
@@ -338,8 +338,8 @@ class CountedProperties(FakeProperties):
 
 def test_a_batch_reads_a_property_once_and_the_next_batch_sees_what_has_changed(agency: Agency) -> None:
     properties = CountedProperties(agency.memory)
-    once = Once(agency.records, Signer(agency.keys, agency.clock), agency.clock)
-    booking_desk = Booking(properties, agency.visits, once, agency.clock, agency.ids)
+    once = Idempotency(agency.records, Signer(agency.keys, agency.clock), agency.clock)
+    booking_desk = Visits(properties, agency.visits, once, agency.clock, agency.ids)
     batch = booking_desk.for_a_batch()
     origin = Origin("intake", 0, Signer(agency.keys, agency.clock).sign("row", b""))
     for n in range(3):
