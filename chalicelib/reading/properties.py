@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from chalicelib.domain.sheets import Issue, IssueKind, Known
@@ -49,22 +51,38 @@ def _numbers(key: str) -> Counter[str]:
     return Counter(re.findall(r"\d+", key))
 
 
+@dataclass
+class _Index:
+    """All spellings, by what they have in common with others."""
+
+    exact: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    spelled: list[tuple[str, frozenset[str], Counter[str]]] = field(default_factory=list)
+    having: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, id: str, key: str) -> None:
+        self.exact[key].add(id)
+        trigrams = _trigrams(key)
+        for trigram in trigrams:
+            self.having[trigram].append(len(self.spelled))
+        self.spelled.append((id, trigrams, _numbers(key)))
+
+
 class Properties:
     """An agency's properties, ready to be looked for."""
 
     def __init__(self, known: Known) -> None:
-        self._ids = {each.id: each.id for each in known.properties}
+        self._known = known
+        self._ids = {each.id for each in known.properties}
         self._confirmed = {written_key(text): id for text, id in known.confirmed.items() if id in self._ids}
-        self._exact: defaultdict[str, set[str]] = defaultdict(set)
-        self._spelled: list[tuple[str, frozenset[str], Counter[str]]] = []
-        self._having: defaultdict[str, list[int]] = defaultdict(list)
-        for each in known.properties:
+
+    @cached_property
+    def _index(self) -> _Index:
+        index = _Index()
+        for each in self._known.properties:
             for text in dict.fromkeys((each.id, each.name, each.address, f"{each.name} {each.address}")):
                 if key := written_key(text):
-                    self._exact[key].add(each.id)
-                    for trigram in (trigrams := _trigrams(key)):
-                        self._having[trigram].append(len(self._spelled))
-                    self._spelled.append((each.id, trigrams, _numbers(key)))
+                    index.add(each.id, key)
+        return index
 
     def by_id(self, text: str) -> Parsed:
         """The property with that id. Ids are made to be told apart: a similar one is another property."""
@@ -79,7 +97,7 @@ class Properties:
             return Parsed(text)
         if key in self._confirmed:
             return Parsed(self._confirmed[key])
-        exact = self._exact.get(key, set())
+        exact = self._index.exact.get(key, set())
         if len(exact) == 1:
             return Parsed(next(iter(exact)))
         ranked = self._ranked(key)
@@ -95,7 +113,7 @@ class Properties:
         """Those that share most of the rarest trigrams: what every street has tells none from another."""
         shared: Counter[int] = Counter()
         left = _MOST_COMPARED
-        for having in sorted((self._having.get(trigram, []) for trigram in wanted), key=len):
+        for having in sorted((self._index.having.get(trigram, []) for trigram in wanted), key=len):
             shared.update(having)
             left -= len(having)
             if left < 0:
@@ -106,7 +124,7 @@ class Properties:
         wanted, numbers = _trigrams(key), _numbers(key)
         scores: dict[str, float] = {}
         for index in self._candidates(wanted):
-            id, trigrams, have = self._spelled[index]
+            id, trigrams, have = self._index.spelled[index]
             count = len(wanted & trigrams)
             # Of the written, most must be there: a nickname is a part of the whole.
             score = max(2 * count / (len(wanted) + len(trigrams)), 0.9 * count / len(wanted) if len(wanted) > 6 else 0)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import zip_longest
 from typing import Final
 
 from chalicelib.domain.errors import FieldError, InvalidInput
@@ -133,8 +134,8 @@ class _TableReader:
         rows: list[SheetRow] = []
         lines: list[Line] = []
         above = _Above({}, self._day_of_title)
-        for line in self._body:
-            if (day := self._section_day(line)) is not None:
+        for line, following in zip_longest(self._body, self._body[1:]):
+            if (day := self._section_day(line, following)) is not None:
                 above = replace(above, day=day)
                 continue
             cells = self._cells(line, above)
@@ -177,9 +178,9 @@ class _TableReader:
                 found[day[0].year, day[0].month, day[0].day] = text[: len(text) - len(day[1])].strip()
         return Written(next(iter(found.values()))) if len(found) == 1 else None
 
-    def _section_day(self, line: Line) -> Written | None:
-        """A line that says nothing but a day, for the lines below it."""
-        if len(line.filled) != 1 or not {Field.DATE, Field.TIME} & self._header.fields:
+    def _section_day(self, line: Line, following: Line | None) -> Written | None:
+        """A line that says nothing but a day, for lines below it that say none."""
+        if len(line.filled) != 1 or following is None or not self._written(following, Field.DATE).empty:
             return None
         (cell,) = line.filled
         found = dates.split(cell.text)

@@ -421,6 +421,11 @@ def test_the_day_may_stand_above_the_table_or_above_its_visits() -> None:
     assert not first.reviewed
 
 
+def test_a_row_that_says_only_its_day_is_a_row() -> None:
+    rows = rows_of("Date,Time,Property\n14.3.2027,,\n15.3.2027,10:00,h1-a\n16.3.2027,,\n")
+    assert [row.value(Field.DATE) for row in rows] == ["2027-03-14", "2027-03-15", "2027-03-16"]
+
+
 def test_of_a_week_above_the_table_no_day_is_taken() -> None:
     (row,) = rows_of("Week 12/03/2026 - 18/03/2026,,\nTime,Property,Visitor\n10:00,h1-a,Ann\n")
     assert marks(row) == {(Field.DATE, K.MISSING)}
