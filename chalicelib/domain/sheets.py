@@ -263,7 +263,6 @@ class Settings:
     """What the column with that index is; None is none of ours."""
     property_id: str | None = None
     """Whose visits those are that name no property."""
-    language: str | None = None
     sure: float = SURE
 
     @property

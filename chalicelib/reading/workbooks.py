@@ -91,7 +91,7 @@ def _unpacked(content: bytes) -> Mapping[str, bytes]:
                     unpacked[name] = data
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, KeyError):
         raise _damaged() from None
-    if "xl/workbook.xml" not in unpacked and "[Content_Types].xml" not in unpacked:
+    if not any(re.search(r"workbook\d*\.xml$", name) for name in unpacked):
         raise CannotRead(Failure.UNSUPPORTED, "it is no XLSX workbook: save it as XLSX or as CSV UTF-8")
     return unpacked
 

@@ -314,7 +314,7 @@ def archive(**parts: bytes) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in parts.items():
-            file.writestr(name.replace("__", "/"), data)
+            file.writestr(f"{name.replace('__', '/')}.xml", data)
     return content.getvalue()
 
 
@@ -369,6 +369,7 @@ STRAY = (
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), Failure.UNSUPPORTED),
         (b"\xd0\xcf\x11\xe0" + bytes(512) + "EncryptedPackage".encode("utf-16-le"), Failure.UNSUPPORTED),
         (archive(readme=b"not a workbook"), Failure.UNSUPPORTED),
+        (archive(word__document=b"<document/>"), Failure.UNSUPPORTED),
         (b"propertyId,date\n" + b"x" * (5 * 1024 * 1024), Failure.TOO_LARGE),
         (HUGE.encode(), Failure.TOO_LARGE),
         (archive(xl__workbook=bytes(80_000_000)), Failure.TOO_LARGE),
@@ -380,7 +381,7 @@ STRAY = (
         (sheet_xml(STRAY.replace("XFD1048576", "A99999999").format("><v>1</v>")), Failure.UNREADABLE),
         (sheet_xml(STRAY.replace('r="XFD1048576"', "").format("><v>1</v>")), Failure.TOO_LARGE),
     ],
-    ids=range(33),
+    ids=range(34),
 )
 def test_what_cannot_be_read_is_refused_with_advice(content: bytes, failure: Failure) -> None:
     with pytest.raises(CannotRead) as refused:
