@@ -25,6 +25,8 @@ _REMARK: Final = re.compile(
     r"\s*\([^()]*[^\W\d_][^()]*\)|\s+(?:tardes?|mañanas?|whatsapp|wa|abends|soir|evenings?)\b\.?", re.I
 )
 _BETWEEN: Final = re.compile(r"\s*(?:/|;|,|\by\b|\bo\b|\bor\b|\boder\b|\bou\b|\bund\b|\band\b|\bet\b|\n)\s*")
+_LINES: Final = re.compile(r"(.*\d{4}.*?)\s?/\s?\d{1,3}")
+"""030 901820/21: two lines, of which the second has another ending."""
 _ENOUGH_DIGITS: Final = 7
 _EXTENSION: Final = re.compile(r" x(\d+)$")
 
@@ -42,6 +44,9 @@ def parse_phone(text: str, country: str | None, *, sure: bool) -> Parsed:
     if (bare := _REMARK.sub("", plain).strip()) != plain:
         plain = bare
         issues.append(Issue(IssueKind.REMARK))
+    if lines := _LINES.fullmatch(plain):
+        plain = lines[1]
+        issues.append(Issue(IssueKind.SEVERAL))
     parts = [part for part in _BETWEEN.split(plain) if len(re.findall(r"\d", part)) >= _ENOUGH_DIGITS]
     if len(parts) > 1:
         plain = parts[0]

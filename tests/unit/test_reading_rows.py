@@ -301,6 +301,8 @@ def test_a_misspelled_status_is_marked() -> None:
         (BERLIN, "030 901820 Durchwahl 12", "+4930901820 x12", []),
         (BERLIN, "030/901820 (Büro)", "+4930901820", [K.REMARK]),
         (BERLIN, "030 901820 oder 0170 1234567", "+4930901820", [K.SEVERAL]),
+        (BERLIN, "030 901820/21", "+4930901820", [K.SEVERAL]),
+        (BERLIN, "0171/1234567", "+491711234567", []),
         (BERLIN, "12345", "12345", []),
         (Settings("UTC"), "030 901820", "030 901820", []),
         (BERLIN, "4930901820.0", None, [K.UNREADABLE]),
