@@ -49,10 +49,10 @@ from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
 from chalicelib.settings import (
-    STREAM_ARN,
     notice_queue_of_stage,
     origins_of_stage,
     queue_of_stage,
+    stream_of_stage,
     webhook_queue_of_stage,
 )
 
@@ -78,14 +78,17 @@ def bearer_key(request: AuthRequest) -> AuthResponse:
 def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], View]:
     """One of our routes, and what it takes to call it; without saying so there is no route.
 
+    Whoever may GET may ask for the HEAD alone: it is the same answer, whose body the gateway leaves out.
+
     The media type of a body is for `parse_body` to judge, not for Chalice.
     """
+    methods = ["GET", "HEAD"] if method == "GET" else [method]
 
     def register(view: View) -> View:
-        required[method, path] = scope
+        required.update({(each, path): scope for each in methods})
         shown = answers_problems(admitting(scope, current, visit_of)(view))
         authorizer = bearer_key if isinstance(scope, Scope) else None
-        registered: View = app.route(path, methods=[method], content_types=["*/*"], authorizer=authorizer)(shown)
+        registered: View = app.route(path, methods=methods, content_types=["*/*"], authorizer=authorizer)(shown)
         return registered
 
     return register
@@ -475,7 +478,10 @@ def deliver(event: SQSEvent) -> BatchResponse:
 
 
 @app.on_dynamodb_record(
-    stream_arn=STREAM_ARN, batch_size=100, starting_position="TRIM_HORIZON", maximum_batching_window_in_seconds=1
+    stream_arn=stream_of_stage(os.environ),
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
 )
 @faults_told(Function.RELAY)
 def relay(event: DynamoDBEvent) -> None:

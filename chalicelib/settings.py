@@ -105,10 +105,6 @@ def _sender(given: Mapping[str, str]) -> Sender | None:
     )
 
 
-STREAM_ARN: Final = "arn:aws:dynamodb:eu-central-1:000000000000:table/visits/stream/set-by-the-template"
-"""Chalice takes the stream's ARN as a literal only; the template that is merged in puts a parameter in its place."""
-
-
 def queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that the worker listens to. Chalice asks while it loads the app, before any settings are checked."""
     return environment.get("QUEUE_NAME", "visits-local")
@@ -122,6 +118,11 @@ def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
 def notice_queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue of what may be worth a mail."""
     return f"{queue_of_stage(environment)}-notices"
+
+
+def stream_of_stage(environment: Mapping[str, str]) -> str:
+    """The table's stream, for `chalice deploy`. In a package a parameter of the template takes its place."""
+    return environment.get("STREAM_ARN", "stream")
 
 
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:

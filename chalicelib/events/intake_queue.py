@@ -19,12 +19,12 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
-from chalicelib.events.batches import BatchResponse
+from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
-from chalicelib.journal import A_FAULT, Plain, milliseconds_since, tell, tell_fault
+from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.wired import Services
@@ -91,13 +91,6 @@ class Sending:
 
     def _text(self, body: str) -> bytes:
         return canonical([self.message_id, self.sender, self.timestamp, body]).encode("utf-8", "surrogatepass")
-
-
-class Unfinished(Plain):
-    """Raised to the queue for what was not finished, so that it is handed out again."""
-
-    def __init__(self, unfinished: int, total: int) -> None:
-        super().__init__(f"{unfinished} of {total} messages are unfinished and will be redelivered")
 
 
 class IntakeReference(Input):

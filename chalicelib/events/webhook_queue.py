@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,17 +17,19 @@ from chalice.app import SQSEvent
 
 from chalicelib.api.events import body_of, trial_of
 from chalicelib.domain.errors import Unavailable, WebhookNotFound
-from chalicelib.events.batches import BatchResponse, ItemFailure
+from chalicelib.events.batches import BatchResponse, ItemFailure, Unfinished
 from chalicelib.functions import Function
 from chalicelib.journal import tell, tell_fault
 from chalicelib.services.wired import Services
+from chalicelib.settings import reports_failures
 
 MARGIN: Final = timedelta(seconds=15)
 """What is kept back of the time: a receiver may take ten seconds to answer."""
 
 
 def deliver(event: SQSEvent, services: Services) -> BatchResponse:
-    """Works off a batch; says which messages are to come again. All behind the first of them in a group do too.
+    """Works off a batch; says which messages are to come again, and raises Unfinished where nobody asks for that. All
+    behind the first of them in a group come again too.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
@@ -40,6 +43,8 @@ def deliver(event: SQSEvent, services: Services) -> BatchResponse:
             continue
         held.add(webhook_id)
         again.append({"itemIdentifier": record["messageId"]})
+    if again and not reports_failures(os.environ):
+        raise Unfinished(len(again), len(again))
     return {"batchItemFailures": again}
 
 

@@ -284,11 +284,10 @@ def test_the_gateway_is_told_all_routes_for_a_good_key_and_none_for_another() ->
 
 ROUTES = [(method, path) for path, methods in entry.app.routes.items() for method in methods]
 PUBLIC_ROUTES = {
-    ("GET", "/health"),
-    ("GET", "/openapi.json"),
-    ("GET", "/properties/{property_id}/calendar.ics"),
-    ("POST", "/visitor/unsubscribe"),
-}
+    (method, path)
+    for path in ("/health", "/openapi.json", "/properties/{property_id}/calendar.ics")
+    for method in ("GET", "HEAD")
+} | {("POST", "/visitor/unsubscribe")}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

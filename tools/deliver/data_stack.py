@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template
+from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template, outputs
 from tools.deliver.data_changes import goes_back, refuse_losses, refuse_replacements, version
 from tools.project import REGION, ROOT
 
@@ -80,6 +80,11 @@ def names_of(stage: str) -> tuple[str, list[str]]:
 
 def data_stack_of(stage: str) -> str:
     return f"visits-data-{stage}"
+
+
+def stream_of(cloudformation: Any, stage: str) -> str:
+    """The ARN of the stream of the stage's table, which the app's template asks for."""
+    return outputs(cloudformation, data_stack_of(stage))["StreamArn"]
 
 
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
