@@ -116,6 +116,7 @@ def _visit(property_id: str, zone: ZoneInfo, day: date, hour: int, now: datetime
         # What is over or called off was confirmed first.
         "status": "requested" if status == "requested" else "confirmed",
         "visitor": person,
+        "notify": False,
     }
     agent = {"agentId": draw.choice(SAMPLE["agents"])} if draw.random() < 0.5 else {}
     return SampleVisit(at, status, body | agent)

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice
@@ -31,6 +32,7 @@ from waitress.task import ErrorTask
 
 from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
 from devstack.lifeline import ends_with_parent, speaks_to_people
+from devstack.mailbox import Mailbox
 from tools.project import HOST, ROOT
 
 if TYPE_CHECKING:
@@ -227,12 +229,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="devstack.server", description=__doc__)
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
+    parser.add_argument("--mail", type=Path, required=True, help="folder of the mails that were sent")
     arguments = parser.parse_args()
     speaks_to_people("")
     gateway: Gateway
     try:
         app, config = load_app(environment={"AWS_ENDPOINT_URL": arguments.aws})
-        gateway = AppGateway(_for_threads(app), config)
+        gateway = Mailbox(AppGateway(_for_threads(app), config), arguments.mail)
     except Exception:
         traceback.print_exc()
         print("The app does not load. Waiting for the next change.", file=sys.stderr, flush=True)

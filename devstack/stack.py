@@ -136,6 +136,7 @@ class Stack:
         with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
         print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
+        print(f"Mail to visitors is shown at {self.url}/mailbox.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
@@ -196,22 +197,24 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        parts = [_api(listener, aws.endpoint), _worker(aws.endpoint)]
+        parts = [_api(listener, aws.endpoint, state / "mail"), _worker(aws.endpoint, url, state / "mail")]
         for part in parts:
             cleanup.callback(part.stop)
         yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
 
 
-def _api(listener: socket.socket, aws: str) -> Part:
+def _api(listener: socket.socket, aws: str, mail: Path) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
-    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws]
+    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, "--mail", str(mail)]
     return Part("api", command, _environment(), (number,))
 
 
-def _worker(aws: str) -> Part:
-    """What takes the intakes from the queue: on the real AWS, Lambda does."""
-    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment())
+def _worker(aws: str, url: str, mail: Path) -> Part:
+    """What hands out the messages of the queues, the stream and the minutes: on the real AWS, Lambda does."""
+    # Until the visitor's page is there, its address shows at least the link.
+    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "VISITOR_PAGE_URL": f"{url}/visit.html"}
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told)
 
 
 def _environment() -> dict[str, str]:

@@ -11,18 +11,21 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Chalice
 from chalice.local import LambdaContext
 
-from chalicelib.functions import FUNCTIONS
-from chalicelib.settings import REPORT_FAILURES, queue_of_stage
+from chalicelib.functions import FUNCTIONS, Function
+from chalicelib.settings import REPORT_FAILURES, notice_queue_of_stage, queue_of_stage, webhook_queue_of_stage
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
+from devstack.stream import StreamPoller
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT
 
@@ -36,7 +39,16 @@ BATCH = 10
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
+MINUTE = 60
+
 Handler = Callable[[dict[str, Any], Any], object]
+
+
+class Runs(Protocol):
+    """Calls a handler whenever there is something for it."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Until it is told to stop."""
 
 
 class QueueWorker:
@@ -130,8 +142,29 @@ def failures_of(answer: Any, ids: Collection[str]) -> Collection[str]:
     return failed if failed <= set(ids) else ids
 
 
+class Ticker:
+    """Calls a handler every minute, as a rule of EventBridge does."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(MINUTE):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            event = dict.fromkeys(("version", "account", "region", "source", "id"), "") | {
+                "detail": {},
+                "detail-type": "Scheduled Event",
+                "time": now,
+                "resources": [],
+            }
+            try:
+                self._handler(event, LambdaContext(Function.REMIND, 128, MINUTE * 1000))
+            except Exception as fault:
+                _say(_told(fault))
+
+
 @contextlib.contextmanager
-def working(*workers: QueueWorker) -> Iterator[None]:
+def working(*workers: Runs) -> Iterator[None]:
     """The workers are at it in this process while the block runs, each in a thread of its own."""
     stop = threading.Event()
     threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
@@ -143,6 +176,12 @@ def working(*workers: QueueWorker) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def run_all(sources: Sequence[Runs], stop: threading.Event) -> None:
+    """Works until it is told to stop."""
+    with working(*sources):
+        stop.wait()
 
 
 def record(message: "MessageTypeDef", arn: str) -> dict[str, Any]:
@@ -190,14 +229,31 @@ def main() -> None:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
-        handler = app.handler_map[FED]
     except Exception:
         # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
+    run_all(_sources(app), stop)
+
+
+def _sources(app: Chalice) -> list[Runs]:
+    """Everything that calls a function of ours by itself."""
+    # The stubs know a client by its literal name alone.
+    make: Any = boto3.client
     sqs = boto3.client("sqs", config=QUICK)
-    QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
+    dynamodb, streams = make("dynamodb", config=QUICK), make("dynamodbstreams", config=QUICK)
+    queues = {
+        Function.WORKER: queue_of_stage(os.environ),
+        Function.DELIVER: webhook_queue_of_stage(os.environ),
+        Function.NOTIFY: notice_queue_of_stage(os.environ),
+    }
+    pollers: list[Runs] = [
+        QueueWorker(app.handler_map[function], sqs, queue, FUNCTIONS[function].timeout_seconds, (REPORT_FAILURES,))
+        for function, queue in queues.items()
+    ]
+    relay = StreamPoller(app.handler_map[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"])
+    return [*pollers, relay, Ticker(app.handler_map[Function.REMIND])]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ HTTP_ITSELF: Final = frozenset({411, 414, 431, 505})
 """What a server says of HTTP itself, at any address; no operation documents it."""
 
 
-TAKES_ANY_QUERY: Final = frozenset({"getCalendar"})
+TAKES_ANY_QUERY: Final = frozenset({"getCalendar", "unsubscribe"})
 """Calls that ignore parameters they do not know."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 import pytest
 
 from chalicelib.events.batches import Unfinished
+from chalicelib.services.visitor_links import Links
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox, handle, partner_message
 
@@ -70,6 +71,25 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     done(api.get(f"{intake.headers['Location']}/results"), 200)
     done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
     done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
+    _as_visitor(api, done, visit(18, notify=True), notes)
     answers.append(erased := api.http.delete(f"{one}/visitor"))
     assert erased.status_code == 204
     return answers
+
+
+def _as_visitor(api: Api, done: Callable[[httpx.Response, int], Any], wanted: Mapping[str, object], notes: str) -> None:
+    """What somebody does who has the link to a visit, refusals among it."""
+    booked = done(api.post("/visits", wanted), 201)
+    links = Links(api.services.signer)
+    visit = api.services.visits.get(booked["id"])
+    by_link = {"Authorization": f"Bearer {links.link(visit)}"}
+    own = "/visitor/visit"
+    done(api.http.get(own, headers=by_link), 200)
+    done(api.http.get(own), 401)
+    done(api.http.patch(own, json={"date": f"{DAY}T19:00:00Z", "reminders": False}, headers=by_link), 200)
+    done(api.http.patch(own, json={"notes": notes}, headers=by_link), 422)
+    done(api.http.put(f"{own}/status", json={"status": "cancelled", "reason": notes}, headers=by_link), 200)
+    done(api.http.post("/visitor/unsubscribe", params={"token": links.unsubscribe(visit) or ""}), 204)
+    done(api.http.post("/visitor/unsubscribe", params={"token": "vu_"}), 404)
+    done(api.http.delete(f"{own}/visitor", headers=by_link), 204)
+    done(api.http.get(own, headers=by_link), 401)
