@@ -13,7 +13,7 @@ import pytest
 import standardwebhooks
 
 from chalicelib.api.events import body_of
-from chalicelib.domain.errors import InvalidInput, PositionLost, TooManyWebhooks, WebhookNotFound
+from chalicelib.domain.errors import InvalidInput, PositionLost, StoreBusy, TooManyWebhooks, WebhookNotFound
 from chalicelib.domain.events import Change, Event, EventType, Position
 from chalicelib.domain.webhooks import (
     GIVEN_UP_AFTER,
@@ -27,9 +27,11 @@ from chalicelib.domain.webhooks import (
     shown,
     signed,
 )
+from chalicelib.events.schedule import remind
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.services.webhooks import Round
 from tests.agency import Agency
+from tests.builders import booking
 
 URL = "https://crm.example.com/hook"
 DATA = {
@@ -354,3 +356,24 @@ def test_a_position_that_the_feed_does_not_have_is_refused(agency: Agency, hook:
     with pytest.raises(PositionLost):
         agency.webhooks.go_on_from(hook, Position(1, 0))
     assert deliver(agency, hook).disabled is Why.POSITION_LOST
+
+
+def test_the_tick_wakes_who_is_behind_and_nobody_else(agency: Agency, hook: str) -> None:
+    agency.webhooks.wake_those_behind()
+    assert agency.webhook_queue.woken == []
+    happen(agency, 1)
+    agency.webhooks.wake_those_behind()
+    assert agency.webhook_queue.woken == [hook]
+    deliver(agency, hook)
+    agency.webhooks.wake_those_behind()
+    assert agency.webhook_queue.woken == [hook]
+
+
+def test_the_tick_wakes_them_also_when_reminders_cannot_be_looked_for(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.notices.looked_ahead = agency.clock() - timedelta(hours=1)
+    agency.booking.book(booking(date=agency.clock() + timedelta(hours=23, minutes=30)))
+    agency.notice_queue.takes = 0
+    with pytest.raises(StoreBusy):
+        remind(agency.services)
+    assert agency.webhook_queue.woken == [hook]
