@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
+import app as entry
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.notices import CLAIMED_FOR, SETTLED, Undeliverable, recipient_of
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.events.notice_queue import notify
 from tests.agency import SENDER, Agency
-from tests.builders import TEN, booking
+from tests.builders import TEN, booking, event, visit_body
 
 ADA = Visitor("Ada Lovelace", "ada@example.com")
 HOUR = timedelta(hours=1)
@@ -133,6 +134,32 @@ def test_who_is_not_to_be_told_is_not(command: dict[str, Any]) -> None:
     assert agency.outbox.sent == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "loud"),
+    [
+        ("/visits", {}, True),
+        ("/visits", {"notify": False}, False),
+        ("/intakes", {}, False),
+        ("/intakes", {"notify": True}, True),
+    ],
+)
+def test_who_books_later_is_told_as_who_books_now_and_of_a_row_only_who_asked(
+    monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], loud: bool
+) -> None:
+    agency = Agency()
+    monkeypatch.setattr(entry, "services", lambda: agency.services)
+    wanted: dict[str, Any] = visit_body(visitor={"email": "ada@example.com"}, **body)
+    raw = json.dumps({"visits": [wanted]} if path == "/intakes" else wanted).encode()
+    headers = {"content-type": "application/json", "prefer": "respond-async"}
+    answer = entry.app(event("POST", path, headers=headers, body=raw), None)
+    assert answer["statusCode"] == 202, answer["body"]
+    agency.work()
+    (visit,) = agency.memory.visits.values()
+    agency.services.notices.announce([visit.id])
+    work(agency)
+    assert (visit.notify, len(agency.outbox.sent)) == (loud, loud)
+
+
 def test_without_a_sender_nothing_is_queued() -> None:
     agency = Agency(sender=None)
     book(agency)
@@ -146,10 +173,11 @@ def test_another_address_is_told_all_of_it_and_the_one_before_nothing_more() -> 
     work(agency)
     agency.booking.change(visit.id, ChangeVisit(visitor=ChangeVisitor(email="grace@example.com")), None)
     agency.services.notices.announce([visit.id])
+    work(agency)
     become(agency, visit, Status.CANCELLED)
     work(agency)
-    assert [address for address, _, _ in agency.outbox.sent] == ["ada@example.com", "grace@example.com"]
-    assert subjects(agency) == ["Confirmed", "Cancelled"]
+    assert [address.partition("@")[0] for address, _, _ in agency.outbox.sent] == ["ada", "grace", "grace"]
+    assert subjects(agency) == ["Confirmed", "Confirmed", "Cancelled"]
 
 
 STEPS: dict[str, Callable[[Agency, Visit], None]] = {
@@ -223,6 +251,21 @@ def test_whoever_is_erased_while_a_mail_is_under_way_leaves_no_trace_and_gets_no
     agency.outbox.instead.append(erased)
     work(agency)
     assert len(agency.outbox.sent) == 1
+    assert not agency.notices.find(visit.id).names_somebody
+
+
+def test_whoever_is_erased_just_before_a_mail_is_claimed_does_not_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = Agency()
+    visit = book(agency)
+    claim = agency.notices.claim
+
+    def claim_late(*given: Any) -> bool:
+        erase(agency, visit)
+        return claim(*given)
+
+    monkeypatch.setattr(agency.notices, "claim", claim_late)
+    work(agency)
+    assert agency.outbox.sent == []
     assert not agency.notices.find(visit.id).names_somebody
 
 

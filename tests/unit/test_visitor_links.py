@@ -271,11 +271,13 @@ def test_a_visitor_chooses_language_and_reminders() -> None:
 def test_whoever_has_themselves_erased_has_no_link_any_more() -> None:
     agency = Agency()
     visit = book(agency, notes="Call first")
+    agency.services.notices.tell(visit.id)
     visiting = Visiting(agency, visit)
     assert visiting.ask("DELETE", "/visitor/visit/visitor") == (204, None)
     stands = agency.memory.visits[visit.id]
     assert (stands.visitor, stands.notes, stands.status) == (None, None, Status.CONFIRMED)
     assert visiting.ask("GET", "/visitor/visit")[0] == 401
+    assert not agency.notices.find(visit.id).names_somebody
 
 
 def test_a_version_that_was_named_must_be_the_present_one() -> None:
