@@ -363,12 +363,6 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
             headers=lambda refusal: {"Accept": ", ".join(refusal.accepted)},
         ),
-        http_errors.NotAcceptable: Kind(
-            406,
-            "not-acceptable",
-            "Not acceptable",
-            "This is available as {available} only, and your Accept header does not take that.",
-        ),
         http_errors.BodyTooLarge: Kind(
             413, "body-too-large", "Body too large", "The body may have {most_bytes:,} bytes at most."
         ),

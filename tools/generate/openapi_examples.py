@@ -52,7 +52,6 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     http_errors.UnsupportedMediaType(("application/json",)),
     http_errors.BodyTooLarge(65536),
     http_errors.InvalidCursor("This is no cursor of this list."),
-    http_errors.NotAcceptable("text/csv"),
     http_errors.ResourceNotFound(),
     http_errors.Unauthenticated(),
     http_errors.ScopeMissing("write"),
