@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from chalicelib.api import intakes
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING, BookVisitInput
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING, BookVisitInput
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.listing import Order, VisitFilter
 from chalicelib.domain.visits import (
@@ -82,7 +82,7 @@ class CancellationInput(Input):
     """A cancellation as it was read. PUT /visits/{id}/status makes one."""
 
     at: Instant
-    reason: str | None = None
+    reason: Annotated[str | None, READ_ONLY_TEXT] = None
 
 
 class ChangeVisitInput(Input):
@@ -107,10 +107,10 @@ class ChangeVisitInput(Input):
     visitor: ChangeVisitorInput | None = None
     notes: Notes | None = None
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
-    property_id: Annotated[str, READ_ONLY] = ""
-    time_zone: Annotated[str, READ_ONLY] = ""
-    status: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
+    property_id: Annotated[str, READ_ONLY_TEXT] = ""
+    time_zone: Annotated[str, READ_ONLY_TEXT] = ""
+    status: Annotated[str, READ_ONLY_TEXT] = ""
     cancellation: Annotated[CancellationInput | None, READ_ONLY] = None
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
@@ -136,8 +136,10 @@ class StatusInput(Input):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
-            "then": {"properties": {"status": {"const": "cancelled"}}},
+            "not": {
+                "required": ["reason"],
+                "properties": {"reason": {"type": "string"}, "status": {"not": {"const": "cancelled"}}},
+            }
         }
     )
 
@@ -250,7 +252,12 @@ class VisitFilters(Query):
         frozenset[Status],
         BeforeValidator(_statuses),
         documented(
-            {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [str(status) for status in Status]}},
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 1000,  # longer addresses are refused
+                "items": {"type": "string", "enum": [str(status) for status in Status]},
+            },
             "Visits in one of these statuses only; repeated or separated by commas. A page may then be short, even "
             "empty, though more follow: go on for as long as there is a `nextCursor`.",
         ),

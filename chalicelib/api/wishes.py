@@ -37,6 +37,9 @@ NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 """For what a caller may send back as it was read: `read_only.check_unchanged` compares what has a hint."""
 
+READ_ONLY_TEXT = Field(json_schema_extra={"readOnly": True, "maxLength": 500})
+"""No text of ours that comes back is longer."""
+
 
 UNCHANGING = "is read-only: leave it out, or send it back as it is"
 
@@ -45,11 +48,7 @@ class VisitorInput(Input):
     """Somebody who can be recognised: at least one of the three."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("name", "email", "phone")
-            ]
-        }
+        json_schema_extra={"not": {"properties": {name: {"type": "null"} for name in ("name", "email", "phone")}}}
     )
 
     name: Name | None = None
@@ -74,7 +73,7 @@ class BookVisitInput(Input):
     )
 
     property_id: PropertyId
-    date: Annotated[Instant, Field(description="The start, within five years before or after now.")]
+    date: Annotated[Instant, Field(description="The start, with an offset from UTC, within five years before or after now.")]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
     place: Annotated[Address | None, Field(description="Where to meet; the property's address unless given.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"

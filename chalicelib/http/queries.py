@@ -59,7 +59,8 @@ Limit = Annotated[
     int,
     BeforeValidator(_limit),
     documented(
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "How many a page."
+        {"type": "integer", "format": "int32", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
+        "How many a page.",
     ),
 ]
 CursorText = Annotated[

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -42,7 +42,8 @@ ABOUT: Final = cleandoc(
 
     - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write` and `admin`; none includes
       another. Without a valid key the answer is 401, without the scope that a call names 403.
-    - **Instants** are RFC 3339 in whole seconds: with an offset in what you send, in UTC with `Z` in what you get.
+    - **Instants** are RFC 3339: with an offset in what you send (`+01:00`, `+0100` or `Z`), in UTC with `Z` in what you
+      get. They are kept to the second; a fraction that you send is dropped.
     - **Ids are opaque.** Do not take them apart, and do not expect an order.
     - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
     - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
@@ -57,6 +58,24 @@ ABOUT: Final = cleandoc(
     - **Ignore fields that you do not know**: answers may get more of them, and that breaks nobody.
     """
 )
+SERVERS: Final[list[Json]] = [
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "What `make run` starts.",
+        "variables": {"port": {"default": "8000"}},
+    },
+    {
+        "url": "https://{host}/{stage}",
+        "description": "A deployment.",
+        "variables": {
+            "host": {"default": "api-id.execute-api.region.amazonaws.com"},
+            "stage": {"default": "api"},
+        },
+    },
+    {"url": ".", "description": "Where this document is."},
+]
+"""The first is one that a generated client can start from."""
+
 TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits fit in at once.",
     "Visits": "Who comes when and where, and what becomes of it.",
@@ -64,28 +83,38 @@ TAGS: Final = {
     "Service": "The service itself.",
 }
 
+_UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
-    "visit_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a visit."),
-    "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
+    "visit_id": (_UUID_SCHEMA, "The id of a visit."),
+    "intake_id": (_UUID_SCHEMA, "The id of an intake."),
 }
 
-_TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
+_LONGEST_HEADER: Final = 10_240
+"""What the gateway takes of all headers together."""
+
+_TAGS_SCHEMA: Final[Json] = {
+    "type": "string",
+    "maxLength": _LONGEST_HEADER,
+    "pattern": rf"^(?:\*|{ENTITY_TAGS})$",
+    "examples": ['"3"'],
+}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
-        {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
         "Makes the request safe to send again: what succeeded under this key is done once, for 30 days, at once or "
         "queued. With another payload: 422.",
     ),
     "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
     "Prefer": (
-        {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting.",
+        {"type": "string", "maxLength": _LONGEST_HEADER, "examples": ["respond-async"]},
+        "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting. Its `status` is none that a visit "
+        "has.",
     ),
 }
 ONLY_NEW: Final = (
-    {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
+    {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if there is none yet. Either this or `If-Match` is needed.",
 )
 
@@ -269,6 +298,11 @@ def _document(operations: list[_Operation]) -> Json:
     for operation in operations:
         shown = _shown(operation, operations, schemas, kinds)
         paths.setdefault(operation.path, {})[operation.method.lower()] = shown
+    components = {
+        "schemas": {**schemas.components, **kinds.schemas},
+        "responses": kinds.responses,
+        "headers": {name: _header(name) for name in RESPONSE_HEADERS},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -276,26 +310,51 @@ def _document(operations: list[_Operation]) -> Json:
             "version": VERSION,
             "summary": "Register, find and run visits of properties.",
             "description": ABOUT,
+            "contact": {"name": "The agency whose address you call"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ".", "description": "Where this document is."}],
+        "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted({**schemas.components, **kinds.schemas}.items())),
-            "responses": dict(sorted(kinds.responses.items())),
-            "headers": {
-                name: {
-                    "description": description,
-                    "schema": schema,
-                    **({} if name in OPTIONAL_HEADERS else {"required": True}),
-                }
-                for name, (schema, description) in sorted(RESPONSE_HEADERS.items())
-            },
+            **_used(components, paths),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."}
             },
         },
     }
+
+
+def _header(name: str) -> Json:
+    schema, description = RESPONSE_HEADERS[name]
+    return {"description": description, "schema": schema, **({} if name in OPTIONAL_HEADERS else {"required": True})}
+
+
+def _used(components: Mapping[str, Mapping[str, Json]], paths: Json) -> Json:
+    """The components that the paths refer to, and those that these refer to, by kind and name."""
+    found: set[tuple[str, str]] = set()
+    left = list(_references(paths))
+    while left:
+        kind, name = reference = left.pop()
+        if reference not in found:
+            found.add(reference)
+            left += _references(components[kind][name])
+    return {
+        kind: {name: shown for name, shown in sorted(named.items()) if (kind, name) in found}
+        for kind, named in components.items()
+    }
+
+
+def _references(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            _, _, kind, name = node["$ref"].split("/")
+            yield kind, name
+        for inner in node.values():
+            yield from _references(inner)
 
 
 def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schemas, kinds: _Problems) -> Json:
@@ -358,7 +417,7 @@ def _answer(
     if headers := operation.headers_of(status, output):
         shown["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if isinstance(output, File):
-        shown["content"] = {media_type: _file(media_type) for media_type in output.media_types}
+        shown["content"] = dict.fromkeys(output.media_types, {"schema": _file(output)})
     elif output is not None:
         shown["content"] = {JSON: _body(output, schemas)}
         if links := _links(output, "ETag" in headers, operations):
@@ -366,12 +425,12 @@ def _answer(
     return shown
 
 
-def _file(media_type: str) -> Json:
-    if media_type == JSON:
-        return {"schema": {"type": "object"}}
-    if media_type.startswith("text/"):
-        return {"schema": {"type": "string"}}
-    return {"schema": {"type": "string", "format": "binary"}}
+def _file(output: File) -> Json:
+    """One schema for whatever media types there are: generated clients read all of them alike."""
+    if JSON in output.media_types:
+        return {"type": "object"}
+    text = all(media_type.startswith("text/") for media_type in output.media_types)
+    return {"type": "string"} if text else {"type": "string", "format": "binary"}
 
 
 def _links(output: type[Output], tagged: bool, operations: list[_Operation]) -> Json:
@@ -444,7 +503,7 @@ class _Schemas:
         queries = {self._name(model, mode) for model, mode in wanted if issubclass(model, Query)}
         names = {name: name.removesuffix("Output") for name in self._all if name not in queries}
         self.components: dict[str, Json] = {
-            new: _renamed(_without_absent(self._all[old]) if old != new else self._all[old], names)
+            new: _renamed((_without_absent if old != new else _without_defaults)(self._all[old]), names)
             for old, new in names.items()
         }
         self._names = names
@@ -470,6 +529,21 @@ class _Schemas:
                 {"name": name, "in": "query", "required": required, "description": description, "schema": plain}
             )
         return parameters
+
+
+def _without_defaults(schema: Json) -> Json:
+    """Of a body: defaults in words. As JSON they make what may be left out required in generated types."""
+    if "properties" not in schema:
+        return schema
+    return {**schema, "properties": {name: _told(shown) for name, shown in schema["properties"].items()}}
+
+
+def _told(shown: Json) -> Json:
+    rest = {name: value for name, value in shown.items() if name != "default"}
+    if rest == shown or shown.get("readOnly"):
+        return rest
+    default = shown["default"] if isinstance(shown["default"], str) else json.dumps(shown["default"])
+    return {**rest, "description": f"{shown.get('description', '')} `{default}` unless given.".strip()}
 
 
 def _plain(node: Any) -> Any:
