@@ -172,6 +172,10 @@ docs: setup ## render the API reference into build/api.html, one page that needs
 	@mkdir -p build
 	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --output build/api.html
 
+.PHONY: clients
+clients: setup .venv-clients/node/.installed ## clients that generators make of the contract, tried in every language that is on this machine
+	@$(BIN)/python -m pytest tests/integration/clients tests/integration/clients/other_languages.py -q -rs
+
 fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
 	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py
 
@@ -182,7 +186,7 @@ simulate: setup ## histories of a simulated AWS, as many as a night takes; the s
 setup: $(VENV)/.dev .venv-aws/.emulator ## install what developing needs (done by the others too)
 
 .PHONY: lock check-all coverage mutate
-coverage: setup ## line and branch coverage of chalicelib by the unit and integration tests; the lines that none runs
+coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by the unit and integration tests; the lines that none runs
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
@@ -231,7 +235,7 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 .venv-lint/node/.installed: .venv-lint/.lint $(addprefix tests/cicd/,package.json package-lock.json .npmrc)
 	@$(NPM_CI)
 
-.venv-clients/node/.installed: .venv-clients/.clients $(addprefix tests/clients/,package.json package-lock.json .npmrc)
+.venv-clients/node/.installed: .venv-clients/.clients $(addprefix tests/integration/clients/,package.json package-lock.json .npmrc)
 	@$(NPM_CI)
 
 define NPM_CI

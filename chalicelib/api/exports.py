@@ -74,7 +74,7 @@ MEDIA_TYPES: Final = (
     XLSX,
     *(each.content_type.partition(";")[0] for each in FORMATS.values() if each.content_type != XLSX),
 )
-"""The binary one first: generated clients read every file as the first says."""
+"""The binary one first: most generated clients read every file as the first says."""
 
 
 def take_away(request: Request, services: Services) -> Response:

@@ -35,6 +35,7 @@ from chalicelib.http.fields import (
     PropertyId,
     TimeZone,
     Version,
+    never,
 )
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import PageQuery, no_query
@@ -47,14 +48,14 @@ class PropertyFields(Input):
     """What the agency says of a property. Without price and currency it is on request."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
+        json_schema_extra=never(
+            {
                 "anyOf": [
                     {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
                     for one, kind, other in (("price", "number", "currency"), ("currency", "string", "price"))
                 ]
             }
-        }
+        )
     )
 
     name: Name

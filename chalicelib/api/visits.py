@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import (
@@ -47,6 +47,7 @@ from chalicelib.http.fields import (
     Phone,
     Reason,
     Version,
+    never,
 )
 from chalicelib.http.instants import instant_text
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
@@ -135,12 +136,12 @@ class StatusInput(Input):
     """The body of PUT /visits/{id}/status."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "not": {
+        json_schema_extra=never(
+            {
                 "required": ["reason"],
                 "properties": {"reason": {"type": "string"}, "status": {"not": {"const": "cancelled"}}},
             }
-        }
+        )
     )
 
     status: Literal["requested", "confirmed", "declined", "cancelled", "completed", "no_show"]
@@ -216,9 +217,14 @@ def _order(given: object) -> str:
     return text
 
 
+MOST_STATUSES: Final = 100
+
+
 def _statuses(given: object) -> frozenset[Status]:
     """Repeated or separated by commas, as the caller likes."""
     names = [name for text in given for name in str(text).split(",")] if isinstance(given, list) else []
+    if len(names) > MOST_STATUSES:
+        raise ValueError(f"must be {MOST_STATUSES} at most")
     if not {str(status) for status in Status}.issuperset(names):
         raise ValueError(f"must be among {', '.join(Status)}, separated by commas")
     return frozenset(Status(name) for name in names)
@@ -255,7 +261,7 @@ class VisitFilters(Query):
             {
                 "type": "array",
                 "minItems": 1,
-                "maxItems": 1000,  # longer addresses are refused
+                "maxItems": MOST_STATUSES,
                 "items": {"type": "string", "enum": [str(status) for status in Status]},
             },
             "Visits in one of these statuses only; repeated or separated by commas. A page may then be short, even "

@@ -29,6 +29,7 @@ from chalicelib.http.fields import (
     Notes,
     Phone,
     PropertyId,
+    never,
 )
 
 NO_INSTANT = datetime.min.replace(tzinfo=UTC)
@@ -48,7 +49,7 @@ class VisitorInput(Input):
     """Somebody who can be recognised: at least one of the three."""
 
     model_config = ConfigDict(
-        json_schema_extra={"not": {"properties": {name: {"type": "null"} for name in ("name", "email", "phone")}}}
+        json_schema_extra=never({"properties": {name: {"type": "null"} for name in ("name", "email", "phone")}})
     )
 
     name: Name | None = None
@@ -73,7 +74,9 @@ class BookVisitInput(Input):
     )
 
     property_id: PropertyId
-    date: Annotated[Instant, Field(description="The start, with an offset from UTC, within five years before or after now.")]
+    date: Annotated[
+        Instant, Field(description="The start, with an offset from UTC, within five years before or after now.")
+    ]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
     place: Annotated[Address | None, Field(description="Where to meet; the property's address unless given.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"

@@ -127,13 +127,22 @@ def _whole(number: object) -> object:
     return number
 
 
-def _shown(pattern: str) -> Any:
-    """What the published schemas say of a check that is a function here; patterns that ECMA-262 reads as well."""
-    return Field(json_schema_extra={"pattern": f"^(?:{pattern})$"})
+FORMATS = {
+    "one-line": LINE.pattern,
+    "lines": _LINES.pattern,
+    "e-mail": spellings.EMAIL.pattern,
+    "telephone": spellings.PHONE.pattern,
+}
+"""Formats of ours, with patterns that ECMA-262 reads as well."""
 
 
-_SHOWN_ONE_LINE = _shown(LINE.pattern)
-_SHOWN_LINES = _shown(_LINES.pattern)
+def _shown(format: str) -> dict[str, Any]:
+    """What the published schemas say of a check that is a function here."""
+    return {"format": format, "pattern": f"^(?:{FORMATS[format]})$"}
+
+
+_SHOWN_ONE_LINE = Field(json_schema_extra=_shown("one-line"))
+_SHOWN_LINES = Field(json_schema_extra=_shown("lines"))
 
 INSTANT_SCHEMA: dict[str, Any] = {"type": "string", "format": "date-time", "examples": [EXAMPLE]}
 """Without a pattern: generated clients hold it against an object that is no text any more, and throw."""
@@ -146,7 +155,7 @@ AGENT_ID_SCHEMA: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
     "maxLength": spellings.LONGEST_AGENT_ID,
-    "pattern": f"^(?:{LINE.pattern})$",
+    **_shown("one-line"),
 }
 AgentId = Annotated[
     str,
@@ -156,10 +165,10 @@ AgentId = Annotated[
 ]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(one_line), _SHOWN_ONE_LINE]
 Email = Annotated[
-    str, StringConstraints(max_length=254), AfterValidator(spellings.email), _shown(spellings.EMAIL.pattern)
+    str, StringConstraints(max_length=254), AfterValidator(spellings.email), Field(json_schema_extra=_shown("e-mail"))
 ]
 Phone = Annotated[
-    str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _shown(spellings.PHONE.pattern)
+    str, StringConstraints(max_length=64), AfterValidator(spellings.phone), Field(json_schema_extra=_shown("telephone"))
 ]
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
@@ -182,6 +191,14 @@ _INT32 = Field(json_schema_extra={"format": "int32"})
 Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole), _INT32]
 Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole), _INT32]
 Version = Annotated[int, BeforeValidator(_whole), _INT32]
+
+
+def never(case: dict[str, Any]) -> dict[str, Any]:
+    """A rule between fields for the published schema: what fits the case is refused.
+
+    Said with if, which generators of clients pass over; of not and anyOf they make types.
+    """
+    return {"if": case, "then": {"not": {}}}
 
 
 class Input(BaseModel):

@@ -10,9 +10,10 @@ EXAMPLE = "2027-03-14T10:30:00+01:00"
 WRITTEN_EXAMPLE = "2027-03-14T09:30:00Z"
 
 _RFC3339 = re.compile(
-    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
+    r"(?: ?(?P<offset>[Zz]|[+-][0-9]{2}:?[0-9]{2}))?"
 )
-"""ISO 8601 has offsets without a colon too, and many a language writes them so."""
+"""Also as others write it: without the colon, as ISO 8601 can; with a space for the T and before the offset (Ruby)."""
 
 
 def parse_instant(text: object) -> datetime:

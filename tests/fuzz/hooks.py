@@ -17,6 +17,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, HookContext, SerializationContext
 
+from chalicelib.http.fields import FORMATS
+
 PROPERTIES = json.loads(os.environ.get("FUZZ_PROPERTIES", "[]"))
 """Properties that are there: a booking for a made-up one never gets far."""
 
@@ -32,6 +34,8 @@ def _instant(seconds: int, offset: int) -> str:
 schemathesis.openapi.format(
     "date-time", st.builds(_instant, st.integers(-REACH, REACH), st.sampled_from([0, 60, -300, 330, 765]))
 )
+for name, pattern in FORMATS.items():
+    schemathesis.openapi.format(name, st.from_regex(pattern, fullmatch=True))
 schemathesis.openapi.format("iana-time-zone", st.sampled_from(sorted(available_timezones())))
 
 _ROWS = st.lists(

@@ -200,13 +200,16 @@ class _Comparison:
         return node
 
 
+_JSON_TYPES: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+
 def _variants(schema: Json) -> list[Json]:
     return [inner for inner in schema.get("anyOf", []) if inner != {"type": "null"}]
 
 
 def _types(schema: Json) -> set[str]:
     """The types that a schema names; nothing when it leaves them to its variants."""
-    named = schema.get("type", [])
+    named = schema.get("type", _JSON_TYPES[type(schema["const"])] if "const" in schema else [])
     types = {named} if isinstance(named, str) else set(named)
     types |= {inner["type"] for inner in schema.get("anyOf", []) if isinstance(inner.get("type"), str)}
     return types

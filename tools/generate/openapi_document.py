@@ -42,8 +42,10 @@ ABOUT: Final = cleandoc(
 
     - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write` and `admin`; none includes
       another. Without a valid key the answer is 401, without the scope that a call names 403.
-    - **Instants** are RFC 3339: with an offset in what you send (`+01:00`, `+0100` or `Z`), in UTC with `Z` in what you
-      get. They are kept to the second; a fraction that you send is dropped.
+    - **Instants** are RFC 3339: with an offset in what you send, in UTC with `Z` in what you get. A space for the `T`
+      and an offset like `+0100` are taken too. They are kept to the second; a fraction that you send is dropped.
+    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is taken as
+      people paste it, and answered in one plain spelling.
     - **Ids are opaque.** Do not take them apart, and do not expect an order.
     - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
     - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
@@ -90,15 +92,7 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "intake_id": (_UUID_SCHEMA, "The id of an intake."),
 }
 
-_LONGEST_HEADER: Final = 10_240
-"""What the gateway takes of all headers together."""
-
-_TAGS_SCHEMA: Final[Json] = {
-    "type": "string",
-    "maxLength": _LONGEST_HEADER,
-    "pattern": rf"^(?:\*|{ENTITY_TAGS})$",
-    "examples": ['"3"'],
-}
+_TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
         {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
@@ -108,7 +102,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
     "Prefer": (
-        {"type": "string", "maxLength": _LONGEST_HEADER, "examples": ["respond-async"]},
+        {"type": "string", "examples": ["respond-async"]},
         "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting. Its `status` is none that a visit "
         "has.",
     ),
@@ -417,7 +411,7 @@ def _answer(
     if headers := operation.headers_of(status, output):
         shown["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if isinstance(output, File):
-        shown["content"] = dict.fromkeys(output.media_types, {"schema": _file(output)})
+        shown["content"] = {media_type: _file(media_type) for media_type in output.media_types}
     elif output is not None:
         shown["content"] = {JSON: _body(output, schemas)}
         if links := _links(output, "ETag" in headers, operations):
@@ -425,12 +419,12 @@ def _answer(
     return shown
 
 
-def _file(output: File) -> Json:
-    """One schema for whatever media types there are: generated clients read all of them alike."""
-    if JSON in output.media_types:
-        return {"type": "object"}
-    text = all(media_type.startswith("text/") for media_type in output.media_types)
-    return {"type": "string"} if text else {"type": "string", "format": "binary"}
+def _file(media_type: str) -> Json:
+    if media_type == JSON:
+        return {"schema": {"type": "object"}}
+    if media_type.startswith("text/"):
+        return {"schema": {"type": "string"}}
+    return {"schema": {"type": "string", "format": "binary"}}
 
 
 def _links(output: type[Output], tagged: bool, operations: list[_Operation]) -> Json:
@@ -547,7 +541,10 @@ def _told(shown: Json) -> Json:
 
 
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of names, and without defaults that say nothing."""
+    """Without the titles that pydantic makes of names, defaults that say nothing, and patterns beside a format.
+
+    Generated clients hold a pattern against their own object of a date, and those in PHP stumble over its \\u.
+    """
     if isinstance(node, list):
         return [_plain(inner) for inner in node]
     if not isinstance(node, dict):
@@ -555,7 +552,9 @@ def _plain(node: Any) -> Any:
     return {
         name: {key: _plain(inner) for key, inner in value.items()} if name == "properties" else _plain(value)
         for name, value in node.items()
-        if not (name == "title" and isinstance(value, str)) and not (name == "default" and value is None)
+        if not (name == "title" and isinstance(value, str))
+        and not (name == "default" and value is None)
+        and not (name == "pattern" and isinstance(value, str) and "format" in node)
     }
 
 
@@ -654,9 +653,9 @@ class _Problems:
         documents: list[Json] = [json.loads(answer.body) for answer in answers]
         example = documents[0]
         properties: Json = {
-            "type": {"const": example["type"]},
-            "title": {"const": example["title"]},
-            "status": {"const": example["status"]},
+            "type": {"type": "string", "const": example["type"]},
+            "title": {"type": "string", "const": example["title"]},
+            "status": {"type": "integer", "const": example["status"]},
             "detail": {"type": "string", "description": "For people; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
