@@ -174,7 +174,7 @@ docs: setup ## render the API reference into build/api.html, one page that needs
 
 .PHONY: clients
 clients: setup .venv-clients/node/.installed ## clients that generators make of the contract, tried in every language that is on this machine
-	@$(BIN)/python -m pytest tests/integration/clients tests/integration/clients/other_languages.py -q -rs
+	@$(BIN)/python -m pytest tests/integration/clients -o python_files="test_*.py other_*.py" -q -rs
 
 fuzz: setup ## send the API everything schemathesis can think of (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
 	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py

@@ -127,22 +127,16 @@ def _whole(number: object) -> object:
     return number
 
 
-FORMATS = {
-    "one-line": LINE.pattern,
-    "lines": _LINES.pattern,
-    "e-mail": spellings.EMAIL.pattern,
-    "telephone": spellings.PHONE.pattern,
-}
-"""Formats of ours, with patterns that ECMA-262 reads as well."""
+def _shown(format: str, pattern: str) -> dict[str, Any]:
+    """What the published schemas say of a check that is a function here; a pattern that ECMA-262 reads as well."""
+    return {"format": format, "pattern": f"^(?:{pattern})$"}
 
 
-def _shown(format: str) -> dict[str, Any]:
-    """What the published schemas say of a check that is a function here."""
-    return {"format": format, "pattern": f"^(?:{FORMATS[format]})$"}
-
-
-_SHOWN_ONE_LINE = Field(json_schema_extra=_shown("one-line"))
-_SHOWN_LINES = Field(json_schema_extra=_shown("lines"))
+_ONE_LINE = _shown("one-line", LINE.pattern)
+_SHOWN_ONE_LINE = Field(json_schema_extra=_ONE_LINE)
+_SHOWN_LINES = Field(json_schema_extra=_shown("lines", _LINES.pattern))
+_SHOWN_EMAIL = Field(json_schema_extra=_shown("e-mail", spellings.EMAIL.pattern))
+_SHOWN_PHONE = Field(json_schema_extra=_shown("telephone", spellings.PHONE.pattern))
 
 INSTANT_SCHEMA: dict[str, Any] = {"type": "string", "format": "date-time", "examples": [EXAMPLE]}
 """Without a pattern: generated clients hold it against an object that is no text any more, and throw."""
@@ -155,7 +149,7 @@ AGENT_ID_SCHEMA: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
     "maxLength": spellings.LONGEST_AGENT_ID,
-    **_shown("one-line"),
+    **_ONE_LINE,
 }
 AgentId = Annotated[
     str,
@@ -164,12 +158,8 @@ AgentId = Annotated[
     WithJsonSchema(AGENT_ID_SCHEMA),
 ]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(one_line), _SHOWN_ONE_LINE]
-Email = Annotated[
-    str, StringConstraints(max_length=254), AfterValidator(spellings.email), Field(json_schema_extra=_shown("e-mail"))
-]
-Phone = Annotated[
-    str, StringConstraints(max_length=64), AfterValidator(spellings.phone), Field(json_schema_extra=_shown("telephone"))
-]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(spellings.email), _SHOWN_EMAIL]
+Phone = Annotated[str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _SHOWN_PHONE]
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
 PropertyId = Annotated[str, AfterValidator(_property_id), WithJsonSchema(PROPERTY_ID_SCHEMA)]
