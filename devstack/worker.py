@@ -96,14 +96,14 @@ class QueueWorker:
         try:
             answer = self._handler(event, context)
         except Exception as fault:
-            _say(f"{_told(fault)}; what is left of {len(messages)} comes again after the visibility timeout")
+            _say(f"{_told(fault)}; the rest of {len(messages)} is redelivered after the visibility timeout")
             return []
         if REPORT_FAILURES not in self._response_types:
             return messages
         ids = [message["MessageId"] for message in messages]
         failed = failures_of(answer, ids)
         if failed:
-            _say(f"{len(failed)} of {len(messages)} messages come again after the visibility timeout")
+            _say(f"{len(failed)} of {len(messages)} messages are redelivered after the visibility timeout")
         return [message for message in messages if message["MessageId"] not in failed]
 
     def _delete(self, url: str, messages: list["MessageTypeDef"]) -> None:
@@ -168,7 +168,7 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(fault: Exception) -> str:
     """One line without the message of the exception: it may quote a row, and with it personal data."""
-    if type(fault).__name__ == "Unfinished":  # by name: the app's modules are loaded anew with the app
+    if type(fault).__name__ == "Unfinished":  # by name: the app reloads its modules
         return str(fault)
     ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.startswith(str(ROOT))]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""
@@ -195,7 +195,7 @@ def main() -> None:
         app, _ = load_app(STAGE, told)
         handler = app.handler_map[FED]
     except Exception:
-        # The API shows why; this one is started anew, like it, when the code changes.
+        # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return

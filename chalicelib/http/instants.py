@@ -31,7 +31,7 @@ def parse_instant(text: object) -> datetime:
     try:
         return datetime.fromisoformat(f"{matched['local']}{matched['offset']}".upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"is no date and time that exists; expected something like {EXAMPLE}") from None
+        raise ValueError(f"does not exist; expected a date and time like {EXAMPLE}") from None
 
 
 def instant_text(instant: datetime) -> str:

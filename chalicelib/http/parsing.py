@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
@@ -23,7 +24,7 @@ from chalicelib.journal import note
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
 
 JSON: Final = ("application/json",)
-MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
 
@@ -148,7 +149,7 @@ def key_header(request: Request) -> str | None:
 
 
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
-    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is not an id."""
     try:
         decoded = unquote(raw, errors="strict")
     except UnicodeDecodeError:
@@ -165,7 +166,7 @@ def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: 
     if kind == "extra_forbidden":
         name = str(loc[-1])
         known = model.hints.get(name) if len(loc) == 1 else None
-        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+        return f"'{name[:100]}' {known or 'is not a known field'}"
     if kind == "missing":
         return f"'{loc[-1]}' is required"
     if kind == "model_type":

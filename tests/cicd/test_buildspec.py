@@ -12,14 +12,13 @@ import pytest
 
 from chalicelib.domain.api_keys import Scope
 from chalicelib.services.api_keys import ApiKeys
-from tests.cicd.codebuild import Build, clean_clone, run, spec_of
+from tests.cicd.codebuild import BUILD_SPEC, DATA_SPEC, TEST_SPEC, Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
 from tools.deliver.data_stack import credentials
 from tools.deliver.package import ZIP, pinned_python
-from tools.generate.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
-from tools.generate.pipeline.template import FILE
+from tools.generate.templates import PIPELINE
 from tools.project import REGION, ROOT
 
 QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
@@ -49,7 +48,7 @@ def test_a_release_runs_every_test() -> None:
     assert spec["env"]["variables"] == {"TEST_TARGET": "test"}
     assert spec["phases"]["pre_build"]["commands"] == ['make "$TEST_TARGET"']
     # What a project, or an action that starts it, says would win over the spec.
-    assert "TEST_TARGET" not in FILE.read_text(encoding="utf-8")
+    assert "TEST_TARGET" not in PIPELINE.read_text(encoding="utf-8")
 
 
 def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: Account, tmp_path: Path) -> None:
@@ -124,7 +123,7 @@ def test_the_data_stack_of_an_older_revision_is_left_as_it_is(clone: Path, aws: 
     assert run_with(older + 1, True).failed is None
     back = run_with(older, False)
     assert back.failed is None, back.said
-    assert f"visits-data-prod is left as it is, version {older + 1}" in back.said
+    assert f"visits-data-prod stays at version {older + 1}" in back.said
     refused = run_with(older + 2, False)
     assert refused.failed == "build"
     assert "would lose IntakeQueue.VisibilityTimeout" in refused.said

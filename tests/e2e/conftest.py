@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if url is None:
         return
     if not re.match("https?://[^/]", url):
-        raise pytest.UsageError(f"'{url}' is no address: it begins with https:// and names a host")
+        raise pytest.UsageError(f"'{url}' is not a URL: it must begin with https:// and name a host")
     if not os.environ.get(KEY, "").strip():
         raise pytest.UsageError(
             f"it books and cancels: that takes a key with the scopes read and write (KEY= or {KEY}=)"

@@ -75,7 +75,7 @@ def test_an_address_where_nobody_is_is_told_in_a_line() -> None:
     ("url", "key", "said"),
     [
         ("https://stage.invalid", "", "it books and cancels: that takes a key with the scopes read and write"),
-        ("https://", "pv_key", "'https://' is no address"),
+        ("https://", "pv_key", "'https://' is not a URL"),
     ],
 )
 def test_without_an_address_or_a_key_nothing_is_tried(url: str, key: str, said: str) -> None:

@@ -252,7 +252,7 @@ def test_a_listing_that_names_others_or_nobody_changes_no_key_but_the_callers(of
 def test_there_is_nothing_to_rotate_or_revoke_of_a_stranger(office: Office) -> None:
     with pytest.raises(InvalidKeyRequest, match=r"^No key named stranger is in use\.$"):
         office.access.rotate("stranger", timedelta(0))
-    with pytest.raises(InvalidKeyRequest, match=r"^There is no key with this id\.$"):
+    with pytest.raises(InvalidKeyRequest, match=r"^No key has this id\.$"):
         office.access.revoke("0123456789abcdef")
 
 
@@ -283,7 +283,11 @@ def test_the_gateway_is_told_all_routes_for_a_good_key_and_none_for_another() ->
 
 
 ROUTES = [(method, path) for path, methods in entry.app.routes.items() for method in methods]
-PUBLIC_ROUTES = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/properties/{property_id}/calendar.ics")}
+PUBLIC_ROUTES = {
+    (method, path)
+    for path in ("/health", "/openapi.json", "/properties/{property_id}/calendar.ics")
+    for method in ("GET", "HEAD")
+}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

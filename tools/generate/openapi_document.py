@@ -38,26 +38,27 @@ REF: Final = "#/components/schemas/{model}"
 
 ABOUT: Final = cleandoc(
     """
-    The backend with which an estate agency registers, finds and runs visits (viewings) of its properties.
+    Registers, finds and manages visits (viewings) of an estate agency's properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write` and `admin`; none includes
-      another. Without a valid key the answer is 401, without the scope that a call names 403.
-    - **Instants** are RFC 3339: with an offset in what you send, in UTC with `Z` in what you get. A space for the `T`
-      and an offset like `+0100` are taken too. They are kept to the second; a fraction that you send is dropped.
-    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is taken as
-      people paste it, and answered in one plain spelling.
-    - **Ids are opaque.** Do not take them apart, and do not expect an order.
-    - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
-    - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
-      short, even empty, before the last. A visit that does not move appears exactly once.
-    - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
-    - **Changes name the version they change.** Send the `ETag` that you read as `If-Match`: 412 says that somebody
-      else was there first, 428 that you have to say it.
-    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request under the same key is done once.
-      Without a key, two requests are two wishes.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `admin`); none includes
+      another. Without a valid key the answer is 401, without the scope a call needs 403.
+    - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
+      `+0100` are accepted too. They are kept to the second; a fraction is dropped.
+    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
+      as people paste it and answered in one plain spelling.
+    - **Ids are opaque**: do not parse them or rely on their order.
+    - **Reads by id are strongly consistent.** Lists follow within moments.
+    - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
+      short or even empty. A visit that does not move appears exactly once.
+    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
+    - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
+      it first, 428 that the header is required.
+    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
+      Without a key, every request counts.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
-      An address that does not exist is a 404 `not-found`, a method that it does not know a 405 with `Allow`.
-    - **Ignore fields that you do not know**: answers may get more of them, and that breaks nobody.
+      An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
+    - **HEAD** works wherever GET does: the same status and headers, without the body.
+    - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
 SERVERS: Final[list[Json]] = [
@@ -74,14 +75,14 @@ SERVERS: Final[list[Json]] = [
             "stage": {"default": "api"},
         },
     },
-    {"url": ".", "description": "Where this document is."},
+    {"url": ".", "description": "Where this document is served."},
 ]
 """The first is one that a generated client can start from."""
 
 TAGS: Final = {
-    "Properties": "What is visited: address, price, and how many visits fit in at once.",
-    "Visits": "Who comes when and where, and what becomes of it.",
-    "Intakes": "Many visits at once, worked off in the background, with an outcome for every row.",
+    "Properties": "What is visited: address, price, and how many visits it takes at once.",
+    "Visits": "Who comes when and where, and the visit's status.",
+    "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }
 
@@ -96,37 +97,40 @@ _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
         {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-        "Makes the request safe to send again: what succeeded under this key is done once, for 30 days, at once or "
-        "queued. With another payload: 422.",
+        "Makes the request safe to retry: for 30 days it is done only once under this key, synchronous or queued. "
+        "A different payload is a 422.",
     ),
-    "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
-    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
+    "If-Match": (_TAGS_SCHEMA, "The `ETag` you last read, or `*` for any version."),
+    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` you have: 304 if unchanged."),
     "Prefer": (
         {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting. Its `status` is none that a visit "
-        "has.",
+        "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none "
+        "that a visit has.",
     ),
 }
 ONLY_NEW: Final = (
     {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
-    "`*`: only if there is none yet. Either this or `If-Match` is needed.",
+    "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
 RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "ETag": ({"type": "string", "examples": ['"3"']}, "The version, for `If-Match` and `If-None-Match`."),
-    "Location": ({"type": "string", "format": "uri-reference"}, "Where it is, path-absolute."),
+    "Location": ({"type": "string", "format": "uri-reference"}, "The path of the resource."),
     "Link": ({"type": "string"}, 'The next page, `<...>; rel="next"` (RFC 8288); absent on the last.'),
-    "Retry-After": ({"type": "integer", "minimum": 1}, "In so many seconds."),
+    "Retry-After": ({"type": "integer", "minimum": 1}, "Seconds to wait."),
     "Idempotency-Replayed": (
         {"type": "string", "const": "true"},
-        "This was done by an earlier request with the same key; the body shows it as it is now.",
+        "An earlier request with the same key did this; the body shows the current state.",
     ),
     "Preference-Applied": ({"type": "string", "const": "respond-async"}, "The preference was honoured (RFC 7240)."),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
-    "Accept": ({"type": "string"}, "The media types that a body may have here."),
-    "Content-Disposition": ({"type": "string"}, "A name for the file."),
+    "Accept": ({"type": "string"}, "The accepted media types."),
+    "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
+    "Content-Disposition": ({"type": "string"}, "The file name."),
 }
-OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
+OPTIONAL_HEADERS: Final = frozenset(
+    {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
+)
 
 MEMBERS: Final[dict[str, Json]] = {
     "errors": {
@@ -136,7 +140,7 @@ MEMBERS: Final[dict[str, Json]] = {
             "properties": {
                 "pointer": {
                     "type": "string",
-                    "description": "What it is about: `#/date` in the body (RFC 6901), `?limit` in the query.",
+                    "description": "What is invalid: `#/date` in the body (RFC 6901), `?limit` in the query.",
                 },
                 "detail": {"type": "string"},
             },
@@ -145,7 +149,7 @@ MEMBERS: Final[dict[str, Json]] = {
     },
     "conflicts": {
         "type": "array",
-        "description": "The taken time that the request met, in whole quarter hours.",
+        "description": "The times already taken, in whole quarter hours.",
         "items": {
             "type": "object",
             "properties": {
@@ -165,16 +169,16 @@ MEMBERS: Final[dict[str, Json]] = {
     "fields": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
     "scope": {"type": "string", "enum": [str(scope) for scope in Scope]},
-    "requestId": {"type": "string", "description": "Quote it when you ask us."},
+    "requestId": {"type": "string", "description": "Quote it when you report a problem."},
 }
 """The members of problem documents beyond those that all have."""
 
 REASONS: Final = {
-    200: "As asked.",
-    201: "Made.",
-    202: "Accepted: it is in the queue.",
-    204: "Done; there is nothing to say.",
-    304: "You have the current state already.",
+    200: "OK.",
+    201: "Created.",
+    202: "Accepted and queued.",
+    204: "No content.",
+    304: "Not modified.",
 }
 
 
@@ -186,7 +190,8 @@ def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Public]) -> 
 def _routes(app: Chalice) -> Iterable[tuple[str, str, Any]]:
     for path, methods in app.routes.items():
         for method, entry in methods.items():
-            if method != "OPTIONS":  # a preflight is between us and the browser
+            # HEAD is told in words: generators would make a second call of every read. A preflight is the browser's.
+            if method not in ("HEAD", "OPTIONS"):
                 yield method, path, entry.view_function
 
 
@@ -302,7 +307,7 @@ def _document(operations: list[_Operation]) -> Json:
         "info": {
             "title": "Property Visits",
             "version": VERSION,
-            "summary": "Register, find and run visits of properties.",
+            "summary": "Register, find and manage property visits.",
             "description": ABOUT,
             "contact": {"name": "The agency whose address you call"},
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
@@ -360,7 +365,7 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
     if contract.condition is Condition.TAGGED:
         answers["304"] = _answer(operation, 304, None, operations, schemas)
     answers.update(kinds.answers(operation.refusals))
-    needs = f" Needs the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
+    needs = f" Requires the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
     shown: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -394,7 +399,7 @@ def _lines() -> Json:
         "schema": {
             "type": "string",
             "format": "ndjson",
-            "description": "Newline-delimited JSON: a `RowInput` a line, 1 to 1,000 of them.",
+            "description": "Newline-delimited JSON: 1 to 1,000 lines, each a `RowInput`.",
         },
         "examples": {"example": {"value": f"{row}\n"}},
     }
@@ -656,7 +661,7 @@ class _Problems:
             "type": {"type": "string", "const": example["type"]},
             "title": {"type": "string", "const": example["title"]},
             "status": {"type": "integer", "const": example["status"]},
-            "detail": {"type": "string", "description": "For people; the wording may change."},
+            "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
             properties[member] = MEMBERS[member]
@@ -665,7 +670,7 @@ class _Problems:
             "properties": properties,
             "required": [member for member in properties if all(member in document for document in documents)],
         }
-        headers = [header for header in RESPONSE_HEADERS if header in answers[0].headers]
+        headers = [header for header in RESPONSE_HEADERS if any(header in answer.headers for answer in answers)]
         self.responses[name] = {
             "description": f"{example['title']}.",
             **(
