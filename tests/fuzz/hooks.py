@@ -17,6 +17,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, HookContext, SerializationContext
 
+from chalicelib.http.spellings import EMAIL, PHONE
+
 PROPERTIES = json.loads(os.environ.get("FUZZ_PROPERTIES", "[]"))
 """Properties that are there: a booking for a made-up one never gets far."""
 
@@ -101,6 +103,13 @@ def _fit_body(case: Case[Any]) -> None:
         digest = hashlib.sha256(repr(body).encode()).digest()
         if digest[0] < 230:
             body["propertyId"] = PROPERTIES[digest[1] % len(PROPERTIES)]
-    if case.operation.label == "PATCH /visits/{visitId}" and isinstance(body.get("visitor"), dict):
+    visitor = body.get("visitor")
+    if not isinstance(visitor, dict):
+        return
+    if case.operation.label == "PATCH /visits/{visitId}":
         # Something stays known of a visitor.
-        body["visitor"]["name"] = body["visitor"].get("name") or "Ada Lovelace"
+        visitor["name"] = visitor.get("name") or "Ada Lovelace"
+    for name, format, plain in (("email", EMAIL, "ada@example.com"), ("phone", PHONE, "+4930901820")):
+        # Where it solves rules between fields, schemathesis 4.32 forgets formats that it was told of.
+        if isinstance(visitor.get(name), str) and not format.fullmatch(visitor[name]):
+            visitor[name] = plain
