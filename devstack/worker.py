@@ -7,9 +7,7 @@ visibility timeout is over.
 
 import argparse
 import contextlib
-import logging
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -23,6 +21,7 @@ from chalice.local import LambdaContext
 
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import REPORT_FAILURES, queue_of_stage
+from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT
@@ -184,11 +183,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="devstack.worker", description=__doc__)
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="  worker: %(message)s", stream=sys.stderr)
-    for chatty in ("botocore", "boto3", "urllib3", "visits"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    speaks_to_people("worker: ")
     stop = threading.Event()
-    _stop_on(stop)
+    ends_with_parent(stop.set)
     try:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
@@ -201,16 +198,6 @@ def main() -> None:
         return
     sqs = boto3.client("sqs", config=QUICK)
     QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
-
-
-def _stop_on(stop: threading.Event) -> None:
-    def stop_with_parent() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        stop.set()
-
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=stop_with_parent, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ import pytest
 
 from devstack.emulator import emulator
 from tests.builders import property_body
+from tests.e2e.address import address_of
 from tests.e2e.deployment import boto3_layer
 from tools.deliver.data_stack import any_client
 from tools.deliver.package import copy_project
+from tools.deliver.release import smoke_test
 from tools.generate.gateway_responses import MERGE_TEMPLATE, definition
-from tools.operate import smoke
 from tools.project import HOST, REGION, ROOT
 
 BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
@@ -174,14 +175,13 @@ def test_a_first_deployment_says_where_it_answers_and_what_to_try(folder: Folder
     assert f"make smoke URL={address} KEY=<api key>" in deployed
 
 
-@pytest.mark.usefixtures("names_resolve")
 def test_it_does_all_that_the_smoke_test_asks(
-    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Booking, the queue and its worker, exports, problem documents of the gateway: behind a stage's path."""
     monkeypatch.setenv("VISITS_KEY", key)
-    code = smoke.main(["--url", folder.url])
-    assert code == 0, capsys.readouterr().out
+    with address_of(f"{folder.endpoint}/api", folder.url.removeprefix("http://").removesuffix("/api")) as address:
+        assert smoke_test(address), capfd.readouterr().out
 
 
 def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: str) -> None:
