@@ -16,6 +16,7 @@ from pydantic import (
 
 from chalicelib.api import intakes
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING, BookVisitInput
+from chalicelib.domain import spellings
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.listing import Order, VisitFilter
 from chalicelib.domain.visits import (
@@ -26,7 +27,7 @@ from chalicelib.domain.visits import (
     Unchanged,
     Visit,
 )
-from chalicelib.http import parsing, spellings
+from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import (

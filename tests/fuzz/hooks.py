@@ -17,7 +17,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, HookContext, SerializationContext
 
-from chalicelib.http.spellings import EMAIL, PHONE
+from chalicelib.domain.spellings import EMAIL, PHONE
 
 PROPERTIES = json.loads(os.environ.get("FUZZ_PROPERTIES", "[]"))
 """Properties that are there: a booking for a made-up one never gets far."""
