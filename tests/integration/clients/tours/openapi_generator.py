@@ -14,6 +14,12 @@ from visits_client.exceptions import ApiException
 START = (datetime.now(UTC) + timedelta(days=10)).replace(hour=9, minute=0, second=0)
 FILES = {"csv": b"id,", "xlsx": b"PK", "ics": b"BEGIN:VCALENDAR"}
 
+
+def etag(answer: client.ApiResponse[client.Visit]) -> str:
+    """The names of headers come in any case."""
+    return {name.lower(): value for name, value in answer.headers.items()}["etag"]
+
+
 configuration = client.Configuration(host=os.environ["VISITS_URL"], access_token=os.environ["VISITS_KEY"])
 with client.ApiClient(configuration) as api:
     properties, visits, intakes = client.PropertiesApi(api), client.VisitsApi(api), client.IntakesApi(api)
@@ -52,10 +58,10 @@ with client.ApiClient(configuration) as api:
     assert len(found) == 5
 
     later = client.ChangeVisitInput(date=START + timedelta(days=1))
-    moved = visits.change_visit_with_http_info(visit.id, booked.headers["ETag"], later)
+    moved = visits.change_visit_with_http_info(visit.id, etag(booked), later)
     assert moved.data.var_date == visit.var_date + timedelta(days=1)
     cancelled = visits.change_status(
-        visit.id, client.StatusInput(status="cancelled", reason="Rain"), if_match=moved.headers["ETag"]
+        visit.id, client.StatusInput(status="cancelled", reason="Rain"), if_match=etag(moved)
     )
     assert cancelled.status == client.Status.CANCELLED
     assert cancelled.cancellation.reason == "Rain"
