@@ -1,4 +1,4 @@
-"""The queue worker of `make run`: polls the stage's queue and calls the app's handler as Lambda's poller would.
+"""The workers of `make run`: poll the stage's queues and stream and call the app's handlers as Lambda's pollers would.
 
 `chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
 What it returns from is deleted, but for the failures that it reports; what it raises for is handed out again when the
@@ -11,14 +11,13 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.app import Chalice
 from chalice.local import LambdaContext
 
 from chalicelib.functions import FUNCTIONS, Function
@@ -39,16 +38,14 @@ BATCH = 10
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
-MINUTE = 60
+MINUTE: Final = 60
 
 Handler = Callable[[dict[str, Any], Any], object]
 
 
 class Runs(Protocol):
-    """Calls a handler whenever there is something for it."""
-
     def run(self, stop: threading.Event) -> None:
-        """Until it is told to stop."""
+        """Works until it is told to stop."""
 
 
 class QueueWorker:
@@ -149,6 +146,7 @@ class Ticker:
         self._handler = handler
 
     def run(self, stop: threading.Event) -> None:
+        """Works until it is told to stop."""
         while not stop.wait(MINUTE):
             now = datetime.now(UTC).isoformat(timespec="seconds")
             event = dict.fromkeys(("version", "account", "region", "source", "id"), "") | {
@@ -176,12 +174,6 @@ def working(*workers: Runs) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join()
-
-
-def run_all(sources: Sequence[Runs], stop: threading.Event) -> None:
-    """Works until it is told to stop."""
-    with working(*sources):
-        stop.wait()
 
 
 def record(message: "MessageTypeDef", arn: str) -> dict[str, Any]:
@@ -229,31 +221,24 @@ def main() -> None:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
+        handlers = app.handler_map
     except Exception:
         # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
-    run_all(_sources(app), stop)
-
-
-def _sources(app: Chalice) -> list[Runs]:
-    """Everything that calls a function of ours by itself."""
-    # The stubs know a client by its literal name alone.
-    make: Any = boto3.client
     sqs = boto3.client("sqs", config=QUICK)
-    dynamodb, streams = make("dynamodb", config=QUICK), make("dynamodbstreams", config=QUICK)
-    queues = {
-        Function.WORKER: queue_of_stage(os.environ),
-        Function.DELIVER: webhook_queue_of_stage(os.environ),
-        Function.NOTIFY: notice_queue_of_stage(os.environ),
-    }
-    pollers: list[Runs] = [
-        QueueWorker(app.handler_map[function], sqs, queue, FUNCTIONS[function].timeout_seconds, (REPORT_FAILURES,))
-        for function, queue in queues.items()
-    ]
-    relay = StreamPoller(app.handler_map[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"])
-    return [*pollers, relay, Ticker(app.handler_map[Function.REMIND])]
+    reported = (REPORT_FAILURES,)
+    dynamodb, streams = boto3.client("dynamodb", config=QUICK), boto3.client("dynamodbstreams", config=QUICK)
+    workers = (
+        QueueWorker(handlers[FED], sqs, queue_of_stage(os.environ), response_types=reported),
+        QueueWorker(handlers[Function.DELIVER], sqs, webhook_queue_of_stage(os.environ), response_types=reported),
+        QueueWorker(handlers[Function.NOTIFY], sqs, notice_queue_of_stage(os.environ), response_types=reported),
+        Ticker(handlers[Function.REMIND]),
+        StreamPoller(handlers[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"]),
+    )
+    with working(*workers):
+        stop.wait()
 
 
 if __name__ == "__main__":
