@@ -346,7 +346,8 @@ def unsubscribe() -> Response:
     return visitor_links.unsubscribe(current(), services())
 
 
-@app.on_sqs_message(queue=notice_queue_of_stage(os.environ), batch_size=10)
+# Few at once: a new account of SES sends 14 mails a second.
+@app.on_sqs_message(queue=notice_queue_of_stage(os.environ), batch_size=10, maximum_concurrency=2)
 @faults_told(Function.NOTIFY)
 def notify(event: SQSEvent) -> BatchResponse:
     return notice_queue.notify(event, services())

@@ -15,10 +15,10 @@ from typing import Any
 
 from chalice.app import DynamoDBEvent
 
-from chalicelib.domain.events import Change, Event
+from chalicelib.domain.events import Change, Event, EventType
 from chalicelib.functions import Function
 from chalicelib.journal import A_FAULT, described, milliseconds_since, tell
-from chalicelib.repositories.changes import event_of, sequence_of
+from chalicelib.repositories.changes import event_of, is_silent, sequence_of
 from chalicelib.services.wired import Services
 
 
@@ -31,7 +31,7 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
     services.events.append(changes)
     if any(change.event for change in changes):
         services.webhooks.wake()
-        services.notices.announce(_visits_of(changes))
+        services.notices.announce(_worth_a_look(records, changes))
     line = {
         "event": "relayed",
         **about,
@@ -42,9 +42,15 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
     tell(Function.RELAY, line, {"RelayAge": _age(records, services.clock().timestamp())})
 
 
-def _visits_of(changes: Sequence[Change]) -> set[str]:
-    """The visits that have changed, each once. Of a property's events none has a visit."""
-    return {str(change.event.data["visitId"]) for change in changes if change.event and "visitId" in change.event.data}
+def _worth_a_look(records: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> set[str]:
+    """The visits whose visitors may have to be told, or forgotten. Each once, and none of a silent intake."""
+    return {
+        str(change.event.data["visitId"])
+        for record, change in zip(records, changes, strict=True)
+        if change.event is not None
+        and "visitId" in change.event.data
+        and (change.event.type is EventType.VISIT_ERASED or not is_silent(record))
+    }
 
 
 def _read(record: Mapping[str, Any], about: Mapping[str, object]) -> Event | None:

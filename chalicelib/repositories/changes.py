@@ -37,6 +37,12 @@ def event_of(record: Mapping[str, Any]) -> Event | None:
     return of_property(property_of(before) if before else None, property_of(after))
 
 
+def is_silent(record: Mapping[str, Any]) -> bool:
+    """Whether nobody is told of the visit, nor was before."""
+    change = record["dynamodb"]
+    return not any("notify" in change.get(image, {}) for image in ("OldImage", "NewImage"))
+
+
 def _image(image: Mapping[str, Any] | None) -> Item | None:
     return deserialized({name: _binary(typed) for name, typed in image.items()}) if image else None
 

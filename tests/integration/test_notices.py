@@ -194,10 +194,15 @@ class Office:
     def _relay(self, event: dict[str, Any], context: Any) -> None:
         table_stream.relay(DynamoDBEvent(event, context), self.services)
 
-    def work(self) -> None:
+    def relay(self) -> list[str]:
+        """Reads the stream to its end; gives the messages that came of it."""
         while self._poller.work_once():
             pass
         bodies, self.queue.messages = self.queue.messages, []
+        return bodies
+
+    def work(self) -> None:
+        bodies = self.relay()
         assert all(json.loads(body).keys() == {"visitId"} for body in bodies), "a message names nobody"
         records = [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]
         assert notice_queue.notify(SQSEvent({"Records": records}, None), self.services)["batchItemFailures"] == []
@@ -218,6 +223,15 @@ def test_several_changes_of_a_visit_are_one_message_and_one_mail(office: Office)
     office.work()
     assert len(office.subjects()) == 1
     assert office.subjects()[0].startswith("Abgesagt: House")
+
+
+def test_of_a_silent_visit_nothing_is_queued_but_its_erasure(office: Office) -> None:
+    command = booking(property_id=office.house.id, visitor=ADA, notify=False)
+    booked = office.services.visits.book(command).result
+    office.services.visits.change_status(booked.id, Status.CANCELLED, None)
+    assert office.relay() == []
+    office.services.visits.erase_visitor(booked.id)
+    assert office.relay() == [json.dumps({"visitId": booked.id})]
 
 
 class Nothing:

@@ -14,8 +14,8 @@ import pytest
 from botocore.client import BaseClient
 
 import app as entry
+from chalicelib.domain.api_keys import Scope
 from chalicelib.functions import FUNCTIONS, Function
-from chalicelib.http.guard import PUBLIC
 from tests.integration import intake
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, mailbox
@@ -179,7 +179,7 @@ def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_pub
     }
     assert routes.keys() == entry.required.keys()
     for route, description in routes.items():
-        wanted: list[object] | None = None if entry.required[route] == PUBLIC else [{name: []}]
+        wanted: list[object] | None = [{name: []}] if isinstance(entry.required[route], Scope) else None
         assert description.get("security") == wanted, route
 
 
@@ -231,7 +231,7 @@ def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any
         path = setting["ResourcePath"].removeprefix("/").replace("~1", "/")
         limits[setting["HttpMethod"], path] = setting
     assert limits.keys() <= entry.required.keys()
-    assert {route for route, scope in entry.required.items() if scope == PUBLIC} <= limits.keys()
+    assert {route for route, scope in entry.required.items() if not isinstance(scope, Scope)} <= limits.keys()
     assert {
         ("POST", "/intakes"),
         ("GET", "/intakes/{intake_id}"),

@@ -85,6 +85,7 @@ def _as_visitor(api: Api, done: Callable[[httpx.Response, int], Any], wanted: Ma
     by_link = {"Authorization": f"Bearer {links.link(visit)}"}
     own = "/visitor/visit"
     done(api.http.get(own, headers=by_link), 200)
+    done(api.http.head(own, headers=by_link), 200)
     done(api.http.get(own), 401)
     done(api.http.patch(own, json={"date": f"{DAY}T19:00:00Z", "reminders": False}, headers=by_link), 200)
     done(api.http.patch(own, json={"notes": notes}, headers=by_link), 422)
