@@ -1,17 +1,183 @@
-"""When a property is taken, over HTTP."""
+"""When a property may be visited, and when it is taken, over HTTP."""
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from typing import Annotated, Any, Final, Self
+
 from chalice.app import Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Dates, Hours, Opening, Rules
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
-from chalicelib.http.fields import InstantOut, Output
+from chalicelib.http.fields import Input, InstantOut, Output, whole
 from chalicelib.http.queries import From, Query, To
 from chalicelib.services.availability import BusyTimes
 from chalicelib.services.wired import Services
+
+MOST_OPENINGS: Final = 24
+"""A day."""
+MOST_DATES: Final = 366
+LONGEST_STEP: Final = 240
+LONGEST_NOTICE: Final = 90 * DAY_MINUTES
+FARTHEST_HORIZON: Final = 5 * 366
+LONGEST_GAP: Final = 90
+"""With it, and with an agent's longest travel, moving the longest visit is still one transaction of 100 writes."""
+
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _minutes(text: object) -> int:
+    matched = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if matched is None:
+        raise ValueError("must be two local times of the form HH:MM, from 00:00 to 24:00")
+    return int(matched[1]) * 60 + int(matched[2]) if matched[1] else DAY_MINUTES
+
+
+def _time(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _opening(given: object) -> Opening:
+    if not isinstance(given, list) or len(given) != 2:
+        raise ValueError('must be a pair of local times, like ["09:00", "12:30"]')
+    opening = Opening(_minutes(given[0]), _minutes(given[1]))
+    if opening.closes <= opening.opens:
+        raise ValueError("must end later than it begins, on the same day: one that goes past midnight is two")
+    return opening
+
+
+def _local_date(given: object) -> date:
+    try:
+        if isinstance(given, str) and _DATE.fullmatch(given):
+            return date.fromisoformat(given)
+    except ValueError:
+        pass
+    raise ValueError("must be a date that exists, like 2027-12-24")
+
+
+def _step(minutes: object) -> object:
+    number = whole(minutes)
+    if isinstance(number, int) and number % 15:
+        raise ValueError("must be a multiple of 15")
+    return number
+
+
+_OPENING_SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "string", "pattern": f"^(?:{_TIME.pattern})$"},
+    "minItems": 2,
+    "maxItems": 2,
+    "examples": [["09:00", "12:30"]],
+}
+_DATE_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "date", "examples": ["2027-12-24"]}
+
+OpeningIn = Annotated[Opening, BeforeValidator(_opening), WithJsonSchema(_OPENING_SCHEMA)]
+OpeningsIn = Annotated[list[OpeningIn], Field(max_length=MOST_OPENINGS)]
+OpeningOut = Annotated[list[str], WithJsonSchema(_OPENING_SCHEMA)]
+LocalDate = Annotated[date, BeforeValidator(_local_date), WithJsonSchema(_DATE_SCHEMA)]
+Step = Annotated[int, Field(ge=15, le=LONGEST_STEP, json_schema_extra={"multipleOf": 15}), BeforeValidator(_step)]
+Notice = Annotated[int, Field(ge=0, le=LONGEST_NOTICE), BeforeValidator(whole)]
+Horizon = Annotated[int, Field(ge=0, le=FARTHEST_HORIZON), BeforeValidator(whole)]
+Gap = Annotated[int, Field(ge=0, le=LONGEST_GAP), BeforeValidator(whole)]
+
+
+class WeeklyInput(Input):
+    """The openings of each weekday, in local time; a day that is left out is closed."""
+
+    mon: OpeningsIn = Field(default_factory=list)
+    tue: OpeningsIn = Field(default_factory=list)
+    wed: OpeningsIn = Field(default_factory=list)
+    thu: OpeningsIn = Field(default_factory=list)
+    fri: OpeningsIn = Field(default_factory=list)
+    sat: OpeningsIn = Field(default_factory=list)
+    sun: OpeningsIn = Field(default_factory=list)
+
+    def to_weekly(self) -> tuple[tuple[Opening, ...], ...]:
+        return tuple(tuple(getattr(self, day)) for day in WEEKDAYS)
+
+
+class DatesInput(Input):
+    """From one local date to another, both included, these openings instead of the weekly ones; none is closed."""
+
+    first: Annotated[LocalDate, Field(alias="from")]
+    last: Annotated[LocalDate | None, Field(alias="to", description="The same as `from` unless given.")] = None
+    open: OpeningsIn
+
+    def to_dates(self) -> Dates:
+        return Dates(self.first, self.last if self.last is not None else self.first, tuple(self.open))
+
+
+class HoursInput(Input):
+    """Weekly hours and exceptions by date. Without `weekly`, every day is open all day."""
+
+    weekly: WeeklyInput | None = None
+    dates: Annotated[list[DatesInput], Field(max_length=MOST_DATES)] = Field(default_factory=list)
+
+    def to_hours(self) -> Hours:
+        """Raises InvalidInput for what the entries say together."""
+        weekly = self.weekly.to_weekly() if self.weekly is not None else None
+        return Hours(weekly, tuple(dates.to_dates() for dates in self.dates))
+
+
+class RulesInput(HoursInput):
+    """When and how a property may be visited."""
+
+    step_minutes: Annotated[Step, Field(description="Starts step by so much from the opening.")] = 15
+    notice_minutes: Annotated[Notice, Field(description="So long before its start a visit must be booked.")] = 0
+    horizon_days: Annotated[
+        Horizon | None, Field(description="Today, or so many local dates later at most; null for no limit.")
+    ] = None
+    gap_minutes: Annotated[Gap, Field(description="Held after each visit, for nobody.")] = 0
+
+    def to_rules(self) -> Rules:
+        return Rules(self.to_hours(), self.step_minutes, self.notice_minutes, self.horizon_days, self.gap_minutes)
+
+
+class WeeklyOutput(Output):
+    mon: list[OpeningOut]
+    tue: list[OpeningOut]
+    wed: list[OpeningOut]
+    thu: list[OpeningOut]
+    fri: list[OpeningOut]
+    sat: list[OpeningOut]
+    sun: list[OpeningOut]
+
+
+class DatesOutput(Output):
+    first: Annotated[str, Field(alias="from", json_schema_extra=_DATE_SCHEMA)]
+    last: Annotated[str, Field(alias="to", json_schema_extra=_DATE_SCHEMA)]
+    open: list[OpeningOut]
+
+
+class HoursOutput(Output):
+    """Weekly hours and exceptions by date, as they were set."""
+
+    weekly: WeeklyOutput | None
+    dates: list[DatesOutput]
+
+    @classmethod
+    def shown(cls, hours: Hours) -> dict[str, Any]:
+        """The fields of the hours, for whatever has them."""
+        weekly = None
+        if hours.weekly is not None:
+            weekly = WeeklyOutput(**dict(zip(WEEKDAYS, map(_openings, hours.weekly), strict=True)))
+        dates = [
+            DatesOutput(first=d.first.isoformat(), last=d.last.isoformat(), open=_openings(d.open)) for d in hours.dates
+        ]
+        return {"weekly": weekly, "dates": dates}
+
+    @classmethod
+    def of(cls, hours: Hours) -> Self:
+        return cls(**cls.shown(hours))
+
+
+def _openings(openings: tuple[Opening, ...]) -> list[list[str]]:
+    return [[_time(opening.opens), _time(opening.closes)] for opening in openings]
 
 
 class BusyIntervalOutput(Output):

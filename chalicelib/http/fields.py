@@ -119,7 +119,7 @@ def _amount(number: object) -> Decimal:
     return exact
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """30.0 is an integer too, to JSON Schema and to callers whose language has one kind of number."""
     # Compared, not computed with: abs() of a number beyond the decimal context is an exception.
     if isinstance(number, Decimal) and -(10**6) < number < 10**6 and number == number.to_integral_value():
@@ -182,9 +182,9 @@ Amount = Annotated[
     BeforeValidator(_amount),
     WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 10**12, "multipleOf": 0.001}),
 ]
-Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole)]
-Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
-Version = Annotated[int, BeforeValidator(_whole)]
+Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(whole)]
+Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)]
+Version = Annotated[int, BeforeValidator(whole)]
 
 
 class Input(BaseModel):

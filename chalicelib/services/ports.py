@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.calendars import Rendering, Shared
 from chalicelib.domain.errors import Refused
@@ -37,6 +38,13 @@ class PropertyStore(Protocol):
 
     def list(self, after: str | None, limit: int) -> Page[Property]:
         """By id, from the position `after`."""
+
+
+class AgentStore(Protocol):
+    """Who conducts visits. Reads by id are strongly consistent."""
+
+    def get(self, agent_id: str) -> Agent | None:
+        """None for one that nobody registered."""
 
 
 class VisitStore(Protocol):
