@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
+from zoneinfo import ZoneInfo
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Dates, Hours, Opening, Rules
+from chalicelib.api.visits import agent_given
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Availability, Dates, Hours, Opening, Rules
+from chalicelib.domain.premises import Slot
+from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES
 from chalicelib.http import parsing
-from chalicelib.http.answers import json_answer
-from chalicelib.http.fields import Input, InstantOut, Output, whole
-from chalicelib.http.queries import From, Query, To
-from chalicelib.services.availability import BusyTimes
+from chalicelib.http.answers import created, json_answer, tagged
+from chalicelib.http.fields import (
+    AGENT_ID_SCHEMA,
+    INSTANT_OUT_SCHEMA,
+    IfAny,
+    Input,
+    Instant,
+    InstantOut,
+    Output,
+    Version,
+    whole,
+)
+from chalicelib.http.instants import instant_text
+from chalicelib.http.preconditions import etag, must_be_new, required_versions
+from chalicelib.http.queries import From, Query, To, documented, no_query, short_text
+from chalicelib.http.read_only import check_unchanged
+from chalicelib.services.availability import ANY_AGENT, BusyTimes, FreeSlots
 from chalicelib.services.wired import Services
 
 MOST_OPENINGS: Final = 24
@@ -74,6 +93,13 @@ _OPENING_SCHEMA: Final[dict[str, Any]] = {
     "maxItems": 2,
     "examples": [["09:00", "12:30"]],
 }
+_LOCAL_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "date-time",
+    "description": "The same instant in the property's local time.",
+    "examples": ["2027-03-14T10:30:00+01:00"],
+}
+_WHY_SCHEMA: Final[dict[str, Any]] = {"type": "string", "enum": ["closed", "notice", "horizon", "taken"]}
 _DATE_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "date", "examples": ["2027-12-24"]}
 
 OpeningIn = Annotated[Opening, BeforeValidator(_opening), WithJsonSchema(_OPENING_SCHEMA)]
@@ -138,6 +164,24 @@ class RulesInput(HoursInput):
         return Rules(self.to_hours(), self.step_minutes, self.notice_minutes, self.horizon_days, self.gap_minutes)
 
 
+class AvailabilityInput(RulesInput):
+    """The body of PUT /properties/{id}/availability: all the rules, since it replaces them. It can be sent back whole.
+
+    Read-only fields are taken as long as they say what is so.
+    """
+
+    hints: ClassVar[dict[str, str]] = {
+        "propertyId": "must be the one in the address, or be left out",
+        **dict.fromkeys(("version", "createdAt", "updatedAt"), UNCHANGING),
+    }
+
+    # None of these can be null, and none is read unless given.
+    property_id: Annotated[str, READ_ONLY] = ""
+    version: Annotated[Version, READ_ONLY] = 0
+    created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+
+
 class WeeklyOutput(Output):
     mon: list[OpeningOut]
     tue: list[OpeningOut]
@@ -174,6 +218,37 @@ class HoursOutput(Output):
     @classmethod
     def of(cls, hours: Hours) -> Self:
         return cls(**cls.shown(hours))
+
+
+class AvailabilityOutput(HoursOutput):
+    """When a property may be visited, in its own local time."""
+
+    property_id: str
+    step_minutes: int
+    notice_minutes: int
+    horizon_days: int | None
+    gap_minutes: int
+    version: int
+    created_at: InstantOut
+    updated_at: InstantOut
+
+    @classmethod
+    def showing(cls, availability: Availability) -> AvailabilityOutput:
+        rules = availability.rules
+        return cls(
+            **cls.shown(rules.hours),
+            property_id=availability.property_id,
+            step_minutes=rules.step_minutes,
+            notice_minutes=rules.notice_minutes,
+            horizon_days=rules.horizon_days,
+            gap_minutes=rules.gap_minutes,
+            version=availability.version,
+            created_at=availability.created_at,
+            updated_at=availability.updated_at,
+        )
+
+    def about(self) -> Mapping[str, str]:
+        return {"propertyId": self.property_id}
 
 
 def _openings(openings: tuple[Opening, ...]) -> list[list[str]]:
@@ -223,6 +298,112 @@ class BusyQuery(Query):
 
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")
+
+
+class SlotOutput(Output):
+    """A start that can be booked."""
+
+    start: Annotated[str, WithJsonSchema(INSTANT_OUT_SCHEMA)]
+    local_start: Annotated[str, WithJsonSchema(_LOCAL_SCHEMA)]
+    free: Annotated[int, Field(description="How many more visits fit in at that time.")]
+    agents: Annotated[
+        list[str] | None, Field(description="With `agentId=any`: who is free.", exclude_if=lambda ids: ids is None)
+    ] = None
+
+
+class SlotsOutput(Output):
+    """When a property can be visited. Without slots there is a reason."""
+
+    property_id: str
+    start: Annotated[InstantOut, Field(alias="from")]
+    end: Annotated[InstantOut, Field(alias="to")]
+    time_zone: str
+    duration_minutes: int
+    slots: list[SlotOutput]
+    reason: Annotated[str, WithJsonSchema(_WHY_SCHEMA)] | None = IfAny
+
+    @classmethod
+    def of(cls, found: FreeSlots, agents_asked_for: bool) -> SlotsOutput:
+        zone = found.premises.zone
+        return cls(
+            property_id=found.premises.property.id,
+            start=found.window.start,
+            end=found.window.end,
+            time_zone=found.premises.property.details.time_zone,
+            duration_minutes=found.minutes,
+            slots=[_slot(slot, zone, agents_asked_for) for slot in found.slots],
+            reason=str(found.reason) if found.reason else None,
+        )
+
+
+def _slot(slot: Slot, zone: ZoneInfo, with_agents: bool) -> SlotOutput:
+    """A month has three thousand of them: what is known to be right is not checked."""
+    return SlotOutput.model_construct(
+        start=instant_text(slot.start),
+        local_start=slot.start.astimezone(zone).isoformat(timespec="seconds"),
+        free=slot.free,
+        agents=list(slot.agents) if with_agents else None,
+    )
+
+
+def _duration(given: object) -> int:
+    text = short_text(given, 10)
+    if not (text.isascii() and text.isdigit() and 5 <= int(text) <= 240):
+        raise ValueError("must be a whole number from 5 to 240")
+    return int(text)
+
+
+class SlotsQuery(Query):
+    """GET /properties/{id}/slots as it was asked."""
+
+    start: From | None = Field(None, alias="from")
+    end: To | None = Field(None, alias="to")
+    duration: Annotated[
+        int,
+        BeforeValidator(_duration),
+        documented(
+            {"type": "integer", "minimum": 5, "maximum": 240, "default": DEFAULT_DURATION_MINUTES},
+            "How long the visit is to be.",
+        ),
+    ] = Field(DEFAULT_DURATION_MINUTES, alias="durationMinutes")
+    agent_id: Annotated[
+        str | None,
+        BeforeValidator(agent_given),
+        documented(
+            AGENT_ID_SCHEMA,
+            "Only when this agent works and is free. `any`: when one of the registered agents is, and who; for 50 "
+            "agents and 7 days at most.",
+        ),
+    ] = Field(None, alias="agentId")
+
+
+def get(request: Request, services: Services, property_id: str) -> Response:
+    no_query(parsing.query_values(request))
+    availability = services.availability.get(parsing.property_id(property_id))
+    return tagged(request, AvailabilityOutput.showing(availability), etag(availability.version))
+
+
+def put(request: Request, services: Services, property_id: str) -> Response:
+    chosen = parsing.property_id(property_id)
+    body = parsing.parse_body(AvailabilityInput, request)
+
+    def check(availability: Availability) -> None:
+        check_unchanged(body, AvailabilityOutput.showing(availability))
+
+    if must_be_new(request.headers):
+        made = services.availability.create(chosen, body.to_rules(), check)
+        output = AvailabilityOutput.showing(made)
+        return created(request, output, etag(made.version), "properties", chosen, "availability")
+    expected = required_versions(request.headers, may_be_new=True)
+    after = services.availability.replace(chosen, body.to_rules(), expected, check)
+    return json_answer(AvailabilityOutput.showing(after), {"ETag": etag(after.version)})
+
+
+def slots(request: Request, services: Services, property_id: str) -> Response:
+    query = SlotsQuery.parse(parsing.query_values(request))
+    chosen = parsing.property_id(property_id)
+    found = services.availability.slots(chosen, query.start, query.end, query.duration, query.agent_id)
+    return json_answer(SlotsOutput.of(found, query.agent_id == ANY_AGENT))
 
 
 def busy(request: Request, services: Services, property_id: str) -> Response:

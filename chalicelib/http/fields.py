@@ -44,11 +44,13 @@ IfAny = Field(default=None, exclude_if=_absent)
 """For what is left out of the answer when there is none."""
 
 
-InstantOut = Annotated[
-    datetime,
-    PlainSerializer(instant_text, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{WRITTEN}$", "examples": [WRITTEN_EXAMPLE]}),
-]
+INSTANT_OUT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": f"^{WRITTEN}$",
+    "examples": [WRITTEN_EXAMPLE],
+}
+InstantOut = Annotated[datetime, PlainSerializer(instant_text, return_type=str), WithJsonSchema(INSTANT_OUT_SCHEMA)]
 
 
 AmountOut = Annotated[

@@ -26,7 +26,9 @@ from chalicelib.container import wire
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
+from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
+from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
@@ -262,6 +264,8 @@ class Simulation:
         sqs: Any = SqsClient(self.queue, self._line)
         return wire(
             properties=DynamoProperties(table),
+            availability=DynamoAvailability(table),
+            agents=DynamoAgents(table),
             visits=DynamoVisits(table),
             records=DynamoIdempotency(table),
             keys=DynamoSigningKeys(table, world.clock),

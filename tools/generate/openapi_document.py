@@ -40,14 +40,15 @@ ABOUT: Final = cleandoc(
     """
     The backend with which an estate agency registers, finds and runs visits (viewings) of its properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write` and `admin`; none includes
-      another. Without a valid key the answer is 401, without the scope that a call names 403.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write`, `override` and `admin`; none
+      includes another. Without a valid key the answer is 401, without the scope that a call names 403.
     - **Instants** are RFC 3339 in whole seconds: with an offset in what you send, in UTC with `Z` in what you get.
     - **Ids are opaque.** Do not take them apart, and do not expect an order.
     - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
     - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
       short, even empty, before the last. A visit that does not move appears exactly once.
-    - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
+    - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are set,
+      `GET /properties/{id}/slots` says which starts can be booked.
     - **Changes name the version they change.** Send the `ETag` that you read as `If-Match`: 412 says that somebody
       else was there first, 428 that you have to say it.
     - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request under the same key is done once.
@@ -70,6 +71,11 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
 }
 
+ASYNC: Final = "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting."
+LENIENT: Final = (
+    "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
+)
+
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
@@ -79,11 +85,9 @@ REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     ),
     "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
-    "Prefer": (
-        {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting.",
-    ),
+    "Prefer": ({"type": "string", "examples": ["respond-async"]}, f"{ASYNC} {LENIENT}"),
 }
+ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
     {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if there is none yet. Either this or `If-Match` is needed.",
@@ -98,12 +102,20 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
         {"type": "string", "const": "true"},
         "This was done by an earlier request with the same key; the body shows it as it is now.",
     ),
-    "Preference-Applied": ({"type": "string", "const": "respond-async"}, "The preference was honoured (RFC 7240)."),
+    "Preference-Applied": (
+        {"type": "string", "enum": ["respond-async", "handling=lenient"]},
+        "The preference that was honoured (RFC 7240).",
+    ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
     "Accept": ({"type": "string"}, "The media types that a body may have here."),
     "Content-Disposition": ({"type": "string"}, "A name for the file."),
 }
 OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
+
+_OBJECTION: Final[Json] = {
+    "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
+    "holder": {"type": "string", "enum": ["property", "agent"]},
+}
 
 MEMBERS: Final[dict[str, Json]] = {
     "errors": {
@@ -141,7 +153,13 @@ MEMBERS: Final[dict[str, Json]] = {
     "starts": {"type": "string", "format": "date-time"},
     "fields": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
-    "scope": {"type": "string", "enum": [str(scope) for scope in Scope]},
+    **_OBJECTION,
+    "objections": {
+        "type": "array",
+        "description": "Every rule that speaks against the time, the most telling first.",
+        "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
+    },
+    "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
     "requestId": {"type": "string", "description": "Quote it when you ask us."},
 }
 """The members of problem documents beyond those that all have."""
@@ -202,6 +220,8 @@ class _Operation:
         headers = {name: (*REQUEST_HEADERS[name], required) for name, required in names.items()}
         if condition is Condition.MATCH_OR_NEW:
             headers["If-None-Match"] = (*ONLY_NEW, False)
+        if self.contract.lenient and "Prefer" not in headers:
+            headers["Prefer"] = (*ONLY_LENIENT, False)
         return headers
 
     @property
@@ -259,6 +279,8 @@ class _Operation:
             names += ["Location", "Retry-After"]
             if 201 in contract.gives:
                 names.append("Preference-Applied")
+        if status in (200, 201) and contract.lenient:
+            names.append("Preference-Applied")
         return list(dict.fromkeys(names))
 
 

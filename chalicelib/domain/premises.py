@@ -1,0 +1,175 @@
+"""A property with the rules by which it is visited: what they say to a visit, and which starts they offer.
+
+Booking and offering ask the same rules here, so that what is offered is what can be booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, inside, joined
+from chalicelib.domain.errors import Objection, OutsideHours
+from chalicelib.domain.properties import HORIZON, Property
+from chalicelib.domain.slots import quarters
+from chalicelib.domain.visits import Visit
+
+Judge = Callable[[Sequence[Objection]], None]
+"""Decides what becomes of a visit that the rules object to."""
+
+
+def strictly(objections: Sequence[Objection]) -> None:
+    """Raises OutsideHours when there are any."""
+    if objections:
+        raise OutsideHours(list(objections))
+
+
+@dataclass
+class Leniently:
+    """Lets the visit pass, and remembers what spoke against it."""
+
+    overruled: Sequence[Objection] = ()
+
+    def __call__(self, objections: Sequence[Objection]) -> None:
+        self.overruled = objections
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A start that can be booked. `free` is how many visits still fit in; `agents` who could conduct one, if asked."""
+
+    start: datetime
+    free: int
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """An agent as the offer sees one: an id that nobody registered has no details."""
+
+    id: str
+    details: Agent | None = None
+
+    def could(self, starts: Sequence[datetime], minutes: int) -> list[datetime]:
+        """At which of these starts, which are in order, a visit of so many minutes lies in the hours worked."""
+        if not starts or self.details is None or self.details.availability is None:
+            return list(starts)
+        length, zone = timedelta(minutes=minutes), ZoneInfo(self.details.time_zone)
+        works = joined(self.details.availability.between(zone, starts[0], starts[-1] + length))
+        return [start for start in starts if inside(works, start, start + length)]
+
+    @property
+    def travel_minutes(self) -> int:
+        return self.details.travel_minutes if self.details is not None else 0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which starts are asked for: from one instant up to another, for so many minutes, with one of these agents."""
+
+    start: datetime
+    end: datetime
+    minutes: int
+    conductors: tuple[Conductor, ...] | None = None
+    """None: nobody is asked to conduct it."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is taken already: how often each quarter of the property, and where each agent is in a quarter."""
+
+    of_property: Mapping[datetime, int]
+    of_agents: Mapping[str, Mapping[datetime, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Starts that the hours, the notice and the horizon leave; and if there are none, which of them took the last."""
+
+    starts: list[datetime]
+    reason: Closed | None
+
+
+@dataclass(frozen=True)
+class Premises:
+    """A property and its availability; None where nobody has set any, which is open at all times."""
+
+    property: Property
+    availability: Availability | None = None
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.property.details.time_zone)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return self.availability.rules if self.availability is not None else ALWAYS
+
+    def admit(
+        self, visit: Visit, agent: Agent | None, now: datetime, judge: Judge, before: Visit | None = None
+    ) -> Visit:
+        """The visit with what it holds beyond its own time, once the judge has heard what the rules say to it.
+
+        A visit that is only made shorter keeps its gap, and hours that have changed since do not touch it; nor do those
+        of an agent who had it already.
+        """
+        shorter = before is not None and visit.shortens(before)
+        same_agent = before is not None and visit.agent_id == before.agent_id
+        objections: list[Objection] = []
+        gap = before.gap_minutes if before is not None and shorter else self.rules.gap_minutes
+        travel = before.travel_minutes if before is not None and shorter and same_agent else _travel(agent)
+        if not shorter and self.availability is not None:
+            against = self.rules.against(visit.date, visit.duration_minutes, now, self.zone)
+            objections += [Objection(reason, "property") for reason in against]
+        if agent is not None and agent.availability is not None and not (shorter and same_agent):
+            objections += _against_agent(agent.availability, ZoneInfo(agent.time_zone), visit)
+        judge(objections)
+        return replace(visit, gap_minutes=gap, travel_minutes=travel)
+
+    def candidates(self, wanted: Wanted, now: datetime) -> Candidates:
+        """The starts that could be booked if nothing were taken."""
+        if not self.property.details.visits_allowed:
+            return Candidates([], Closed.CLOSED)
+        found = self.rules.fitting(self.zone, wanted.start, wanted.end, wanted.minutes)
+        if wanted.conductors is not None:
+            found = sorted({start for agent in wanted.conductors for start in agent.could(found, wanted.minutes)})
+        last = self.rules.last_date(now, self.zone)
+        for reason, fits in (
+            (Closed.CLOSED, lambda _: True),
+            (Closed.NOTICE, lambda start: start >= self.rules.notice_ends(now)),
+            (Closed.HORIZON, lambda start: start <= now + HORIZON and start.astimezone(self.zone).date() <= last),
+        ):
+            found = [start for start in found if fits(start)]
+            if not found:
+                return Candidates([], reason)
+        return Candidates(found, None)
+
+    def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
+        """Those of the candidates that can be booked as things stand."""
+        details, gap = self.property.details, self.rules.gap_minutes
+        free_agents: dict[datetime, list[str]] = {}
+        for agent in wanted.conductors or ():
+            elsewhere = {quarter for quarter, where in held.of_agents[agent.id].items() if where != self.property.id}
+            for start in agent.could(starts, wanted.minutes):
+                if elsewhere.isdisjoint(quarters(start, wanted.minutes + agent.travel_minutes)):
+                    free_agents.setdefault(start, []).append(agent.id)
+        slots: list[Slot] = []
+        for start in starts if wanted.conductors is None else sorted(free_agents):
+            taken = max(held.of_property.get(q, 0) for q in quarters(start, wanted.minutes + gap))
+            if taken < details.capacity:
+                slots.append(Slot(start, details.capacity - taken, tuple(free_agents.get(start, ()))))
+        return slots
+
+
+def _travel(agent: Agent | None) -> int:
+    return agent.travel_minutes if agent is not None else 0
+
+
+def _against_agent(hours: Hours, zone: ZoneInfo, visit: Visit) -> list[Objection]:
+    end = visit.date + timedelta(minutes=visit.duration_minutes)
+    works = inside(joined(hours.between(zone, visit.date, end)), visit.date, end)
+    return [] if works else [Objection(Closed.CLOSED, "agent")]
