@@ -96,6 +96,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.availability = services.availability
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

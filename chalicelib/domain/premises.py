@@ -134,6 +134,10 @@ class Premises:
         """The starts that could be booked if nothing were taken."""
         if not self.property.details.visits_allowed:
             return Candidates([], Closed.CLOSED)
+        if wanted.end <= wanted.start:  # all of it is over
+            return Candidates([], Closed.NOTICE)
+        if wanted.start > now + HORIZON:
+            return Candidates([], Closed.HORIZON)
         found = self.rules.fitting(self.zone, wanted.start, wanted.end, wanted.minutes)
         if wanted.conductors is not None:
             found = sorted({start for agent in wanted.conductors for start in agent.could(found, wanted.minutes)})

@@ -133,6 +133,16 @@ def test_an_opening_inside_the_skipped_time_counts_by_the_offset_before() -> Non
     assert empty.days(BERLIN, day, day) == []
 
 
+def test_the_last_hour_of_a_date_that_is_skipped_counts_on_the_next_one() -> None:
+    # In Nuuk the clocks go from 23:00 on Saturday to midnight.
+    nuuk = ZoneInfo("America/Nuuk")
+    closed: tuple[Opening, ...] = ()
+    rules = Rules(Hours((closed,) * 5 + ((Opening(23 * 60 + 15, 23 * 60 + 45),), closed)))
+    found = rules.fitting(nuuk, utc("2027-03-27T12:00:00Z"), utc("2027-03-28T12:00:00Z"), 30)
+    assert local(found, nuuk) == ["28 00:15-0100"]
+    assert rules.against(found[0], 30, utc("2027-03-20T12:00:00Z"), nuuk) == []
+
+
 def test_half_an_hour_more_is_offered_where_the_clocks_go_back_by_half_an_hour() -> None:
     rules = Rules(Hours(((Opening(90, 150),),) * 7), step_minutes=30)
     found = rules.fitting(LORD_HOWE, utc("2027-04-03T12:00:00Z"), utc("2027-04-03T20:00:00Z"), 30)
