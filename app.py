@@ -35,7 +35,7 @@ app.middleware("http")(shape_framework_answers)
 View = Callable[..., Response]
 
 required: dict[tuple[str, str], Scope | Public] = {}
-"""What every route asks of its caller, by method and path."""
+"""The scope every route requires, by method and path."""
 
 
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
@@ -78,14 +78,14 @@ def current() -> Request:
     idempotent=True,
 )
 def register_property() -> Response:
-    """Register a property, under an id of your own or one that we give."""
+    """Register a property, with your own id or a generated one."""
     return properties.register(current(), services())
 
 
 @route("GET", "/properties", Scope.READ)
 @Contract(query=PageQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
-    """List the properties, by id."""
+    """List properties, ordered by id."""
     return properties.list_all(current(), services())
 
 
@@ -94,8 +94,8 @@ def list_properties() -> Response:
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
-    `visits` are the next 20 that hold their slots, looked for among the next 5,000; `links.visits` is the address of
-    all of them. The `ETag` names the visits too; as `If-Match` it stands for the property alone.
+    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all. The `ETag`
+    covers the visits too; sent as `If-Match` it only compares the property.
     """
     return properties.get(current(), services(), property_id)
 
@@ -109,10 +109,9 @@ def get_property(property_id: str) -> Response:
 def put_property(property_id: str) -> Response:
     """Create or replace a property.
 
-    A changed `capacity` or `visitsAllowed` counts for the bookings that come after it. A corrected `address` or
-    `timeZone` reaches the upcoming visits that take place at the address; if there are too many for one request,
-    `visitsBehind` says so, and the same request with the new `ETag` goes on. What you read can be sent back
-    whole: read-only fields must say what is so.
+    A changed `capacity` or `visitsAllowed` applies to later bookings. A corrected `address` or `timeZone` is copied to
+    the upcoming visits at that address; if there are too many for one request, `visitsBehind` is set and the same
+    request with the new `ETag` continues. You can send back what you read: read-only fields must be unchanged.
     """
     return properties.put(current(), services(), property_id)
 
@@ -160,9 +159,9 @@ def get_slots(property_id: str) -> Response:
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
 @Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
-    """Look when a property is taken.
+    """Read when a property is taken.
 
-    In whole quarter hours and without a word about visitors; the next 7 days unless told otherwise, 31 at most.
+    In whole quarter hours, without visitors' data; 7 days by default, at most 31.
     """
     return availability.busy(current(), services(), property_id)
 
@@ -172,7 +171,7 @@ def get_busy(property_id: str) -> Response:
 def share_calendar(property_id: str) -> Response:
     """Share a property's calendar at a new address.
 
-    The address is shown this once, and the one before it is worthless from now on.
+    The address is shown only once; the previous one stops working.
     """
     return calendars.share(current(), services(), property_id)
 
@@ -194,8 +193,8 @@ def withdraw_calendar(property_id: str) -> Response:
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
-    For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
-    Other parameters are ignored.
+    For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
+    parameters are ignored.
     """
     return calendars.read(current(), services(), property_id)
 
@@ -220,9 +219,9 @@ def get_calendar(property_id: str) -> Response:
 def book_visit() -> Response:
     """Book a visit and hold its time.
 
-    `propertyId`, `date` and `place` are enough. Of those who want the same time at once, as many win as the property
-    has capacity; the others get 409 `slot-taken` with the interval that they met. Outside the hours it is 409
-    `outside-hours` with the reason.
+    `propertyId`, `date` and `place` are enough. Of concurrent requests for the same time, as many succeed as the
+    property has capacity; the others get 409 `slot-taken` with the conflicting interval. Outside the
+    hours it is 409 `outside-hours` with the reason.
     """
     return visits.book(current(), services())
 
@@ -230,10 +229,10 @@ def book_visit() -> Response:
 @route("GET", "/visits", Scope.READ)
 @Contract(query=visits.VisitQuery, gives={200: visits.VisitPage})
 def list_visits() -> Response:
-    """List visits, by start.
+    """List visits, ordered by start.
 
-    Without `from` and `to`: 31 days back to 92 ahead, frozen by the first page. Without `propertyId` or `agentId` at
-    most 366 days. A visit appears here moments after it was written.
+    The default range is from 31 days ago to 92 days ahead, fixed by the first page. Without `propertyId` or `agentId`
+    it is at most 366 days. A visit appears here moments after it was written.
     """
     return visits.list_all(current(), services())
 
@@ -246,9 +245,9 @@ def list_visits() -> Response:
     headers={200: ("Content-Disposition",)},
 )
 def export_visits() -> Response:
-    """Take visits away as CSV, XLSX or iCalendar.
+    """Export visits as CSV, XLSX or iCalendar.
 
-    The rows of the list with the same filters, in the same order; at most 10,000 of them and 4 MB.
+    The rows of the list with the same filters, in the same order; at most 10,000 rows and 4 MB.
     """
     return exports.take_away(current(), services())
 
@@ -278,9 +277,9 @@ def get_visit(visit_id: str) -> Response:
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
 
-    A merge patch (RFC 7396), taken as `application/json` too: what is not given stays, null takes away. The id stays,
-    whatever changes; the old time is free as soon as the new one is held. Date, duration and agent only change while
-    the visit holds its time. What you read can be sent back whole: read-only fields must say what is so.
+    A merge patch (RFC 7396), also accepted as `application/json`: omitted fields stay, null removes. The id never
+    changes; the old time is free as soon as the new one is held. Date, duration and agent can only change while the
+    visit holds its time. You can send back what you read: read-only fields must be unchanged.
     """
     return visits.change(current(), services(), visit_id)
 
@@ -296,7 +295,7 @@ def change_status(visit_id: str) -> Response:
     """Confirm, decline, cancel or complete a visit.
 
     `requested` becomes `confirmed`, `declined` or `cancelled`; `confirmed` becomes `completed`, `no_show` or
-    `cancelled`; `completed` and `no_show` become each other, for a mistake. Asking for the status that it has changes
+    `cancelled`; `completed` and `no_show` can be swapped to correct a mistake. Setting the current status changes
     nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
     return visits.change_status(current(), services(), visit_id)
@@ -305,9 +304,9 @@ def change_status(visit_id: str) -> Response:
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
 @Contract(gives={204: None}, condition=Condition.MAY_MATCH)
 def erase_visitor(visit_id: str) -> Response:
-    """Erase what is known of the visitor.
+    """Erase the visitor's data.
 
-    Visitor, notes and the reason of a cancellation go; the visit stays.
+    Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
     return visits.erase_visitor(current(), services(), visit_id)
 
@@ -320,11 +319,10 @@ def erase_visitor(visit_id: str) -> Response:
     takes=intakes.IntakeInput, media_types=intakes.MEDIA_TYPES, gives={202: intakes.IntakeOutput}, idempotent=True
 )
 def hand_in() -> Response:
-    """Hand in up to 1,000 visits at once.
+    """Submit up to 1,000 visits at once.
 
-    In 4,500,000 bytes at most. Only the envelope is judged now; what is wrong with a row becomes its result. With an
-    `Idempotency-Key` the same rows again are the same intake; without one they are another. Look again after
-    `Retry-After`.
+    At most 4,500,000 bytes. Only the envelope is validated now; an invalid row is reported in its result. With an
+    `Idempotency-Key` the same rows again are the same intake; without one they are another. Poll after `Retry-After`.
     """
     return intakes.hand_in(current(), services())
 
@@ -332,9 +330,9 @@ def hand_in() -> Response:
 @route("GET", "/intakes/{intake_id}", Scope.READ)
 @Contract(query=NoQuery, gives={200: intakes.IntakeOutput}, headers={200: ("Retry-After",)})
 def get_intake(intake_id: str) -> Response:
-    """See how far an intake is.
+    """Read the progress of an intake.
 
-    While it is `queued` or `running` there is a `Retry-After`. Intakes are kept for 30 days.
+    While it is `queued` or `running` the answer has a `Retry-After`. Intakes are kept for 30 days.
     """
     return intakes.get(current(), services(), intake_id)
 
@@ -342,9 +340,9 @@ def get_intake(intake_id: str) -> Response:
 @route("GET", "/intakes/{intake_id}/results", Scope.READ)
 @Contract(query=PageQuery, gives={200: intakes.RowOutcomePage})
 def list_results(intake_id: str) -> Response:
-    """List what became of the rows of an intake.
+    """List the results of an intake's rows.
 
-    By row; complete once the intake is `done` or `failed`.
+    Ordered by row; complete once the intake is `done` or `failed`.
     """
     return intakes.results(current(), services(), intake_id)
 
@@ -361,7 +359,7 @@ def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
 @route("GET", "/health", PUBLIC)
 @Contract(gives={200: service.HealthOutput})
 def get_health() -> Response:
-    """See whether the service and its store answer."""
+    """Check that the service and its table answer."""
     return service.health(services())
 
 

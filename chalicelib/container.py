@@ -140,6 +140,6 @@ def services() -> Services:
 
 @cache
 def api_keys() -> ApiKeys:
-    """Who may call. The authorizer is a Lambda function of its own and makes nothing but this."""
+    """Who may call. The authorizer is its own Lambda function and creates nothing but this."""
     settings = Settings.from_environment(os.environ)
     return ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)

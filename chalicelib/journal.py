@@ -71,7 +71,7 @@ class Failed(Plain):
     """In place of a fault that Lambda would log with its message."""
 
     def __init__(self) -> None:
-        super().__init__("failed; the line before says what it was and where")
+        super().__init__("failed; see the previous line for the error and its place")
 
 
 _as_text: Final = json.JSONEncoder(separators=(",", ":")).encode

@@ -12,7 +12,7 @@ class Misconfigured(Exception):
     """Environment variables are missing or wrong. Which ones, not what they say: some of them are secrets."""
 
     def __init__(self, variables: list[str]) -> None:
-        super().__init__(f"Missing or wrong: {', '.join(variables)}")
+        super().__init__(f"Missing or invalid: {', '.join(variables)}")
         self.variables = variables
 
 

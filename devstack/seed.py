@@ -71,9 +71,9 @@ class Api:
         try:
             address = httpx.URL(url)
         except httpx.InvalidURL as why:
-            raise CannotGoOn(f"'{url}' is no address: {why}") from why
+            raise CannotGoOn(f"'{url}' is not a URL: {why}") from why
         if address.scheme not in ("http", "https") or not address.host:
-            raise CannotGoOn(f"'{url}' is no address: it lacks https:// or a host.")
+            raise CannotGoOn(f"'{url}' is not a URL: https:// or the host is missing.")
         self._client = httpx.Client(
             base_url=url.rstrip("/") + "/",
             headers={"User-Agent": OUR_OWN} | ({"Authorization": f"Bearer {key}"} if key else {}),
@@ -125,8 +125,8 @@ class Api:
         if answer.is_success or answer.status_code in expected:
             return answer
         if answer.status_code in (401, 403):
-            raise CannotGoOn(f"{self._client.base_url} wants a key that may write: KEY=<api key>")
-        raise CannotGoOn(f"{method} {path} was answered {answer.status_code}: {answer.text[:500]}")
+            raise CannotGoOn(f"{self._client.base_url} requires a key with the scope write: KEY=<api key>")
+        raise CannotGoOn(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
 
 
 def load(url: str, visits: int, key: str | None = None, now: datetime | None = None) -> Counter[str]:
@@ -177,7 +177,7 @@ def _property(address: Address) -> dict[str, Any]:
     street = " ".join(filter(None, (address["address1"], address["address2"])))
     draw = _draw(street)
     return {
-        "name": f"{street} (sample, price made up)",
+        "name": f"{street} (sample, fictitious price)",
         "address": f"{street}, {address['city']}, {address['state']} {address['postal_code']}, USA",
         "price": draw.randrange(120, 1800) * 1000,
         "currency": "USD",
@@ -237,7 +237,7 @@ def _bring_about(api: Api, wanted: SampleVisit, there: dict[str, Any] | None) ->
         outcome = "kept" if "Idempotency-Replayed" in answer.headers else "booked"
     if wanted.status != there["status"] and there["status"] in ("requested", "confirmed"):
         for status in _way(there["status"], wanted.status):
-            reason = {"reason": "Sample: called off"} if status == "cancelled" else {}
+            reason = {"reason": "Sample: cancelled"} if status == "cancelled" else {}
             api.send("PUT", f"/visits/{there['id']}/status", {"status": status, **reason}, expected=(409,))
     return outcome
 
@@ -266,13 +266,13 @@ def _retry_after(answer: httpx.Response) -> float:
 
 def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of visits")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of visits")
     return int(text)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make seed", description="Loads sample data through the API.")
-    parser.add_argument("--url", required=True, help="where the API is, a stage's path included")
+    parser.add_argument("--url", required=True, help="URL of the API, including the stage's path")
     parser.add_argument("--visits", type=_positive, default=200, help="how many visits")
     arguments = parser.parse_args()
     try:
@@ -282,7 +282,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. Run it again to go on.", file=sys.stderr)
+        print("Stopped. Run it again to continue.", file=sys.stderr)
         return 130
     print(", ".join(f"{number} {what}" for what, number in outcome.items()))
     return 0

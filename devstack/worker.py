@@ -96,14 +96,14 @@ class QueueWorker:
         try:
             answer = self._handler(event, context)
         except Exception as fault:
-            _say(f"{_told(fault)}; what is left of {len(messages)} comes again after the visibility timeout")
+            _say(f"{_told(fault)}; the rest of {len(messages)} is redelivered after the visibility timeout")
             return []
         if REPORT_FAILURES not in self._response_types:
             return messages
         ids = [message["MessageId"] for message in messages]
         failed = failures_of(answer, ids)
         if failed:
-            _say(f"{len(failed)} of {len(messages)} messages come again after the visibility timeout")
+            _say(f"{len(failed)} of {len(messages)} messages are redelivered after the visibility timeout")
         return [message for message in messages if message["MessageId"] not in failed]
 
     def _delete(self, url: str, messages: list["MessageTypeDef"]) -> None:

@@ -46,7 +46,7 @@ class FeedQuery(Query):
     token: Annotated[
         str,
         BeforeValidator(_token),
-        documented({"type": "string"}, "The token that `PUT /properties/{id}/calendar-token` gave."),
+        documented({"type": "string"}, "The token from `PUT /properties/{id}/calendar-token`."),
     ] = ""
 
 

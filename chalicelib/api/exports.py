@@ -34,7 +34,7 @@ EXPORT_FORMATS: Final[tuple[ExportFormat, ...]] = get_args(ExportFormat)
 def _export_format(given: object) -> str:
     text = short_text(given, 10)
     if text not in EXPORT_FORMATS:
-        raise ValueError(f"must be among {', '.join(EXPORT_FORMATS)}")
+        raise ValueError(f"must be one of {', '.join(EXPORT_FORMATS)}")
     return text
 
 
@@ -44,7 +44,7 @@ class ExportQuery(VisitFilters):
     format: Annotated[
         ExportFormat,
         BeforeValidator(_export_format),
-        documented({"type": "string", "enum": list(EXPORT_FORMATS)}, "The file's format."),
+        documented({"type": "string", "enum": list(EXPORT_FORMATS)}, "The file format."),
     ]
 
 

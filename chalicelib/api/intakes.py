@@ -187,7 +187,7 @@ def _submission(request: Request, rows: list[Any], key: IdempotencyKey | None) -
     texts = [canonical(row) for row in rows]
     for number, text in enumerate(texts):
         if len(text.encode()) > BYTES_IN_CHUNK:
-            raise InvalidInput([FieldError(f"#/visits/{number}", f"may have {BYTES_IN_CHUNK:,} bytes at most")])
+            raise InvalidInput([FieldError(f"#/visits/{number}", f"must have at most {BYTES_IN_CHUNK:,} bytes")])
     return Submission(caller_name(request), texts, key)
 
 

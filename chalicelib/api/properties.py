@@ -75,14 +75,13 @@ class PropertyFields(Input):
 
 
 class PropertyInput(PropertyFields):
-    """The body of PUT /properties/{id}. The whole property can be sent back, edited.
+    """The body of PUT /properties/{id}. You can edit a property you read and send it back whole.
 
-    Read-only fields are taken as long as they say what is so; `visits`, `links` and `visitsBehind`, which tell of more
-    than the property, are ignored.
+    Read-only fields must be unchanged, except `visits`, `links` and `visitsBehind`, which are ignored.
     """
 
     hints: ClassVar[dict[str, str]] = {
-        "id": "must be the one in the address, or be left out",
+        "id": "must match the id in the URL, or be left out",
         **dict.fromkeys(("version", "createdAt", "updatedAt"), UNCHANGING),
     }
 
@@ -97,7 +96,7 @@ class PropertyInput(PropertyFields):
 
 
 class RegisterPropertyInput(PropertyFields):
-    """The body of POST /properties: an id of the caller's own, or none."""
+    """The body of POST /properties. Without an id one is generated."""
 
     hints: ClassVar[dict[str, str]] = dict.fromkeys(
         ("version", "createdAt", "updatedAt", "visits", "links", "visitsBehind"), "is set by the server"
@@ -128,8 +127,8 @@ class PropertyOutput(Output):
     visits_behind: Annotated[
         Literal[True] | None,
         Field(
-            description="Not all upcoming visits show the corrected address or time zone yet: send the same again, "
-            "with the new ETag, to go on."
+            description="Some upcoming visits still show the old address or time zone: repeat the request with the new "
+            "ETag to update more."
         ),
     ] = IfAny
 

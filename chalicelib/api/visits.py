@@ -93,16 +93,16 @@ class CancellationInput(Input):
 
 
 class ChangeVisitInput(Input):
-    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default.
+    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null removes, or sets the default.
 
-    The whole visit can be sent back, edited: read-only fields are taken as long as they say what is so.
+    You can edit a visit you read and send it back whole: read-only fields must be unchanged.
     """
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     hints: ClassVar[dict[str, str]] = {
         "status": "cannot be patched: use PUT /visits/{id}/status",
-        "propertyId": "cannot change: cancel this visit and book another",
+        "propertyId": "cannot be changed: cancel this visit and book another",
         "cancellation": "cannot be patched: use PUT /visits/{id}/status",
         **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), UNCHANGING),
     }
@@ -155,7 +155,7 @@ class StatusInput(Input):
     @model_validator(mode="after")
     def only_a_cancellation_has_a_reason(self) -> StatusInput:
         if self.reason is not None and self.status != "cancelled":
-            raise ValueError("'reason' goes with the status cancelled only")
+            raise ValueError("'reason' is only allowed with the status cancelled")
         return self
 
 
@@ -243,14 +243,14 @@ def _statuses(given: object) -> frozenset[Status]:
     """Repeated or separated by commas, as the caller likes."""
     names = [name for text in given for name in str(text).split(",")] if isinstance(given, list) else []
     if not {str(status) for status in Status}.issuperset(names):
-        raise ValueError(f"must be among {', '.join(Status)}, separated by commas")
+        raise ValueError(f"must be one of {', '.join(Status)}, separated by commas")
     return frozenset(Status(name) for name in names)
 
 
 def _property_id(given: object) -> str:
     text = short_text(given, 64)
     if not PROPERTY_ID.fullmatch(text):
-        raise ValueError("is no id of a property")
+        raise ValueError("is not a property id")
     return text
 
 
@@ -262,12 +262,12 @@ class VisitFilters(Query):
     """Which visits, in which order: the same for the list and for the export."""
 
     property_id: Annotated[
-        str | None, BeforeValidator(_property_id), documented(PROPERTY_ID_SCHEMA, "Visits of this property only.")
+        str | None, BeforeValidator(_property_id), documented(PROPERTY_ID_SCHEMA, "Only visits to this property.")
     ] = Field(None, alias="propertyId")
     agent_id: Annotated[
         str | None,
         BeforeValidator(agent_given),
-        documented(AGENT_ID_SCHEMA, "Visits that this agent conducts only."),
+        documented(AGENT_ID_SCHEMA, "Only visits conducted by this agent."),
     ] = Field(None, alias="agentId")
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")

@@ -53,7 +53,7 @@ class VisitExists(Refused):
 
 @dataclass
 class VisitsNotAllowed(Refused):
-    """The property takes no visits at present."""
+    """The property does not accept visits at present."""
 
     property_id: str
 

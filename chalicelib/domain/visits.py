@@ -230,7 +230,7 @@ class Visit:
                 [
                     FieldError(
                         "#/visitor",
-                        "must keep a name, an e-mail address or a telephone number; null takes the visitor away",
+                        "must keep a name, an e-mail address or a telephone number; send null to remove the visitor",
                     )
                 ]
             )

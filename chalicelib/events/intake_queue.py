@@ -106,7 +106,7 @@ class Unfinished(Plain):
     """Raised to the queue for what was not finished, so that it is handed out again."""
 
     def __init__(self, unfinished: int, total: int) -> None:
-        super().__init__(f"{unfinished} of {total} messages are not finished and will be handed out again")
+        super().__init__(f"{unfinished} of {total} messages are unfinished and will be redelivered")
 
 
 class IntakeReference(Input):
@@ -131,7 +131,7 @@ class IntakeMessage(Input):
     @model_validator(mode="after")
     def only_we_refer_to_intakes(self) -> IntakeMessage:
         if (self.source == OWN_SOURCE) != (self.intake is not None):
-            raise ValueError("'intake' goes with the source 'api', which is ours")
+            raise ValueError("'intake' requires the source 'api', which is reserved")
         return self
 
 

@@ -34,7 +34,7 @@ class Condition(Enum):
 
 @dataclass(frozen=True)
 class File:
-    """An answer that is no JSON of ours: one of these media types."""
+    """An answer in one of these media types instead of our JSON."""
 
     media_types: tuple[str, ...]
 

@@ -9,7 +9,7 @@ from chalicelib.domain.errors import Refused
 
 @dataclass
 class MalformedRequest(Refused):
-    """The request cannot be read at all: a body that is no JSON, a header that makes no sense."""
+    """The request cannot be read at all: a body that is not JSON, a malformed header."""
 
     detail: str
 

@@ -93,7 +93,7 @@ def _property_id(text: str) -> str:
 
 def _currency(text: str) -> str:
     if text not in CURRENCIES:
-        raise ValueError("must be a currency code of ISO 4217, like EUR")
+        raise ValueError("must be an ISO 4217 currency code, like EUR")
     return text
 
 
@@ -105,7 +105,7 @@ def _time_zones() -> frozenset[str]:
 
 def _time_zone(text: str) -> str:
     if text not in _time_zones():
-        raise ValueError("must be a time zone of the IANA database, like Europe/Berlin")
+        raise ValueError("must be an IANA time zone, like Europe/Berlin")
     return text
 
 
@@ -117,7 +117,7 @@ def _amount(number: object) -> Decimal:
         raise ValueError("must be 0 or more, and less than 1,000,000,000,000")
     exact = abs(amount.quantize(_SMALLEST))  # abs: JSON has a zero below zero
     if exact != amount:
-        raise ValueError("must have 3 decimal places at most")
+        raise ValueError("must have at most 3 decimal places")
     return exact
 
 

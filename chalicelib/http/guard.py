@@ -28,7 +28,7 @@ CACHED_SECONDS: Final = 60
 
 
 def bearer_token(authorization: str) -> str:
-    """What is presented as `Authorization: Bearer <token>` (RFC 6750), or an empty text, which is no key."""
+    """What is presented as `Authorization: Bearer <token>` (RFC 6750), or an empty text, which never matches."""
     if len(authorization) > LONGEST_HEADER:
         return ""
     scheme, _, token = authorization.strip(" ").partition(" ")

@@ -34,7 +34,7 @@ def parse_instant(text: object) -> datetime:
     try:
         return datetime.fromisoformat(matched.group().upper().replace(fraction, "")).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"is no date and time that exists; expected something like {EXAMPLE}") from None
+        raise ValueError(f"does not exist; expected a date and time like {EXAMPLE}") from None
 
 
 def instant_text(instant: datetime) -> str:

@@ -148,7 +148,7 @@ def key_header(request: Request) -> str | None:
 
 
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
-    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is not an id."""
     try:
         decoded = unquote(raw, errors="strict")
     except UnicodeDecodeError:
@@ -165,7 +165,7 @@ def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: 
     if kind == "extra_forbidden":
         name = str(loc[-1])
         known = model.hints.get(name) if len(loc) == 1 else None
-        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+        return f"'{name[:100]}' {known or 'is not a known field'}"
     if kind == "missing":
         return f"'{loc[-1]}' is required"
     if kind == "model_type":

@@ -35,12 +35,12 @@ MOST_BYTES_OF_ERRORS_IN_RESULT: Final = 1500
 """The outcomes of a hundred rows are one item of the table, which may have 400 KB."""
 
 _TOO_LARGE: Final = {
-    "rows": "An export has {:,} rows at most.",
-    "bytes": "An export has {:,} bytes at most.",
-    "pages": "There is too much to read through for so few rows.",
+    "rows": "An export can have at most {:,} rows.",
+    "bytes": "An export can have at most {:,} bytes.",
+    "pages": "Too many records to scan for so few rows.",
 }
 
-_UNKNOWN: Final = "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first."
+_UNKNOWN: Final = "The outcome is unknown. Retry with the same Idempotency-Key, or check first."
 
 
 class Problem(Response):
@@ -61,7 +61,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **facts: object,
 ) -> Problem:
-    """A problem document. `slug` makes the stable type; further facts become members of their own."""
+    """A problem document. `slug` makes the stable type; further facts become members."""
     known = {name: fact for name, fact in facts.items() if fact is not None}
     document = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **known}
     return Problem(slug, document, status, headers or {})
@@ -139,7 +139,7 @@ def _shaped(response: Response) -> Response:
             405,
             "method-not-allowed",
             "Method not allowed",
-            "This address does not know that method.",
+            "This resource does not support that method.",
             headers={"Allow": str(response.headers["Allow"])},
         )
     if response.status_code == 415:
@@ -157,24 +157,26 @@ def _unexpected(fault: BaseException) -> Problem:
 
 
 def too_many_requests() -> Response:
-    """What the gateway answers beyond the rate of the stage; it never asks us, but callers shall see one shape."""
+    """What the gateway answers beyond the rate of the stage; it never reaches the app, but has the same shape."""
     return problem_response(
         429,
         "too-many-requests",
         "Too many requests",
-        "That is more than this stage takes at once. Send the same request again in a moment.",
+        "The rate limit was exceeded. Retry in a moment.",
         headers={"Retry-After": "1"},
     )
 
 
 def address_too_long() -> Response:
     """What a server in front of us answers before anything of a request is looked at."""
-    return problem_response(414, "address-too-long", "Address too long", "The address is too long.")
+    return problem_response(414, "address-too-long", "Address too long", "The URL is too long.")
 
 
 def headers_too_large() -> Response:
     """Likewise: the gateway takes 10,240 bytes for all headers together."""
-    return problem_response(431, "headers-too-large", "Headers too large", "The headers may have 10,240 bytes at most.")
+    return problem_response(
+        431, "headers-too-large", "Headers too large", "The headers must not exceed 10,240 bytes in total."
+    )
 
 
 def no_answer(request_id: str) -> Response:
@@ -193,7 +195,7 @@ def internal_error(request_id: str) -> Problem:
         500,
         "internal-error",
         "Internal error",
-        "Something went wrong on our side. When you ask about it, quote the request id.",
+        "Something went wrong on our side. Quote the request id when you report it.",
         requestId=request_id,
     )
 
@@ -206,10 +208,10 @@ def _id_of(request: Request) -> str:
 def _taken(intervals: list[errors.TakenInterval]) -> str:
     spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
     if all(i.holder == "agent" for i in intervals):
-        hint = "The property may be free: see GET /visits?agentId= for what the agent has."
+        hint = "The property may be free: see GET /visits?agentId= for the agent's visits."
     else:
-        hint = "See GET /properties/{id}/busy for what is free."
-    return f"Taken, in whole quarter hours: {spans}. {hint}"
+        hint = "See GET /properties/{id}/busy for taken times."
+    return f"Taken (in whole quarter hours): {spans}. {hint}"
 
 
 _OBJECTIONS: Final = {
@@ -243,42 +245,42 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             422,
             "invalid-input",
             "Invalid input",
-            "The request is well-formed, but something in it is not allowed. See 'errors'.",
+            "The request is well-formed but contains invalid values. See 'errors'.",
             lambda refusal: {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors]},
         ),
         errors.PropertyNotFound: Kind(
             404,
             "property-not-found",
             "Property not found",
-            "There is no property with this id.",
+            "No property has this id.",
             lambda refusal: {"propertyId": refusal.property_id or None},
         ),
         errors.VisitNotFound: Kind(
             404,
             "visit-not-found",
             "Visit not found",
-            "There is no visit with this id.",
+            "No visit has this id.",
             lambda refusal: {"visitId": refusal.visit_id or None},
         ),
         errors.PropertyExists: Kind(
             409,
             "property-exists",
             "Property exists",
-            "There is a property with this id already. Use PUT with If-Match to replace it.",
+            "A property with this id already exists. Use PUT with If-Match to replace it.",
             lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.VisitExists: Kind(
             409,
             "visit-exists",
             "Visit exists",
-            "There is a visit with this id already.",
+            "A visit with this id already exists.",
             lambda refusal: {"visitId": refusal.visit_id},
         ),
         errors.VisitsNotAllowed: Kind(
             409,
             "visits-not-allowed",
             "Visits not allowed",
-            "The property takes no visits at present.",
+            "The property does not accept visits at present.",
             lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.SlotTaken: Kind(
@@ -311,47 +313,47 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             409,
             "transition-not-allowed",
             "Transition not allowed",
-            "A visit that is {current} cannot become {wanted}.",
+            "A {current} visit cannot become {wanted}.",
             lambda refusal: {"currentStatus": refusal.current, "allowed": refusal.allowed},
         ),
         errors.VisitNotStarted: Kind(
             409,
             "visit-not-started",
             "Visit not started",
-            "Only after its start can a visit be completed or missed.",
+            "A visit can only be completed or missed after its start.",
             lambda refusal: {"starts": instant_text(refusal.starts)},
         ),
         errors.SlotsReleased: Kind(
             409,
             "slots-released",
             "Slots released",
-            "A visit that is {status} holds no slots any more: book a new one instead.",
+            "A {status} visit no longer holds its slots: book a new one instead.",
             lambda refusal: {"currentStatus": refusal.status, "fields": refusal.fields},
         ),
         errors.KeyReused: Kind(
             422,
             "idempotency-key-reused",
             "Idempotency-Key reused",
-            "This Idempotency-Key came with another payload before. Use a new key for a new request.",
+            "This Idempotency-Key was used with a different payload. Use a new key for a new request.",
         ),
         errors.HandedIn: Kind(
             409,
             "handed-in",
             "Handed in",
-            "This Idempotency-Key came with Prefer: respond-async before, and the visit is not booked, or not yet."
-            " Send it with that preference again to be told its intake.",
+            "This Idempotency-Key was used with Prefer: respond-async, and the visit is not booked (yet)."
+            " Send it with that preference again to get its intake.",
         ),
         errors.VersionMismatch: Kind(
             412,
             "precondition-failed",
             "Precondition failed",
-            "It has changed since you read it: your If-Match or If-None-Match does not hold. Read it again.",
+            "The resource has changed since you read it: If-Match or If-None-Match failed. Read it again.",
         ),
         errors.PreconditionRequired: Kind(
             428,
             "precondition-required",
             "Precondition required",
-            "Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
+            "Send {header} to name the version you are changing, so that nobody's work is overwritten.",
         ),
         errors.ExportTooLarge: Kind(
             422,
@@ -367,26 +369,26 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             404,
             "feed-not-found",
             "Feed not found",
-            "There is no calendar at this address, or it is not shared any more.",
+            "No calendar is shared at this address, or no longer.",
         ),
         intakes.IntakeNotFound: Kind(
             404,
             "intake-not-found",
             "Intake not found",
-            "There is no intake with this id; intakes are kept for 30 days.",
+            "No intake has this id; intakes are kept for 30 days.",
             lambda refusal: {"intakeId": refusal.intake_id or None},
         ),
         intakes.ExternalIdReused: Kind(
             409,
             "external-id-reused",
             "External id reused",
-            "A visit with other content came with this externalId before, or one whose content was erased since.",
+            "This externalId was used for a visit with different content, or with content erased since.",
         ),
         intakes.GivenUp: Kind(
             500,
             "given-up",
             "Given up",
-            "The row could not be worked off and was discarded. Send it again if it is still wanted.",
+            "The row could not be processed and was discarded. Send it again if still needed.",
         ),
         http_errors.MalformedRequest: Kind(
             400, "malformed-request", "Malformed request", lambda refusal: refusal.detail
@@ -403,10 +405,10 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             406,
             "not-acceptable",
             "Not acceptable",
-            "This is available as {available} only, and your Accept header does not take that.",
+            "Available only as {available}, which your Accept header excludes.",
         ),
         http_errors.BodyTooLarge: Kind(
-            413, "body-too-large", "Body too large", "The body may have {most_bytes:,} bytes at most."
+            413, "body-too-large", "Body too large", "The body must not exceed {most_bytes:,} bytes."
         ),
         http_errors.Unauthenticated: Kind(
             401,
@@ -419,16 +421,16 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             403,
             "insufficient-scope",
             "Insufficient scope",
-            "This needs a key with the scope '{scope}'.",
+            "This requires a key with the scope '{scope}'.",
             lambda refusal: {"scope": refusal.scope},
             lambda refusal: {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{refusal.scope}"'},
         ),
-        http_errors.ResourceNotFound: Kind(404, "not-found", "Not found", "There is nothing at this address."),
+        http_errors.ResourceNotFound: Kind(404, "not-found", "Not found", "Nothing exists at this address."),
         errors.StoreBusy: Kind(
             503,
             "store-busy",
             "Store busy",
-            "This request wrote nothing. Send it again in a moment.",
+            "Nothing was written. Retry in a moment.",
             headers=_retry_after,
         ),
         errors.OutcomeUnknown: Kind(
@@ -441,4 +443,4 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
         ),
     }
 )
-"""Every refusal there is, and how it is told."""
+"""Every refusal and its problem document."""

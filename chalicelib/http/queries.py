@@ -20,7 +20,7 @@ LONGEST_CURSOR: Final = 1000
 def short_text(given: object, longest: int) -> str:
     """The one value of a parameter, of which the query may carry many."""
     if not isinstance(given, list) or len(given) != 1:
-        raise ValueError("is given more than once")
+        raise ValueError("must be given only once")
     text = str(given[0])
     if not 1 <= len(text) <= longest:
         raise ValueError(f"must have 1 to {longest} characters")
@@ -50,7 +50,7 @@ def documented(schema: dict[str, Any], description: str) -> Any:
 From = Annotated[
     datetime,
     BeforeValidator(_instant),
-    documented(INSTANT_SCHEMA, "From this instant on. Percent-encode the plus sign of an offset."),
+    documented(INSTANT_SCHEMA, "Starting at this instant. Percent-encode the plus sign of an offset."),
 ]
 To = Annotated[
     datetime, BeforeValidator(_instant), documented(INSTANT_SCHEMA, "Up to, but not including, this instant.")
@@ -58,16 +58,14 @@ To = Annotated[
 Limit = Annotated[
     int,
     BeforeValidator(_limit),
-    documented(
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "How many a page."
-    ),
+    documented({"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "Page size."),
 ]
 CursorText = Annotated[
     str,
     BeforeValidator(_cursor),
     documented(
         {"type": "string", "minLength": 1, "maxLength": LONGEST_CURSOR},
-        "The `nextCursor` of the page before, with the same filters; good for a day. Never make one up: 400.",
+        "The `nextCursor` of the previous page, with the same filters; valid for a day. Opaque.",
     ),
 ]
 
@@ -88,7 +86,7 @@ class Query(BaseModel):
             [
                 FieldError(
                     f"?{str(error['loc'][0])[:100]}",
-                    "is not a parameter we know here"
+                    "is not a known parameter"
                     if error["type"] == "extra_forbidden"
                     else error["msg"].removeprefix("Value error, "),
                 )

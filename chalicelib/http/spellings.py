@@ -94,12 +94,12 @@ def _parted(plain: str) -> tuple[str, str]:
 def _wrong_phone(plain: str) -> str:
     if _FLOAT.fullmatch(plain):
         return (
-            "must be a telephone number, like +49 30 901820: this one is a number of a spreadsheet; format the column"
-            " as text and enter it anew"
+            "must be a telephone number, like +49 30 901820: this one is a spreadsheet number; format the column as"
+            " text and enter it again"
         )
     if plain.count("+") > 1:
-        return "must be one telephone number, like +49 30 901820: put a second one into the notes"
-    return "must be a telephone number, like +49 30 901820 or 030 901820 x12: put remarks into the notes"
+        return "must be one telephone number, like +49 30 901820: put the second one in the notes"
+    return "must be a telephone number, like +49 30 901820 or 030 901820 x12: put remarks in the notes"
 
 
 def email(text: str) -> str:
@@ -112,13 +112,13 @@ def email(text: str) -> str:
 def _wrong_email(plain: str) -> str:
     bare = "must be an e-mail address, like name@example.com"
     if plain.endswith((",", ";", ".")):
-        return f"{bare}: without '{plain[-1]}' at its end"
+        return f"{bare}: remove the final '{plain[-1]}'"
     if plain.endswith(">") and plain.find("<") > 0:
-        return f"{bare}: the address alone, the name has a field of its own"
+        return f"{bare}: only the address; the name has its own field"
     if plain.count("@") > 1:
-        return f"{bare}: one only"
+        return f"{bare}: only one"
     if "," in plain:
-        return f"{bare}: with a dot where the comma is"
+        return f"{bare}: use a dot instead of the comma"
     return bare
 
 

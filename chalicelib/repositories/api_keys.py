@@ -125,6 +125,6 @@ class DynamoApiKeys:
         except ConditionsFailed as failed:
             stands = api_key_of(failed.present) if failed.present else None
             if stands is None or not stands.is_same_as(key):
-                raise InvalidKeyRequest(f"The key {key.id} is no longer the one that it was a moment ago.") from None
+                raise InvalidKeyRequest(f"The key {key.id} was changed by someone else just now.") from None
             return stands
         return None

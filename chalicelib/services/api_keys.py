@@ -50,7 +50,7 @@ class ApiKeys:
         """Ends a key at once, or as soon as the gateway's cache forgets it. Raises InvalidKeyRequest."""
         key = self._keys.find(key_id)
         if key is None:
-            raise InvalidKeyRequest("There is no key with this id.")
+            raise InvalidKeyRequest("No key has this id.")
         return key if key.revoked_at is not None else self._keys.revoke(key, self._clock())
 
     def revoke_all(self, name: str) -> Sequence[ApiKey]:

@@ -33,7 +33,7 @@ class Intakes:
     def hand_in(self, submission: Submission) -> Intake:
         """Takes in the rows: once it returns, every one of them is durably in the queue.
 
-        Without a key every call is an intake of its own. With one, the same submission again completes what was half
+        Without a key every call is a separate intake. With one, the same submission again completes what was half
         sent and otherwise changes nothing. Raises KeyReused, AlreadyDone when the key stands for a visit that was
         booked at once, or OutcomeUnknown when the rows may be in the queue in part.
         """

@@ -145,7 +145,7 @@ class CalendarStore(Protocol):
         """Does nothing where there is none. What was kept of the feed goes with it."""
 
     def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
-        """Whether the caller, and for some seconds nobody else, is to render the feed anew."""
+        """Whether the caller, and for some seconds nobody else, is to render the feed again."""
 
     def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
         """Does nothing when a newer one is kept, or the token is no longer in force."""

@@ -188,7 +188,7 @@ class Visits:
         return self._update(visit_id, None, follow)
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
-        """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
+        """Reads, checks the version, writes; repeats if somebody else came first and the caller named no version."""
         for pause in islice(patience.pauses(), ATTEMPTS):
             visit = self._visits.get(visit_id)
             if expected is not None and visit.version not in expected:

@@ -124,7 +124,7 @@ def test_the_data_stack_of_an_older_revision_is_left_as_it_is(clone: Path, aws: 
     assert run_with(older + 1, True).failed is None
     back = run_with(older, False)
     assert back.failed is None, back.said
-    assert f"visits-data-prod is left as it is, version {older + 1}" in back.said
+    assert f"visits-data-prod stays at version {older + 1}" in back.said
     refused = run_with(older + 2, False)
     assert refused.failed == "build"
     assert "would lose IntakeQueue.VisibilityTimeout" in refused.said

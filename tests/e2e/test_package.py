@@ -171,7 +171,7 @@ def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path
 
 
 def test_an_origin_that_no_browser_would_send_fails_the_build(copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is no origin"):
+    with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is not an origin"):
         package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", "https://agency.example/"))
 
 

@@ -278,7 +278,7 @@ def test_a_stage_of_cloudformation_is_left_alone(folder: Folder, deployed: str) 
 
 
 def test_data_is_not_deleted_without_a_yes(folder: Folder, deployed: str) -> None:
-    assert "Nothing was deleted. YES=1 answers for you." in folder.delete("--data", "delete", status=1)
+    assert "Nothing was deleted. YES=1 skips the question." in folder.delete("--data", "delete", status=1)
     assert table_is_there(folder)
     assert len(folder.client("lambda").list_functions()["Functions"]) == 3
 
@@ -298,7 +298,7 @@ def test_deleting_takes_the_app_and_keeps_the_data(folder: Folder, key: str) -> 
     assert folder.client("apigateway").get_rest_apis()["items"] == []
     listed = folder.keys("list")
     assert "me" in listed.stdout
-    assert "knows of no app of dev" in folder.delete(), "a second time there is nothing to do"
+    assert "has not deployed dev" in folder.delete(), "a second time there is nothing to do"
 
 
 def test_deleting_with_the_data_leaves_nothing(folder: Folder, deployed: str) -> None:

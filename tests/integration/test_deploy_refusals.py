@@ -86,8 +86,8 @@ def refused(code: str, message: str = "no") -> Session:
     [
         (refused("ExpiredToken"), "The credentials have expired. Sign in again (`aws sso login`)"),
         (refused("InvalidClientTokenId"), "AWS does not know these credentials (InvalidClientTokenId)"),
-        (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Ask for the permission"),
-        (refused("Throttling"), "AWS is asked too often at the moment (DescribeStacks)"),
+        (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Request the permission"),
+        (refused("Throttling"), "AWS throttles requests at the moment (DescribeStacks)"),
         (refused("Odd", "something else"), "AWS refuses DescribeStacks (Odd): something else"),
     ],
 )
@@ -102,7 +102,7 @@ def test_what_aws_refuses_is_told(session: Session, told: str, action: str, caps
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
-        ("local", "The stage local lives on this machine alone: `make run` starts it."),
+        ("local", "The stage local runs only on this machine: `make run` starts it."),
         ("staging", "There is no stage 'staging' in .chalice/config.json; there are: dev, beta, prod."),
     ],
 )
@@ -119,9 +119,9 @@ def test_a_stage_that_cannot_be_deployed_is_told_before_aws_is_asked(
 @pytest.mark.parametrize(
     ("status", "way_out"),
     [
-        ("ROLLBACK_COMPLETE", "`aws cloudformation delete-stack --stack-name visits-data-dev`, then try again"),
+        ("ROLLBACK_COMPLETE", "`aws cloudformation delete-stack --stack-name visits-data-dev`, then retry"),
         ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name visits-data-dev`"),
-        ("UPDATE_IN_PROGRESS", "somebody else is at it. Wait until it is done"),
+        ("UPDATE_IN_PROGRESS", "another operation is in progress. Wait until it is done"),
     ],
 )
 def test_a_stack_out_of_which_no_update_leads_is_told_with_the_way_out(status: str, way_out: str) -> None:

@@ -108,7 +108,7 @@ def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path:
     with running(tmp_path) as first, first.http() as http:
         sample = http.get("/properties").json()["items"]
         assert sample, "the first run loads sample data"
-        assert all("(sample, price made up)" in property["name"] for property in sample)
+        assert all("(sample, fictitious price)" in property["name"] for property in sample)
         booking = http.post("/visits", json=BOOKING | {"propertyId": sample[0]["id"]})
         assert booking.status_code == 201, booking.text
         visit = booking.json()
@@ -169,7 +169,7 @@ def test_two_runs_do_not_share_their_data(tmp_path: Path) -> None:
         refusal = one_sentence(
             tmp_path, "--port", "0", "--aws-port", str(free_port()), "--state", str(tmp_path / "the data")
         )
-    assert "Another make run" in refusal
+    assert "Another `make run`" in refusal
     assert "STATE=" in refusal
 
 

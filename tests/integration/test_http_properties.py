@@ -192,7 +192,7 @@ def test_a_property_that_was_read_can_be_sent_back_whole(api: Api, house: str) -
     assert (replaced.status_code, replaced.json()["name"], replaced.json()["version"]) == (200, "Villa", 2)
     stale = api.http.put(address, json=edited, headers={"If-Match": "*"})
     assert pointers(stale) == ["#/version"]
-    assert "send it back as it is" in stale.json()["errors"][0]["detail"]
+    assert "send it back unchanged" in stale.json()["errors"][0]["detail"]
 
 
 def test_a_corrected_address_reaches_upcoming_visits(api: Api, house: str) -> None:

@@ -78,7 +78,7 @@ def test_the_example_file_works_with_the_sample_properties(
     with (tmp_path / "visits.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
         rejected = list(csv.DictReader(file))
     assert [(row["externalId"], row["line"]) for row in rejected] == [("example-11", "12"), ("example-12", "13")]
-    assert "no property with this id" in rejected[0]["reason"]
+    assert "No property has this id" in rejected[0]["reason"]
     assert "durationMinutes" in rejected[1]["reason"]
     assert rejected[1]["visitorPhone"] == "'+1 555 0104"
 

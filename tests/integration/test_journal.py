@@ -212,7 +212,7 @@ def test_lambda_never_sees_the_words_of_what_fails_around_a_batch(
     box.send(partner_message(visit(house, 8)))
     batch = box.receive()
     monkeypatch.setattr(entry, "services", services)
-    with pytest.raises(Exception, match="the line before") as raised:
+    with pytest.raises(Exception, match="the previous line") as raised:
         handle(batch)
     assert "Zara" not in f"{raised.value}{said.text}"
     assert said.counted("Faults", Function="work_off_queue") == 1

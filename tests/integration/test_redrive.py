@@ -257,7 +257,7 @@ def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest
 
     with instance(site.box) as worker, hooked(worker.dynamodb, "TransactWriteItems", discard):
         worker.handle(batch)
-    assert f"{letter.id} stays: a worker is at it" in told[1]
+    assert f"{letter.id} stays: a worker is processing it" in told[1]
     assert site.intake(intake)["status"] == "done"
     assert [row["status"] for row in site.results(intake)] == ["created", "created"]
     assert site.booked("both-1") == 2
@@ -289,16 +289,16 @@ def test_after_a_restore_the_rows_to_hand_in_again_are_told_and_nothing_else_of_
     told = capsys.readouterr().out
     assert SECRET not in told
     lines = {line[:36].strip(): line for line in told.splitlines()}
-    assert lines[first].endswith("the table does not know its intake")
-    assert lines[last].endswith("the table does not know its intake")
-    assert "does not know" not in lines[standing]
+    assert lines[first].endswith("its intake is not in the table")
+    assert lines[last].endswith("its intake is not in the table")
+    assert "not in the table" not in lines[standing]
     assert f"  tests: {gone}, 35 rows: 0-24, 50-59\n" in told
-    assert "3 dead letters with 36 rows, 0 unreadable, 1 intake unknown to the table" in told
+    assert "3 dead letters with 36 rows, 0 unreadable, 1 intake not in the table" in told
 
     site.redrive("replay")
 
     told = capsys.readouterr().out
-    assert f"{first} stays: the table does not know its intake, so it would fail again" in told
+    assert f"{first} stays: its intake is not in the table, so it would fail again" in told
     assert "1 dead letter with 1 row sent again, 3 left" in told
     site.work()
     assert site.intake(stands)["status"] == "done"
@@ -332,8 +332,8 @@ def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.C
     given = argparse.Namespace(action="discard", stage="test", only=(), dry_run=False, yes=True)
     assert redrive.run(site.letters, given, site.api.services.intake_worker.give_up, away) == redrive.OK
     told = capsys.readouterr().out
-    assert "The table does not answer (StoreBusy)" in told
-    assert "stays: the table does not know its intake now" in told
+    assert "The table does not respond (StoreBusy)" in told
+    assert "stays: its intake is not in the table now" in told
     assert site.box.waiting(dead=True) == 1
 
 

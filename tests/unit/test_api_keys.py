@@ -252,7 +252,7 @@ def test_a_listing_that_names_others_or_nobody_changes_no_key_but_the_callers(of
 def test_there_is_nothing_to_rotate_or_revoke_of_a_stranger(office: Office) -> None:
     with pytest.raises(InvalidKeyRequest, match=r"^No key named stranger is in use\.$"):
         office.access.rotate("stranger", timedelta(0))
-    with pytest.raises(InvalidKeyRequest, match=r"^There is no key with this id\.$"):
+    with pytest.raises(InvalidKeyRequest, match=r"^No key has this id\.$"):
         office.access.revoke("0123456789abcdef")
 
 

@@ -92,7 +92,7 @@ TAKES: Final[dict[str, Change]] = {
 
 @pytest.mark.parametrize("path", TAKES)
 def test_what_takes_something_away_is_refused_by_name_unless_the_template_names_it(path: str) -> None:
-    with pytest.raises(CannotGoOn, match=f"would lose {path.replace('.', '[.]')}, and code that is live may use it"):
+    with pytest.raises(CannotGoOn, match=f"would lose {path.replace('.', '[.]')}, which live code may use"):
         refuse_losses(committed(), changed(TAKES[path]))
     refuse_losses(committed(), changed(TAKES[path], takes_away=(path,)))
 

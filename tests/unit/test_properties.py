@@ -81,7 +81,7 @@ def test_a_visit_with_a_place_of_its_own_keeps_it_until_it_is_taken_away() -> No
 def test_price_and_currency_go_together(given: str, missing: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         details(**{missing: None})
-    assert refused.value.errors == [FieldError(f"#/{missing}", f"goes with '{given}': give both, or neither")]
+    assert refused.value.errors == [FieldError(f"#/{missing}", f"goes with '{given}': give both or neither")]
 
 
 def test_other_details_make_the_next_version_and_the_same_ones_none() -> None:

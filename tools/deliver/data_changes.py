@@ -40,7 +40,7 @@ def goes_back(deployed: Template, wanted: Template) -> bool:
     lacking = [path for path in _lost(wanted, deployed) if "." not in path or NEEDED_BY_CODE in path]
     if lacking:
         raise CannotGoOn(
-            f"This release needs {', '.join(lacking)}, which a later one took away from the data stack "
+            f"This release needs {', '.join(lacking)}, which a later release removed from the data stack "
             f"(version {version(deployed)}; this is {version(wanted)}). Nothing was deployed. Release a fix instead."
         )
     return True
@@ -67,8 +67,8 @@ def _refuse(lost: Sequence[str], wanted: Template) -> None:
     meant = wanted.get("Metadata", {}).get("TakesAway", [])
     if unmeant := [path for path in lost if path not in meant]:
         raise CannotGoOn(
-            f"The data stack would lose {', '.join(unmeant)}, and code that is live may use it. Nothing was deployed. "
-            "If it is meant, and no release uses it any more: Metadata.TakesAway of .chalice/data.json names it."
+            f"The data stack would lose {', '.join(unmeant)}, which live code may use. Nothing was deployed. "
+            "If no release uses it any more, name it in Metadata.TakesAway of .chalice/data.json."
         )
 
 

@@ -44,7 +44,7 @@ def bring_data_up_to_date(
     if before := deployed_template(cloudformation, name):
         deployed = with_names(before, stage)
         if goes_back(deployed, wanted):
-            return f"{name} is left as it is, version {version(deployed)}: this release is older, {version(wanted)}"
+            return f"{name} stays at version {version(deployed)}: this release is older, {version(wanted)}"
         refuse_losses(deployed, wanted)
 
     def judge(changes: Changes) -> None:
@@ -52,7 +52,7 @@ def bring_data_up_to_date(
 
     body = {"TemplateBody": json.dumps(wanted)}
     bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
-    return f"{name} has version {version(wanted)}"
+    return f"{name} is at version {version(wanted)}"
 
 
 def template_of(stage: str) -> dict[str, Any]:

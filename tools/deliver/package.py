@@ -136,7 +136,7 @@ def chalice_package(project: Path, stage: str, out: Path, *options: str) -> None
     if stage not in settings:
         raise CannotGoOn(f"There is no stage '{stage}' in .chalice/config.json; there are: {', '.join(settings)}.")
     if "AWS_ENDPOINT_URL" in settings[stage]["environment_variables"]:
-        raise CannotGoOn(f"The stage '{stage}' lives on the embedded AWS; only stages of the real one are packaged.")
+        raise CannotGoOn(f"The stage '{stage}' runs on the embedded AWS; only stages on real AWS are packaged.")
     _run([sys.executable, "-c", CHECK_CONFIGURATION, stage], project)
     chalice = str(Path(sys.executable).with_name("chalice"))
     said = _run([chalice, "package", "--stage", stage, *options, str(out)], project)
@@ -153,7 +153,7 @@ def _run(command: Sequence[str], project: Path) -> str:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     said = done.stdout + done.stderr
     if done.returncode:
-        raise CannotGoOn(f"The package could not be made:\n{said}")
+        raise CannotGoOn(f"Packaging failed:\n{said}")
     return said
 
 
@@ -183,7 +183,7 @@ def _compile(folder: Path) -> None:
         [*command, *place, str(folder)], env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, cwd=folder
     )
     if done.returncode:
-        raise CannotGoOn(f"Something in the package is no Python:\n{done.stdout}{done.stderr}")
+        raise CannotGoOn(f"The package contains invalid Python:\n{done.stdout}{done.stderr}")
 
 
 def write_zip(folder: Path, file: Path) -> None:
@@ -207,7 +207,9 @@ def uploaded(content: bytes, bucket: str, name: str) -> Mapping[str, str]:
         if error.response["Error"]["Code"] != "PreconditionFailed":
             raise
         if s3.get_object(**place)["Body"].read() != content:
-            raise CannotGoOn(f"{bucket}/{place['Key']} is not what its name says. Nothing was deployed.") from None
+            raise CannotGoOn(
+                f"{bucket}/{place['Key']} does not match the hash in its name. Nothing was deployed."
+            ) from None
     return place
 
 
@@ -224,9 +226,9 @@ def _finished(template: Template, stage: str, code: str | Mapping[str, str]) -> 
         cloud = expanded(template)
     except InvalidDocumentException as refusal:
         causes = "; ".join(cause.message for cause in refusal.causes)
-        raise CannotGoOn(f"CloudFormation would refuse the template of {stage}: {causes}") from refusal
+        raise CannotGoOn(f"CloudFormation would reject the template of {stage}: {causes}") from refusal
     if past := list(past_the_alias(cloud)):
-        raise CannotGoOn(f"The package of {stage} would call functions past their alias: {', '.join(past)}.")
+        raise CannotGoOn(f"The package of {stage} would bypass the alias of functions: {', '.join(past)}.")
     return template
 
 
@@ -323,10 +325,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make package", description="Makes what CloudFormation deploys.")
+    parser = argparse.ArgumentParser(prog="make package", description="Builds what CloudFormation deploys.")
     parser.add_argument("stages", nargs="+", help="stages of .chalice/config.json")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
-    parser.add_argument("--bucket", default="", help="a bucket to put the zip into; without one it stays beside")
+    parser.add_argument("--bucket", default="", help="the bucket for the zip; without one it stays in the folder")
     return parser.parse_args(arguments)
 
 

@@ -46,7 +46,7 @@ class Package:
         """Raises CannotGoOn when there is none."""
         for name in (ZIP, "data.json", f"{stage}.json"):
             if not (folder / name).is_file():
-                raise CannotGoOn(f"There is no {folder / name}: make package STAGE={stage} makes it.")
+                raise CannotGoOn(f"{folder / name} is missing: make package STAGE={stage} creates it.")
         return cls(folder, stage)
 
     @property
@@ -86,8 +86,8 @@ class Account:
         made = outputs(boto3.client("cloudformation"), stack_of(stage))
         if not made:
             raise CannotGoOn(
-                f"This account is not prepared for releases of {stage}: it has no stack {stack_of(stage)}. "
-                "docs/delivery.md says how it is made of release.json."
+                f"This account is not prepared for releases of {stage}: the stack {stack_of(stage)} is missing. "
+                "docs/delivery.md says how to create it from release.json."
             )
         return cls(made["Bucket"], made["DataRoleArn"], made["AppRoleArn"], made["BoundaryArn"])
 
@@ -132,10 +132,10 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     if smoke(url):
         return url
     if before is None:
-        raise CannotGoOn(f"{url} does not answer as it should. It is the first release: there is none to go back to.")
+        raise CannotGoOn(f"{url} failed its smoke test. This is the first release: there is none to go back to.")
     template, parameters = before
     account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
-    raise CannotGoOn(f"{url} did not answer as it should, so the release before it is in place again.")
+    raise CannotGoOn(f"{url} failed its smoke test, so the previous release is back in place.")
 
 
 def _meant_for(template: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
@@ -171,14 +171,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _pairs(words: str) -> dict[str, str]:
     pairs = [word.partition("=") for word in words.split()]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise CannotGoOn(f"Parameters are told as Name=value, and not {', '.join(wrong)}.")
+        raise CannotGoOn(f"Parameters must be Name=value, not {', '.join(wrong)}.")
     return {name: value for name, _, value in pairs}
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` made, and tries it.")
-    parser.add_argument("stage", help="a stage that was packaged")
-    parser.add_argument("--folder", type=Path, required=True, help="where `make package` wrote to")
+    parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` built and tests it.")
+    parser.add_argument("stage", help="a packaged stage")
+    parser.add_argument("--folder", type=Path, required=True, help="the output folder of `make package`")
     parser.add_argument("--parameters", default="", help='of the templates: "AlarmTopicArn=... DeploymentType=..."')
     return parser.parse_args(arguments)
 

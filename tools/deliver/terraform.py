@@ -158,9 +158,7 @@ def _ours(stage: str, packaged: Node) -> Node:
     api, groups = template.api, template.log_groups
     logs = api["AccessLogSetting"]
     return {
-        "variable": {
-            "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic that hears of alarms."}
-        },
+        "variable": {"alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."}},
         "resource": {
             "aws_cloudformation_stack": {
                 "data": {
@@ -205,7 +203,9 @@ def _method_settings(settings: Mapping[str, Any]) -> Node:
     }
     path = {name: settings[name] for name in ("ResourcePath", "HttpMethod")}
     if unknown := settings.keys() - names.keys() - path.keys():
-        raise CannotGoOn(f"The merge template sets {', '.join(sorted(unknown))}, which `make terraform` cannot yet.")
+        raise CannotGoOn(
+            f"The merge template sets {', '.join(sorted(unknown))}, which `make terraform` does not support."
+        )
     return {
         "rest_api_id": "${aws_api_gateway_rest_api.rest_api.id}",
         "stage_name": "${aws_api_gateway_stage.api.stage_name}",
@@ -230,7 +230,7 @@ def _watch(packaged: Node) -> Node:
             parameters[name] = {"Type": "String", "Default": _name_of(packaged, name)}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Property Visits: what watches a stage that Terraform has deployed.",
+        "Description": "Property Visits: alarms and dashboard of a stage deployed by Terraform.",
         "Parameters": parameters,
         "Conditions": conditions,
         "Resources": resources,

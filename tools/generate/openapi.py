@@ -62,9 +62,9 @@ class _Comparison:
 
     def _operation(self, where: str, old: Json, new: Json) -> Iterator[str]:
         if old["operationId"] != new["operationId"]:
-            yield f"{where} is called {new['operationId']}, no longer {old['operationId']}"
+            yield f"{where} is now called {new['operationId']} instead of {old['operationId']}"
         if old["security"] != new["security"]:
-            yield f"{where} needs {new['security']}, no longer {old['security']}"
+            yield f"{where} now needs {new['security']} instead of {old['security']}"
         yield from self._parameters(where, old["parameters"], new["parameters"])
         yield from self._request(where, old.get("requestBody"), new.get("requestBody"))
         yield from self._responses(where, old["responses"], new["responses"])
@@ -223,7 +223,7 @@ def undeclared(old: Json, new: Json, declared: Json) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools.generate.openapi", description=__doc__)
-    parser.add_argument("--release", action="store_true", help="what is written is what clients may rely on from now")
+    parser.add_argument("--release", action="store_true", help="clients may now rely on the written document")
     arguments = parser.parse_args()
     made = text()
     for path, written in ((FILE, made), (SHIPPED, shipped())):

@@ -38,30 +38,30 @@ REF: Final = "#/components/schemas/{model}"
 
 ABOUT: Final = cleandoc(
     """
-    The backend with which an estate agency registers, finds and runs visits (viewings) of its properties.
+    Registers, finds and manages visits (viewings) of an estate agency's properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write`, `override` and `admin`; none
-      includes another. Without a valid key the answer is 401, without the scope that a call names 403.
-    - **Instants** are RFC 3339 in whole seconds: with an offset in what you send, in UTC with `Z` in what you get.
-    - **Ids are opaque.** Do not take them apart, and do not expect an order.
-    - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
-    - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
-      short, even empty, before the last. A visit that does not move appears exactly once.
-    - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are set,
-      `GET /properties/{id}/slots` says which starts can be booked.
-    - **Changes name the version they change.** Send the `ETag` that you read as `If-Match`: 412 says that somebody
-      else was there first, 428 that you have to say it.
-    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request under the same key is done once.
-      Without a key, two requests are two wishes.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
+      includes another. Without a valid key the answer is 401, without the scope a call needs 403.
+    - **Instants** are RFC 3339 in whole seconds: send any offset; answers are in UTC with `Z`.
+    - **Ids are opaque**: do not parse them or rely on their order.
+    - **Reads by id are strongly consistent.** Lists follow within moments.
+    - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
+      short or even empty. A visit that does not move appears exactly once.
+    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are
+      set, `GET /properties/{id}/slots` lists the starts that can be booked.
+    - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
+      it first, 428 that the header is required.
+    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
+      Without a key, two requests are two separate requests.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
-      An address that does not exist is a 404 `not-found`, a method that it does not know a 405 with `Allow`.
-    - **Ignore fields that you do not know**: answers may get more of them, and that breaks nobody.
+      An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
+    - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
 TAGS: Final = {
-    "Properties": "What is visited: address, price, and how many visits fit in at once.",
-    "Visits": "Who comes when and where, and what becomes of it.",
-    "Intakes": "Many visits at once, worked off in the background, with an outcome for every row.",
+    "Properties": "What is visited: address, price, and how many visits it takes at once.",
+    "Visits": "Who comes when and where, and the visit's status.",
+    "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }
 
@@ -71,7 +71,7 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
 }
 
-ASYNC: Final = "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting."
+ASYNC: Final = "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting."
 LENIENT: Final = (
     "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
 )
@@ -80,35 +80,35 @@ _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
         {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-        "Makes the request safe to send again: what succeeded under this key is done once, for 30 days, at once or "
-        "queued. With another payload: 422.",
+        "Makes the request safe to retry: for 30 days it is done only once under this key, synchronous or queued. "
+        "A different payload is a 422.",
     ),
-    "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
-    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
+    "If-Match": (_TAGS_SCHEMA, "The `ETag` you last read, or `*` for any version."),
+    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` you have: 304 if unchanged."),
     "Prefer": ({"type": "string", "examples": ["respond-async"]}, f"{ASYNC} {LENIENT}"),
 }
 ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
     {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
-    "`*`: only if there is none yet. Either this or `If-Match` is needed.",
+    "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
 RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "ETag": ({"type": "string", "examples": ['"3"']}, "The version, for `If-Match` and `If-None-Match`."),
-    "Location": ({"type": "string", "format": "uri-reference"}, "Where it is, path-absolute."),
+    "Location": ({"type": "string", "format": "uri-reference"}, "The path of the resource."),
     "Link": ({"type": "string"}, 'The next page, `<...>; rel="next"` (RFC 8288); absent on the last.'),
-    "Retry-After": ({"type": "integer", "minimum": 1}, "In so many seconds."),
+    "Retry-After": ({"type": "integer", "minimum": 1}, "Seconds to wait."),
     "Idempotency-Replayed": (
         {"type": "string", "const": "true"},
-        "This was done by an earlier request with the same key; the body shows it as it is now.",
+        "An earlier request with the same key did this; the body shows the current state.",
     ),
     "Preference-Applied": (
         {"type": "string", "enum": ["respond-async", "handling=lenient"]},
         "The preference that was honoured (RFC 7240).",
     ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
-    "Accept": ({"type": "string"}, "The media types that a body may have here."),
-    "Content-Disposition": ({"type": "string"}, "A name for the file."),
+    "Accept": ({"type": "string"}, "The accepted media types."),
+    "Content-Disposition": ({"type": "string"}, "The file name."),
 }
 OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
 
@@ -125,7 +125,7 @@ MEMBERS: Final[dict[str, Json]] = {
             "properties": {
                 "pointer": {
                     "type": "string",
-                    "description": "What it is about: `#/date` in the body (RFC 6901), `?limit` in the query.",
+                    "description": "What is invalid: `#/date` in the body (RFC 6901), `?limit` in the query.",
                 },
                 "detail": {"type": "string"},
             },
@@ -134,7 +134,7 @@ MEMBERS: Final[dict[str, Json]] = {
     },
     "conflicts": {
         "type": "array",
-        "description": "The taken time that the request met, in whole quarter hours.",
+        "description": "The times already taken, in whole quarter hours.",
         "items": {
             "type": "object",
             "properties": {
@@ -160,16 +160,16 @@ MEMBERS: Final[dict[str, Json]] = {
         "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
     },
     "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
-    "requestId": {"type": "string", "description": "Quote it when you ask us."},
+    "requestId": {"type": "string", "description": "Quote it when you report a problem."},
 }
 """The members of problem documents beyond those that all have."""
 
 REASONS: Final = {
-    200: "As asked.",
-    201: "Made.",
-    202: "Accepted: it is in the queue.",
-    204: "Done; there is nothing to say.",
-    304: "You have the current state already.",
+    200: "OK.",
+    201: "Created.",
+    202: "Accepted and queued.",
+    204: "No content.",
+    304: "Not modified.",
 }
 
 
@@ -296,10 +296,10 @@ def _document(operations: list[_Operation]) -> Json:
         "info": {
             "title": "Property Visits",
             "version": VERSION,
-            "summary": "Register, find and run visits of properties.",
+            "summary": "Register, find and manage property visits.",
             "description": ABOUT,
         },
-        "servers": [{"url": ".", "description": "Where this document is."}],
+        "servers": [{"url": ".", "description": "Where this document is served."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
@@ -329,7 +329,7 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
     if contract.condition is Condition.TAGGED:
         answers["304"] = _answer(operation, 304, None, operations, schemas)
     answers.update(kinds.answers(operation.refusals))
-    needs = f" Needs the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
+    needs = f" Requires the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
     shown: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -363,7 +363,7 @@ def _lines() -> Json:
         "schema": {
             "type": "string",
             "format": "ndjson",
-            "description": "Newline-delimited JSON: a `RowInput` a line, 1 to 1,000 of them.",
+            "description": "Newline-delimited JSON: 1 to 1,000 lines, each a `RowInput`.",
         },
         "examples": {"example": {"value": f"{row}\n"}},
     }
@@ -605,7 +605,7 @@ class _Problems:
             "type": {"const": example["type"]},
             "title": {"const": example["title"]},
             "status": {"const": example["status"]},
-            "detail": {"type": "string", "description": "For people; the wording may change."},
+            "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
             properties[member] = MEMBERS[member]

@@ -53,7 +53,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     http_errors.MalformedRequest("The body is not valid JSON: Expecting value at line 1, column 1."),
     http_errors.UnsupportedMediaType(("application/json",)),
     http_errors.BodyTooLarge(65536),
-    http_errors.InvalidCursor("This is no cursor of this list."),
+    http_errors.InvalidCursor("This cursor belongs to another list."),
     http_errors.NotAcceptable("text/csv"),
     http_errors.ResourceNotFound(),
     http_errors.Unauthenticated(),

@@ -46,7 +46,7 @@ RELEASED_AT_ONCE: Final = 10
 
 CALLER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-UNKNOWN: Final = "the table does not know its intake"
+UNKNOWN: Final = "its intake is not in the table"
 
 OK, FAILED, INTERRUPTED = 0, 2, 130
 
@@ -82,7 +82,7 @@ class DeadLetter:
 
 
 HEADING: Final = (
-    f"{'message':36}  {'intake':36}  {'chunk':>5}  {'rows':>4}  {'received':>8}  {'age':>7}  why it fails for good"
+    f"{'message':36}  {'intake':36}  {'chunk':>5}  {'rows':>4}  {'received':>8}  {'age':>7}  why a replay fails"
 )
 
 
@@ -202,7 +202,7 @@ def replay(queue: DeadLetterQueue, lost: Collection[str], only: Collection[str],
         try:
             queue.send_again(letter)
         except Unavailable:
-            tally.left.append(f"{letter.id} stays: the table does not answer now")
+            tally.left.append(f"{letter.id} stays: the table does not respond")
             return False
         tally.done += 1
         tally.rows += len(letter.chunk.rows) if letter.chunk else 0
@@ -232,13 +232,13 @@ def discard(
                     tally.rows += len(letter.chunk.rows)
             except IntakeNotFound:
                 if letter.chunk.intake_id not in lost:
-                    tally.left.append(f"{letter.id} stays: the table does not know its intake now; look again")
+                    tally.left.append(f"{letter.id} stays: the table no longer has its intake; list again")
                     return False
             except ClaimLost:
-                tally.left.append(f"{letter.id} stays: a worker is at it; look again in a minute")
+                tally.left.append(f"{letter.id} stays: a worker is processing it; retry in a minute")
                 return False
             except Unavailable:
-                tally.left.append(f"{letter.id} stays: the table does not answer now")
+                tally.left.append(f"{letter.id} stays: the table does not respond")
                 return False
         tally.done += 1
         return True
@@ -250,11 +250,11 @@ def discard(
 def not_replayable(letter: DeadLetter, lost: Collection[str]) -> str | None:
     """Why sending it again is of no use, or not right."""
     if letter.chunk is not None and letter.chunk.intake_id in lost:
-        return f"{UNKNOWN}, so it would fail again; have its rows handed in again, and discard it"
+        return f"{UNKNOWN}, so it would fail again; ask for its rows to be submitted again, and discard it"
     if letter.unreadable:
-        return f"unreadable ({letter.unreadable}); discard it, or replay with the code that can read it"
+        return f"unreadable ({letter.unreadable}); discard it, or deploy code that can read it and replay"
     if letter.age > OLDEST:
-        return f"first sent over {OLDEST.days} days ago, as long as personal data stays in messages; discard it"
+        return f"first sent more than {OLDEST.days} days ago, the limit for personal data in messages; discard it"
     return None
 
 
@@ -310,7 +310,7 @@ def _say_lost(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
             producer = chunk.producer if CALLER.fullmatch(chunk.producer) else "somebody"
             rows.setdefault((producer, chunk.intake_id), set()).update(row.number for row in chunk.rows)
     if rows:
-        print("To be handed in again, by whom and of which intake (docs/operations.md, restoring):")
+        print("Rows to be submitted again, by producer and intake (docs/operations.md):")
     for (producer, intake), numbers in sorted(rows.items()):
         print(f"  {producer}: {intake}, {_counted(len(numbers), 'row')}: {_ranges(numbers)}")
 
@@ -340,7 +340,7 @@ def _rows(letters: Iterable[DeadLetter]) -> int:
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise CannotGoOn(f"{question} To say yes without being asked: YES=1.")
+        raise CannotGoOn(f"{question} YES=1 skips the question.")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
@@ -356,19 +356,19 @@ def run(
     if missing := set(only) - {letter.id for letter in letters}:
         raise CannotGoOn(f"Not among the dead letters: {', '.join(sorted(missing))}.")
     if not letters:
-        print(f"There are no dead letters in {given.stage}.")
+        print(f"No dead letters in {given.stage}.")
         return OK
     gone: Collection[str] = ()
     try:
         gone = lost(letters, known)
     except (Unavailable, ClientError, BotoCoreError) as fault:
-        print(f"The table does not answer ({type(fault).__name__}): whether it knows their intakes was not looked at.")
+        print(f"The table does not respond ({type(fault).__name__}): whether it has their intakes is unknown.")
     _say(letters, gone)
     _say_lost(letters, gone)
     unreadable = sum(letter.chunk is None for letter in letters)
     total = f"{_letters(len(letters))} with {_counted(_rows(letters), 'row')}, {unreadable} unreadable"
     if gone:
-        total += f", {_counted(len(gone), 'intake')} unknown to the table"
+        total += f", {_counted(len(gone), 'intake')} not in the table"
     if given.action == "list":
         print(total)
         return OK
@@ -423,23 +423,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BotoCoreError, ClientError) as fault:
         print(out_of_reach("queue", given.stage, fault), file=sys.stderr)
     except Unavailable:
-        print("The table does not answer now. What was done stays done; try again.", file=sys.stderr)
+        print("The table does not respond. Finished work remains; retry.", file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped. What was done stays done; the rest is as it was.", file=sys.stderr)
+        print("Stopped. Finished work remains; the rest is unchanged.", file=sys.stderr)
         return INTERRUPTED
     return FAILED
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="make redrive", description="Looks at dead letters, replays or discards them."
-    )
+    parser = argparse.ArgumentParser(prog="make redrive", description="Lists, replays or discards dead letters.")
     parser.add_argument("action", choices=("list", "replay", "discard"), help="what to do")
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json")
     parser.add_argument("--only", type=_ids, default=(), help="ids of messages, separated by commas; otherwise all")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--yes", action="store_true", help="discard without asking")
-    parser.add_argument("--aws-port", type=int, default=4566, help="of the embedded AWS, for the stage local")
+    parser.add_argument("--aws-port", type=int, default=4566, help="port of the embedded AWS, for the stage local")
     return parser.parse_args(arguments)
 
 
