@@ -330,7 +330,7 @@ class Truth:
             raise Violated(f"the rules of {item['propertyId']} were changed by {doing}")
         doing.wrote = True
         self._not_denied(doing)
-        self.rules[doing.house].append(doing.rules)
+        self.rules[item["propertyId"]].append(doing.rules)
 
     def _check_held(self, id: str, item: Mapping[str, Any]) -> None:
         """It holds no more than some rules of its house have said, and its agent's way."""
