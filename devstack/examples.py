@@ -5,13 +5,13 @@ import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from devstack.seed import Api
+from tools.client import Client
 
 FIRST_DAY = 20
 """Days ahead of which slots are looked for: beyond the sample data, so that something is free."""
 
 
-def curl_lines(api: Api, url: str, key: str) -> list[tuple[str, str]]:
+def curl_lines(api: Client, url: str, key: str) -> list[tuple[str, str]]:
     """What each does, and the line: book, list, reschedule. Each works by itself, in any order."""
     property_id = next(api.pages("/properties", limit=1))["id"]
     booking = {"propertyId": property_id, "date": _free_slot(api, property_id), "place": "At the front door"}
@@ -31,7 +31,7 @@ def curl_lines(api: Api, url: str, key: str) -> list[tuple[str, str]]:
     return [(what, f"curl -s -w '\\n' {line}") for what, line in lines]
 
 
-def upcoming_visit(api: Api) -> dict[str, Any] | None:
+def upcoming_visit(api: Client) -> dict[str, Any] | None:
     """A visit that can be moved: the next confirmed one, if possible without an agent who may be busy elsewhere."""
     soon = datetime.now(UTC) + timedelta(hours=1)
     end = soon + timedelta(days=FIRST_DAY)
@@ -39,7 +39,7 @@ def upcoming_visit(api: Api) -> dict[str, Any] | None:
     return next((visit for visit in found if not visit.get("agentId")), found[0] if found else None)
 
 
-def _free_slot(api: Api, property_id: str, day: int = FIRST_DAY) -> str:
+def _free_slot(api: Client, property_id: str, day: int = FIRST_DAY) -> str:
     """The start of an hour at which the property is free, some days ahead."""
     start = (datetime.now(UTC) + timedelta(days=day)).replace(hour=0, minute=0, second=0, microsecond=0)
     end = start + timedelta(days=30)

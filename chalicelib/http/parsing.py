@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
@@ -23,7 +24,7 @@ from chalicelib.journal import note
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
 
 JSON: Final = ("application/json",)
-MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
 

@@ -369,6 +369,25 @@ def test_a_closed_property_takes_no_new_times_but_keeps_its_visits(api: Api, hou
     assert api.put(f"/visits/{visit['id']}/status", {"status": "cancelled"}).status_code == 200
 
 
+def test_at_a_closed_property_a_visit_moves_within_the_quarters_that_it_holds(api: Api, house: str) -> None:
+    visit = api.visit(house, "2027-03-12T10:05:00Z", durationMinutes=20)
+    api.http.put(f"/properties/{house}", json=property_body(visitsAllowed=False), headers={"If-Match": "*"})
+    held = api.get(f"/properties/{house}/busy").json()["busy"]
+    for change in (
+        {"date": "2027-03-12T10:10:00Z"},
+        {"date": "2027-03-12T10:00:00Z", "durationMinutes": 30},
+        {"date": "2027-03-12T10:10:00Z", "durationMinutes": 10},
+    ):
+        moved = api.patch(f"/visits/{visit['id']}", change)
+        assert (moved.status_code, moved.json() | change) == (200, moved.json())
+    # Ten past, for ten minutes, is in both quarters still; a minute longer than the second is not.
+    assert api.get(f"/properties/{house}/busy").json()["busy"] == held
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 25}), 409, "visits-not-allowed")
+    assert api.patch(f"/visits/{visit['id']}", {"durationMinutes": 5}).status_code == 200
+    # What was let go is a new time from then on.
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 10}), 409, "visits-not-allowed")
+
+
 def test_a_raised_capacity_counts_for_the_next_booking(api: Api, house: str) -> None:
     api.visit(house, "2027-03-12T10:00:00Z")
     problem(api.post("/visits", visit_body(house)), 409, "slot-taken")
