@@ -36,7 +36,7 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter",
+    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine",
     "LICENSE", "bom.cdx.json",
 }  # fmt: skip
 """What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""
@@ -117,7 +117,7 @@ def test_it_has_what_is_needed_and_no_more_and_is_small(made: Path, files: Mappi
     assert tops - papers - {"__pycache__"} == CONTENTS
     assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA", "licenses"}
     assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
-    assert (made / "deployment.zip").stat().st_size <= 6_000_000
+    assert (made / "deployment.zip").stat().st_size <= 7_000_000
 
 
 def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:

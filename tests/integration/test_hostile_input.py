@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import app as entry
-from chalicelib.http.spellings import agent_id as agent_spelling
+from chalicelib.domain.spellings import agent_id as agent_spelling
 from tests.integration.api import PROPERTY, Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.intake import mailbox

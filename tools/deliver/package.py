@@ -58,8 +58,14 @@ AS_IN_LAMBDA: Final = "/var/task"
 USELESS: Final = (".pyc", ".pyi", "/py.typed")
 """Bytecode that only happens to be there (ours is made below), and what type checkers read."""
 
-UNUSED: Final = ("pydantic/v1/", "pydantic/mypy.py", "annotated_types/test_cases.py")
-"""pydantic of years ago, which it carries for classes written then, its part for mypy, and somebody's tests."""
+UNUSED: Final = (
+    "pydantic/v1/",
+    "pydantic/mypy.py",
+    "annotated_types/test_cases.py",
+    "phonenumbers/shortdata/region_",
+)
+"""pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, and every
+country's emergency numbers."""
 
 Template = dict[str, Any]
 

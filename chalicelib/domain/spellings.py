@@ -61,7 +61,7 @@ def agent_id(text: str) -> str:
 
     An id that looks the same is the same agent, who is in one place at a time. Raises ValueError.
     """
-    plain = unicodedata.normalize("NFC", _plain(one_line(text)))
+    plain = unicodedata.normalize("NFC", tidy(one_line(text)))
     if not plain:
         raise ValueError("must not be blank")
     if len(plain) > LONGEST_AGENT_ID:
@@ -72,8 +72,8 @@ def agent_id(text: str) -> str:
 def phone(text: str) -> str:
     """Plain ASCII, an extension as `x12`: `030 901820 ext. 12` is `030 901820 x12`. Raises ValueError."""
     if not PHONE.fullmatch(text):
-        raise ValueError(_wrong_phone(_plain(text)))
-    plain = re.sub(f"[{_DASHES}]", "-", _plain(text)).replace("\uff0b", "+")
+        raise ValueError(_wrong_phone(tidy(text)))
+    plain = re.sub(f"[{_DASHES}]", "-", tidy(text)).replace("\uff0b", "+")
     plain = re.sub(f"^{_TEL}", "", plain)
     number, extension = _parted(plain)
     if _FLOAT.fullmatch(number):
@@ -105,8 +105,8 @@ def _wrong_phone(plain: str) -> str:
 def email(text: str) -> str:
     """The bare address. Raises ValueError."""
     if not EMAIL.fullmatch(text):
-        raise ValueError(_wrong_email(_plain(text)))
-    return re.sub(f"^{_MAILTO}|>$", "", _plain(text))
+        raise ValueError(_wrong_email(tidy(text)))
+    return re.sub(f"^{_MAILTO}|>$", "", tidy(text))
 
 
 def _wrong_email(plain: str) -> str:
@@ -122,6 +122,6 @@ def _wrong_email(plain: str) -> str:
     return bare
 
 
-def _plain(text: str) -> str:
+def tidy(text: str) -> str:
     """Without what nobody sees, each run of blanks one plain blank, and none around it."""
     return re.sub(f"[{SPACES}]+", " ", re.sub(f"[{_UNSEEN}]", "", text)).strip(" ")
