@@ -18,6 +18,8 @@ from chalicelib.services.intakes import Submission
 from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
     FakeEvents,
     FakeIdempotencyRecords,
@@ -87,6 +89,8 @@ class Agency:
             self.properties.add(a_property("house"))
         services = wire(
             properties=self.properties,
+            availability=FakeAvailability(self.memory),
+            agents=FakeAgents(self.memory),
             visits=self.visits or FakeVisits(self.memory),
             records=self.records or FakeIdempotencyRecords(self.memory),
             keys=self.keys,
@@ -104,6 +108,7 @@ class Agency:
             sleep=lambda _: None,
         )
         self.webhooks = services.webhooks
+        self.availability = services.availability
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,
