@@ -154,6 +154,46 @@ def put_property(property_id: str) -> Response:
     return properties.put(current(), services(), property_id)
 
 
+@route("GET", "/properties/{property_id}/availability", Scope.READ)
+@Contract(
+    query=NoQuery,
+    gives={200: availability.AvailabilityOutput},
+    refuses=(errors.AvailabilityNotFound,),
+    condition=Condition.TAGGED,
+)
+def get_availability(property_id: str) -> Response:
+    """Read when a property may be visited."""
+    return availability.get(current(), services(), property_id)
+
+
+@route("PUT", "/properties/{property_id}/availability", Scope.WRITE)
+@Contract(
+    takes=availability.AvailabilityInput,
+    gives={200: availability.AvailabilityOutput, 201: availability.AvailabilityOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_availability(property_id: str) -> Response:
+    """Say when a property may be visited.
+
+    It counts for the bookings that come after it; visits that are booked stay, and hold the gap that they were booked
+    with. As long as nobody has set anything, a property is open at all times. Local times are the property's: one that
+    occurs twice is the first of the two, one that is skipped counts by the offset before.
+    """
+    return availability.put(current(), services(), property_id)
+
+
+@route("GET", "/properties/{property_id}/slots", Scope.READ)
+@Contract(query=availability.SlotsQuery, gives={200: availability.SlotsOutput})
+def get_slots(property_id: str) -> Response:
+    """Look when a property can be visited.
+
+    Every start that can be booked now, in the next 7 days unless told otherwise, 31 at most: inside the hours, a whole
+    number of steps from the opening, and free for the visit and the gap after it. If there is none, `reason` says which
+    rule took the last of them. What was booked in the last moments may be missing.
+    """
+    return availability.slots(current(), services(), property_id)
+
+
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
 @Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
@@ -204,14 +244,22 @@ def get_calendar(property_id: str) -> Response:
 @Contract(
     takes=wishes.BookVisitInput,
     gives={201: visits.VisitOutput, 202: intakes.IntakeOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.HandedIn),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.HandedIn,
+    ),
     idempotent=True,
+    lenient=True,
 )
 def book_visit() -> Response:
     """Book a visit and hold its time.
 
     `propertyId`, `date` and `place` are enough. Of concurrent requests for the same time, as many succeed as the
-    property has capacity; the others get 409 `slot-taken` with the conflicting interval.
+    property has capacity; the others get 409 `slot-taken` with the conflicting interval. Outside the
+    hours it is 409 `outside-hours` with the reason.
     """
     return visits.book(current(), services())
 
@@ -254,8 +302,15 @@ def get_visit(visit_id: str) -> Response:
     takes=visits.ChangeVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
     gives={200: visits.VisitOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.SlotsReleased,
+    ),
     condition=Condition.MATCH,
+    lenient=True,
 )
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
@@ -309,7 +364,13 @@ def get_own_visit(visit: Visit) -> Response:
     takes=visitor_links.ChangeOwnVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
     gives={200: visitor_links.OwnVisitOutput},
-    refuses=(errors.TooLate, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
+    refuses=(
+        errors.TooLate,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.SlotsReleased,
+    ),
     condition=Condition.MAY_MATCH,
 )
 def change_own_visit(visit: Visit) -> Response:

@@ -15,7 +15,9 @@ from uuid6 import uuid7
 from chalicelib.aws.clients import client
 from chalicelib.domain.notices import Letter, Sender
 from chalicelib.http.problems import describe
+from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
+from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
@@ -31,7 +33,7 @@ from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
-from chalicelib.services.availability import Availability
+from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
 from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
@@ -42,6 +44,8 @@ from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.notices import Notices
 from chalicelib.services.ports import (
+    AgentStore,
+    AvailabilityStore,
     CalendarStore,
     Clock,
     EventStore,
@@ -94,6 +98,8 @@ def new_id() -> str:
 
 def wire(
     properties: PropertyStore,
+    availability: AvailabilityStore,
+    agents: AgentStore,
     visits: VisitStore,
     records: IdempotencyStore,
     keys: SigningKeyStore,
@@ -119,13 +125,13 @@ def wire(
     signer = Signer(keys, clock)
     once = Idempotency(records, signer, clock)
     feed = Events(events, clock)
-    booking = Visits(properties, visits, once, clock, new_id, sleep)
+    booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     links = Links(signer)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
-        availability=Availability(properties, visits, clock),
+        availability=Availabilities(properties, availability, agents, visits, clock),
         listing=Listing(visits, clock),
         exports=Exports(visits, properties),
         calendars=Calendars(properties, visits, calendar_tokens, clock),
@@ -160,6 +166,8 @@ def over(
     """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
+        availability=DynamoAvailability(table),
+        agents=DynamoAgents(table),
         visits=visits or DynamoVisits(table),
         records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),

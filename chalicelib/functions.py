@@ -84,7 +84,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             "WorkOffQueue",
             timeout_seconds=60,
             memory_mb=1769,
-            items=("GetItem", "PutItem", "UpdateItem"),
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
             # What Lambda needs to hand out messages, and what the worker acknowledges with.
             queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
             fed_by_queue=True,

@@ -19,6 +19,8 @@ from chalicelib.services.intakes import Submission
 from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
     FakeEvents,
     FakeIdempotencyRecords,
@@ -105,6 +107,8 @@ class Agency:
             self.properties.add(a_property("house"))
         services = wire(
             properties=self.properties,
+            availability=FakeAvailability(self.memory),
+            agents=FakeAgents(self.memory),
             visits=self.visits or FakeVisits(self.memory),
             records=self.records or FakeIdempotencyRecords(self.memory),
             keys=self.keys,
@@ -127,6 +131,7 @@ class Agency:
         )
         self.services = services
         self.webhooks = services.webhooks
+        self.availability = services.availability
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

@@ -9,6 +9,8 @@ from datetime import datetime
 from threading import RLock
 from typing import Any, Literal, TypeVar
 
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
 from chalicelib.domain.errors import (
     PositionLost,
@@ -37,6 +39,7 @@ from chalicelib.domain.intakes import (
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.notices import CLAIMED_FOR, Notice, Stopped
 from chalicelib.domain.notices import Told as Heard
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
@@ -75,6 +78,8 @@ class Memory:
 
     lock: RLock = field(default_factory=RLock)
     properties: dict[str, Property] = field(default_factory=dict)
+    availability: dict[str, Availability] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
     visits: dict[str, Visit] = field(default_factory=dict)
     records: dict[str, IdempotencyRecord] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -122,6 +127,49 @@ class FakeProperties:
         return _page(found, lambda property: property.id, after, limit, "asc")
 
 
+class FakeAvailability:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def premises(self, property_id: str) -> Premises:
+        with self._memory.lock:
+            if property_id not in self._memory.properties:
+                raise PropertyNotFound(property_id)
+            return Premises(self._memory.properties[property_id], self._memory.availability.get(property_id))
+
+    def add(self, availability: Availability) -> None:
+        with self._memory.lock:
+            if availability.property_id in self._memory.availability:
+                raise VersionMismatch
+            self._memory.availability[availability.property_id] = availability
+
+    def save(self, before: Availability, after: Availability) -> None:
+        with self._memory.lock:
+            stands = self._memory.availability.get(before.property_id)
+            if stands is None or stands.version != before.version:
+                raise VersionMismatch
+            self._memory.availability[after.property_id] = after
+
+
+class FakeAgents:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def get(self, agent_id: str) -> Agent | None:
+        with self._memory.lock:
+            return self._memory.agents.get(agent_id)
+
+    def list(self, after: str | None, limit: int) -> Page[Agent]:
+        with self._memory.lock:
+            found = list(self._memory.agents.values())
+        return _page(found, lambda agent: agent.id, after, limit, "asc")
+
+
+def finders(memory: Memory) -> tuple[Callable[[str], Premises], Callable[[str], Agent | None]]:
+    """How booking finds a property with its rules, and an agent."""
+    return FakeAvailability(memory).premises, FakeAgents(memory).get
+
+
 class FakeVisits:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -137,7 +185,7 @@ class FakeVisits:
             self._memory.refuse_replay(once, visit.created_at)
             if visit.id in self._memory.visits:
                 raise VisitExists(visit.id)
-            self._check_free(visit, visit.quarters, visit.quarters, capacity)
+            self._check_free(visit, visit.property_quarters, visit.agent_quarters, capacity)
             self._memory.visits[visit.id] = visit
             self._memory.remember(once)
 
@@ -149,9 +197,9 @@ class FakeVisits:
     def move(self, before: Visit, after: Visit, capacity: int) -> None:
         with self._memory.lock:
             self._check_version(before)
-            new = set(after.quarters) - set(before.quarters)
-            same_agent = before.agent_id == after.agent_id
-            self._check_free(after, new, new if same_agent else after.quarters, capacity)
+            new = set(after.property_quarters) - set(before.property_quarters)
+            kept = set(before.agent_quarters) if before.agent_id == after.agent_id else set()
+            self._check_free(after, new, set(after.agent_quarters) - kept, capacity)
             self._memory.visits[after.id] = after
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
@@ -172,9 +220,24 @@ class FakeVisits:
                 quarter
                 for visit in self._holding()
                 if visit.property_id == property_id
-                for quarter in visit.quarters
+                for quarter in visit.property_quarters
                 if floor_to_quarter(window.start) <= quarter < window.end
             )
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        if not spans:
+            return {}
+        return self.held_quarters(property_id, Window(min(spans)[0], max(end for _, end in spans)))
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        with self._memory.lock:
+            return {
+                quarter: visit.property_id
+                for visit in self._holding()
+                if visit.agent_id == agent_id
+                for quarter in visit.agent_quarters
+                if any(floor_to_quarter(start) <= quarter < end for start, end in spans)
+            }
 
     def _holding(self) -> Iterable[Visit]:
         return (visit for visit in self._memory.visits.values() if visit.holds_slots)
@@ -188,12 +251,12 @@ class FakeVisits:
         self, visit: Visit, at_property: Collection[datetime], of_agent: Collection[datetime], capacity: int
     ) -> None:
         others = [other for other in self._holding() if other.id != visit.id]
-        held = Counter(q for other in others if other.property_id == visit.property_id for q in other.quarters)
+        held = Counter(q for other in others if other.property_id == visit.property_id for q in other.property_quarters)
         elsewhere = {
             quarter
             for other in others
             if other.agent_id == visit.agent_id is not None and other.property_id != visit.property_id
-            for quarter in other.quarters
+            for quarter in other.agent_quarters
         }
         full = [quarter for quarter in at_property if held[quarter] >= capacity]
         busy = [quarter for quarter in of_agent if quarter in elsewhere]

@@ -57,13 +57,13 @@ class PropertyChange(Output):
 class EventOutput(Output):
     """A CloudEvent. `id` is unique for ever; `sequence` is in the order of the feed, as text."""
 
-    specversion: Literal["1.0"] = "1.0"
+    specversion: Literal["1.0"]
     id: str
-    source: Literal["urn:visits"] = SOURCE
+    source: Literal["urn:visits"]
     type: EventType
     subject: str
     time: InstantOut
-    datacontenttype: Literal["application/json"] = "application/json"
+    datacontenttype: Literal["application/json"]
     sequence: str
     data: VisitChange | PropertyChange
 
@@ -72,10 +72,13 @@ class EventOutput(Output):
         event = told.event
         of_visit = event.type.value.startswith("visit.")
         return cls(
+            specversion="1.0",
             id=event.id,
+            source=SOURCE,
             type=event.type,
             subject=event.subject,
             time=event.time,
+            datacontenttype="application/json",
             sequence=str(told.position),
             data=(VisitChange if of_visit else PropertyChange).model_validate(event.data),
         )

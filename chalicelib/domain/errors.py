@@ -74,6 +74,28 @@ class SlotTaken(Refused):
     intervals: list[TakenInterval]
 
 
+@dataclass(frozen=True)
+class Objection:
+    """A rule that speaks against a time, and whose it is: the property's or the agent's."""
+
+    reason: str
+    holder: Literal["property", "agent"]
+
+
+@dataclass
+class OutsideHours(Refused):
+    """The property's rules, or the agent's hours, do not allow a visit at that time."""
+
+    objections: list[Objection]
+
+
+@dataclass
+class AvailabilityNotFound(Refused):
+    """Nobody has said when the property may be visited: it is open at all times."""
+
+    property_id: str
+
+
 @dataclass
 class TransitionNotAllowed(Refused):
     current: str

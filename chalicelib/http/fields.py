@@ -44,11 +44,12 @@ IfAny = Field(default=None, exclude_if=_absent)
 """For what is left out of the answer when there is none."""
 
 
-InstantOut = Annotated[
-    datetime,
-    PlainSerializer(instant_text, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": [WRITTEN_EXAMPLE]}),
-]
+INSTANT_OUT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "date-time",
+    "examples": [WRITTEN_EXAMPLE],
+}
+InstantOut = Annotated[datetime, PlainSerializer(instant_text, return_type=str), WithJsonSchema(INSTANT_OUT_SCHEMA)]
 
 
 AmountOut = Annotated[
@@ -119,7 +120,7 @@ def _amount(number: object) -> Decimal:
     return exact
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """30.0 is an integer too, to JSON Schema and to callers whose language has one kind of number."""
     # Compared, not computed with: abs() of a number beyond the decimal context is an exception.
     if isinstance(number, Decimal) and -(10**6) < number < 10**6 and number == number.to_integral_value():
@@ -179,10 +180,10 @@ Amount = Annotated[
     BeforeValidator(_amount),
     WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 10**12, "multipleOf": 0.001}),
 ]
-_INT32 = Field(json_schema_extra={"format": "int32"})
-Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole), _INT32]
-Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole), _INT32]
-Version = Annotated[int, BeforeValidator(_whole), _INT32]
+INT32 = Field(json_schema_extra={"format": "int32"})
+Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(whole), INT32]
+Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole), INT32]
+Version = Annotated[int, BeforeValidator(whole), INT32]
 
 
 def never(case: dict[str, Any]) -> dict[str, Any]:

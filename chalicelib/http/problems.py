@@ -215,6 +215,23 @@ def _taken(intervals: list[errors.TakenInterval]) -> str:
     return f"Taken (in whole quarter hours): {spans}. {hint}"
 
 
+_OBJECTIONS: Final = {
+    ("closed", "property"): "The property is closed then, for all or part of the visit",
+    ("closed", "agent"): "The agent does not work then, for all or part of the visit",
+    ("step", "property"): "No visit starts at that time: starts step from the opening",
+    ("notice", "property"): "That is too soon, or over: a visit must be booked further ahead",
+    ("horizon", "property"): "That is too far ahead to be booked yet",
+}
+
+
+def objection_text(objection: errors.Objection) -> str:
+    return f"{_OBJECTIONS[objection.reason, objection.holder]}."
+
+
+def told_objection(objection: errors.Objection) -> dict[str, str]:
+    return {"reason": objection.reason, "holder": objection.holder}
+
+
 def _conflict(interval: errors.TakenInterval) -> Mapping[str, str]:
     return {"from": instant_text(interval.start), "to": instant_text(interval.end), "holder": interval.holder}
 
@@ -279,6 +296,25 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "Slot taken",
             lambda refusal: _taken(refusal.intervals),
             lambda refusal: {"conflicts": [_conflict(interval) for interval in refusal.intervals]},
+        ),
+        errors.OutsideHours: Kind(
+            409,
+            "outside-hours",
+            "Outside hours",
+            lambda refusal: (
+                f"{objection_text(refusal.objections[0])} See GET /properties/{{id}}/slots for what is free."
+            ),
+            lambda refusal: {
+                **told_objection(refusal.objections[0]),
+                "objections": [told_objection(objection) for objection in refusal.objections],
+            },
+        ),
+        errors.AvailabilityNotFound: Kind(
+            404,
+            "availability-not-found",
+            "Availability not found",
+            "Nobody has said when this property may be visited: it is open at all times.",
+            lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.TransitionNotAllowed: Kind(
             409,

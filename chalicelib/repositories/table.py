@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,13 @@ class Write:
         if self.item is not None:
             return {"Put": {**made, "Item": serialized(self.item)}}
         return {"Update": {**made, "Key": serialized(self.key), "UpdateExpression": self.update}}
+
+
+class Consistency(Enum):
+    """What a read may miss: nothing, or writes of the last moments, at half the price."""
+
+    STRONG = "strong"
+    EVENTUAL = "eventual"
 
 
 class ConditionsFailed(Exception):
@@ -283,10 +291,17 @@ class Table:
                     raise (OutcomeUnknown if silent else StoreBusy) from fault
             self._sleep(pause)
 
-    def query(self, partition: str, low: str, high: str, limit: int | None = None) -> Iterator[Item]:
-        """The items of one partition of the table itself, between two sort keys. Strongly consistent."""
+    def query(
+        self,
+        partition: str,
+        low: str,
+        high: str,
+        limit: int | None = None,
+        consistency: Consistency = Consistency.STRONG,
+    ) -> Iterator[Item]:
+        """The items of one partition of the table itself, between two sort keys."""
         request: dict[str, Any] = {
-            "ConsistentRead": True,
+            "ConsistentRead": consistency is Consistency.STRONG,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
             "ExpressionAttributeValues": serialized({":pk": partition, ":low": low, ":high": high}),
         }

@@ -1,19 +1,21 @@
 """Visits and the slots they hold. One public method is one call to DynamoDB; its price is in its docstring.
 
-Units: q is the number of quarter hours a visit touches, a is 1 with an agent and 0 without; a transaction doubles
-the write units of the table, each index adds one; every item here is under one kilobyte unless its notes
-are long, or more than 25 visits share a quarter hour.
+Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
+agent; without one, t and a are 0. A transaction doubles the write units of the table, each index adds one; every item
+here is under one kilobyte unless its notes are long, or more than 25 visits share a quarter hour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 
+from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
-from chalicelib.domain.slots import floor_to_quarter, intervals
+from chalicelib.domain.slots import intervals
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
@@ -28,8 +30,16 @@ from chalicelib.repositories.items import (
     signature_of,
     stored,
 )
-from chalicelib.repositories.slots import agent_slot, property_slot, property_slot_day, slot_quarter, slot_ttl
-from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+from chalicelib.repositories.slots import (
+    agent_slot,
+    agent_slot_day,
+    days_touched,
+    property_slot,
+    property_slot_day,
+    slot_quarter,
+    slot_ttl,
+)
+from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
 
 
 def visit_key(visit_id: str) -> Key:
@@ -83,6 +93,8 @@ def visit_item(visit: Visit) -> Item:
         "version": visit.version,
         "createdAt": stored(visit.created_at),
         "updatedAt": stored(visit.updated_at),
+        "gapMinutes": visit.gap_minutes or None,
+        "travelMinutes": visit.travel_minutes or None,
     }
     if visit.agent_id is not None:
         item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
@@ -120,6 +132,8 @@ def visit_of(item: Item) -> Visit:
         origin=_origin(origin) if origin else None,
         at_address=item.get("atAddress", False),
         notify=item.get("notify", False),
+        gap_minutes=int(item.get("gapMinutes", 0)),
+        travel_minutes=int(item.get("travelMinutes", 0)),
     )
 
 
@@ -143,14 +157,14 @@ class DynamoVisits:
         return visit_of(item)
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
-        """One transaction: 2 (1 + q + aq, and 1 with an idempotency key) + 2 + a write units."""
+        """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a write units."""
         put = Write(
             key=visit_key(visit.id),
             item=visit_item(visit),
             condition="attribute_not_exists(pk)",
             decisive=True,
         )
-        taken = [*_hold_property(visit, visit.quarters, capacity), *_hold_agent(visit, visit.quarters)]
+        taken = [*_hold_property(visit, visit.property_quarters, capacity), *_hold_agent(visit, visit.agent_quarters)]
         try:
             self._table.transact([*remember(once, visit.created_at), put, *taken])
         except ConditionsFailed as failed:
@@ -160,9 +174,14 @@ class DynamoVisits:
             raise _slot_taken(failed) from failed
 
     def save(self, before: Visit, after: Visit) -> None:
-        """Frees slots in one transaction: 2 (1 + q + aq) + 2 + a write units; 1 + 2 + a when there are none to free."""
+        """Frees slots in one transaction: 2 (1 + q + t) + 2 + a write units; 1 + 2 + a when there are none to free."""
         put = _replacement(before, after)
-        freed = _free(before, before.quarters) if before.holds_slots and not after.holds_slots else []
+        freed: list[Write] = []
+        if before.holds_slots and not after.holds_slots:
+            freed = [
+                *_free_property(before, before.property_quarters),
+                *_free_agent(before, before.agent_quarters),
+            ]
         try:
             if freed:
                 self._table.transact([put, *freed])
@@ -176,14 +195,16 @@ class DynamoVisits:
 
         An index whose sort key changes takes two write units.
         """
-        old, new = set(before.quarters), set(after.quarters)
-        same_agent = before.agent_id == after.agent_id
+        old, new = set(before.property_quarters), set(after.property_quarters)
+        left, joined = set(before.agent_quarters), set(after.agent_quarters)
+        if before.agent_id == after.agent_id:
+            left, joined = left - joined, joined - left
         put = _replacement(before, after)
         changes = [
             *_hold_property(after, new - old, capacity),
-            *_hold_agent(after, new - old if same_agent else new),
+            *_hold_agent(after, joined),
             *_free_property(before, old - new),
-            *_free_agent(before, old - new if same_agent else old),
+            *_free_agent(before, left),
         ]
         try:
             self._table.transact([put, *changes])
@@ -197,18 +218,28 @@ class DynamoVisits:
         return self._table.page(_range(filter), after, limit).map(visit_of)
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
-        """One query for every day of UTC that the window touches."""
-        held: dict[datetime, int] = {}
-        first = floor_to_quarter(window.start)
-        last = window.end - timedelta(seconds=1)
-        for n in range((last.date() - first.date()).days + 1):
-            day = first.date() + timedelta(days=n)
-            low = f"{first:%H:%M}" if day == first.date() else "00:00"
-            high = f"{last:%H:%M}" if day == last.date() else "23:59"
-            for slot in self._table.query(property_slot_day(property_id, day.isoformat()), low, high):
-                if holders := slot.get("holders"):
-                    held[slot_quarter({"pk": slot["pk"], "sk": slot["sk"]})] = len(holders)
-        return held
+        """One strongly consistent query for every day of UTC that the window touches."""
+        slots = self._slots(partial(property_slot_day, property_id), [(window.start, window.end)], Consistency.STRONG)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(property_slot_day, property_id), spans, Consistency.EVENTUAL)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(agent_slot_day, agent_id), spans, Consistency.EVENTUAL)
+        return {quarter: slot["propertyId"] for quarter, slot in slots}
+
+    def _slots(
+        self, partition: Callable[[str], str], spans: Sequence[Span], consistency: Consistency
+    ) -> Iterator[tuple[datetime, Item]]:
+        """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
+        for day, (low, high) in days_touched(spans).items():
+            for slot in self._table.query(partition(day), low, high, consistency=consistency):
+                if slot.get("holders"):
+                    yield slot_quarter({"pk": slot["pk"], "sk": slot["sk"]}), slot
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
@@ -233,7 +264,10 @@ def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) ->
 
 
 def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    """An agent is in one place at a time, yet may show one property to several visitors: an open house."""
+    """An agent is in one place at a time, yet may show one property to several visitors: an open house.
+
+    The way there is held for the property too, so that the next visit of the same one may begin on it.
+    """
     if visit.agent_id is None:
         return []
     return [
@@ -249,10 +283,6 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
         )
         for quarter in sorted(quarters)
     ]
-
-
-def _free(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    return [*_free_property(visit, quarters), *_free_agent(visit, quarters)]
 
 
 def _free_property(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:

@@ -27,9 +27,9 @@ from chalicelib.domain.notices import (
     recipient_of,
 )
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, Queue, VisitStore
+from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, PropertyStore, Queue, VisitStore
 from chalicelib.services.visitor_links import Links
-from chalicelib.services.visits import FindsProperties, Visits
+from chalicelib.services.visits import Visits
 
 Compose = Callable[[Letter], bytes]
 """A letter to the mail that is sent."""
@@ -45,7 +45,7 @@ class Notices:
         sender: Sender | None,
         visits: Visits,
         listed: VisitStore,
-        properties: FindsProperties,
+        properties: PropertyStore,
         notices: NoticeStore,
         queue: Queue,
         outbox: Outbox,

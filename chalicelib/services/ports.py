@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import ApiKey
+from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import Rendering, Shared
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.events import Change, Position, Stretch
@@ -14,6 +16,7 @@ from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.notices import Notice, Stopped, Told
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visits import Visit
@@ -42,6 +45,29 @@ class PropertyStore(Protocol):
         """By id, from the position `after`."""
 
 
+class AvailabilityStore(Protocol):
+    """When properties may be visited. Reads are strongly consistent."""
+
+    def premises(self, property_id: str) -> Premises:
+        """The property with its availability, at the price of either. Raises PropertyNotFound."""
+
+    def add(self, availability: Availability) -> None:
+        """Raises VersionMismatch when there is one already."""
+
+    def save(self, before: Availability, after: Availability) -> None:
+        """Raises VersionMismatch when it is no longer as it was `before`."""
+
+
+class AgentStore(Protocol):
+    """Who conducts visits. Reads by id are strongly consistent."""
+
+    def get(self, agent_id: str) -> Agent | None:
+        """None for one that nobody registered."""
+
+    def list(self, after: str | None, limit: int) -> Page[Agent]:
+        """By id, from the position `after`. Eventually consistent."""
+
+
 class VisitStore(Protocol):
     """The visits and the slots they hold, written together or not at all.
 
@@ -66,6 +92,15 @@ class VisitStore(Protocol):
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """How many visits hold each of the property's quarter hours that the window touches; free ones are absent."""
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        """The same of the quarters in these spans, at half the price: writes of the last moments may be missing."""
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        """The property that holds the agent in each quarter of these spans; free ones are absent.
+
+        Writes of the last moments may be missing.
+        """
 
 
 class IdempotencyStore(Protocol):

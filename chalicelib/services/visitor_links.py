@@ -14,9 +14,9 @@ from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooL
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Status, Visit
-from chalicelib.services.ports import Clock, NoticeStore
+from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Expected, FindsProperties, Visits
+from chalicelib.services.visits import Expected, Visits
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class VisitorLinks:
         self,
         links: Links,
         visits: Visits,
-        properties: FindsProperties,
+        properties: PropertyStore,
         notices: NoticeStore,
         change_notice: timedelta,
         clock: Clock,

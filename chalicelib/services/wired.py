@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.services.availability import Availability
+from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
 from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
@@ -24,7 +24,7 @@ from chalicelib.services.webhooks import Webhooks
 class Services:
     visits: Visits
     properties: Properties
-    availability: Availability
+    availability: Availabilities
     listing: Listing
     exports: Exports
     calendars: Calendars

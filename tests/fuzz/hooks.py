@@ -23,6 +23,7 @@ PROPERTIES = json.loads(os.environ.get("FUZZ_PROPERTIES", "[]"))
 """Properties that are there: a booking for a made-up one never gets far."""
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+AVAILABILITY = "PUT /properties/{propertyId}/availability"
 REACH = 4 * 365 * 24 * 3600
 
 
@@ -87,7 +88,7 @@ def _fit_headers(case: Case[Any]) -> None:
         # schemathesis 4.32 puts a bare 0 here in cases that it calls valid, whatever the pattern says.
         if headers.get(name) == "0":
             headers[name] = '"0"'
-    if case.operation.label == "PUT /properties/{propertyId}":
+    if case.operation.label in ("PUT /properties/{propertyId}", AVAILABILITY):
         # One of the two is needed, and only one may be there.
         given = "If-None-Match" if "If-None-Match" in headers else "If-Match"
         headers.pop("If-Match" if given == "If-None-Match" else "If-None-Match", None)
@@ -103,6 +104,8 @@ def _fit_body(case: Case[Any]) -> None:
         digest = hashlib.sha256(repr(body).encode()).digest()
         if digest[0] < 230:
             body["propertyId"] = PROPERTIES[digest[1] % len(PROPERTIES)]
+    if case.operation.label == AVAILABILITY:
+        _fit_rules(body)
     visitor = body.get("visitor")
     if not isinstance(visitor, dict):
         return
@@ -113,3 +116,16 @@ def _fit_body(case: Case[Any]) -> None:
         # Where it solves rules between fields, schemathesis 4.32 forgets formats that it was told of.
         if isinstance(visitor.get(name), str) and not format.fullmatch(visitor[name]):
             visitor[name] = plain
+
+
+def _fit_rules(body: dict[str, Any]) -> None:
+    """Openings end later than they begin, spans of dates too, and no date has two."""
+    body["dates"] = body.get("dates", [])[:1]
+    weekly = body.get("weekly") or {}
+    days = [weekly[day] for day in weekly]
+    for dates in body["dates"]:
+        days.append(dates["open"])
+        if dates.get("to") is not None:
+            dates["from"], dates["to"] = sorted((dates["from"], dates["to"]))
+    for openings in days:
+        openings[:] = [sorted(pair) if pair[0] != pair[1] else ["00:00", "24:00"] for pair in openings]

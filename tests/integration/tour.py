@@ -47,6 +47,17 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json"):
         done(api.get(path), 200)
     done(api.get("/properties/tour-house/busy", from_=f"{DAY}T00:00:00Z", to=f"{DAY}T23:00:00Z"), 200)
+    rules = {"weekly": {"mon": [["09:00", "17:00"]]}, "gapMinutes": 15}
+    own = "/properties/tour-other/availability"
+    done(api.get(own), 404)
+    done(api.http.put(own, json=rules, headers={"If-None-Match": "*"}), 201)
+    done(api.http.put(own, json=rules | {"noticeMinutes": 60}, headers={"If-Match": "*"}), 200)
+    done(api.get(own), 200)
+    done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="any"), 200)
+    done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="agent"), 200)
+    done(api.post("/visits", visit(9, agentId="agent") | {"propertyId": "tour-other"}), 409)
+    lenient = {"Prefer": "handling=lenient"}
+    done(api.http.post("/visits", json=visit(20) | {"propertyId": "tour-other"}, headers=lenient), 201)
     around = {"from_": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:00:00Z"}
     done(api.post("/visits", visit(13)), 201)
     for chosen in ({}, {"propertyId": "tour-house"}, {"agentId": "agent"}):

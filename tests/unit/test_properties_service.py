@@ -12,7 +12,14 @@ from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 from tests.builders import NOW, Clock, Ids, a_key, details
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
+from tests.fakes import (
+    FakeIdempotencyRecords,
+    FakeProperties,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+    finders,
+)
 
 
 @pytest.fixture
@@ -20,7 +27,7 @@ def portfolio() -> Properties:
     memory, clock = Memory(), Clock()
     once = Idempotency(FakeIdempotencyRecords(memory), Signer(FakeSigningKeys(), clock), clock)
     properties, visits = FakeProperties(memory), FakeVisits(memory)
-    following = Following(visits, Visits(properties, visits, once, clock, Ids()), clock)
+    following = Following(visits, Visits(*finders(memory), visits, once, clock, Ids()), clock)
     return Properties(properties, following, once, clock, Ids())
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import app as entry
+from chalicelib.domain.availability import Availability, Hours, Opening, Rules
 from chalicelib.domain.errors import LinkInvalid
 from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE, Link, parse
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.services.visitor_links import Links
 from tests.agency import Agency
-from tests.builders import TEN, booking, event
+from tests.builders import NOW, TEN, booking, event
 
 ADA = Visitor("Ada Lovelace", "ada@example.com")
 HOUR = timedelta(hours=1)
@@ -296,3 +297,18 @@ def test_who_becomes_the_visitor_in_this_very_moment_is_not_changed_by_the_one_b
     with pytest.raises(LinkInvalid):
         agency.services.visitor_links.cancel(stale, None, None)
     assert agency.memory.visits[visit.id].status is Status.CONFIRMED
+
+
+def test_a_visitor_moves_it_to_a_time_that_is_offered_and_to_no_other() -> None:
+    agency = Agency()
+    visit = book(agency)
+    open_all_day = Rules(Hours(weekly=((Opening(8 * 60, 18 * 60),),) * 7), step_minutes=60)
+    agency.memory.availability["house"] = Availability("house", open_all_day, 1, NOW, NOW)
+    visiting = Visiting(agency, visit)
+    for date in ("2027-03-12T20:00:00+01:00", "2027-03-12T13:30:00+01:00"):
+        answer = visiting.ask("PATCH", "/visitor/visit", {"date": date})
+        assert (answer[0], slug(answer)) == (409, "outside-hours")
+    lenient = Visiting(agency, visit)
+    lenient.headers["prefer"] = "handling=lenient"
+    assert lenient.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T20:00:00+01:00"})[0] == 409
+    assert visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T13:00:00+01:00"})[0] == 200

@@ -40,8 +40,8 @@ ABOUT: Final = cleandoc(
     """
     Registers, finds and manages visits (viewings) of an estate agency's properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `admin`); none includes
-      another. Without a valid key the answer is 401, without the scope a call needs 403.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
+      includes another. Without a valid key the answer is 401, without the scope a call needs 403.
     - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
       `+0100` are accepted too. They are kept to the second; a fraction is dropped.
     - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
@@ -50,7 +50,8 @@ ABOUT: Final = cleandoc(
     - **Reads by id are strongly consistent.** Lists follow within moments.
     - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
       short or even empty. A visit that does not move appears exactly once.
-    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
+    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are
+      set, `GET /properties/{id}/slots` lists the starts that can be booked.
     - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
       it first, 428 that the header is required.
     - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
@@ -95,6 +96,14 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
 }
 
+ASYNC: Final = (
+    "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none that a "
+    "visit has."
+)
+LENIENT: Final = (
+    "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
+)
+
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
@@ -104,12 +113,9 @@ REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     ),
     "If-Match": (_TAGS_SCHEMA, "The `ETag` you last read, or `*` for any version."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` you have: 304 if unchanged."),
-    "Prefer": (
-        {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none "
-        "that a visit has.",
-    ),
+    "Prefer": ({"type": "string", "examples": ["respond-async"]}, f"{ASYNC} {LENIENT}"),
 }
+ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
     {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
@@ -124,7 +130,10 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
         {"type": "string", "const": "true"},
         "An earlier request with the same key did this; the body shows the current state.",
     ),
-    "Preference-Applied": ({"type": "string", "const": "respond-async"}, "The preference was honoured (RFC 7240)."),
+    "Preference-Applied": (
+        {"type": "string", "enum": ["respond-async", "handling=lenient"]},
+        "The preference that was honoured (RFC 7240).",
+    ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
     "Accept": ({"type": "string"}, "The accepted media types."),
     "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
@@ -133,6 +142,11 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
 OPTIONAL_HEADERS: Final = frozenset(
     {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
 )
+
+_OBJECTION: Final[Json] = {
+    "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
+    "holder": {"type": "string", "enum": ["property", "agent"]},
+}
 
 MEMBERS: Final[dict[str, Json]] = {
     "until": {"type": "string", "format": "date-time", "description": "Until when it could be changed."},
@@ -171,7 +185,13 @@ MEMBERS: Final[dict[str, Json]] = {
     "starts": {"type": "string", "format": "date-time"},
     "fields": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
-    "scope": {"type": "string", "enum": [str(scope) for scope in Scope]},
+    **_OBJECTION,
+    "objections": {
+        "type": "array",
+        "description": "Every rule that speaks against the time, the most telling first.",
+        "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
+    },
+    "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
     "requestId": {"type": "string", "description": "Quote it when you report a problem."},
 }
 """The members of problem documents beyond those that all have."""
@@ -233,6 +253,8 @@ class _Operation:
         headers = {name: (*REQUEST_HEADERS[name], required) for name, required in names.items()}
         if condition is Condition.MATCH_OR_NEW:
             headers["If-None-Match"] = (*ONLY_NEW, False)
+        if self.contract.lenient and "Prefer" not in headers:
+            headers["Prefer"] = (*ONLY_LENIENT, False)
         return headers
 
     @property
@@ -293,6 +315,8 @@ class _Operation:
             names += ["Location", "Retry-After"]
             if 201 in contract.gives:
                 names.append("Preference-Applied")
+        if status in (200, 201) and contract.lenient:
+            names.append("Preference-Applied")
         return list(dict.fromkeys(names))
 
 

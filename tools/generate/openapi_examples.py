@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.api import service
-from chalicelib.api.availability import BusyOutput
+from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, BusyOutput, SlotsOutput
 from chalicelib.api.calendars import CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
@@ -35,6 +35,8 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.VisitExists(_VISIT),
     errors.VisitsNotAllowed("house-1"),
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
+    errors.OutsideHours([errors.Objection("closed", "property")]),
+    errors.AvailabilityNotFound("house-1"),
     errors.TransitionNotAllowed("completed", "cancelled", ["no_show"]),
     errors.VisitNotStarted(_START),
     errors.SlotsReleased("cancelled", ["date"]),
@@ -80,6 +82,19 @@ _BOOKING: Final[dict[str, Any]] = {
     "propertyId": "house-1",
     "date": "2027-03-14T10:30:00+01:00",
     "place": "At the front door",
+}
+_RULES: Final[dict[str, Any]] = {
+    "weekly": {
+        **{day: [["09:00", "12:00"], ["13:00", "18:00"]] for day in ("mon", "tue", "wed", "thu")},
+        "fri": [["09:00", "14:00"]],
+        "sat": [],
+        "sun": [],
+    },
+    "dates": [{"from": "2027-12-24", "to": "2027-12-26", "open": []}],
+    "stepMinutes": 30,
+    "noticeMinutes": 120,
+    "horizonDays": 60,
+    "gapMinutes": 15,
 }
 _STAMPS: Final[dict[str, Any]] = {
     "version": 1,
@@ -135,6 +150,16 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,
     VisitPage: {"items": [_BOOKED], "nextCursor": None},
+    AvailabilityInput: _RULES,
+    AvailabilityOutput: {"propertyId": "house-1", **_RULES, **_STAMPS},
+    SlotsOutput: {
+        "propertyId": "house-1",
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
+        "timeZone": "Europe/Berlin",
+        "durationMinutes": 30,
+        "slots": [{"start": "2027-03-14T09:30:00Z", "localStart": "2027-03-14T10:30:00+01:00", "free": 1}],
+    },
     BusyOutput: {
         "propertyId": "house-1",
         "from": "2027-03-14T00:00:00Z",
