@@ -14,7 +14,7 @@ from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
 from chalicelib.http.fields import Output
 from chalicelib.http.preconditions import unchanged_since
-from chalicelib.http.queries import Query, documented, no_query
+from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.http.urls import url
 from chalicelib.services.wired import Services
 
@@ -31,10 +31,6 @@ class CalendarTokenOutput(Output):
     links: CalendarLinks
 
 
-def _token(given: object) -> str:
-    return str(given[0]) if isinstance(given, list) and len(given) == 1 else ""
-
-
 class FeedQuery(Query):
     """GET /properties/{id}/calendar.ics as it was asked. Whatever is wrong with the token, it is a wrong token.
 
@@ -45,7 +41,7 @@ class FeedQuery(Query):
 
     token: Annotated[
         str,
-        BeforeValidator(_token),
+        BeforeValidator(only_text),
         documented({"type": "string"}, "The token from `PUT /properties/{id}/calendar-token`."),
     ] = ""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from chalice.app import Request, Response
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from chalicelib.api.visits import CancellationOutput, VisitorOutput, without_defaults
+from chalicelib.api.visits import CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
 from chalicelib.domain.visitor_links import parse
@@ -15,9 +15,9 @@ from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Stat
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, no_content
 from chalicelib.http.errors import ResourceNotFound
-from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, Output, Reason
+from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, Output
 from chalicelib.http.preconditions import etag, optional_versions
-from chalicelib.http.queries import Query, documented, no_query
+from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
 from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
@@ -79,21 +79,10 @@ class ChangeOwnVisitInput(Input):
         )
 
 
-class OwnStatusInput(Input):
+class OwnStatusInput(StatusInput):
     """The body of PUT /visitor/visit/status. A request waits for the agency: its visitor cannot confirm it."""
 
     status: Literal["confirmed", "cancelled"]
-    reason: Reason | None = None
-
-    @model_validator(mode="after")
-    def only_a_cancellation_has_a_reason(self) -> OwnStatusInput:
-        if self.reason is not None and self.status != "cancelled":
-            raise ValueError("'reason' is only allowed with the status cancelled")
-        return self
-
-
-def _token(given: object) -> str:
-    return str(given[0]) if isinstance(given, list) and len(given) == 1 else ""
 
 
 class UnsubscribeQuery(Query):
@@ -102,7 +91,7 @@ class UnsubscribeQuery(Query):
     model_config = ConfigDict(extra="ignore")
 
     token: Annotated[
-        str, BeforeValidator(_token), documented({"type": "string"}, "From the mail's `List-Unsubscribe`.")
+        str, BeforeValidator(only_text), documented({"type": "string"}, "From the mail's `List-Unsubscribe`.")
     ] = ""
 
 

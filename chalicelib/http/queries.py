@@ -28,6 +28,11 @@ def short_text(given: object, longest: int) -> str:
     return text
 
 
+def only_text(given: object) -> str:
+    """The one value of a parameter that is a secret: none where there are several, since none of them is it."""
+    return str(given[0]) if isinstance(given, list) and len(given) == 1 else ""
+
+
 def _instant(given: object) -> datetime:
     # A plus sign that nobody percent-encoded arrives as a space; before an offset it can mean nothing else.
     return parse_instant(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", short_text(given, 40)))
