@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -150,8 +151,9 @@ def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> R
     """POST /visits with `Prefer: respond-async`: an intake of one. Raises AlreadyDone when it was booked at once."""
     meaning = body.meaning()
     # Booked now or later, the visitor hears of it alike; of a row nobody does unless it says so.
-    row = RowInput.model_validate(meaning | {"notify": body.notify}).meaning()
-    intake = services.intakes.hand_in(_submission(request, [row], parsing.key_for(request, meaning)))
+    row = {name: value for name, value in meaning.items() if name != "notify"}
+    submission = _submission(request, [row], parsing.key_for(request, meaning))
+    intake = services.intakes.hand_in(replace(submission, notify=body.notify))
     return _accepted(request, intake, {PREFERENCE_APPLIED: "respond-async"})
 
 

@@ -82,6 +82,8 @@ class ChunkMessage:
     number: int
     first_row: int
     rows: tuple[str, ...]
+    notify: bool = False
+    """Whether visitors hear of all of them. Not said in the rows: the worker of the version before would refuse it."""
 
     @property
     def text(self) -> str:
@@ -96,13 +98,14 @@ class ChunkMessage:
                     "chunk": self.number,
                     "firstRow": self.first_row,
                 },
+                **({"notify": True} if self.notify else {}),
             },
             separators=(",", ":"),
         )
         return f'{envelope[:-1]},"visits":[{",".join(self.rows)}]}}'
 
 
-def chunks(intake: str, producer: str, rows: Sequence[str]) -> Iterator[ChunkMessage]:
+def chunks(intake: str, producer: str, rows: Sequence[str], notify: bool = False) -> Iterator[ChunkMessage]:
     """The rows in messages of bounded count and size; equal rows always make equal chunks."""
     number = first = 0
     while first < len(rows):
@@ -112,7 +115,7 @@ def chunks(intake: str, producer: str, rows: Sequence[str]) -> Iterator[ChunkMes
             if size > BYTES_IN_CHUNK and last > first:
                 break
             last += 1
-        yield ChunkMessage(intake, producer, number, first, tuple(rows[first:last]))
+        yield ChunkMessage(intake, producer, number, first, tuple(rows[first:last]), notify)
         number, first = number + 1, last
 
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -110,6 +110,7 @@ class IntakeMessage(Input):
     version: Literal[1]
     source: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
     intake: IntakeReference | None = None
+    notify: Annotated[bool, Field(description="Whether visitors hear by mail of all these visits.")] = False
     visits: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_FOREIGN_ROWS)]
 
     @model_validator(mode="after")
@@ -142,7 +143,7 @@ def read_message(body: str, sending: Sending) -> Chunk:
         intake_id=intake,
         producer=producer,
         number=number,
-        rows=tuple(_row(first + n, raw) for n, raw in enumerate(message.visits)),
+        rows=tuple(_row(first + n, raw, message.notify) for n, raw in enumerate(message.visits)),
         foreign=message.intake is None,
     )
 
@@ -245,7 +246,7 @@ def _why(wrong: ValidationError) -> str:
     return f"#/{place}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _row(number: int, raw: dict[str, Any]) -> Row:
+def _row(number: int, raw: dict[str, Any], notify: bool) -> Row:
     given = raw.get("externalId")
     external_id = given if isinstance(given, str) and 0 < len(given) <= 128 else None
     try:
@@ -253,4 +254,5 @@ def _row(number: int, raw: dict[str, Any]) -> Row:
     except InvalidInput as wrong:
         return Row(number, external_id, wrong, b"")
     meaning = {name: value for name, value in row.meaning().items() if name != "externalId"}
-    return Row(number, row.external_id, row.to_command(), canonical(meaning).encode())
+    wish = replace(row.to_command(), notify=notify or row.notify)
+    return Row(number, row.external_id, wish, canonical(meaning).encode())

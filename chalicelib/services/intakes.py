@@ -20,6 +20,8 @@ class Submission:
     caller: str
     rows: Sequence[str]
     key: IdempotencyKey | None
+    notify: bool = False
+    """Whether visitors hear of all of them, whatever a row says."""
 
 
 class Intakes:
@@ -42,7 +44,8 @@ class Intakes:
             return standing
         manifest = standing.manifest
         try:
-            self._queue.send([message.text for message in chunks(manifest.id, submission.caller, submission.rows)])
+            messages = chunks(manifest.id, submission.caller, submission.rows, submission.notify)
+            self._queue.send([message.text for message in messages])
             self._intakes.mark_sent(manifest.id)
         except Unavailable as busy:
             raise OutcomeUnknown(intake_id=manifest.id) from busy

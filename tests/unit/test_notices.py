@@ -153,6 +153,9 @@ def test_who_books_later_is_told_as_who_books_now_and_of_a_row_only_who_asked(
     headers = {"content-type": "application/json", "prefer": "respond-async"}
     answer = entry.app(event("POST", path, headers=headers, body=raw), None)
     assert answer["statusCode"] == 202, answer["body"]
+    if path == "/visits":
+        (row,) = json.loads(agency.queue.messages[0])["visits"]
+        assert "notify" not in row, "a worker of the version before would reject it"
     agency.work()
     (visit,) = agency.memory.visits.values()
     agency.services.notices.announce([visit.id])
