@@ -80,6 +80,7 @@ def test_the_legacy_body_alone_books_a_visit(api: Api, house: str) -> None:
         "timeZone": "Europe/Berlin",
         "place": "Lobby",
         "status": "confirmed",
+        "notify": True,
         "version": 1,
         "createdAt": "2027-03-10T12:00:00Z",
         "updatedAt": "2027-03-10T12:00:00Z",
