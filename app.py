@@ -432,7 +432,7 @@ def renew_webhook_secret(webhook_id: str) -> Response:
 
 
 @route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
-@Contract(query=NoQuery, gives={202: None})
+@Contract(query=NoQuery, gives={202: webhooks.WebhookOutput})
 def test_webhook(webhook_id: str) -> Response:
     """Have a test posted. What the receiver answered is under `tested` of the webhook."""
     return webhooks.ask_for_test(current(), services(), webhook_id)

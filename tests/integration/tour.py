@@ -5,14 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
+import app as entry
+from chalicelib.domain.webhooks import Answer
 from chalicelib.events.batches import Unfinished
+from chalicelib.repositories.receivers import Receivers
+from devstack.stream import StreamPoller
+from devstack.worker import QueueWorker
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox, handle, partner_message
 
 DAY = "2027-03-12"
+
+
+def relay(box: Mailbox) -> None:
+    """Hands out the stream of the table, as Lambda does."""
+    make: Any = boto3.client
+    streams = make("dynamodbstreams", **box.table.access)
+    poller = StreamPoller(entry.relay, box.table.client, streams, box.table.name)
+    while poller.work_once():
+        pass
+
+
+def deliver(box: Mailbox) -> None:
+    """Works off what wakes webhooks, until it is all done or put off."""
+    worker = QueueWorker(entry.deliver, box.sqs, f"{box.table.name}-webhooks.fifo")
+    while worker.work_once():
+        pass
+
+
+def follow(api: Api, box: Mailbox) -> None:
+    """A receiver that is there, then one that is not."""
+    relay(box)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Receivers, "post", lambda *_: Answer("204", 204))
+        deliver(box)
+        patch.setattr(Receivers, "post", lambda *_: Answer("500", 500))
+        api.visit("tour-house", f"{DAY}T18:00:00Z")
+        relay(box)
+        deliver(box)
 
 
 def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes") -> list[httpx.Response]:
@@ -79,6 +113,16 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
         handle(box.receive())
     done(api.get(intake.headers["Location"]), 200)
     done(api.get(f"{intake.headers['Location']}/results"), 200)
+    done(api.get("/events", after="now"), 200)
+    hook = done(api.post("/webhooks", {"url": "https://crm.example.com/hook"}), 201)
+    own = f"/webhooks/{hook['id']}"
+    done(api.http.put(f"{own}/position", json={"after": done(api.get("/events"), 200)["nextCursor"]}), 200)
+    done(api.http.post(f"{own}/secret"), 200)
+    done(api.http.post(f"{own}/test"), 202)
+    for path in ("/webhooks", own):
+        done(api.get(path), 200)
+    follow(api, box)
+    answers.append(api.http.delete(own))
     done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
     done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
     answers.append(erased := api.http.delete(f"{one}/visitor"))
