@@ -8,7 +8,7 @@ from collections.abc import Callable
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
 
 from chalicelib import cold_start
-from chalicelib.api import availability, calendars, exports, intakes, properties, service, visits, wishes
+from chalicelib.api import agents, availability, calendars, exports, intakes, properties, service, visits, wishes
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
@@ -173,14 +173,14 @@ def share_calendar(property_id: str) -> Response:
 
     The address is shown only once; the previous one stops working.
     """
-    return calendars.share(current(), services(), property_id)
+    return calendars.share_property(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={204: None})
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    return calendars.withdraw(current(), services(), property_id)
+    return calendars.withdraw(current(), services(), "property", property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
@@ -196,7 +196,95 @@ def get_calendar(property_id: str) -> Response:
     For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
     parameters are ignored.
     """
-    return calendars.read(current(), services(), property_id)
+    return calendars.read(current(), services(), "property", property_id)
+
+
+# Agents
+
+
+@route("GET", "/agents", Scope.READ)
+@Contract(query=PageQuery, gives={200: agents.AgentPage})
+def list_agents() -> Response:
+    """List agents, ordered by id."""
+    return agents.list_all(current(), services())
+
+
+@route("GET", "/agents/{agent_id}", Scope.READ)
+@Contract(query=NoQuery, gives={200: agents.AgentOutput}, condition=Condition.TAGGED)
+def get_agent(agent_id: str) -> Response:
+    """Read an agent."""
+    return agents.get(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}", Scope.WRITE)
+@Contract(
+    takes=agents.AgentInput,
+    gives={200: agents.AgentOutput, 201: agents.AgentOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_agent(agent_id: str) -> Response:
+    """Create or replace an agent.
+
+    Hours and travel time apply to later bookings. Visits can name an agent that is not registered, who has neither. You
+    can send back what you read: read-only fields must be unchanged.
+    """
+    return agents.put(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}", Scope.ADMIN)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+def erase_agent(agent_id: str) -> Response:
+    """Erase an agent's data.
+
+    Removes name, e-mail address, phone number and hours, and stops sharing the calendar. The visits stay and keep the
+    `agentId`, which works on as one that is not registered.
+    """
+    return agents.erase(current(), services(), agent_id)
+
+
+@route("GET", "/agents/{agent_id}/busy", Scope.READ)
+@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+def get_agent_busy(agent_id: str) -> Response:
+    """Read when and where an agent is engaged, registered or not.
+
+    In whole quarter hours, with the way to the next property, without visitors' data; 7 days by default, at most 31.
+    What was booked in the last moments may be missing.
+    """
+    return agents.busy(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(takes=calendars.AgentCalendarInput, gives={200: calendars.CalendarTokenOutput})
+def share_agent_calendar(agent_id: str) -> Response:
+    """Share an agent's calendar at a new address.
+
+    The address is shown only once; the previous one stops working. Visitors' names and phone numbers are in it only
+    with `visitors`: whoever has the address reads them.
+    """
+    return calendars.share_agent(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(query=NoQuery, gives={204: None})
+def withdraw_agent_calendar(agent_id: str) -> Response:
+    """Stop sharing an agent's calendar."""
+    return calendars.withdraw(current(), services(), "agent", agent_id)
+
+
+@route("GET", "/agents/{agent_id}/calendar.ics", PUBLIC)
+@Contract(
+    query=calendars.FeedQuery,
+    gives={200: File(("text/calendar",))},
+    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+    condition=Condition.TAGGED,
+)
+def get_agent_calendar(agent_id: str) -> Response:
+    """Subscribe to an agent's calendar.
+
+    For calendar programs: the token is the key. Shows the visits with property, address and place; may be five minutes
+    old. Other parameters are ignored.
+    """
+    return calendars.read(current(), services(), "agent", agent_id)
 
 
 # Visits
@@ -302,7 +390,7 @@ def change_status(visit_id: str) -> Response:
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
 def erase_visitor(visit_id: str) -> Response:
     """Erase the visitor's data.
 

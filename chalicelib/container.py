@@ -25,6 +25,7 @@ from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.services.agents import Agents
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
@@ -100,9 +101,10 @@ def wire(
         visits=booking,
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
         availability=Availabilities(properties, availability, agents, visits, clock),
+        agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
         exports=Exports(visits, properties),
-        calendars=Calendars(properties, visits, calendar_tokens, clock),
+        calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
         queue=queue,

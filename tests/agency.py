@@ -96,7 +96,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
-        self.availability = services.availability
+        self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

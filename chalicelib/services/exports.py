@@ -49,7 +49,7 @@ class Exports:
 
     def _rows(self, filter: VisitFilter) -> Iterator[Entry]:
         rows = 0
-        named = _Named(self._properties)
+        named = Named(self._properties)
         for visits in every_page(self._visits, filter):
             found = named.of({visit.property_id for visit in visits})
             for visit in visits:
@@ -59,7 +59,7 @@ class Exports:
                 yield Entry(visit, found.get(visit.property_id))
 
 
-class _Named:
+class Named:
     """What is said of properties, each of which is read once in an export. One that is not there has no entry."""
 
     def __init__(self, properties: PropertyStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.services.agents import Agents
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
 from chalicelib.services.exports import Exports
@@ -21,6 +22,7 @@ class Services:
     visits: Visits
     properties: Properties
     availability: Availabilities
+    agents: Agents
     listing: Listing
     exports: Exports
     calendars: Calendars

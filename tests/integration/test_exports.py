@@ -28,6 +28,7 @@ import python_calamine
 import app as entry
 from chalicelib.api.exports import XLSX
 from chalicelib.domain import patience
+from chalicelib.domain.calendars import Owner
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.http.instants import instant_text
 from chalicelib.repositories.calendars import calendar_token_key
@@ -446,7 +447,9 @@ def test_a_token_leaves_the_property_alone_and_outlives_its_changes(
 
 def test_a_token_is_stored_hashed(table: FreshTable, api: Api, house: str) -> None:
     token = shared(api, house).partition("=")[2]
-    stored = table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(house)))["Item"]
+    stored = table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(Owner("property", house))))[
+        "Item"
+    ]
     assert token not in str(stored)
     assert len(stored["secretHash"]["B"]) == 32
 

@@ -23,7 +23,7 @@ from chalicelib.repositories.items import Item
 from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
-from tests.builders import Clock
+from tests.builders import Clock, an_agent
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
 from tools.project import ROOT
@@ -279,7 +279,7 @@ def test_a_booking_pays_for_the_quarters_of_its_gap_and_its_agents_travel(
 ) -> None:
     ruled(bench.api, property_id, gapMinutes=30)
     id = new_id()
-    put_agent(bench, Agent(id, "Ann", "Europe/Berlin", travel_minutes=45))
+    put_agent(bench, an_agent(id, travel_minutes=45))
     body = {"propertyId": property_id, "date": ON_THE_QUARTER} | ({"agentId": id} if agent else {})
     answer, meter, written = bench.cost("POST", "/visits", body)
     assert meter.operations() == [LOOK_AT_RULES, *[LOOK_AT_AGENT] * agent, "TransactWriteItems"]
@@ -323,7 +323,7 @@ def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(benc
 def test_free_slots_with_an_agent_cost_twice_the_days_and_the_agent(bench: Bench, property_id: str) -> None:
     agent = new_id()
     ruled(bench.api, property_id)
-    put_agent(bench, Agent(agent, "Ann", "Europe/Berlin"))
+    put_agent(bench, an_agent(agent))
     monday = NOW.replace(day=15, hour=0)
     window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=7))}
     with metered(bench.api.dynamodb) as meter:

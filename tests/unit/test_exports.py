@@ -8,6 +8,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.api.exports import accepts, text_body
-from chalicelib.domain.calendars import Feed, new_token, opens, token_hash
+from chalicelib.domain.calendars import Feed, Shows, new_token, opens, token_hash
 from chalicelib.domain.errors import ExportTooLarge
 from chalicelib.domain.listing import Entry, Page, VisitFilter, Window
 from chalicelib.domain.properties import Property
@@ -317,7 +318,7 @@ def test_a_visit_that_does_not_take_place_says_so_where_status_is_not_shown() ->
     visits = [a_visit(status=status, property_id="house") for status in Status]
     for content in (
         in_ics(visits, a_property(name="Villa")),
-        joined(write_feed(Feed(a_property(name="Villa"), visits, complete=True))),
+        joined(write_feed(a_feed(a_property(name="Villa"), visits))),
     ):
         assert [str(event["SUMMARY"]) for event in events_of(content)] == [
             "Visit: Villa",
@@ -360,9 +361,34 @@ def test_ics_without_visits_is_still_a_calendar() -> None:
 # The feed
 
 
+def a_feed(property: Property, visits: list[Visit], shows: Shows = Shows.TIMES) -> Feed:
+    entries = [Entry(visit, property.details) for visit in visits]
+    return Feed(property.details.name, entries, complete=True, shows=shows)
+
+
+def test_a_feed_names_property_address_and_place_and_the_visitor_only_where_it_was_shared_so() -> None:
+    villa, visitor = a_property(name="Villa"), Visitor("Ada", "ada@example.com", "+49 30 1")
+    elsewhere = a_visit(place="Bus stop", visitor=visitor, notes="SECRET")
+    at_home = a_visit(place=villa.details.address, visitor=Visitor(email="eve@example.com"))
+    nowhere = Entry(a_visit(property_id="gone"))
+
+    def shown(shows: Shows) -> list[tuple[str, ...]]:
+        feed = a_feed(villa, [elsewhere, at_home], shows)
+        events = events_of(joined(write_feed(replace(feed, entries=[*feed.entries, nowhere]))))
+        return [tuple(str(e.get(name, "")) for name in ("SUMMARY", "LOCATION", "DESCRIPTION")) for e in events]
+
+    address = villa.details.address
+    plain = [("Visit: Villa", "Bus stop", f"Address: {address}"), ("Visit: Villa", address, "")]
+    gone = ("Visit: gone", nowhere.visit.place, "")
+    assert shown(Shows.TIMES) == [*plain, gone]
+    named = ("Visit: Ada, Villa", "Bus stop", f"Address: {address}\nVisitor: Ada\nPhone: +49 30 1")
+    # Whoever left an e-mail address only is not named by it.
+    assert shown(Shows.VISITORS) == [named, plain[1], gone]
+
+
 def test_a_feed_says_nothing_of_the_visitor() -> None:
     visit = full("SECRET", place="Lane 1", property_id="house")
-    content = joined(write_feed(Feed(a_property(name="House, \\1"), [visit], complete=True)))
+    content = joined(write_feed(a_feed(a_property(name="House, \\1"), [visit])))
     assert b"SECRET" not in content
     calendar: Any = icalendar.Calendar.from_ical(content)
     # Both are TEXT (RFC 7986, section 5.1), which the library does not know and leaves escaped.
@@ -373,7 +399,8 @@ def test_a_feed_says_nothing_of_the_visitor() -> None:
 
 
 def test_a_feed_that_ends_early_says_so() -> None:
-    calendar: Any = icalendar.Calendar.from_ical(joined(write_feed(Feed(a_property(), [a_visit()], complete=False))))
+    feed = replace(a_feed(a_property(), [a_visit()]), complete=False)
+    calendar: Any = icalendar.Calendar.from_ical(joined(write_feed(feed)))
     assert "more follow" in str(calendar["DESCRIPTION"])
 
 
