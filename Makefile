@@ -70,7 +70,7 @@ import: $(VENV)/.run ## submit a file of visits (FILE=visits.csv URL=http://... 
 
 KEYS = $(BIN)/python -m tools.operate.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
-key: $(VENV)/.run ## create an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,admin EXPIRES=90d)
+key: $(VENV)/.run ## create an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,override,admin EXPIRES=90d)
 	@$(KEYS) create --name="$$GIVEN_NAME" --scopes="$$GIVEN_SCOPES" $(if $(EXPIRES),--expires="$$GIVEN_EXPIRES")
 
 keys: $(VENV)/.run ## list the API keys of a stage, without their secrets (STAGE=local)

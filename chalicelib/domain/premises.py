@@ -5,6 +5,7 @@ Booking and offering ask the same rules here, so that what is offered is what ca
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, inside, joined
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
-from chalicelib.domain.slots import quarters
+from chalicelib.domain.slots import numbered, numbers
 from chalicelib.domain.visits import Visit
 
 Judge = Callable[[Sequence[Objection]], None]
@@ -38,7 +39,7 @@ class Leniently:
         self.overruled = objections
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Slot:
     """A start that can be booked. `free` is how many visits still fit in; `agents` who could conduct one, if asked."""
 
@@ -141,31 +142,33 @@ class Premises:
         found = self.rules.fitting(self.zone, wanted.start, wanted.end, wanted.minutes)
         if wanted.conductors is not None:
             found = sorted({start for agent in wanted.conductors for start in agent.could(found, wanted.minutes)})
-        last = self.rules.last_date(now, self.zone)
-        for reason, fits in (
-            (Closed.CLOSED, lambda _: True),
-            (Closed.NOTICE, lambda start: start >= self.rules.notice_ends(now)),
-            (Closed.HORIZON, lambda start: start <= now + HORIZON and start.astimezone(self.zone).date() <= last),
-        ):
-            found = [start for start in found if fits(start)]
-            if not found:
-                return Candidates([], reason)
-        return Candidates(found, None)
+        if not found:
+            return Candidates([], Closed.CLOSED)
+        found = found[bisect_left(found, self.rules.notice_ends(now)) :]
+        if not found:
+            return Candidates([], Closed.NOTICE)
+        found = found[: bisect_right(found, now + HORIZON)]
+        if self.rules.horizon_days is not None:
+            last = self.rules.last_date(now, self.zone)
+            found = [start for start in found if start.astimezone(self.zone).date() <= last]
+        return Candidates(found, None if found else Closed.HORIZON)
 
     def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
         """Those of the candidates that can be booked as things stand."""
-        details, gap = self.property.details, self.rules.gap_minutes
+        capacity, minutes = self.property.details.capacity, wanted.minutes
         free_agents: dict[datetime, list[str]] = {}
         for agent in wanted.conductors or ():
-            elsewhere = {quarter for quarter, where in held.of_agents[agent.id].items() if where != self.property.id}
-            for start in agent.could(starts, wanted.minutes):
-                if elsewhere.isdisjoint(quarters(start, wanted.minutes + agent.travel_minutes)):
+            places = held.of_agents[agent.id].items()
+            elsewhere = {numbered(quarter) for quarter, where in places if where != self.property.id}
+            for start in agent.could(starts, minutes):
+                if elsewhere.isdisjoint(numbers(start, minutes + agent.travel_minutes)):
                     free_agents.setdefault(start, []).append(agent.id)
+        counts = {numbered(quarter): count for quarter, count in held.of_property.items()}
         slots: list[Slot] = []
         for start in starts if wanted.conductors is None else sorted(free_agents):
-            taken = max(held.of_property.get(q, 0) for q in quarters(start, wanted.minutes + gap))
-            if taken < details.capacity:
-                slots.append(Slot(start, details.capacity - taken, tuple(free_agents.get(start, ()))))
+            taken = max(counts.get(number, 0) for number in numbers(start, minutes + self.rules.gap_minutes))
+            if taken < capacity:
+                slots.append(Slot(start, capacity - taken, tuple(free_agents.get(start, ()))))
         return slots
 
 

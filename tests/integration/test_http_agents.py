@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 NEW = {"If-None-Match": "*"}
 GRACE: dict[str, Any] = {"name": "Grace Hopper-Agent", "timeZone": "Europe/Berlin"}
-WORKS: dict[str, Any] = {"weekly": {day: [["09:00", "12:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}, "dates": []}
+WORKS: dict[str, Any] = {
+    "weekly": {day: [["09:00", "12:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+    "dates": [],
+}
 FULL: dict[str, Any] = GRACE | {
     "email": "grace@agents.example",
     "phone": "+49 331 9018201",

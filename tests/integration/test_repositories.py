@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.domain import patience
+from chalicelib.domain.availability import Availability, Dates, Hours, Opening, Rules
 from chalicelib.domain.calendars import KEPT as RENDERING_KEPT
 from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
@@ -48,10 +49,12 @@ from chalicelib.domain.intakes import (
     RowOutcome,
 )
 from chalicelib.domain.listing import VisitFilter, Window
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
+from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
@@ -60,9 +63,17 @@ from chalicelib.repositories.signing_keys import DynamoSigningKeys, signing_keys
 from chalicelib.repositories.slots import agent_slot, property_slot
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, PropertyStore, VisitStore
+from chalicelib.services.ports import (
+    AvailabilityStore,
+    CalendarStore,
+    IdempotencyStore,
+    IntakeStore,
+    PropertyStore,
+    VisitStore,
+)
 from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc, visit_id
 from tests.fakes import (
+    FakeAvailability,
     FakeCalendarTokens,
     FakeIdempotencyRecords,
     FakeIntakes,
@@ -89,6 +100,7 @@ class Repositories:
     records: IdempotencyStore
     intakes: IntakeStore
     tokens: CalendarStore
+    availability: AvailabilityStore
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -101,6 +113,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
             FakeIdempotencyRecords(memory),
             FakeIntakes(memory),
             FakeCalendarTokens(memory),
+            FakeAvailability(memory),
         )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
@@ -110,6 +123,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
         DynamoIdempotency(table),
         DynamoIntakes(table),
         DynamoCalendars(table),
+        DynamoAvailability(table),
     )
 
 
@@ -270,6 +284,47 @@ def test_a_refused_property_leaves_no_idempotency_record(repositories: Repositor
     with pytest.raises(PropertyExists):
         repositories.properties.add(a_property(house), once)
     assert repositories.records.find(once.id, NOW) is None
+
+
+# Availability
+
+
+def rules_of(house: str, **changes: Any) -> Availability:
+    nine = Opening(9 * 60, 24 * 60)
+    hours = Hours(((nine, Opening(0, 1)),) * 6 + ((),), (Dates(date(2027, 12, 24), date(2028, 2, 29), (nine,)),))
+    return replace(Availability(house, Rules(hours, 45, 90, 0, 15), 1, NOW, NOW), **changes)
+
+
+def test_a_property_is_found_with_its_rules_or_without(repositories: Repositories, house: str) -> None:
+    with pytest.raises(PropertyNotFound):
+        repositories.availability.premises(house)
+    property = a_property(house)
+    repositories.properties.add(property)
+    # What else lies beside a property is none of it.
+    repositories.tokens.keep(Owner("property", house), Shared(b"hash"), NOW)
+    assert repositories.availability.premises(house) == Premises(property)
+    for rules in (rules_of(house), rules_of(house, rules=Rules(), version=2), rules_of(house, version=3)):
+        if rules.version == 1:
+            repositories.availability.add(rules)
+        else:
+            repositories.availability.save(replace(rules, version=rules.version - 1), rules)
+        assert repositories.availability.premises(house) == Premises(property, rules)
+    assert repositories.properties.get(house) == property
+
+
+def test_rules_are_added_once_and_saved_as_they_were_read(repositories: Repositories, house: str) -> None:
+    repositories.properties.add(a_property(house))
+    before = rules_of(house)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    repositories.availability.add(before)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.add(before)
+    after = replace(before, version=2)
+    repositories.availability.save(before, after)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    assert repositories.availability.premises(house).availability == after
 
 
 # Visits: one by one
@@ -453,6 +508,34 @@ def test_a_visit_that_is_not_there_cannot_be_changed(visits: VisitStore, house: 
     with pytest.raises(VersionMismatch):
         visits.move(missing, next_version(missing, date=at("12:00")), 1)
     assert visits.held_quarters(house, DAY) == {}
+
+
+def test_a_visit_holds_and_frees_its_gap_and_its_agents_way(visits: VisitStore, house: str, agent: str) -> None:
+    before = booked(visits, a_visit(property_id=house, agent_id=agent, gap_minutes=15, travel_minutes=30))
+    assert visits.get(before.id) == before
+    assert visits.held_quarters(house, DAY) == {at(q): 1 for q in ("10:00", "10:15", "10:30")}
+    assert not is_free(visits, a_visit(property_id=house, date=at("10:30")))
+    assert not is_free(visits, a_visit(property_id=property_id(), date=at("10:45"), agent_id=agent))
+    # What it holds now is what it was moved with.
+    after = next_version(before, date=at("10:15"), gap_minutes=0, travel_minutes=15)
+    visits.move(before, after, 1)
+    assert visits.held_quarters(house, DAY) == {at("10:15"): 1, at("10:30"): 1}
+    whole_day = [(DAY.start, DAY.end)]
+    assert visits.whereabouts(agent, whole_day) == {at(q): house for q in ("10:15", "10:30", "10:45")}
+    visits.save(after, cancelled(after))
+    assert visits.held_quarters(house, DAY) == {}
+    assert visits.whereabouts(agent, whole_day) == {}
+
+
+def test_taken_quarters_are_those_of_the_spans_and_maybe_others_of_their_days(visits: VisitStore, house: str) -> None:
+    for hour in ("08:00", "12:00", "18:00"):
+        booked(visits, a_visit(property_id=house, date=at(hour)))
+    booked(visits, a_visit(property_id=house, date=at("12:15") + DAY.width))
+    found = visits.taken_quarters(house, [(at("07:00"), at("08:15")), (at("12:10"), at("12:20") + DAY.width)])
+    assert {at("08:00"), at("12:00"), at("12:15"), at("12:15") + DAY.width} <= found.keys()
+    assert at("12:30") + DAY.width not in found
+    assert visits.taken_quarters(house, []) == {}
+    assert visits.whereabouts(house, []) == {}
 
 
 def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: VisitStore, house: str, agent: str) -> None:

@@ -63,7 +63,7 @@ def test_what_was_set_is_shown_as_it_was() -> None:
         (monday([9, 12]), "#/weekly/mon/0", "HH:MM"),
         (monday(["٠٩:٠٠", "12:00"]), "#/weekly/mon/0", "HH:MM"),
         (monday(*[["09:00", "10:00"]] * 10_000), "#/weekly/mon", "at most 24 items"),
-        ({"weekly": {"monday": []}}, "#/weekly/monday", "'monday' is not a field we know here"),
+        ({"weekly": {"monday": []}}, "#/weekly/monday", "'monday' is not a known field"),
         ({"weekly": []}, "#/weekly", "JSON object"),
         ({"dates": [{"from": "2027-02-29", "open": []}]}, "#/dates/0/from", "a date that exists"),
         ({"dates": [{"from": "20270228", "open": []}]}, "#/dates/0/from", "a date that exists"),
@@ -81,7 +81,7 @@ def test_what_was_set_is_shown_as_it_was() -> None:
         ({"noticeMinutes": -1}, "#/noticeMinutes", "greater than or equal to 0"),
         ({"horizonDays": 10**9}, "#/horizonDays", "less than or equal to 1830"),
         ({"gapMinutes": 91}, "#/gapMinutes", "less than or equal to 90"),
-        ({"gap": 15}, "#/gap", "'gap' is not a field we know here"),
+        ({"gap": 15}, "#/gap", "'gap' is not a known field"),
     ],
 )
 def test_rules_that_cannot_be_are_refused_at_their_place(body: object, pointer: str, words: str) -> None:
