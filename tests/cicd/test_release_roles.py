@@ -15,6 +15,7 @@ from tests.cicd.stacks import pipeline, release
 from tools.generate.pipeline.roles import app_role, boundary, data_role
 from tools.generate.release_roles import FILE, written
 
+TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 
 
@@ -52,12 +53,16 @@ def test_a_job_deploys_the_stacks_of_its_stage_and_only_with_their_roles() -> No
     bucket, role, foreign = own.arn("ApplicationBucket"), own.arn("AppRole"), f"arn:aws:iam::{ACCOUNT}:role/Admin"
     to_cloudformation = {"iam:PassedToService": "cloudformation.amazonaws.com"}
     to_lambda = {"iam:PassedToService": "lambda.amazonaws.com"}
-    assert may(
-        (change, f"{STACKS}/visits-beta/1", {"cloudformation:RoleArn": role}),
-        (change, f"{STACKS}/visits-data-beta/1", {"cloudformation:RoleArn": own.arn("DataRole")}),
-        ("iam:PassRole", role, to_cloudformation),
-        ("s3:PutObject", f"{bucket}/code/1.zip", {}),
-    ) == [True, True, True, True]
+    assert (
+        may(
+            (change, f"{STACKS}/visits-beta/1", {"cloudformation:RoleArn": role}),
+            (change, f"{STACKS}/visits-data-beta/1", {"cloudformation:RoleArn": own.arn("DataRole")}),
+            ("iam:PassRole", role, to_cloudformation),
+            ("s3:PutObject", f"{bucket}/code/1.zip", {}),
+            ("dynamodb:DescribeTable", f"{TABLES}/visits-beta", {}),
+        )
+        == [True] * 5
+    )
     assert (
         may(
             (change, f"{STACKS}/visits-beta/1", {}),
@@ -68,9 +73,10 @@ def test_a_job_deploys_the_stacks_of_its_stage_and_only_with_their_roles() -> No
             ("iam:PassRole", role, to_lambda),
             ("iam:PassRole", foreign, to_cloudformation),
             ("s3:PutObject", f"{bucket}/elsewhere", {}),
+            ("dynamodb:DescribeTable", f"{TABLES}/visits-prod", {}),
             ("s3:DeleteObject", f"{bucket}/code/1.zip", {}),
         )
-        == [False] * 9
+        == [False] * 10
     )
 
 

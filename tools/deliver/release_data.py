@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     role = os.environ.get("DATA_ROLE_ARN", "")
     try:
         with told_in_words():
-            print(bring_data_up_to_date(boto3.client("cloudformation"), stage, template_of(stage), role))
+            clients = boto3.client("cloudformation"), boto3.client("dynamodb")
+            print(bring_data_up_to_date(*clients, stage, template_of(stage), role))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1

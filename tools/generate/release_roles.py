@@ -9,7 +9,7 @@ import json
 from typing import Any, Final
 
 from tools.generate.pipeline.language import SERVICE, Part, allow, arn, attribute, policy, ref, sub
-from tools.generate.pipeline.roles import app_role, boundary, data_role, hands_over
+from tools.generate.pipeline.roles import app_role, boundary, data_role, hands_over, waits_for_indexes
 from tools.generate.pipeline.template import template as pipeline_template
 from tools.project import ROOT
 
@@ -117,6 +117,7 @@ def _release_role() -> Part:
     roles = [attribute("DataRole"), attribute("AppRole")]
     statements = [
         *hands_over(stacks, roles),
+        waits_for_indexes(arn("dynamodb", f"table/{SERVICE}-${{Stage}}")),
         # SAM's short forms are written out by AWS's own transform.
         allow(
             "cloudformation:CreateChangeSet", arn("cloudformation", "transform/Serverless-2016-10-31", account="aws")

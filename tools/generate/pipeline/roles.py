@@ -37,6 +37,7 @@ class Roles(BaseResource):
                 _artifacts("ArtifactBucketStore", "s3:GetObject", "s3:GetObjectVersion"),
                 allow(["kms:Decrypt", "kms:DescribeKey"], attribute("PipelineKey")),
                 *hands_over([stack], [attribute(data_role(stage))]),
+                waits_for_indexes(arn("dynamodb", f"table/{SERVICE}-{stage}")),
             )
         resources["CodePipelineRole"] = _runs_the_pipeline()
         resources["CodeBuildRole"] = role(
@@ -103,6 +104,11 @@ def hands_over(stacks: list[Part], roles: list[Part]) -> list[Part]:
         allow([f"cloudformation:{action}" for action in (*watch, "ExecuteChangeSet")], stacks),
         allow("iam:PassRole", roles, _passed_to("cloudformation")),
     ]
+
+
+def waits_for_indexes(table: Part) -> Part:
+    """CloudFormation does not wait for them, and the next one cannot be made before."""
+    return allow("dynamodb:DescribeTable", table)
 
 
 def _moves_artifacts(bucket: str) -> Part:
