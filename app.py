@@ -8,7 +8,18 @@ from collections.abc import Callable
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
 
 from chalicelib import cold_start
-from chalicelib.api import agents, availability, calendars, exports, intakes, properties, service, visits, wishes
+from chalicelib.api import (
+    agents,
+    availability,
+    calendars,
+    exports,
+    intakes,
+    properties,
+    service,
+    visitors,
+    visits,
+    wishes,
+)
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
@@ -17,7 +28,7 @@ from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import NotAcceptable
+from chalicelib.http.errors import InvalidCursor, NotAcceptable
 from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
@@ -83,7 +94,7 @@ def register_property() -> Response:
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=PageQuery, gives={200: properties.PropertyPage})
+@Contract(query=properties.PropertyQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
     """List properties, ordered by id."""
     return properties.list_all(current(), services())
@@ -397,6 +408,31 @@ def erase_visitor(visit_id: str) -> Response:
     Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
     return visits.erase_visitor(current(), services(), visit_id)
+
+
+# Visitors
+
+
+@route("POST", "/visitors/search", Scope.READ)
+@Contract(takes=visitors.SearchInput, gives={200: visits.VisitPage}, refuses=(InvalidCursor,))
+def search_visitor() -> Response:
+    """Find all visits of one person, ordered by id.
+
+    By e-mail address, upper and lower case aside, or by telephone number, by its digits: a national number finds those
+    that were given without the country. A visit appears here moments after it was written.
+    """
+    return visitors.search(current(), services())
+
+
+@route("POST", "/visitors/erase", Scope.ADMIN)
+@Contract(takes=visitors.EraseInput, gives={200: visitors.ErasureOutput})
+def erase_visitors() -> Response:
+    """Erase all data of one person.
+
+    As erasing the visitor of each visit that the search finds, 100 at a time: repeat it while `more` is true. Repeat
+    it too when a booking of that person may be under way: one of the last moments may not be found yet.
+    """
+    return visitors.erase(current(), services())
 
 
 # Intakes

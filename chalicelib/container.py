@@ -51,6 +51,7 @@ from chalicelib.services.ports import (
 )
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
@@ -99,6 +100,7 @@ def wire(
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
+        visitors=Visitors(visits, booking),
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
         availability=Availabilities(properties, availability, agents, visits, clock),
         agents=Agents(agents, calendar_tokens, clock),

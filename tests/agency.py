@@ -96,6 +96,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.visitors = services.visitors
         self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,

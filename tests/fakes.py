@@ -33,11 +33,12 @@ from chalicelib.domain.intakes import (
     Manifest,
     RowOutcome,
 )
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
+from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Visit
 
 T = TypeVar("T")
@@ -117,9 +118,9 @@ class FakeProperties:
                 raise VersionMismatch
             self._memory.properties[after.id] = after
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
         with self._memory.lock:
-            found = list(self._memory.properties.values())
+            found = [property for property in self._memory.properties.values() if filter.matches(property)]
         return _page(found, lambda property: property.id, after, limit, "asc")
 
 
@@ -233,6 +234,11 @@ class FakeVisits:
                 and (not filter.statuses or visit.status in filter.statuses)
             ]
         return _page(found, lambda visit: f"{visit.date:%Y-%m-%dT%H:%M:%SZ}#{visit.id}", after, limit, filter.order)
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        with self._memory.lock:
+            found = [visit for visit in self._memory.visits.values() if contact in contacts_of(visit.visitor)]
+        return _page(found, lambda visit: visit.id, after, limit, "asc").map(lambda visit: visit.id)
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         with self._memory.lock:

@@ -32,6 +32,7 @@ from chalicelib.http.fields import (
 from chalicelib.http.preconditions import etag, must_be_new, optional_versions, required_versions
 from chalicelib.http.queries import PageQuery, no_query
 from chalicelib.http.read_only import check_unchanged
+from chalicelib.journal import note
 from chalicelib.services.availability import Engagements
 from chalicelib.services.wired import Services
 
@@ -189,7 +190,10 @@ def put(request: Request, services: Services, agent_id: str) -> Response:
 
 def erase(request: Request, services: Services, agent_id: str) -> Response:
     expected = optional_versions(request.headers)
-    services.agents.erase(parsing.agent_id(agent_id), expected)
+    chosen = parsing.agent_id(agent_id)
+    services.agents.erase(chosen, expected)
+    # Whoever restores the table from a backup has to erase this one again.
+    note(agentId=chosen)
     return Response("", status_code=204)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.properties import PropertyDetails
+from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.words import begins_all
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,6 +71,24 @@ class VisitFilter:
             raise InvalidInput(
                 [FieldError("?to", "at most 366 days after 'from' unless propertyId or agentId is given")]
             )
+
+
+@dataclass(frozen=True)
+class PropertyFilter:
+    """What a list of properties is narrowed to."""
+
+    words: tuple[str, ...] = ()
+    """Folded; each begins a word of the name or the address."""
+    visits_allowed: bool | None = None
+
+    def matches(self, property: Property) -> bool:
+        details = property.details
+        if self.visits_allowed not in (None, details.visits_allowed):
+            return False
+        return begins_all(self.words, f"{details.name} {details.address}")
+
+
+EVERY_PROPERTY: Final = PropertyFilter()
 
 
 @dataclass(frozen=True)

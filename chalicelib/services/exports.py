@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Final
 
 from chalicelib.domain.errors import ExportTooLarge, PropertyNotFound
-from chalicelib.domain.listing import Entry, VisitFilter
+from chalicelib.domain.listing import EVERY_PROPERTY, Entry, VisitFilter
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import Visit
 from chalicelib.services.ports import PropertyStore, VisitStore
@@ -84,7 +84,7 @@ class Named:
         self._listed = True
         after: str | None = None
         while True:
-            page = self._properties.list(after, PROPERTIES_OF_PAGE)
+            page = self._properties.list(EVERY_PROPERTY, after, PROPERTIES_OF_PAGE)
             self._found |= {property.id: property.details for property in page.items}
             after = page.next
             if after is None:

@@ -13,10 +13,11 @@ from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
 
 Clock = Callable[[], datetime]
@@ -38,8 +39,8 @@ class PropertyStore(Protocol):
     def save(self, before: Property, after: Property) -> None:
         """Raises VersionMismatch when the property is no longer as it was `before`."""
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        """By id, from the position `after`."""
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        """By id, from the position `after`. A page that is filtered may be short though more follow."""
 
 
 class AvailabilityStore(Protocol):
@@ -95,6 +96,12 @@ class VisitStore(Protocol):
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """By start and id. A page that filters by status or agent may be short though more follow."""
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """The ids of the visits whose visitor has this contact, by id.
+
+        Eventually consistent: what was written in the last moments may be missing, or be another's by now.
+        """
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """How many visits hold each of the property's quarter hours that the window touches; free ones are absent."""

@@ -14,12 +14,14 @@ from chalicelib.services.listing import Listing
 from chalicelib.services.ports import Clock, Queue, Store
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 
 
 @dataclass(frozen=True)
 class Services:
     visits: Visits
+    visitors: Visitors
     properties: Properties
     availability: Availabilities
     agents: Agents

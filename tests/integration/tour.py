@@ -91,6 +91,10 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
         handle(box.receive())
     done(api.get(intake.headers["Location"]), 200)
     done(api.get(f"{intake.headers['Location']}/results"), 200)
+    for by in ("email", "phone"):
+        done(api.post("/visitors/search", {by: person[by], "limit": 1}), 200)
+    done(api.post("/visitors/search", {"email": person["email"], "phone": person["phone"]}), 422)
+    done(api.post("/visitors/erase", {"email": "nobody@tour.example"}), 200)
     done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
     done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
     answers.append(erased := api.http.delete(f"{one}/visitor"))

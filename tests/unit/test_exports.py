@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from chalicelib.api.exports import accepts, text_body
 from chalicelib.domain.calendars import Feed, Shows, new_token, opens, token_hash
 from chalicelib.domain.errors import ExportTooLarge
-from chalicelib.domain.listing import Entry, Page, VisitFilter, Window
+from chalicelib.domain.listing import Entry, Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.exports.csv import HEADER, write_csv
@@ -486,9 +486,9 @@ class CountingProperties(FakeProperties):
         self.gets.append(property_id)
         return super().get(property_id)
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
         self.pages += 1
-        return super().list(after, limit)
+        return super().list(filter, after, limit)
 
 
 def names_in_an_export(properties: int, visits: int, unknown: int = 0) -> tuple[list[str], CountingProperties]:

@@ -62,6 +62,7 @@ TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
     "Agents": "Who conducts visits: hours, travel time, calendar.",
     "Visits": "Who comes when and where, and the visit's status.",
+    "Visitors": "Everything of one person, over the whole agency.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }

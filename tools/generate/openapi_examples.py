@@ -11,6 +11,7 @@ from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, B
 from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
+from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.wishes import BookVisitInput
 from chalicelib.domain import errors, intakes
@@ -148,6 +149,9 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "durationMinutes": 30,
         "slots": [{"start": "2027-03-14T09:30:00Z", "localStart": "2027-03-14T10:30:00+01:00", "free": 1}],
     },
+    SearchInput: {"email": "ada@example.com"},
+    EraseInput: {"phone": "+49 30 901820"},
+    ErasureOutput: {"erased": 3, "more": False},
     AgentInput: _AGENT,
     AgentOutput: {"id": "agent-7", **_AGENT, **_STAMPS},
     AgentPage: {"items": [{"id": "agent-7", **_AGENT, **_STAMPS}], "nextCursor": None},
