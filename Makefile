@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK RELEASE SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -34,7 +34,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
 # Nor is a key part of a command line, which everybody on the machine can read.
 WITH_KEY := VISITS_KEY="$${GIVEN_KEY:-$$VISITS_KEY}"
 
-.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs fuzz setup clean package pipeline unit
+.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs docs-check fuzz setup clean package pipeline unit
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -115,9 +115,9 @@ delete: $(VENV)/.deliver ## delete a stage of make deploy; keeps the data unless
 
 # Testing a deployment from outside needs no embedded AWS.
 smoke: $(VENV)/.deliver ## smoke test of a deployment: books and cancels with a key (URL=https://... KEY=<api key>)
-	@$(WITH_KEY) $(BIN)/python -m tools.operate.smoke --url="$$GIVEN_URL"
+	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py -m smoke --maxfail=3 --url="$$GIVEN_URL"
 
-e2e: $(VENV)/.dev ## run the end-to-end suite against a deployment (URL=https://... KEY=<api key: read,write>)
+e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=https://... KEY=<api key: read,write>)
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
@@ -134,7 +134,7 @@ package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE
 	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
 
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
-	@$(BIN)/python -m tools.generate.pipeline
+	@$(BIN)/python -m tools.generate.templates pipeline
 
 .PHONY: release release-data release-roles terraform
 
@@ -148,7 +148,7 @@ release-data: $(VENV)/.deliver ## update only the data stack, as make release do
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
-	@$(BIN)/python -m tools.generate.release_roles
+	@$(BIN)/python -m tools.generate.templates release
 
 terraform: $(VENV)/.deliver ## build a stage's package for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
 	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"
@@ -166,13 +166,19 @@ spike: setup ## measure a burst of five times the worker's rate; draws docs/spik
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
 	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
 
-openapi: setup ## regenerate docs/openapi.json and list breaking changes (RELEASE=1: release it)
-	@$(BIN)/python -m tools.generate.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
+openapi: setup ## regenerate docs/openapi.json, and refuse breaking changes since the last release tag
+	@$(BIN)/python -m tools.generate.openapi
 
 docs: setup ## render the API reference as build/api.html, a self-contained page (needs Node.js)
 	@command -v npx >/dev/null || { echo "This needs Node.js (npx)." >&2; exit 1; }
 	@mkdir -p build
-	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --output build/api.html
+	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --template docs/api.hbs --output build/api.html
+
+# 70 MB from npm, most of it Chromium, and some minutes: not for every make test.
+docs-check: docs ## does the page of make docs really need no network, and is its text easy to read? (needs Node.js 22)
+	@npm install --silent --no-save --ignore-scripts --prefix build/browser \
+		playwright-core@1.65.1 axe-core@4.14.1 @sparticuz/chromium@153.0.0
+	@node tests/cicd/docs_page.mjs build/browser build/api.html docs/openapi.json
 
 fuzz: setup ## fuzz the API with schemathesis (FUZZ_EXAMPLES=100 FUZZ_SEED=<number>)
 	@FUZZ_EXAMPLES="$$GIVEN_FUZZ_EXAMPLES" FUZZ_SEED="$$GIVEN_FUZZ_SEED" $(BIN)/python -m pytest tests/integration/test_fuzz.py

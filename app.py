@@ -58,15 +58,18 @@ def bearer_key(request: AuthRequest) -> AuthResponse:
 def route(method: str, path: str, scope: Scope | Public) -> Callable[[View], View]:
     """One of our routes, and what a key must be good for to call it; without saying so there is no route.
 
+    Whoever may GET may ask for the HEAD alone: it is the same answer, whose body the gateway leaves out.
+
     The media type of a body is for `parse_body` to judge, not for Chalice.
     """
+    methods = ["GET", "HEAD"] if method == "GET" else [method]
 
     def register(view: View) -> View:
-        required[method, path] = scope
+        required.update({(each, path): scope for each in methods})
         public = scope == PUBLIC
         view = answers_problems(view if public else guarded(Scope(scope), current)(view))
         authorizer = None if public else bearer_key
-        registered: View = app.route(path, methods=[method], content_types=["*/*"], authorizer=authorizer)(view)
+        registered: View = app.route(path, methods=methods, content_types=["*/*"], authorizer=authorizer)(view)
         return registered
 
     return register

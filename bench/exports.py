@@ -90,7 +90,7 @@ def by_icalendar(found: Iterable[Entry]) -> Iterable[bytes]:
 def by_openpyxl(found: Iterable[Entry]) -> Iterable[bytes]:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Visits")
-    sheet.append([name for name, _ in COLUMNS])
+    sheet.append([name for name, *_ in COLUMNS])
     for visit, house in ((entry.visit, entry.details) for entry in found):
         start, who = visit.date.replace(tzinfo=None), visit.visitor
         where = (house.name, house.address, visit.place) if house else (None, None, visit.place)

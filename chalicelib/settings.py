@@ -71,6 +71,6 @@ def version_of(environment: Mapping[str, str]) -> str:
 
 
 def trace_of(environment: Mapping[str, str]) -> str | None:
-    """X-Ray's id of the trace that this invocation belongs to: Lambda says it anew each time, if tracing is on."""
+    """X-Ray's id of the trace that this invocation belongs to: Lambda sets it for each one, if tracing is on."""
     header = environment.get("_X_AMZN_TRACE_ID", "")
     return next((part[5:] for part in header.split(";") if part.startswith("Root=")), None)

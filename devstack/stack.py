@@ -20,7 +20,8 @@ from watchfiles import Change, watch
 from devstack import examples, seed
 from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
-from devstack.server import STAGE, listen
+from devstack.server import OUR_OWN, STAGE, listen
+from tools.client import Client
 from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
@@ -33,7 +34,7 @@ LOOK_MILLISECONDS = 500
 
 @dataclass
 class Part:
-    """A child process of the stack. One that serves our code is started anew when the code changes.
+    """A child process of the stack. One that serves our code restarts when the code changes.
 
     Its standard input is a lifeline: when this process is gone, however it went, the pipe ends and so does the
     part.
@@ -124,7 +125,7 @@ class Stack:
     def _load_sample_data(self) -> None:
         """On the first run, and when the month of the last sample is over."""
         marker = self.state / "sample-data-loaded"
-        with seed.Api(self.url, self.key) as api:
+        with Client(self.url, self.key, OUR_OWN) as api:
             if marker.exists() and examples.upcoming_visit(api) is not None:
                 return
         _step(f"Loading sample data: {SAMPLE_VISITS} visits at real addresses, with fictitious prices and people")
@@ -132,7 +133,7 @@ class Stack:
         marker.touch()
 
     def _announce(self) -> None:
-        with seed.Api(self.url, self.key) as api:
+        with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
         print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
@@ -147,9 +148,9 @@ class Stack:
             self._reload_on_change()
 
     def _reload_on_change(self, once: bool = False) -> None:
-        """Waits for changes of the code and starts the parts anew; looks after everything meanwhile.
+        """Waits for changes of the code and restarts the parts; watches them meanwhile.
 
-        The watch is set up anew after every change: most editors replace a file, and a watch on the old one
+        The watch is renewed after every change: most editors replace a file, and a watch on the old one
         would see nothing more.
         """
         watched = (ROOT / "app.py", ROOT / "chalicelib", ROOT / ".chalice")

@@ -7,9 +7,7 @@ visibility timeout is over.
 
 import argparse
 import contextlib
-import logging
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -23,6 +21,7 @@ from chalice.local import LambdaContext
 
 from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import REPORT_FAILURES, queue_of_stage
+from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT
@@ -168,7 +167,7 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(fault: Exception) -> str:
     """One line without the message of the exception: it may quote a row, and with it personal data."""
-    if type(fault).__name__ == "Unfinished":  # by name: the app's modules are loaded anew with the app
+    if type(fault).__name__ == "Unfinished":  # by name: the app reloads its modules
         return str(fault)
     ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.startswith(str(ROOT))]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""
@@ -184,33 +183,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="devstack.worker", description=__doc__)
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="  worker: %(message)s", stream=sys.stderr)
-    for chatty in ("botocore", "boto3", "urllib3", "visits"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    speaks_to_people("worker: ")
     stop = threading.Event()
-    _stop_on(stop)
+    ends_with_parent(stop.set)
     try:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
         handler = app.handler_map[FED]
     except Exception:
-        # The API shows why; this one is started anew, like it, when the code changes.
+        # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
     QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
-
-
-def _stop_on(stop: threading.Event) -> None:
-    def stop_with_parent() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        stop.set()
-
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=stop_with_parent, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Contract:
 
     def _check(self, request: httpx.Request, answer: httpx.Response) -> None:
         template = self._template(request.url.raw_path.partition(b"?")[0].decode())
-        operation = self._document["paths"].get(template, {}).get(request.method.lower())
+        operation = self._document["paths"].get(template, {}).get(_described_as(request.method))
         if template is None or operation is None or answer.status_code in HTTP_ITSELF:
             self._check_unrouted(template, answer)
             return
@@ -111,7 +111,7 @@ class Contract:
         """What succeeds is documented to be accepted: the schemas do not promise less than the code takes."""
         parameters = operation["parameters"]
         known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
-        if request.method == "GET" and operation["operationId"] not in TAKES_ANY_QUERY:
+        if request.method in ("GET", "HEAD") and operation["operationId"] not in TAKES_ANY_QUERY:
             _must(set(request.url.params) <= known, f"a query of {dict(request.url.params)} was accepted")
         for parameter in parameters:
             if parameter["in"] == "header" and parameter["name"] in request.headers:
@@ -144,6 +144,11 @@ class Contract:
             node = node[part]
         resolved: Json = node
         return resolved
+
+
+def _described_as(method: str) -> str:
+    """The method that the document has it under: what it says of GET holds for HEAD."""
+    return "get" if method == "HEAD" else method.lower()
 
 
 def _must(holds: bool, otherwise: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
 
 from chalicelib.api import intakes
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING, BookVisitInput
+from chalicelib.domain import spellings
 from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.errors import Objection
 from chalicelib.domain.idempotency import AlreadyDone
@@ -29,7 +30,7 @@ from chalicelib.domain.visits import (
     Unchanged,
     Visit,
 )
-from chalicelib.http import parsing, spellings
+from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
 from chalicelib.http.callers import caller_of
 from chalicelib.http.cursors import Cursors

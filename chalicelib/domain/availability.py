@@ -147,17 +147,8 @@ class Rules:
 
     def fitting(self, zone: ZoneInfo, start: datetime, end: datetime, minutes: int) -> list[datetime]:
         """Every start from `start` up to `end` at which a visit of so many minutes lies inside the hours."""
-        length = timedelta(minutes=minutes)
-        days = self.hours.between(zone, start, end + length)
-        found: list[datetime] = []
-        open = iter(joined(days))
-        span = next(open, None)
-        for candidate in starts(days, self.step_minutes, start, end):
-            while span is not None and span[1] <= candidate:
-                span = next(open, None)
-            if span is not None and candidate + length <= span[1]:
-                found.append(candidate)
-        return found
+        days = self.hours.between(zone, start, end + timedelta(minutes=minutes))
+        return fitting(joined(days), starts(days, self.step_minutes, start, end), minutes)
 
 
 ALWAYS: Final = Rules()
@@ -190,6 +181,22 @@ def inside(spans: Sequence[Span], start: datetime, end: datetime) -> bool:
     """Whether all the time between lies in one of these spans, which are in order and joined."""
     before = bisect_right(spans, start, key=lambda span: span[0]) - 1
     return before >= 0 and end <= spans[before][1]
+
+
+def fitting(spans: Iterable[Span], starts: Iterable[datetime], minutes: int) -> list[datetime]:
+    """Those of the starts, all in order, at which so many minutes lie in one of the spans."""
+    length = timedelta(minutes=minutes)
+    found: list[datetime] = []
+    remaining = iter(spans)
+    span = next(remaining, None)
+    for start in starts:
+        while span is not None and span[1] <= start:
+            span = next(remaining, None)
+        if span is None:
+            break
+        if span[0] <= start and start + length <= span[1]:
+            found.append(start)
+    return found
 
 
 def starts(days: Iterable[Span], step_minutes: int, start: datetime, end: datetime) -> list[datetime]:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.agents import Agent
-from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, inside, joined
+from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, fitting, inside, joined
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.slots import numbered, numbers
@@ -39,8 +40,7 @@ class Leniently:
         self.overruled = objections
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A start that can be booked. `free` is how many visits still fit in; `agents` who could conduct one, if asked."""
 
     start: datetime
@@ -61,7 +61,7 @@ class Conductor:
             return list(starts)
         length, zone = timedelta(minutes=minutes), ZoneInfo(self.details.time_zone)
         works = joined(self.details.availability.between(zone, starts[0], starts[-1] + length))
-        return [start for start in starts if inside(works, start, start + length)]
+        return fitting(works, starts, minutes)
 
     @property
     def travel_minutes(self) -> int:
@@ -154,7 +154,7 @@ class Premises:
         return Candidates(found, None if found else Closed.HORIZON)
 
     def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
-        """Those of the candidates that can be booked as things stand."""
+        """Those of the candidates, of which there are some, that can be booked as things stand."""
         capacity, minutes = self.property.details.capacity, wanted.minutes
         free_agents: dict[datetime, list[str]] = {}
         for agent in wanted.conductors or ():
@@ -163,10 +163,16 @@ class Premises:
             for start in agent.could(starts, minutes):
                 if elsewhere.isdisjoint(numbers(start, minutes + agent.travel_minutes)):
                     free_agents.setdefault(start, []).append(agent.id)
-        counts = {numbered(quarter): count for quarter, count in held.of_property.items()}
+        blocking = minutes + self.rules.gap_minutes
+        first, last = numbered(starts[0]), numbers(starts[-1], blocking)[-1]
+        counts = [0] * (last - first + 1)
+        for quarter, count in held.of_property.items():
+            if first <= (number := numbered(quarter)) <= last:
+                counts[number - first] = count
         slots: list[Slot] = []
         for start in starts if wanted.conductors is None else sorted(free_agents):
-            taken = max(counts.get(number, 0) for number in numbers(start, minutes + self.rules.gap_minutes))
+            span = numbers(start, blocking)
+            taken = max(counts[span.start - first : span.stop - first])
             if taken < capacity:
                 slots.append(Slot(start, capacity - taken, tuple(free_agents.get(start, ()))))
         return slots

@@ -15,6 +15,7 @@ from typing import Final
 from chalicelib.domain.calendars import Feed, Shows
 from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Status, Visit
+from chalicelib.exports import words
 
 WIDEST_LINE: Final = 75
 """Octets of a line without its end (RFC 5545, section 3.1)."""
@@ -32,7 +33,7 @@ STATUS: Final[Mapping[Status, str]] = MappingProxyType(
 )
 
 PREFIX: Final[Mapping[Status, str]] = MappingProxyType(
-    {Status.CANCELLED: "Cancelled: ", Status.DECLINED: "Declined: ", Status.NO_SHOW: "No-show: "}
+    {status: f"{words.STATUS[status]}: " for status in (Status.CANCELLED, Status.DECLINED, Status.NO_SHOW)}
 )
 """In front of the summary: many calendar programs show nothing of STATUS."""
 

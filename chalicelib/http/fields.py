@@ -26,10 +26,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
-from chalicelib.http import spellings
+from chalicelib.domain import spellings
+from chalicelib.domain.spellings import LINE, one_line
 from chalicelib.http.currencies import CURRENCIES
 from chalicelib.http.instants import EXAMPLE, SHOWN_PATTERN, WRITTEN, WRITTEN_EXAMPLE, instant_text, parse_instant
-from chalicelib.http.spellings import LINE, one_line
 
 
 def _number(amount: Decimal) -> int | float:

@@ -11,11 +11,12 @@ from urllib.parse import unquote
 from chalice.app import Request
 from pydantic import ValidationError
 
+from chalicelib.domain import spellings
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.errors import AgentNotFound, FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
-from chalicelib.http import spellings
+from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
@@ -25,7 +26,7 @@ from chalicelib.journal import note
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
 
 JSON: Final = ("application/json",)
-MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
 AGENT_ID_RULE: Final = f"must be one line of 1 to {spellings.LONGEST_AGENT_ID} characters, not blank"

@@ -25,6 +25,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="unknown")
 """The gateway's id of the request under way: the caller sees it in a 500, the operator finds it in the log."""
 
 MEDIA_TYPE: Final = "application/problem+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 TYPE_PREFIX: Final = "urn:visits:problem:"
 
 CHALLENGE: Final = 'Bearer realm="visits"'
@@ -235,6 +236,12 @@ def _conflict(interval: errors.TakenInterval) -> Mapping[str, str]:
     return {"from": instant_text(interval.start), "to": instant_text(interval.end), "holder": interval.holder}
 
 
+def _accepted(unsupported: http_errors.UnsupportedMediaType) -> Mapping[str, str]:
+    """What a body may be (RFC 9110, section 15.5.16); of a patch also by the name that patches have (RFC 5789, 2.2)."""
+    types = ", ".join(unsupported.accepted)
+    return {"Accept": types, "Accept-Patch": types} if MERGE_PATCH in unsupported.accepted else {"Accept": types}
+
+
 def _retry_after(unavailable: errors.Unavailable) -> Mapping[str, str]:
     return {"Retry-After": str(unavailable.retry_after_seconds)}
 
@@ -406,7 +413,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "unsupported-media-type",
             "Unsupported media type",
             lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
-            headers=lambda refusal: {"Accept": ", ".join(refusal.accepted)},
+            headers=_accepted,
         ),
         http_errors.NotAcceptable: Kind(
             406,

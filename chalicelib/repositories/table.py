@@ -78,7 +78,7 @@ def _typed(value: Any) -> dict[str, Any]:
             return {"M": serialized(value)}
         case list():
             return {"L": [_typed(member) for member in value]}
-    raise TypeError(f"no attribute of ours is a {type(value).__name__}")
+    raise TypeError(f"unsupported attribute type {type(value).__name__}")
 
 
 def _untyped(typed: Mapping[str, Any]) -> Any:
@@ -94,7 +94,7 @@ def _untyped(typed: Mapping[str, Any]) -> Any:
             return deserialized(value)
         case "L":
             return [_untyped(member) for member in value]
-    raise TypeError(f"no attribute of ours is of type {kind}")
+    raise TypeError(f"unsupported attribute type {kind}")
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ class Table:
         self._until_settled(attempt)
 
     def _until_settled(self, attempt: Callable[[], None]) -> None:
-        """Tries anew with full jitter: for three seconds while others are at the same items, and while it is not known
+        """Retries with full jitter: for three seconds while others are at the same items, and while it is not known
         whether an attempt was carried out for as long as the request has patience.
         """
         began = self._monotonic()

@@ -1,6 +1,6 @@
 """The use case of a corrected address or time zone: the property's upcoming visits follow.
 
-A visit keeps its place and zone itself, so that reading one stays one read. They are therefore written anew when the
+A visit keeps its place and zone itself, so that reading one stays one read. They are therefore rewritten when the
 property's change: each visit by itself, under its version, with the property as it is at that moment.
 """
 

@@ -11,9 +11,8 @@ import pytest
 from tests.cicd.iam import Question, allowed, decided, documents, statements
 from tests.cicd.linters import checkov, findings
 from tests.cicd.physical import ACCOUNT, REGION
-from tests.cicd.stacks import pipeline, release
-from tools.generate.pipeline.roles import app_role, boundary, data_role
-from tools.generate.release_roles import FILE, written
+from tests.cicd.stacks import app_role, boundary, data_role, pipeline, release
+from tools.generate.templates import RELEASE, written
 
 TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
@@ -25,13 +24,13 @@ def may(*calls: tuple[str, str, Mapping[str, str]]) -> list[bool]:
 
 
 def test_the_committed_file_is_what_make_release_roles_writes() -> None:
-    assert FILE.read_text(encoding="utf-8") == written()
-    assert len(written()) < 51_200, "too long for a call of CloudFormation"
+    assert RELEASE.read_text(encoding="utf-8") == written("release")
+    assert len(written("release")) < 51_200, "too long for a call of CloudFormation"
 
 
 def test_linters_find_nothing() -> None:
-    assert findings("cfn-lint", "--include-checks", "I", "--template", FILE) == ""
-    report = checkov(FILE)
+    assert findings("cfn-lint", "--include-checks", "I", "--template", RELEASE) == ""
+    report = checkov(RELEASE)
     assert report["failed_checks"] == []
     assert all(len(check["check_result"]["suppress_comment"].split()) > 3 for check in report["skipped_checks"])
 
@@ -91,7 +90,7 @@ def test_what_a_job_has_put_into_the_bucket_stays_as_it_is() -> None:
 
 
 def taken_for_a_repository() -> str:
-    pattern: str = json.loads(FILE.read_text(encoding="utf-8"))["Parameters"]["Repository"]["AllowedPattern"]
+    pattern: str = json.loads(RELEASE.read_text(encoding="utf-8"))["Parameters"]["Repository"]["AllowedPattern"]
     return pattern
 
 

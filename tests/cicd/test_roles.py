@@ -17,10 +17,8 @@ from tests.cicd import stacks
 from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
-from tests.cicd.stacks import pipeline
-from tools.generate.pipeline.builds import data_release_role
-from tools.generate.pipeline.language import STAGES
-from tools.generate.pipeline.roles import app_role, boundary, data_role
+from tests.cicd.stacks import app_role, boundary, data_release_role, data_role, pipeline
+from tools.generate.templates import STAGES
 
 KINDS: Final = ("data", "app")
 
@@ -98,7 +96,9 @@ MAKER: Final = "aws:ResourceTag/aws:cloudformation:stack-id"
 """CloudFormation's own tag, which nobody can change, on everything that can have tags and on what is in an API."""
 
 WITHOUT_A_NAME: Final = {
+    "codedeploy:StopDeployment": "*",
     "lambda:CreateEventSourceMapping": "*",
+    "logs:DescribeIndexPolicies": "*",
     "logs:DescribeLogGroups": "*",
     "logs:DescribeResourcePolicies": "*",
     "codedeploy:GetDeploymentConfig": f"arn:{PARTITION}:codedeploy:{REGION}:{ACCOUNT}"
@@ -483,9 +483,9 @@ def test_a_pull_request_deploys_nothing_and_reads_no_secret() -> None:
 def test_no_role_of_the_pipeline_may_do_everything_or_anything_to_everything() -> None:
     nameless = {
         "cloudwatch:DescribeAlarms",
+        "codedeploy:StopDeployment",
         "lambda:CreateEventSourceMapping",
-        "lambda:DeleteEventSourceMapping",
-        "lambda:UpdateEventSourceMapping",
+        "logs:DescribeIndexPolicies",
         "logs:DescribeLogGroups",
         "logs:DescribeResourcePolicies",
         "xray:PutTelemetryRecords",

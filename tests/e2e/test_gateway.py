@@ -110,7 +110,7 @@ def test_the_policies_suffice_for_everything(deployment: Deployment, monkeypatch
 
     monkeypatch.setattr(Caller, "answer", answer)
     assert failing(deployment) == {}
-    for method, path in ROUTES:
+    for method, path in (route for route in ROUTES if route[0] != "HEAD"):
         shape = re.sub(r"\{\w+\}", "[^/]+", path)
         assert any(m == method and re.fullmatch(shape, p) for m, p in taken), f"no check takes {method} {path}"
 

@@ -9,9 +9,11 @@ import io
 import json
 import marshal
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version as version_of
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -20,6 +22,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.cicd.linters import findings
 from tests.e2e import swagger
 from tests.e2e.conftest import STAGES
 from tools.deliver import package as packaging
@@ -33,7 +36,8 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter",
+    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine",
+    "LICENSE", "bom.cdx.json",
 }  # fmt: skip
 """What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""
 
@@ -111,9 +115,44 @@ def test_it_has_what_is_needed_and_no_more_and_is_small(made: Path, files: Mappi
     tops = {name.split("/")[0] for name in files}
     papers = {top for top in tops if top.endswith(".dist-info")}
     assert tops - papers - {"__pycache__"} == CONTENTS
-    assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA"}
+    assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA", "licenses"}
     assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
-    assert (made / "deployment.zip").stat().st_size <= 6_000_000
+    assert (made / "deployment.zip").stat().st_size <= 7_000_000
+
+
+def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:
+    papers = {name.split("/")[0] for name in files if ".dist-info/" in name}
+    texts = {name.split("/")[0] for name in files if "/licenses/" in name and len(files[name]) > 50}
+    assert papers == texts
+    assert {name for name in files if re.fullmatch(r"chalice-[^/]+/licenses/(LICENSE|NOTICE)", name)}, "Apache's 4(d)"
+    assert files["LICENSE"] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_bill_of_materials_names_what_is_in_it_and_nothing_else(made: Path, files: Mapping[str, bytes]) -> None:
+    assert (made / "bom.cdx.json").read_bytes() == files["bom.cdx.json"]
+    bill = json.loads(files["bom.cdx.json"])
+    pinned = re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / "requirements.txt").read_text("utf-8").lower(), re.MULTILINE)
+    expected = {f"pkg:pypi/{name}@{version}" for name, version in [*pinned, ("chalice", version_of("chalice"))]}
+    assert {component["purl"] for component in bill["components"]} == expected
+    assert all(component["licenses"] for component in bill["components"])
+    needed = {entry["ref"]: set(entry["dependsOn"]) for entry in bill["dependencies"]}
+    us = bill["metadata"]["component"]["bom-ref"]
+    assert needed.keys() == expected | {us}
+    reached = needed[us].copy()
+    while more := {purl for ref in reached for purl in needed[ref]} - reached:
+        reached |= more
+    assert reached == expected, "something is in it that nothing needs"
+    core = next(component for component in bill["components"] if component["name"] == "pydantic_core")
+    assert "pkg:cargo/jiter" in str(core["components"]), "what was built into it"
+
+
+def test_the_bill_of_materials_is_cyclonedx(made: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cyclonedx.schema import SchemaVersion as Version;"
+        "from cyclonedx.validation.json import JsonStrictValidator as Validator;"
+        "sys.exit(str(Validator(Version.V1_6).validate_str(Path(sys.argv[1]).read_text()) or ''))"
+    )
+    assert findings("python", "-c", code, made / "bom.cdx.json") == ""
 
 
 def test_everybody_may_read_what_is_in_it(made: Path) -> None:

@@ -88,7 +88,7 @@ def refused(code: str, message: str = "no") -> Session:
         (refused("InvalidClientTokenId"), "AWS does not know these credentials (InvalidClientTokenId)"),
         (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Request the permission"),
         (refused("Throttling"), "AWS throttles requests at the moment (DescribeStacks)"),
-        (refused("Odd", "something else"), "AWS refuses DescribeStacks (Odd): something else"),
+        (refused("Odd", "something else"), "AWS rejects DescribeStacks (Odd): something else"),
     ],
 )
 @pytest.mark.parametrize("action", ["deploy", "delete"])

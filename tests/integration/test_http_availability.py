@@ -234,6 +234,21 @@ def test_only_when_the_agent_works_and_is_free(api: Api, table: FreshTable, hous
     assert starts(nobody_knows)[0] == "09:00"
 
 
+def test_a_visit_is_handed_only_to_an_agent_who_works_then(api: Api, table: FreshTable, house: str) -> None:
+    mornings = registered(api, table, availability=Hours(((Opening(8 * 60, 12 * 60),),) * 7))
+    visit = book(api, house, "14:00", agentId="whoever").json()
+    one = f"/visits/{visit['id']}"
+    assert refused(api.patch(one, {"agentId": mornings})) == ("closed", "agent")
+    assert api.patch(one, {"agentId": mornings, "date": f"{FRIDAY}T11:00:00+01:00"}).status_code == 200
+    # Who has it keeps it, when it is only made shorter.
+    table.client.put_item(
+        TableName=table.name,
+        Item=serialized(agent_item(an_agent(mornings, availability=Hours(((),) * 7)))),
+    )
+    assert api.patch(one, {"durationMinutes": 15}).status_code == 200
+    assert refused(api.patch(one, {"durationMinutes": 45})) == ("closed", "agent")
+
+
 # The door
 
 

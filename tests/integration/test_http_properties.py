@@ -369,6 +369,25 @@ def test_a_closed_property_takes_no_new_times_but_keeps_its_visits(api: Api, hou
     assert api.put(f"/visits/{visit['id']}/status", {"status": "cancelled"}).status_code == 200
 
 
+def test_at_a_closed_property_a_visit_moves_within_the_quarters_that_it_holds(api: Api, house: str) -> None:
+    visit = api.visit(house, "2027-03-12T10:05:00Z", durationMinutes=20)
+    api.http.put(f"/properties/{house}", json=property_body(visitsAllowed=False), headers={"If-Match": "*"})
+    held = api.get(f"/properties/{house}/busy").json()["busy"]
+    for change in (
+        {"date": "2027-03-12T10:10:00Z"},
+        {"date": "2027-03-12T10:00:00Z", "durationMinutes": 30},
+        {"date": "2027-03-12T10:10:00Z", "durationMinutes": 10},
+    ):
+        moved = api.patch(f"/visits/{visit['id']}", change)
+        assert (moved.status_code, moved.json() | change) == (200, moved.json())
+    # Ten past, for ten minutes, is in both quarters still; a minute longer than the second is not.
+    assert api.get(f"/properties/{house}/busy").json()["busy"] == held
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 25}), 409, "visits-not-allowed")
+    assert api.patch(f"/visits/{visit['id']}", {"durationMinutes": 5}).status_code == 200
+    # What was let go is a new time from then on.
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 10}), 409, "visits-not-allowed")
+
+
 def test_a_raised_capacity_counts_for_the_next_booking(api: Api, house: str) -> None:
     api.visit(house, "2027-03-12T10:00:00Z")
     problem(api.post("/visits", visit_body(house)), 409, "slot-taken")
@@ -400,7 +419,7 @@ def test_properties_are_listed_by_id_page_by_page(api: Api) -> None:
     assert all("visits" not in property for property in found)
 
 
-SOUGHT = {
+SOUGHT: dict[str, dict[str, Any]] = {
     "lodz": {"name": "Łódź Loft", "address": "Piotrkowska 1, Łódź"},
     "strasse": {"name": "Haus am See", "address": "Große Straße 12, 14467 Potsdam"},
     "closed": {"name": "Haus im Wald", "address": "Straßburger Weg 3, Potsdam", "visitsAllowed": False},
@@ -465,7 +484,8 @@ def test_the_next_page_is_of_what_was_looked_for_and_of_nothing_else(api: Api, s
     link = answer.headers["Link"]
     assert api.http.get(link[1 : link.index(">")]).status_code == 200
     cursor = answer.json()["nextCursor"]
-    for other in ({}, {"q": "haus"}, {"q": "haus pötsdam"}, {"q": "haus pötsdam", "visitsAllowed": "false"}):
+    others: list[dict[str, str]] = [{}, {"q": "haus"}, {"q": "haus pötsdam"}]
+    for other in [*others, {"q": "haus pötsdam", "visitsAllowed": "false"}]:
         problem(api.get("/properties", cursor=cursor, **other), 400, "invalid-cursor")
 
 

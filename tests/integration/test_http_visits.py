@@ -321,6 +321,16 @@ def test_what_a_patch_may_not_say_is_pointed_to(api: Api, visit: dict[str, Any],
     assert api.get(address(visit)).json() == visit
 
 
+def test_a_patch_of_another_media_type_is_told_which_are_taken(api: Api, visit: dict[str, Any]) -> None:
+    headers = {"If-Match": "*", "Content-Type": "application/json-patch+json"}
+    refused = api.http.patch(address(visit), content=b"[]", headers=headers)
+    problem(refused, 415, "unsupported-media-type")
+    assert refused.headers["Accept-Patch"] == "application/merge-patch+json, application/json"
+    booking = api.http.post("/visits", content=b"[]", headers={"Content-Type": "text/plain"})
+    problem(booking, 415, "unsupported-media-type")
+    assert (booking.headers["Accept"], "Accept-Patch" in booking.headers) == ("application/json", False)
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_visit_that_was_read_can_be_sent_back_whole(api: Api, visit: dict[str, Any], cancelled: bool) -> None:
     if cancelled:
@@ -422,6 +432,8 @@ def test_a_visit_passes_on_as_its_lifecycle_says(api: Api, house: str, current: 
     answer = to(api, visit, wanted)
     if wanted == current or wanted in LIFECYCLE[current]:
         assert (answer.status_code, answer.json()["status"]) == (200, wanted)
+        # Of all statuses one alone was cancelled, however the visit came to its own.
+        assert ("cancellation" in answer.json()) == (wanted is Status.CANCELLED)
     else:
         document = problem(answer, 409, "transition-not-allowed")
         assert (document["currentStatus"], document["allowed"]) == (current, [*LIFECYCLE[current]])

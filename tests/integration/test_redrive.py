@@ -46,10 +46,7 @@ class Site:
 
     def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
         given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
-        services = self.api.services
-        return redrive.run(
-            self.letters, given, services.intake_worker.give_up, lambda id: redrive.known(services.intakes, id)
-        )
+        return redrive.run(self.letters, given, self.api.services)
 
     @property
     def letters(self) -> DeadLetterQueue:
@@ -140,7 +137,7 @@ def test_a_replay_completes_the_intake(site: Site, capsys: pytest.CaptureFixture
     site.dead("unreadable")
     assert site.intake(intake)["status"] == "queued"
 
-    assert site.redrive("replay") == redrive.OK
+    assert site.redrive("replay") == redrive.LEFT
     told = capsys.readouterr().out
     assert "3 dead letters with 60 rows sent again, 1 left" in told
     assert "stays: unreadable" in told
@@ -189,7 +186,7 @@ def test_what_is_too_old_is_not_replayed(
 ) -> None:
     site.dead(partner_message(visit("old-1")))
     monkeypatch.setattr(redrive, "OLDEST", timedelta(seconds=-1))
-    site.redrive("replay")
+    assert site.redrive("replay") == redrive.LEFT
     assert "sent again, 1 left" in capsys.readouterr().out
     assert site.box.waiting() == 0
 
@@ -252,7 +249,7 @@ def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest
     def discard(request: AWSPreparedRequest, **_: object) -> None:
         if not told:
             told.append("")
-            site.redrive("discard")
+            assert site.redrive("discard") == redrive.LEFT
             told.append(capsys.readouterr().out)
 
     with instance(site.box) as worker, hooked(worker.dynamodb, "TransactWriteItems", discard):
@@ -320,7 +317,9 @@ def test_a_forged_message_tells_nothing_of_what_is_in_it(site: Site, capsys: pyt
     assert site.box.waiting(dead=True) == 0
 
 
-def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_deleted_whose_loss_was_not_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The table did not answer when the dead letters were looked at, and then does not know the intake."""
     gone, (body,) = site.hand_in(visit("restore-2"))
     site.dead(body)
@@ -329,11 +328,11 @@ def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.C
     def away(id: str) -> bool:
         raise StoreBusy
 
-    given = argparse.Namespace(action="discard", stage="test", only=(), dry_run=False, yes=True)
-    assert redrive.run(site.letters, given, site.api.services.intake_worker.give_up, away) == redrive.OK
+    monkeypatch.setattr(site.api.services.intakes, "look_up", away)
+    assert site.redrive("discard") == redrive.LEFT
     told = capsys.readouterr().out
     assert "The table does not respond (StoreBusy)" in told
-    assert "stays: its intake is not in the table now" in told
+    assert "stays: the table no longer has its intake" in told
     assert site.box.waiting(dead=True) == 1
 
 
@@ -350,7 +349,7 @@ def test_a_message_that_refers_to_no_intake_of_the_table_ends_among_the_dead_let
         site.work()
     assert site.booked("restore-3") == 0
     (letter,) = site.letters.look()
-    assert redrive.lost([letter], lambda id: redrive.known(site.api.services.intakes, id)) == {gone}
+    assert redrive.lost([letter], site.api.services.intakes) == {gone}
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])
@@ -385,7 +384,7 @@ def test_discarding_needs_a_yes(
         site.redrive("discard", yes=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
-    assert site.redrive("discard", yes=False) == redrive.OK
+    assert site.redrive("discard", yes=False) == redrive.LEFT
     assert "Nothing was discarded" in capsys.readouterr().out
     assert site.box.waiting(dead=True) == 1
     monkeypatch.setattr("builtins.input", lambda question: "y")

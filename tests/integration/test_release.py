@@ -19,9 +19,9 @@ from tools.deliver.cloudformation import bring_up_to_date, delete
 from tools.deliver.data_stack import TEMPLATE as DATA
 from tools.deliver.data_stack import credentials, data_stack_of, template_of
 from tools.deliver.package import ZIP
-from tools.deliver.release import Account, Package, main, release
+from tools.deliver.release import Account, Package, main, release, stack_of
 from tools.failure import CannotGoOn
-from tools.generate.release_roles import FILE, stack_of
+from tools.generate.templates import RELEASE
 from tools.project import REGION
 
 STAGE = "beta"
@@ -49,7 +49,7 @@ def account(aws: Emulator) -> Iterator[Account]:
     client = boto3.client("cloudformation", **credentials(aws.endpoint))
     issuer = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
     parameters = {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer}
-    template = json.loads(FILE.read_text(encoding="utf-8"))
+    template = json.loads(RELEASE.read_text(encoding="utf-8"))
     # The emulator knows no such resource. It is one that the account has already.
     del template["Resources"]["Issuer"]
     body = {"TemplateBody": json.dumps(template)}
@@ -264,6 +264,6 @@ def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "make package STAGE=dev" in capsys.readouterr().err
     shutil.copyfile(tmp_path / f"{STAGE}.json", tmp_path / "dev.json")
     assert main(["dev", "--folder", str(tmp_path)]) == 1
-    assert "no stack visits-release-dev" in capsys.readouterr().err
+    assert "the stack visits-release-dev is missing" in capsys.readouterr().err
     assert main([STAGE, "--folder", str(tmp_path), "--parameters", "DeploymentType"]) == 1
     assert "Name=value" in capsys.readouterr().err

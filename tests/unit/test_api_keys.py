@@ -283,7 +283,11 @@ def test_the_gateway_is_told_all_routes_for_a_good_key_and_none_for_another() ->
 
 
 ROUTES = [(method, path) for path, methods in entry.app.routes.items() for method in methods]
-PUBLIC_ROUTES = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/properties/{property_id}/calendar.ics")}
+PUBLIC_ROUTES = {
+    (method, path)
+    for path in ("/health", "/openapi.json", "/properties/{property_id}/calendar.ics")
+    for method in ("GET", "HEAD")
+}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -36,6 +36,8 @@ def test_a_closed_property_receives_nobody_but_lets_notes_change() -> None:
     assert closed.revise(visit, ChangeVisit(notes="n"), NOW).notes == "n"
     for shorter in (10, 25):
         assert closed.revise(visit, ChangeVisit(duration_minutes=shorter), NOW).duration_minutes == shorter
+    later = ChangeVisit(date=TEN + minutes(5), duration_minutes=25)
+    assert closed.revise(visit, later, NOW).date == TEN + minutes(5), "it holds the same quarters"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.http import spellings
+from chalicelib.domain import spellings
 
 
 @pytest.mark.parametrize(

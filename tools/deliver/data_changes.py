@@ -53,7 +53,7 @@ def refuse_losses(deployed: Template, wanted: Template) -> None:
 
 
 def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) -> None:
-    """The same by CloudFormation's own judgement: which resources it would remove or make anew."""
+    """The same by CloudFormation's own judgement: which resources it would remove or replace."""
     _refuse(
         [
             change["LogicalResourceId"]

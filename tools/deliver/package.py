@@ -28,6 +28,8 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from tools.deliver.bill_of_materials import FILE as BILL
+from tools.deliver.bill_of_materials import add_papers, is_paper
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
 from tools.operate.refusals import told_in_words
@@ -56,11 +58,14 @@ AS_IN_LAMBDA: Final = "/var/task"
 USELESS: Final = (".pyc", ".pyi", "/py.typed")
 """Bytecode that only happens to be there (ours is made below), and what type checkers read."""
 
-UNUSED: Final = ("pydantic/v1/", "pydantic/mypy.py", "annotated_types/test_cases.py")
-"""pydantic of years ago, which it carries for classes written then, its part for mypy, and somebody's tests."""
-
-KEPT_OF_METADATA: Final = "METADATA"
-"""Names and versions: `importlib.metadata` reads them, and so do scanners for known vulnerabilities."""
+UNUSED: Final = (
+    "pydantic/v1/",
+    "pydantic/mypy.py",
+    "annotated_types/test_cases.py",
+    "phonenumbers/shortdata/region_",
+)
+"""pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, and every
+country's emergency numbers."""
 
 Template = dict[str, Any]
 
@@ -87,7 +92,7 @@ def require_pinned_python() -> None:
 
 
 def package(stages: Sequence[str], out: Path, bucket: str | None = None, project: Path = ROOT) -> None:
-    """Packages the project into the folder: deployment.zip, data.json, and <stage>.json for each stage.
+    """Packages the project into the folder: deployment.zip, bom.cdx.json, data.json, and <stage>.json for each stage.
 
     With a bucket the zip goes there, under a name made of its content, and the templates say so. Raises CannotGoOn.
     """
@@ -100,8 +105,10 @@ def package(stages: Sequence[str], out: Path, bucket: str | None = None, project
         # Chalice makes it once for all stages, of the same files.
         with zipfile.ZipFile(Path(temporary, stages[0], ZIP)) as made:
             made.extractall(folder, [name for name in made.namelist() if _ships(name)])
+            add_papers(folder, made)
         _compile(folder)
         write_zip(folder, out / ZIP)
+        shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
     for stage, template in templates.items():
         finished = _finished(template, stage, code)
@@ -163,9 +170,9 @@ def _run(command: Sequence[str], project: Path) -> str:
 def _ships(name: str) -> bool:
     if name.startswith(UNUSED) or name.endswith(USELESS):
         return False
-    top, _, rest = name.partition("/")
+    top = name.partition("/")[0]
     if top.endswith(".dist-info"):
-        return rest == KEPT_OF_METADATA
+        return is_paper(name)
     # Scripts for a terminal.
     return not top.endswith(".data")
 

@@ -1,13 +1,15 @@
-"""`make openapi`: writes docs/openapi.json, and the copy that ships, and tells what would break clients.
+"""`make openapi`: writes docs/openapi.json, and the copy that ships, and refuses what would break clients.
 
-docs/openapi.released.json is the contract that clients hold in their hands; `--release` makes it today's. A change that
-breaks them is refused by a test unless docs/openapi.breaking.json declares it with the reason.
+What clients rely on is the contract at the last release, a tag `v...`. A change that breaks them is refused, here and
+by a test, unless docs/openapi.breaking.json declares it with the reason; after the release its entry is dropped.
 """
 
-import argparse
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from tools.generate.openapi_document import document
@@ -15,7 +17,6 @@ from tools.project import ROOT
 
 FILE: Final = ROOT / "docs" / "openapi.json"
 SHIPPED: Final = ROOT / "chalicelib" / "openapi.json"
-RELEASED: Final = ROOT / "docs" / "openapi.released.json"
 DECLARED: Final = ROOT / "docs" / "openapi.breaking.json"
 
 Json = dict[str, Any]
@@ -38,6 +39,22 @@ def text() -> str:
 def shipped() -> str:
     """The document as the service answers with it."""
     return json.dumps(content(), ensure_ascii=False, separators=(",", ":"))
+
+
+def released(project: Path = ROOT) -> tuple[str, Json] | None:
+    """The last release's tag and contract; None where there is no Git, or no release yet."""
+    tag = _git(project, "describe", "--tags", "--match=v*", "--abbrev=0")
+    name = FILE.relative_to(ROOT)
+    document = tag and _git(project, "show", f"{tag}:{name}")
+    return (tag, json.loads(document)) if tag and document else None
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def breaking_changes(old: Json, new: Json) -> list[str]:
@@ -221,23 +238,31 @@ def undeclared(old: Json, new: Json, declared: Json) -> list[str]:
     return [change for change in breaking_changes(old, new) if not declared.get(change)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tools.generate.openapi", description=__doc__)
-    parser.add_argument("--release", action="store_true", help="clients may now rely on the written document")
-    arguments = parser.parse_args()
+def main(project: Path = ROOT) -> int:
     made = text()
-    for path, written in ((FILE, made), (SHIPPED, shipped())):
+    for file, written in ((FILE, made), (SHIPPED, shipped())):
+        path = project / file.relative_to(ROOT)
         path.write_text(written, encoding="utf-8")
-        print(f"written: {path.relative_to(ROOT)}")
-    if arguments.release:
-        RELEASED.write_text(made, encoding="utf-8")
-        DECLARED.write_text("{}\n", encoding="utf-8")
-        print(f"written: {RELEASED.relative_to(ROOT)}")
-        return
-    released, declared = json.loads(RELEASED.read_text("utf-8")), json.loads(DECLARED.read_text("utf-8"))
-    for change in undeclared(released, json.loads(made), declared):
-        print(f"breaks clients: {change}")
+        print(f"written: {path.relative_to(project)}")
+    last = released(project)
+    if last is None:
+        print("No Git, or no tag v... in its history: not compared with a release.")
+        return 0
+    return _told(*last, json.loads(made), project / DECLARED.relative_to(ROOT))
+
+
+def _told(tag: str, old: Json, new: Json, file: Path) -> int:
+    """Says what breaks clients; keeps of what was declared what is still to be released."""
+    declared, changes = json.loads(file.read_text("utf-8")), breaking_changes(old, new)
+    kept = {change: reason for change, reason in declared.items() if change in changes}
+    file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    refused = undeclared(old, new, kept)
+    for change in refused:
+        print(f"breaks clients of {tag}: {change}", file=sys.stderr)
+    if refused:
+        print(f"Declare it in {file.name} with the reason, or undo it.", file=sys.stderr)
+    return 1 if refused else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -52,9 +52,10 @@ ABOUT: Final = cleandoc(
     - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
       it first, 428 that the header is required.
     - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
-      Without a key, two requests are two separate requests.
+      Without a key, every request counts.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
       An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
+    - **HEAD** works wherever GET does: the same status and headers, without the body.
     - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
@@ -111,9 +112,12 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
     "Accept": ({"type": "string"}, "The accepted media types."),
+    "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
     "Content-Disposition": ({"type": "string"}, "The file name."),
 }
-OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
+OPTIONAL_HEADERS: Final = frozenset(
+    {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
+)
 
 _OBJECTION: Final[Json] = {
     "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
@@ -185,7 +189,8 @@ def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Public]) -> 
 def _routes(app: Chalice) -> Iterable[tuple[str, str, Any]]:
     for path, methods in app.routes.items():
         for method, entry in methods.items():
-            if method != "OPTIONS":  # a preflight is between us and the browser
+            # HEAD is told in words: generators would make a second call of every read. A preflight is the browser's.
+            if method not in ("HEAD", "OPTIONS"):
                 yield method, path, entry.view_function
 
 
@@ -619,7 +624,7 @@ class _Problems:
             "properties": properties,
             "required": [member for member in properties if all(member in document for document in documents)],
         }
-        headers = [header for header in RESPONSE_HEADERS if header in answers[0].headers]
+        headers = [header for header in RESPONSE_HEADERS if any(header in answer.headers for answer in answers)]
         self.responses[name] = {
             "description": f"{example['title']}.",
             **(

@@ -56,6 +56,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     intakes.GivenUp(),
     http_errors.MalformedRequest("The body is not valid JSON: Expecting value at line 1, column 1."),
     http_errors.UnsupportedMediaType(("application/json",)),
+    http_errors.UnsupportedMediaType(("application/merge-patch+json", "application/json")),
     http_errors.BodyTooLarge(65536),
     http_errors.InvalidCursor("This cursor belongs to another list."),
     http_errors.NotAcceptable("text/csv"),

@@ -29,7 +29,7 @@ import httpx
 from tqdm import tqdm
 
 from chalicelib.http.sizes import LARGEST_BODY
-from devstack.seed import Api
+from tools.client import Client
 from tools.failure import CannotGoOn
 from tools.operate.rows import Row, read_rows, write_rejected
 
@@ -105,7 +105,7 @@ def _identified(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         yield {**row.visit, "externalId": f"import-{content.hex()[:48]}-{seen[content]}"}
 
 
-def import_rows(api: Api, rows: Sequence[Row], patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
+def import_rows(api: Client, rows: Sequence[Row], patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
     """Hands all rows in and waits until they are worked off. Raises CannotGoOn when they are not, after a while."""
     with tqdm(total=len(rows), desc="visits", unit="", file=sys.stderr) as progress:
         pending = [_handed_in(api, batch) for batch in batches(rows)]
@@ -136,12 +136,12 @@ def import_rows(api: Api, rows: Sequence[Row], patience_seconds: float = PATIENC
     return outcome
 
 
-def _handed_in(api: Api, batch: Batch) -> Pending:
+def _handed_in(api: Client, batch: Batch) -> Pending:
     answer = api.send("POST", "/intakes", {"visits": batch.visits}, {"Idempotency-Key": batch.key}).json()
     return Pending(answer["id"], batch, answer["status"])
 
 
-def _news(api: Api, intake: Pending) -> int:
+def _news(api: Client, intake: Pending) -> int:
     """How many more rows are finished by now."""
     state = api.get(f"/intakes/{intake.id}")
     finished: int = sum(state["counts"][result] for result in ("created", "duplicate", "rejected"))
@@ -149,7 +149,7 @@ def _news(api: Api, intake: Pending) -> int:
     return news
 
 
-def _take_results(api: Api, intake: Pending, outcome: Outcome) -> None:
+def _take_results(api: Client, intake: Pending, outcome: Outcome) -> None:
     for result in api.pages(f"/intakes/{intake.id}/results", limit=100):
         outcome.counts[result["status"]] += 1
         if result["status"] == "rejected":
@@ -195,7 +195,7 @@ def _canonical(value: object) -> bytes:
 
 def _counts(outcome: Outcome) -> str:
     counts = outcome.counts
-    return f"{counts['created']} booked, {counts['duplicate']} duplicates, {counts['rejected']} rejected"
+    return f"{counts['created']} booked, {counts['duplicate']} already booked, {counts['rejected']} rejected"
 
 
 def _summary(outcome: Outcome, file: Path) -> str:
@@ -225,7 +225,7 @@ def _import(given: argparse.Namespace) -> int:
         return WRONG
     check_address(given.url)
     # The key comes by the environment: a command line is for everyone on the machine to read.
-    with Api(given.url, os.environ.get("VISITS_KEY") or None) as api:
+    with Client(given.url, os.environ.get("VISITS_KEY") or None) as api:
         outcome = import_rows(api, rows, given.patience)
     beside = rejected_file(given.file)
     try:
