@@ -105,7 +105,7 @@ def wire(
         availability=Availabilities(properties, availability, agents, visits, clock),
         agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
-        exports=Exports(visits, properties),
+        exports=Exports(visits, properties, agents),
         calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),

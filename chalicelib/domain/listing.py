@@ -93,10 +93,14 @@ EVERY_PROPERTY: Final = PropertyFilter()
 
 @dataclass(frozen=True)
 class Entry:
-    """A visit in a file, with what is said of its property now: nothing if there is no such property any more."""
+    """A visit in a file, with what is said of its property now: nothing if there is no such property any more.
+
+    The agent's name only if the agent is registered.
+    """
 
     visit: Visit
     details: PropertyDetails | None = None
+    agent_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _description(entry: Entry) -> str:
         ("Address", details.address if details else None),
         ("E-mail", visitor.email if visitor else None),
         ("Phone", visitor.phone if visitor else None),
-        ("Agent", visit.agent_id),
+        ("Agent", entry.agent_name or visit.agent_id),
         ("Cancelled because", cancellation.reason if cancellation else None),
         ("Notes", visit.notes),
     )

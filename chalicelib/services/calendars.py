@@ -13,7 +13,7 @@ from chalicelib.domain.calendars import Current, Feed, Kept, NewToken, Owner, Re
 from chalicelib.domain.errors import AgentNotFound, FeedNotFound, Unavailable
 from chalicelib.domain.listing import Entry, VisitFilter, Window
 from chalicelib.domain.visits import Visit
-from chalicelib.services.exports import Named, every_visit
+from chalicelib.services.exports import every_visit, named_properties
 from chalicelib.services.ports import AgentStore, CalendarStore, Clock, PropertyStore, VisitStore
 
 Render = Callable[[Feed], Iterable[bytes]]
@@ -99,8 +99,9 @@ class Calendars:
         except AgentNotFound:  # erased while the feed was being withdrawn
             raise FeedNotFound from None
         found = self._visits_of(VisitFilter(_window(now), agent_id=owner.id))
-        named = Named(self._properties).of({visit.property_id for visit in found})
-        return _feed(name, [Entry(visit, named.get(visit.property_id)) for visit in found], shows)
+        named = named_properties(self._properties).of({visit.property_id for visit in found})
+        houses = {id: property.details for id, property in named.items()}
+        return _feed(name, [Entry(visit, houses.get(visit.property_id)) for visit in found], shows)
 
     def _visits_of(self, filter: VisitFilter) -> list[Visit]:
         """One more than is shown says that there are more."""

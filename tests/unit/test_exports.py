@@ -34,9 +34,9 @@ from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
 from chalicelib.exports.words import STATUS as STATUS_IN_WORDS
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
-from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, PROPERTIES_OF_PAGE, Exports
+from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, THINGS_OF_PAGE, Exports
 from tests.builders import NOW, TEN, a_property, a_visit, details, minutes, utc
-from tests.fakes import FakeProperties, FakeVisits, Memory
+from tests.fakes import FakeAgents, FakeProperties, FakeVisits, Memory
 from tools.project import ROOT
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "＝1+1"]
@@ -128,13 +128,16 @@ def test_csv_leaves_international_telephone_numbers_alone() -> None:
     assert row["visitorPhone"] == "'+1-2-3"
 
 
-def test_csv_says_which_property_behind_the_columns_that_it_always_had() -> None:
+def test_csv_says_which_property_and_who_conducts_it_behind_the_columns_that_it_always_had() -> None:
     villa = a_property(name="=Villa", address="Seestraße 1, Potsdam")
     (row,) = rows_of(in_csv([a_visit(place="Garden")], villa))
     assert (row["place"], row["propertyName"], row["propertyAddress"]) == ("Garden", "'=Villa", "Seestraße 1, Potsdam")
     (row,) = rows_of(in_csv([a_visit()]))
     assert (row["propertyName"], row["propertyAddress"]) == ("", "")
-    assert HEADER[-3:] == ("updatedAt", "propertyName", "propertyAddress")
+    assert row["agentName"] == ""
+    (row,) = rows_of(joined(write_csv([Entry(a_visit(agent_id="nora"), agent_name="@Nora")])))
+    assert (row["agentId"], row["agentName"]) == ("nora", "'@Nora")
+    assert HEADER[-4:] == ("updatedAt", "propertyName", "propertyAddress", "agentName")
 
 
 def test_csv_ends_lines_as_the_rfc_says_and_has_its_header_without_visits() -> None:
@@ -232,7 +235,7 @@ def test_xlsx_is_ready_to_work_with() -> None:
     assert [cell.value for cell in sheet[1]] == [name for name, *_ in COLUMNS]
     assert all(cell.font.bold for cell in sheet[1])
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:U3"
+    assert sheet.auto_filter.ref == "A1:V3"
     (choice,) = sheet.data_validations.dataValidation
     assert (choice.type, str(choice.sqref)) == ("list", "F2:F3")
     assert choice.formula1 == '"' + ",".join(Status) + '"'
@@ -256,7 +259,7 @@ def test_xlsx_counts_by_property_and_status() -> None:
 
 ON_PAPER = [
     "Start", "End", "Status", "Property name", "Property address", "Place", "Visitor", "E-mail", "Phone", "Notes",
-    "Agent",
+    "Agent", "Agent name",
 ]  # fmt: skip
 
 
@@ -531,7 +534,7 @@ ALL = VisitFilter(Window(NOW, NOW + timedelta(days=1)))
 
 def exporting(store: Endless) -> Exports:
     # An export lists visits, and nothing else.
-    return Exports(store, FakeProperties(Memory()))  # type: ignore[arg-type]
+    return Exports(store, FakeProperties(Memory()), FakeAgents(Memory()))  # type: ignore[arg-type]
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -601,7 +604,7 @@ def names_in_an_export(properties: int, visits: int, unknown: int = 0) -> tuple[
             assert (entry.details is not None) is known
             yield (entry.details.name if entry.details else "-").encode() + b"\n"
 
-    told = Exports(FakeVisits(memory), read).export(ALL, names).decode().splitlines()
+    told = Exports(FakeVisits(memory), read, FakeAgents(memory)).export(ALL, names).decode().splitlines()
     return told, read
 
 
@@ -620,7 +623,7 @@ def test_an_export_over_many_properties_goes_through_their_list() -> None:
 def test_an_export_finds_every_name_on_however_many_pages_they_are() -> None:
     few, read = names_in_an_export(properties=ONE_BY_ONE, visits=ONE_BY_ONE)
     assert (len(read.gets), read.pages) == (ONE_BY_ONE, 0)
-    many, read = names_in_an_export(properties=PROPERTIES_OF_PAGE + 1, visits=PROPERTIES_OF_PAGE + 1)
+    many, read = names_in_an_export(properties=THINGS_OF_PAGE + 1, visits=THINGS_OF_PAGE + 1)
     assert (read.gets, read.pages) == ([], 2)
     assert "-" not in {*few, *many}
 
