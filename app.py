@@ -28,7 +28,7 @@ from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import InvalidCursor, NotAcceptable
+from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
@@ -343,7 +343,7 @@ def list_visits() -> Response:
 @Contract(
     query=exports.ExportQuery,
     gives={200: File(exports.MEDIA_TYPES)},
-    refuses=(errors.ExportTooLarge, NotAcceptable),
+    refuses=(errors.ExportTooLarge,),
     headers={200: ("Content-Disposition",)},
 )
 def export_visits() -> Response:

@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from chalicelib.api.availability import BusyQuery, HoursInput, HoursOutput
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.agents import LONGEST_TRAVEL_MINUTES, Agent
 from chalicelib.domain.availability import Hours
 from chalicelib.domain.errors import FieldError, InvalidInput
@@ -68,7 +68,7 @@ class AgentInput(Input):
         Travel, Field(description="Held after each visit, unless the next one is of the same property.")
     ] = 0
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT

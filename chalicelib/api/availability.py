@@ -24,6 +24,7 @@ from chalicelib.http.answers import created, json_answer, tagged
 from chalicelib.http.fields import (
     AGENT_ID_SCHEMA,
     INSTANT_OUT_SCHEMA,
+    INT32,
     IfAny,
     Input,
     Instant,
@@ -96,7 +97,7 @@ _OPENING_SCHEMA: Final[dict[str, Any]] = {
 }
 _LOCAL_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
-    "format": "date-time",
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}$",
     "description": "The same instant in the property's local time.",
     "examples": ["2027-03-14T10:30:00+01:00"],
 }
@@ -107,10 +108,12 @@ OpeningIn = Annotated[Opening, BeforeValidator(_opening), WithJsonSchema(_OPENIN
 OpeningsIn = Annotated[list[OpeningIn], Field(max_length=MOST_OPENINGS)]
 OpeningOut = Annotated[list[str], WithJsonSchema(_OPENING_SCHEMA)]
 LocalDate = Annotated[date, BeforeValidator(_local_date), WithJsonSchema(_DATE_SCHEMA)]
-Step = Annotated[int, Field(ge=15, le=LONGEST_STEP, json_schema_extra={"multipleOf": 15}), BeforeValidator(_step)]
-Notice = Annotated[int, Field(ge=0, le=LONGEST_NOTICE), BeforeValidator(whole)]
-Horizon = Annotated[int, Field(ge=0, le=FARTHEST_HORIZON), BeforeValidator(whole)]
-Gap = Annotated[int, Field(ge=0, le=LONGEST_GAP), BeforeValidator(whole)]
+Step = Annotated[
+    int, Field(ge=15, le=LONGEST_STEP, json_schema_extra={"format": "int32", "multipleOf": 15}), BeforeValidator(_step)
+]
+Notice = Annotated[int, Field(ge=0, le=LONGEST_NOTICE), BeforeValidator(whole), INT32]
+Horizon = Annotated[int, Field(ge=0, le=FARTHEST_HORIZON), BeforeValidator(whole), INT32]
+Gap = Annotated[int, Field(ge=0, le=LONGEST_GAP), BeforeValidator(whole), INT32]
 
 
 class WeeklyInput(Input):
@@ -362,7 +365,7 @@ class SlotsQuery(Query):
         int,
         BeforeValidator(_duration),
         documented(
-            {"type": "integer", "minimum": 5, "maximum": 240, "default": DEFAULT_DURATION_MINUTES},
+            {"type": "integer", "format": "int32", "minimum": 5, "maximum": 240, "default": DEFAULT_DURATION_MINUTES},
             "How long the visit is to be.",
         ),
     ] = Field(DEFAULT_DURATION_MINUTES, alias="durationMinutes")

@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.visits import VisitOutput
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.listing import PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.visits import (
@@ -34,6 +34,7 @@ from chalicelib.http.fields import (
     PropertyId,
     TimeZone,
     Version,
+    never,
 )
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import PageQuery, documented, no_query, short_text
@@ -49,11 +50,14 @@ class PropertyFields(Input):
     """What the agency says of a property. Without price and currency it is on request."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"required": ["price"], "properties": {"price": {"type": "number"}}},
-            "then": {"required": ["currency"], "properties": {"currency": {"type": "string"}}},
-            "else": {"properties": {"currency": {"type": "null"}}},
-        }
+        json_schema_extra=never(
+            {
+                "anyOf": [
+                    {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+                    for one, kind, other in (("price", "number", "currency"), ("currency", "string", "price"))
+                ]
+            }
+        )
     )
 
     name: Name
@@ -88,7 +92,7 @@ class PropertyInput(PropertyFields):
     }
 
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import (
@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from chalicelib.api import intakes
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING, BookVisitInput
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING, BookVisitInput
 from chalicelib.domain import spellings
 from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.errors import Objection
@@ -52,6 +52,7 @@ from chalicelib.http.fields import (
     Phone,
     Reason,
     Version,
+    never,
 )
 from chalicelib.http.headers import PREFERENCE_APPLIED
 from chalicelib.http.instants import instant_text
@@ -90,7 +91,7 @@ class CancellationInput(Input):
     """A cancellation as it was read. PUT /visits/{id}/status makes one."""
 
     at: Instant
-    reason: str | None = None
+    reason: Annotated[str | None, READ_ONLY_TEXT] = None
 
 
 class ChangeVisitInput(Input):
@@ -115,10 +116,10 @@ class ChangeVisitInput(Input):
     visitor: ChangeVisitorInput | None = None
     notes: Notes | None = None
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
-    property_id: Annotated[str, READ_ONLY] = ""
-    time_zone: Annotated[str, READ_ONLY] = ""
-    status: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
+    property_id: Annotated[str, READ_ONLY_TEXT] = ""
+    time_zone: Annotated[str, READ_ONLY_TEXT] = ""
+    status: Annotated[str, READ_ONLY_TEXT] = ""
     cancellation: Annotated[CancellationInput | None, READ_ONLY] = None
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
@@ -144,10 +145,12 @@ class StatusInput(Input):
     """The body of PUT /visits/{id}/status."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
-            "then": {"properties": {"status": {"const": "cancelled"}}},
-        }
+        json_schema_extra=never(
+            {
+                "required": ["reason"],
+                "properties": {"reason": {"type": "string"}, "status": {"not": {"const": "cancelled"}}},
+            }
+        )
     )
 
     status: Literal["requested", "confirmed", "declined", "cancelled", "completed", "no_show"]
@@ -240,9 +243,14 @@ def _order(given: object) -> str:
     return text
 
 
+MOST_STATUSES: Final = 100
+
+
 def _statuses(given: object) -> frozenset[Status]:
     """Repeated or separated by commas, as the caller likes."""
     names = [name for text in given for name in str(text).split(",")] if isinstance(given, list) else []
+    if len(names) > MOST_STATUSES:
+        raise ValueError(f"must be {MOST_STATUSES} at most")
     if not {str(status) for status in Status}.issuperset(names):
         raise ValueError(f"must be one of {', '.join(Status)}, separated by commas")
     return frozenset(Status(name) for name in names)
@@ -276,7 +284,12 @@ class VisitFilters(Query):
         frozenset[Status],
         BeforeValidator(_statuses),
         documented(
-            {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [str(status) for status in Status]}},
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_STATUSES,
+                "items": {"type": "string", "enum": [str(status) for status in Status]},
+            },
             "Visits in one of these statuses only; repeated or separated by commas. A page may then be short, even "
             "empty, though more follow: go on for as long as there is a `nextCursor`.",
         ),

@@ -415,12 +415,6 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
             headers=_accepted,
         ),
-        http_errors.NotAcceptable: Kind(
-            406,
-            "not-acceptable",
-            "Not acceptable",
-            "Available only as {available}, which your Accept header excludes.",
-        ),
         http_errors.BodyTooLarge: Kind(
             413, "body-too-large", "Body too large", "The body must not exceed {most_bytes:,} bytes."
         ),

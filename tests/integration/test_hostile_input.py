@@ -103,6 +103,11 @@ INSIDE = re.compile(
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/properties"): dict(PROPERTY),
     ("PUT", "/properties/{property_id}"): dict(PROPERTY),
+    ("PUT", "/properties/{property_id}/availability"): {
+        "weekly": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
+        "dates": [{"from": "2030-01-01", "to": "2030-01-02", "open": [["09:00", "10:00"]]}],
+        "stepMinutes": 15, "noticeMinutes": 0, "horizonDays": 1830, "gapMinutes": 0,
+    },
     ("POST", "/visits"): {
         "propertyId": "hostile", "date": "2027-05-01T10:00:00Z", "durationMinutes": 30, "place": "Door", "agentId": "a",
         "status": "confirmed", "notes": "n", "visitor": {"name": "Ada", "email": "a@example.com", "phone": "+1"},

@@ -24,7 +24,7 @@ import python_calamine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.api.exports import accepts, text_body
+from chalicelib.api.exports import text_body
 from chalicelib.domain.calendars import Feed, Shows, new_token, opens, token_hash
 from chalicelib.domain.errors import ExportTooLarge
 from chalicelib.domain.listing import Entry, Page, PropertyFilter, VisitFilter, Window
@@ -637,31 +637,6 @@ def test_text_that_lambda_would_blow_up_is_too_large() -> None:
     assert text_body(b"x" * MOST_BYTES)
     with pytest.raises(ExportTooLarge):
         text_body(("д" * 1_900_000).encode())  # 3.8 MB, but 11.4 MB as \u0434
-
-
-# Accept
-
-
-@pytest.mark.parametrize(
-    ("header", "taken"),
-    [
-        ("", True),
-        ("*/*", True),
-        ("text/*", True),
-        ("TEXT/CSV", True),
-        ("text/csv;q=0.1", True),
-        ("application/json", False),
-        ("text/csv;q=0", False),
-        ("*/*;q=0, text/csv", True),
-        ("text/csv;q=0, */*", False),
-        ("text/*;q=0, */*", False),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", True),
-        ("application/json, text/plain", False),
-        (",", True),
-    ],
-)
-def test_accept_is_read_as_http_says(header: str, taken: bool) -> None:
-    assert accepts(header, "text/csv") is taken
 
 
 def test_requests_that_export_no_workbook_start_without_what_writes_them() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -42,7 +42,10 @@ ABOUT: Final = cleandoc(
 
     - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
       includes another. Without a valid key the answer is 401, without the scope a call needs 403.
-    - **Instants** are RFC 3339 in whole seconds: send any offset; answers are in UTC with `Z`.
+    - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
+      `+0100` are accepted too. They are kept to the second; a fraction is dropped.
+    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
+      as people paste it and answered in one plain spelling.
     - **Ids are opaque**: do not parse them or rely on their order.
     - **Reads by id are strongly consistent.** Lists follow within moments.
     - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
@@ -59,6 +62,24 @@ ABOUT: Final = cleandoc(
     - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
+SERVERS: Final[list[Json]] = [
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "What `make run` starts.",
+        "variables": {"port": {"default": "8000"}},
+    },
+    {
+        "url": "https://{host}/{stage}",
+        "description": "A deployment.",
+        "variables": {
+            "host": {"default": "api-id.execute-api.region.amazonaws.com"},
+            "stage": {"default": "api"},
+        },
+    },
+    {"url": ".", "description": "Where this document is served."},
+]
+"""The first is one that a generated client can start from."""
+
 TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
     "Agents": "Who conducts visits: hours, travel time, calendar.",
@@ -68,14 +89,18 @@ TAGS: Final = {
     "Service": "The service itself.",
 }
 
+_UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
     "agent_id": (AGENT_ID_SCHEMA, "The id of an agent, percent-encoded."),
-    "visit_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a visit."),
-    "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
+    "visit_id": (_UUID_SCHEMA, "The id of a visit."),
+    "intake_id": (_UUID_SCHEMA, "The id of an intake."),
 }
 
-ASYNC: Final = "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting."
+ASYNC: Final = (
+    "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none that a "
+    "visit has."
+)
 LENIENT: Final = (
     "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
 )
@@ -83,7 +108,7 @@ LENIENT: Final = (
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
-        {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
         "Makes the request safe to retry: for 30 days it is done only once under this key, synchronous or queued. "
         "A different payload is a 422.",
     ),
@@ -93,7 +118,7 @@ REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
 }
 ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
-    {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
+    {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
@@ -301,6 +326,11 @@ def _document(operations: list[_Operation]) -> Json:
     for operation in operations:
         shown = _shown(operation, operations, schemas, kinds)
         paths.setdefault(operation.path, {})[operation.method.lower()] = shown
+    components = {
+        "schemas": {**schemas.components, **kinds.schemas},
+        "responses": kinds.responses,
+        "headers": {name: _header(name) for name in RESPONSE_HEADERS},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -308,26 +338,51 @@ def _document(operations: list[_Operation]) -> Json:
             "version": VERSION,
             "summary": "Register, find and manage property visits.",
             "description": ABOUT,
+            "contact": {"name": "The agency whose address you call"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ".", "description": "Where this document is served."}],
+        "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted({**schemas.components, **kinds.schemas}.items())),
-            "responses": dict(sorted(kinds.responses.items())),
-            "headers": {
-                name: {
-                    "description": description,
-                    "schema": schema,
-                    **({} if name in OPTIONAL_HEADERS else {"required": True}),
-                }
-                for name, (schema, description) in sorted(RESPONSE_HEADERS.items())
-            },
+            **_used(components, paths),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."}
             },
         },
     }
+
+
+def _header(name: str) -> Json:
+    schema, description = RESPONSE_HEADERS[name]
+    return {"description": description, "schema": schema, **({} if name in OPTIONAL_HEADERS else {"required": True})}
+
+
+def _used(components: Mapping[str, Mapping[str, Json]], paths: Json) -> Json:
+    """The components that the paths refer to, and those that these refer to, by kind and name."""
+    found: set[tuple[str, str]] = set()
+    left = list(_references(paths))
+    while left:
+        kind, name = reference = left.pop()
+        if reference not in found:
+            found.add(reference)
+            left += _references(components[kind][name])
+    return {
+        kind: {name: shown for name, shown in sorted(named.items()) if (kind, name) in found}
+        for kind, named in components.items()
+    }
+
+
+def _references(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            _, _, kind, name = node["$ref"].split("/")
+            yield kind, name
+        for inner in node.values():
+            yield from _references(inner)
 
 
 def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schemas, kinds: _Problems) -> Json:
@@ -476,7 +531,7 @@ class _Schemas:
         queries = {self._name(model, mode) for model, mode in wanted if issubclass(model, Query)}
         names = {name: name.removesuffix("Output") for name in self._all if name not in queries}
         self.components: dict[str, Json] = {
-            new: _renamed(_without_absent(self._all[old]) if old != new else self._all[old], names)
+            new: _renamed((_without_absent if old != new else _without_defaults)(self._all[old]), names)
             for old, new in names.items()
         }
         self._names = names
@@ -504,8 +559,26 @@ class _Schemas:
         return parameters
 
 
+def _without_defaults(schema: Json) -> Json:
+    """Of a body: defaults in words. As JSON they make what may be left out required in generated types."""
+    if "properties" not in schema:
+        return schema
+    return {**schema, "properties": {name: _told(shown) for name, shown in schema["properties"].items()}}
+
+
+def _told(shown: Json) -> Json:
+    rest = {name: value for name, value in shown.items() if name != "default"}
+    if rest == shown or shown.get("readOnly"):
+        return rest
+    default = shown["default"] if isinstance(shown["default"], str) else json.dumps(shown["default"])
+    return {**rest, "description": f"{shown.get('description', '')} `{default}` unless given.".strip()}
+
+
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of names, and without defaults that say nothing."""
+    """Without the titles that pydantic makes of names, defaults that say nothing, and patterns beside a format.
+
+    Generated clients hold a pattern against their own object of a date, and those in PHP stumble over its \\u.
+    """
     if isinstance(node, list):
         return [_plain(inner) for inner in node]
     if not isinstance(node, dict):
@@ -513,7 +586,9 @@ def _plain(node: Any) -> Any:
     return {
         name: {key: _plain(inner) for key, inner in value.items()} if name == "properties" else _plain(value)
         for name, value in node.items()
-        if not (name == "title" and isinstance(value, str)) and not (name == "default" and value is None)
+        if not (name == "title" and isinstance(value, str))
+        and not (name == "default" and value is None)
+        and not (name == "pattern" and isinstance(value, str) and "format" in node)
     }
 
 
@@ -612,9 +687,9 @@ class _Problems:
         documents: list[Json] = [json.loads(answer.body) for answer in answers]
         example = documents[0]
         properties: Json = {
-            "type": {"const": example["type"]},
-            "title": {"const": example["title"]},
-            "status": {"const": example["status"]},
+            "type": {"type": "string", "const": example["type"]},
+            "title": {"type": "string", "const": example["title"]},
+            "status": {"type": "integer", "const": example["status"]},
             "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):

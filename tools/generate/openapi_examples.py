@@ -59,7 +59,6 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     http_errors.UnsupportedMediaType(("application/merge-patch+json", "application/json")),
     http_errors.BodyTooLarge(65536),
     http_errors.InvalidCursor("This cursor belongs to another list."),
-    http_errors.NotAcceptable("text/csv"),
     http_errors.ResourceNotFound(),
     http_errors.Unauthenticated(),
     http_errors.ScopeMissing("write"),
