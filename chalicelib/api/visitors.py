@@ -12,7 +12,7 @@ from chalicelib.domain.visitors import Contact
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
 from chalicelib.http.cursors import Cursors
-from chalicelib.http.fields import Email, Input, Output, Phone, whole
+from chalicelib.http.fields import Email, Input, Output, Phone, never, whole
 from chalicelib.http.queries import DEFAULT_LIMIT, HIGHEST_LIMIT, LONGEST_CURSOR
 from chalicelib.journal import note
 from chalicelib.services.wired import Services
@@ -23,7 +23,10 @@ class ContactInput(Input):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("email", "phone")]
+            "allOf": [
+                never({"properties": {name: {"type": kind} for name in ("email", "phone")}, "required": required})
+                for kind, required in (("null", []), ("string", ["email", "phone"]))
+            ]
         }
     )
 

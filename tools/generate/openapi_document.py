@@ -498,7 +498,7 @@ def _parameters(operation: _Operation, schemas: _Schemas) -> list[Json]:
                 "in": "path",
                 "required": True,
                 "description": description,
-                "schema": schema,
+                "schema": _plain(schema),
             }
         )
     if operation.contract.query is not None:
