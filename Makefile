@@ -126,6 +126,7 @@ schemas: setup ## regenerate docs/intake-message.schema.json
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
 	@$(BIN)/python -m tools.generate.policies
+	@$(BIN)/python -m tools.generate.overlay
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 

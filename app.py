@@ -5,25 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, Chalice, DynamoDBEvent, Request, Response, SQSEvent
 
 from chalicelib import cold_start
 from chalicelib.api import (
     agents,
     availability,
     calendars,
+    events,
     exports,
     intakes,
     properties,
     service,
     visitors,
     visits,
+    webhooks,
     wishes,
 )
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.events import intake_queue
+from chalicelib.events import intake_queue, table_stream, webhook_queue
+from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
@@ -34,7 +37,7 @@ from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import origins_of_stage, queue_of_stage
+from chalicelib.settings import origins_of_stage, queue_of_stage, stream_of_stage, webhook_queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -476,8 +479,96 @@ def list_results(intake_id: str) -> Response:
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
-def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
+def work_off_queue(event: SQSEvent) -> BatchResponse | None:
     return intake_queue.work_off(event, services())
+
+
+# Events
+
+
+@route("GET", "/events", Scope.READ)
+@Contract(query=events.EventQuery, gives={200: events.EventPage}, refuses=(errors.PositionLost,))
+def follow_events() -> Response:
+    """Follow what happens to visits and properties.
+
+    CloudEvents, oldest first, each at least once: the same `id` is the same event. They have ids, times and status, and
+    never name a person. There is always a `nextCursor`: ask again with it, also when nothing is new. Kept for 30 days.
+    """
+    return events.follow(current(), services())
+
+
+@route("POST", "/webhooks", Scope.ADMIN)
+@Contract(takes=webhooks.WebhookInput, gives={201: webhooks.WebhookSecretOutput}, refuses=(errors.TooManyWebhooks,))
+def register_webhook() -> Response:
+    """Have events posted to an address of yours, from now on.
+
+    Signed as Standard Webhooks says, with the secret that is shown this once; in order, each event until you answer it
+    with a status below 300 within ten seconds. Public https addresses only.
+    """
+    return webhooks.register(current(), services())
+
+
+@route("GET", "/webhooks", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookList})
+def list_webhooks() -> Response:
+    """List the webhooks."""
+    return webhooks.list_all(current(), services())
+
+
+@route("GET", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookOutput})
+def get_webhook(webhook_id: str) -> Response:
+    """See how far a webhook has come, and why it is failing or disabled."""
+    return webhooks.get(current(), services(), webhook_id)
+
+
+@route("DELETE", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={204: None})
+def remove_webhook(webhook_id: str) -> Response:
+    """Remove a webhook."""
+    return webhooks.remove(current(), services(), webhook_id)
+
+
+@route("PUT", "/webhooks/{webhook_id}/position", Scope.ADMIN)
+@Contract(
+    takes=webhooks.PositionInput,
+    gives={200: webhooks.WebhookOutput},
+    refuses=(errors.PositionLost,),
+)
+def move_webhook(webhook_id: str) -> Response:
+    """Deliver again from a position, or go on after one that was disabled."""
+    return webhooks.go_on(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/secret", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookSecretOutput})
+def renew_webhook_secret(webhook_id: str) -> Response:
+    """Get a new secret. For 24 hours deliveries are signed with both."""
+    return webhooks.renew_secret(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
+@Contract(query=NoQuery, gives={202: None})
+def test_webhook(webhook_id: str) -> Response:
+    """Have a test posted. What the receiver answered is under `tested` of the webhook."""
+    return webhooks.ask_for_test(current(), services(), webhook_id)
+
+
+@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=10)
+@faults_told(Function.DELIVER)
+def deliver(event: SQSEvent) -> BatchResponse:
+    return webhook_queue.deliver(event, services())
+
+
+@app.on_dynamodb_record(
+    stream_arn=stream_of_stage(os.environ),
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
+)
+@faults_told(Function.RELAY)
+def relay(event: DynamoDBEvent) -> None:
+    table_stream.relay(event, services())
 
 
 # The service itself

@@ -18,17 +18,22 @@ from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.agents import Agents
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Idempotency
@@ -40,6 +45,7 @@ from chalicelib.services.ports import (
     AvailabilityStore,
     CalendarStore,
     Clock,
+    EventStore,
     IdempotencyStore,
     IntakeStore,
     NewId,
@@ -48,11 +54,15 @@ from chalicelib.services.ports import (
     SigningKeyStore,
     Store,
     VisitStore,
+    WebhookQueue,
+    WebhookStore,
 )
+from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
 
@@ -67,6 +77,10 @@ CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=50,
 )
+
+
+LOCAL = "local"
+"""The stage of `make run`, whose webhooks may lead to this machine."""
 
 
 def utc_now() -> datetime:
@@ -86,6 +100,10 @@ def wire(
     keys: SigningKeyStore,
     intakes: IntakeStore,
     calendar_tokens: CalendarStore,
+    events: EventStore,
+    webhooks: WebhookStore,
+    webhook_queue: WebhookQueue,
+    receivers: ReceiverPort,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -96,6 +114,7 @@ def wire(
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
     once = Idempotency(records, signer, clock)
+    feed = Events(events, clock)
     booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
@@ -109,6 +128,9 @@ def wire(
         calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        events=feed,
+        webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
+        webhook_queue=webhook_queue,
         queue=queue,
         signer=signer,
         store=store,
@@ -116,8 +138,15 @@ def wire(
     )
 
 
-def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore | None = None) -> Services:
-    """Services over the repositories of one table; the tests put another repository of visits in."""
+def over(
+    table: Table,
+    queue: Queue,
+    clock: Clock = utc_now,
+    visits: VisitStore | None = None,
+    webhook_queue: WebhookQueue | None = None,
+    receivers: ReceiverPort | None = None,
+) -> Services:
+    """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
         availability=DynamoAvailability(table),
@@ -127,6 +156,10 @@ def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore 
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
         calendar_tokens=DynamoCalendars(table),
+        events=DynamoEvents(table),
+        webhooks=DynamoWebhooks(table),
+        webhook_queue=webhook_queue or webhook_queue_of(table.name),
+        receivers=receivers or Receivers(),
         queue=queue,
         store=table,
         clock=clock,
@@ -138,8 +171,14 @@ def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
     table = Table(client("dynamodb", CLIENT), settings.table_name)
-    # Most instances never come to need the queue.
-    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+    receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
+    # Most instances never come to need a queue.
+    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name), receivers=receivers)
+
+
+def webhook_queue_of(table: str) -> WebhookQueue:
+    """The queue beside the table: they share the first part of their names."""
+    return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
 
 
 @cache

@@ -42,6 +42,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "Replays": Metric("Count", ("Stage",)),
         "KeysRefused": Metric("Count", ("Stage",)),
         "OldestMessageAge": Metric("Seconds", ("Stage",)),
+        "RelayAge": Metric("Seconds", ("Stage",)),
+        "WebhooksDisabled": Metric("Count", ("Stage",)),
         "IntakeRows": Metric("Count", ("Stage", "Outcome")),
         "ColdStarts": Metric("Count", ("Stage", "Function")),
         "Faults": Metric("Count", ("Stage", "Function")),

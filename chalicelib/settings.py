@@ -45,6 +45,16 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
     return environment.get("QUEUE_NAME", "visits-local")
 
 
+def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that wakes those who deliver webhooks."""
+    return f"{queue_of_stage(environment)}-webhooks.fifo"
+
+
+def stream_of_stage(environment: Mapping[str, str]) -> str:
+    """The table's stream, for `chalice deploy`. In a package a parameter of the template takes its place."""
+    return environment.get("STREAM_ARN", "stream")
+
+
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))

@@ -21,12 +21,16 @@ from tests.fakes import (
     FakeAgents,
     FakeAvailability,
     FakeCalendarTokens,
+    FakeEvents,
     FakeIdempotencyRecords,
     FakeIntakes,
     FakeProperties,
     FakeQueue,
+    FakeReceivers,
     FakeSigningKeys,
     FakeVisits,
+    FakeWebhookQueue,
+    FakeWebhooks,
     Memory,
 )
 
@@ -71,6 +75,9 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
+    events: FakeEvents = field(default_factory=FakeEvents)
+    webhook_queue: FakeWebhookQueue = field(default_factory=FakeWebhookQueue)
+    receivers: FakeReceivers = field(default_factory=FakeReceivers)
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -89,6 +96,10 @@ class Agency:
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            events=self.events,
+            webhooks=FakeWebhooks(),
+            webhook_queue=self.webhook_queue,
+            receivers=self.receivers,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,
@@ -96,7 +107,7 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
-        self.visitors = services.visitors
+        self.webhooks, self.visitors = services.webhooks, services.visitors
         self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,

@@ -13,6 +13,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
+    PositionLost,
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
@@ -21,7 +22,9 @@ from chalicelib.domain.errors import (
     VersionMismatch,
     VisitExists,
     VisitNotFound,
+    WebhookNotFound,
 )
+from chalicelib.domain.events import Change, Event, Position, Stretch, Told
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
 from chalicelib.domain.intakes import (
     Chunk,
@@ -40,6 +43,7 @@ from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook, check_url
 
 T = TypeVar("T")
 
@@ -451,6 +455,99 @@ class FakeCalendarTokens:
     def _in_force(self, owner: Owner, shared: Shared) -> FeedState | None:
         feed = self._memory.feeds.get(owner)
         return feed if feed is not None and feed.shared.token_hash == shared.token_hash else None
+
+
+class FakeEvents:
+    """Pages in a list, and up to where each goes that begins with a change."""
+
+    def __init__(self) -> None:
+        self.pages: list[list[Event]] = []
+        self.reached: dict[int, int] = {}
+        self.lost = False
+        """Whether nothing of it is there any more."""
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        first, last = changes[0].sequence, changes[-1].sequence
+        if first not in self.reached:
+            self.reached[first] = last
+            self.pages.append([change.event for change in changes if change.event is not None])
+        return self.reached[first]
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        if self.lost:
+            raise PositionLost
+        told = [
+            Told(event, Position(number, index))
+            for number, events in enumerate(self.pages, 1)
+            for index, event in enumerate(events, 1)
+            if Position(number, index) > after
+        ]
+        return Stretch(told[:limit], told[limit - 1].position if len(told) >= limit else self.end())
+
+    def oldest(self, now: datetime) -> Position:
+        return Position(1, 0)
+
+    def end(self) -> Position:
+        return Position(len(self.pages) + 1, 0)
+
+
+class FakeWebhooks:
+    def __init__(self) -> None:
+        self.standing: dict[str, Webhook] = {}
+
+    def get(self, webhook_id: str) -> Webhook:
+        if webhook_id not in self.standing:
+            raise WebhookNotFound
+        return self.standing[webhook_id]
+
+    def add(self, webhook: Webhook) -> None:
+        self.standing[webhook.id] = webhook
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        stands = self.standing.get(before.id)
+        if stands is None or stands.version != before.version:
+            raise VersionMismatch
+        self.standing[after.id] = after
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        if self.standing.pop(webhook_id, None) is None:
+            raise WebhookNotFound
+
+    def all(self) -> Sequence[Webhook]:
+        return list(self.standing.values())
+
+
+class FakeWebhookQueue:
+    """Remembers who was woken, who is to be tested, and what was put off."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.tested: list[str] = []
+        self.hidden: list[tuple[str, int]] = []
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        self.woken += webhook_ids
+
+    def test(self, webhook_id: str) -> None:
+        self.tested.append(webhook_id)
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        self.hidden.append((receipt, seconds))
+
+
+class FakeReceivers:
+    """Receivers that answer what they are told to, 204 without; they remember what came."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.got: list[tuple[str, Mapping[str, str], bytes]] = []
+
+    def check(self, url: str) -> None:
+        check_url(url)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.got.append((url, headers, body))
+        return self.answers.pop(0) if self.answers else Answer("204", 204)
 
 
 @dataclass

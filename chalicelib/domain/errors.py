@@ -156,6 +156,18 @@ class ExportTooLarge(Refused):
     most: int
 
 
+class WebhookNotFound(Refused):
+    """There is no webhook with this id."""
+
+
+class TooManyWebhooks(Refused):
+    """The agency has as many webhooks as it may have."""
+
+
+class PositionLost(Refused):
+    """The feed of events does not reach back, or forward, to this position."""
+
+
 class FeedNotFound(Refused):
     """No such property or agent, a feed that is not shared, or a wrong token: the caller is not told which."""
 

@@ -13,7 +13,14 @@ from pydantic import ValidationError
 
 from chalicelib.domain import spellings
 from chalicelib.domain.agents import ANY_AGENT
-from chalicelib.domain.errors import AgentNotFound, FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain.errors import (
+    AgentNotFound,
+    FieldError,
+    InvalidInput,
+    PropertyNotFound,
+    VisitNotFound,
+    WebhookNotFound,
+)
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.http import problems
@@ -132,6 +139,15 @@ def intake_id(raw: str) -> str:
     if found is None:
         raise IntakeNotFound("")
     note(intakeId=found)
+    return found
+
+
+def webhook_id(raw: str) -> str:
+    """The id in the path of a webhook. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise WebhookNotFound
+    note(webhookId=found)
     return found
 
 

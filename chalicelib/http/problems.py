@@ -379,6 +379,25 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             ),
             lambda refusal: {"limit": refusal.limit},
         ),
+        errors.WebhookNotFound: Kind(
+            404,
+            "webhook-not-found",
+            "Webhook not found",
+            "There is no webhook with this id.",
+        ),
+        errors.TooManyWebhooks: Kind(
+            409,
+            "too-many-webhooks",
+            "Too many webhooks",
+            "There can be 20 webhooks at most. Delete one that is not needed.",
+        ),
+        errors.PositionLost: Kind(
+            410,
+            "position-lost",
+            "Position lost",
+            "The feed does not have this position any more. Read the current state of what you follow, then go on"
+            " with after=now.",
+        ),
         errors.FeedNotFound: Kind(
             404,
             "feed-not-found",

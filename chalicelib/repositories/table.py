@@ -187,6 +187,10 @@ class Table:
         self._sleep = sleep
         self._monotonic = monotonic
 
+    @property
+    def name(self) -> str:
+        return self._name
+
     def get(self, key: Key) -> Item | None:
         """One strongly consistent read."""
         found = self._read(self._client.get_item, {"Key": serialized(key), "ConsistentRead": True})

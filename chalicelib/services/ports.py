@@ -11,6 +11,7 @@ from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
+from chalicelib.domain.events import Change, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
@@ -19,6 +20,7 @@ from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook
 
 Clock = Callable[[], datetime]
 """The present instant in UTC, in whole seconds."""
@@ -212,6 +214,62 @@ class IntakeStore(Protocol):
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""
+
+
+class EventStore(Protocol):
+    """The feed of events. Reads are consistent."""
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        """Appends their events as one page, unless a page begins with the first of them; up to which change that goes.
+
+        Raises StoreBusy or OutcomeUnknown.
+        """
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        """Raises PositionLost."""
+
+    def oldest(self, now: datetime) -> Position: ...
+
+    def end(self) -> Position: ...
+
+
+class WebhookStore(Protocol):
+    """The receivers of events and how far each has come. Reads by id are consistent, the list eventually."""
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Raises WebhookNotFound."""
+
+    def add(self, webhook: Webhook) -> None: ...
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        """Raises VersionMismatch."""
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        """Raises WebhookNotFound."""
+
+    def all(self) -> Sequence[Webhook]: ...
+
+
+class WebhookQueue(Protocol):
+    """Wakes those who deliver; what is sent for one webhook is handed out in order, one at a time."""
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        """Raises StoreBusy."""
+
+    def test(self, webhook_id: str) -> None:
+        """Raises StoreBusy."""
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        """Has a message handed out again only then."""
+
+
+class Receivers(Protocol):
+    """The addresses out there that events are posted to."""
+
+    def check(self, url: str) -> None:
+        """Raises InvalidInput for an address that is never called."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer: ...
 
 
 class Queue(Protocol):

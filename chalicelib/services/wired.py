@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from chalicelib.services.agents import Agents
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
-from chalicelib.services.ports import Clock, Queue, Store
+from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Services:
     calendars: Calendars
     intakes: Intakes
     intake_worker: IntakeWorker
+    events: Events
+    webhooks: Webhooks
+    webhook_queue: WebhookQueue
     queue: Queue
     signer: Signer
     store: Store

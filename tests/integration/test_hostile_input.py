@@ -93,8 +93,8 @@ HEADERS = {
 }
 
 QUERY = (
-    "propertyId", "agentId", "q", "visitsAllowed", "from", "to", "status", "order", "limit", "cursor", "format", "token",
-    "qqmarkqq",
+    "propertyId", "agentId", "q", "visitsAllowed", "from", "to", "status", "order", "limit", "cursor", "format",
+    "token", "qqmarkqq",
 )  # fmt: skip
 
 INSIDE = re.compile(

@@ -21,7 +21,8 @@ from chalicelib.container import new_id, utc_now
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.events.intake_queue import Sending, Unfinished, UnreadableMessage, read_message
+from chalicelib.events.batches import Unfinished
+from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.http.instants import instant_text
 from chalicelib.journal import Failed
 from chalicelib.repositories.intake_queue import SqsQueue

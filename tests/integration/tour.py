@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.events.intake_queue import Unfinished
+from chalicelib.events.batches import Unfinished
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox, handle, partner_message
 

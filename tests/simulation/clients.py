@@ -30,6 +30,7 @@ from chalicelib.repositories.agents import DynamoAgents, agent_item
 from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
 from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
@@ -37,9 +38,11 @@ from chalicelib.repositories.properties import DynamoProperties, property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
 from tests.builders import a_property, an_agent, event
+from tests.fakes import FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
 from tests.simulation.queue import LAMBDA_SECONDS, VISIBILITY_SECONDS, Message, Queue, SqsClient, event_of
@@ -286,6 +289,10 @@ class Simulation:
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
             calendar_tokens=DynamoCalendars(table),
+            events=DynamoEvents(table),
+            webhooks=DynamoWebhooks(table),
+            webhook_queue=FakeWebhookQueue(),
+            receivers=FakeReceivers(),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,

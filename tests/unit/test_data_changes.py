@@ -101,9 +101,10 @@ def test_a_stream_that_ends_or_shows_less_is_refused() -> None:
     def streaming(kind: str) -> Template:
         return changed(lambda resources: table(resources).update(StreamSpecification={"StreamViewType": kind}))
 
-    refuse_losses(committed(), streaming("NEW_AND_OLD_IMAGES"))
+    without = changed(lambda resources: table(resources).pop("StreamSpecification"))
+    refuse_losses(without, committed())
     with pytest.raises(CannotGoOn, match=r"Table\.StreamSpecification,"):
-        refuse_losses(streaming("NEW_AND_OLD_IMAGES"), committed())
+        refuse_losses(committed(), without)
     with pytest.raises(CannotGoOn, match=r"Table\.StreamSpecification\.StreamViewType"):
         refuse_losses(streaming("NEW_AND_OLD_IMAGES"), streaming("KEYS_ONLY"))
 
@@ -151,12 +152,13 @@ def test_new_indexes_are_deployed_one_at_a_time_with_the_attributes_of_their_key
     wanted = committed()
     older = changed(without_index)
     without_index(older["Resources"])
-    first, last = (table(step["Resources"]) for step in steps(older, wanted))
+    without, first, last = (table(step["Resources"]) for step in steps(older, wanted))
+    assert [index["IndexName"] for index in without["GlobalSecondaryIndexes"]] == ["byProperty", "byMonth", "byAgent"]
     assert last == table(wanted["Resources"])
     assert [index["IndexName"] for index in first["GlobalSecondaryIndexes"]][3:] == ["byEmail"]
     assert [each["AttributeName"] for each in first["AttributeDefinitions"]][-2:] == ["g3sk", "g4pk"]
     assert steps(wanted, wanted) == [wanted]
-    assert steps(changed(without_index), wanted) == [wanted]
+    assert len(steps(changed(without_index), wanted)) == 2
 
 
 def test_a_release_with_an_older_template_goes_back() -> None:

@@ -65,14 +65,14 @@ def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) 
 
 
 def steps(deployed: Template, wanted: Template) -> list[Template]:
-    """The templates to deploy one after the other: each has one index more of those that are new, the last is wanted.
+    """The templates to deploy one after the other: first all but the new indexes, then each with one of them more.
 
     DynamoDB makes one at a time.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
     """
     known = _indexes(deployed)
     new = [name for name in _indexes(wanted) if name not in known]
-    return [_without(wanted, new[count:]) for count in range(1, len(new))] + [wanted]
+    return [_without(wanted, new[count:]) for count in range(len(new))] + [wanted]
 
 
 def _indexes(template: Template) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template, waited_for
+from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template, outputs, waited_for
 from tools.deliver.data_changes import goes_back, refuse_losses, refuse_replacements, steps, version
 from tools.project import REGION, ROOT
 
@@ -106,6 +106,11 @@ def data_stack_of(stage: str) -> str:
     return f"visits-data-{stage}"
 
 
+def stream_of(cloudformation: Any, stage: str) -> str:
+    """The ARN of the stream of the stage's table, which the app's template asks for."""
+    return outputs(cloudformation, data_stack_of(stage))["StreamArn"]
+
+
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
     """Creates the stage's table alone, without CloudFormation, for tests; returns its name.
 
@@ -118,6 +123,10 @@ def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
         AttributeDefinitions=properties["AttributeDefinitions"],
         KeySchema=properties["KeySchema"],
         GlobalSecondaryIndexes=properties["GlobalSecondaryIndexes"],
+        StreamSpecification={
+            "StreamEnabled": True,
+            "StreamViewType": properties["StreamSpecification"]["StreamViewType"],
+        },
     )
     name: str = properties["TableName"]
     return name

@@ -95,6 +95,7 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "agent_id": (AGENT_ID_SCHEMA, "The id of an agent, percent-encoded."),
     "visit_id": (_UUID_SCHEMA, "The id of a visit."),
     "intake_id": (_UUID_SCHEMA, "The id of an intake."),
+    "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
 }
 
 ASYNC: Final = (
@@ -289,6 +290,7 @@ class _Operation:
             "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
+            "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:
             found += [named[variable] for variable in self.variables]

@@ -9,10 +9,12 @@ from chalicelib.api import service
 from chalicelib.api.agents import AgentInput, AgentOutput, AgentPage, EngagementsOutput
 from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, BusyOutput, SlotsOutput
 from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
+from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
 from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
+from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
 from chalicelib.domain import errors, intakes
 from chalicelib.http import errors as http_errors
@@ -47,6 +49,9 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PreconditionRequired("If-Match"),
     errors.ExportTooLarge("rows", 10_000),
     errors.FeedNotFound(),
+    errors.PositionLost(),
+    errors.WebhookNotFound(),
+    errors.TooManyWebhooks(),
     errors.StoreBusy(),
     errors.OutcomeUnknown(intake_id=_INTAKE),
     errors.OutcomeUnknown(),
@@ -128,6 +133,15 @@ _BOOKED: Final[dict[str, Any]] = {
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
 _OUTCOME: Final[dict[str, Any]] = {"row": 0, "externalId": "crm-4711", "status": "created", "visitId": _VISIT}
 
+_WEBHOOK: Final[dict[str, Any]] = {
+    "id": "01956b2e-5f4a-7d3e-9c1b-2a7f5e8d4c3b",
+    "url": "https://crm.example.com/hooks/visits",
+    "types": ["visit.booked", "visit.cancelled"],
+    "status": "active",
+    "cursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
+    "createdAt": "2027-03-01T08:00:00Z",
+}
+
 BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     RegisterPropertyInput: {"id": "house-1", **_HOUSE},
     PropertyInput: _HOUSE,
@@ -182,6 +196,37 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     CalendarTokenOutput: {
         "token": "kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE",
         "links": {"calendar": "/properties/house-1/calendar.ics?token=kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE"},
+    },
+    WebhookInput: {"url": "https://crm.example.com/hooks/visits", "types": ["visit.booked", "visit.cancelled"]},
+    WebhookSecretOutput: {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    WebhookOutput: _WEBHOOK,
+    WebhookList: {"items": [_WEBHOOK]},
+    PositionInput: {"after": "MDAwMDAwMDAwMDAwMDQzLjAwMA=="},
+    EventPage: {
+        "items": [
+            {
+                "specversion": "1.0",
+                "id": f"{_VISIT}.2",
+                "source": "urn:visits",
+                "type": "visit.rescheduled",
+                "subject": f"visits/{_VISIT}",
+                "time": "2027-03-02T08:00:00Z",
+                "datacontenttype": "application/json",
+                "sequence": "000000000000042.003",
+                "data": {
+                    "visitId": _VISIT,
+                    "propertyId": "house-1",
+                    "status": "confirmed",
+                    "date": "2027-03-15T09:30:00Z",
+                    "durationMinutes": 30,
+                    "timeZone": "Europe/Berlin",
+                    "version": 2,
+                    "previousDate": "2027-03-14T09:30:00Z",
+                    "previousDurationMinutes": 30,
+                },
+            }
+        ],
+        "nextCursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
     },
     service.HealthOutput: {"status": "ok"},
 }
