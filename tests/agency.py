@@ -107,8 +107,8 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
-        self.webhooks = services.webhooks
-        self.availability = services.availability
+        self.webhooks, self.visitors = services.webhooks, services.visitors
+        self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

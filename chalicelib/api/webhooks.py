@@ -19,7 +19,6 @@ from chalicelib.http.queries import no_query
 from chalicelib.http.urls import url
 from chalicelib.services.wired import Services
 
-
 RETRY_AFTER_SECONDS: Final = 2
 
 

@@ -88,6 +88,14 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     done(api.get(own), 200)
     done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="any"), 200)
     done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="agent"), 200)
+    agent = {"name": "Grace Tourguide", "email": "grace@tour.example", "timeZone": "Europe/Berlin"}
+    own = "/agents/agent"
+    done(api.get(own), 404)
+    done(api.http.put(own, json=agent, headers={"If-None-Match": "*"}), 201)
+    done(api.http.put(own, json=agent | {"travelMinutes": 15}, headers={"If-Match": "*"}), 200)
+    done(api.get(own), 200)
+    done(api.get("/agents"), 200)
+    done(api.get(f"{own}/busy", from_=f"{DAY}T00:00:00Z"), 200)
     done(api.post("/visits", visit(9, agentId="agent") | {"propertyId": "tour-other"}), 409)
     lenient = {"Prefer": "handling=lenient"}
     done(api.http.post("/visits", json=visit(20) | {"propertyId": "tour-other"}, headers=lenient), 201)
@@ -104,6 +112,10 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     shared = done(api.http.put("/properties/tour-house/calendar-token"), 200)
     done(api.http.get(shared["links"]["calendar"]), 200)
     answers.append(api.http.delete("/properties/tour-house/calendar-token"))
+    shared = done(api.http.put(f"{own}/calendar-token", json={"visitors": False}), 200)
+    done(api.http.get(shared["links"]["calendar"]), 200)
+    answers.append(api.http.delete(f"{own}/calendar-token"))
+    done(api.http.delete(own), 204)
     done(api.http.post("/visits", json=visit(15), headers={"Prefer": "respond-async"}), 202)
     rows = [visit(16, externalId="good"), visit(9, externalId="wrong", place=[person["name"]]), visit(16)]
     intake = api.post("/intakes", {"visits": rows}, key="tour-intake")
@@ -123,6 +135,10 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
         done(api.get(path), 200)
     follow(api, box)
     answers.append(api.http.delete(own))
+    for by in ("email", "phone"):
+        done(api.post("/visitors/search", {by: person[by], "limit": 1}), 200)
+    done(api.post("/visitors/search", {"email": person["email"], "phone": person["phone"]}), 422)
+    done(api.post("/visitors/erase", {"email": "nobody@tour.example"}), 200)
     done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
     done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
     answers.append(erased := api.http.delete(f"{one}/visitor"))
