@@ -19,6 +19,7 @@ from chalice.app import (
 
 from chalicelib import cold_start
 from chalicelib.api import (
+    agents,
     availability,
     calendars,
     events,
@@ -27,6 +28,7 @@ from chalicelib.api import (
     properties,
     service,
     visitor_links,
+    visitors,
     visits,
     webhooks,
     wishes,
@@ -42,7 +44,7 @@ from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import ResourceNotFound
+from chalicelib.http.errors import InvalidCursor, ResourceNotFound
 from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, VISITOR, Access, admission, admitting, bearer_token
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
@@ -121,7 +123,7 @@ def register_property() -> Response:
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=PageQuery, gives={200: properties.PropertyPage})
+@Contract(query=properties.PropertyQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
     """List properties, ordered by id."""
     return properties.list_all(current(), services())
@@ -211,14 +213,14 @@ def share_calendar(property_id: str) -> Response:
 
     The address is shown only once; the previous one stops working.
     """
-    return calendars.share(current(), services(), property_id)
+    return calendars.share_property(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={204: None})
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    return calendars.withdraw(current(), services(), property_id)
+    return calendars.withdraw(current(), services(), "property", property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
@@ -234,7 +236,95 @@ def get_calendar(property_id: str) -> Response:
     For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
     parameters are ignored.
     """
-    return calendars.read(current(), services(), property_id)
+    return calendars.read(current(), services(), "property", property_id)
+
+
+# Agents
+
+
+@route("GET", "/agents", Scope.READ)
+@Contract(query=PageQuery, gives={200: agents.AgentPage})
+def list_agents() -> Response:
+    """List agents, ordered by id."""
+    return agents.list_all(current(), services())
+
+
+@route("GET", "/agents/{agent_id}", Scope.READ)
+@Contract(query=NoQuery, gives={200: agents.AgentOutput}, condition=Condition.TAGGED)
+def get_agent(agent_id: str) -> Response:
+    """Read an agent."""
+    return agents.get(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}", Scope.WRITE)
+@Contract(
+    takes=agents.AgentInput,
+    gives={200: agents.AgentOutput, 201: agents.AgentOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_agent(agent_id: str) -> Response:
+    """Create or replace an agent.
+
+    Hours and travel time apply to later bookings. Visits can name an agent that is not registered, who has neither. You
+    can send back what you read: read-only fields must be unchanged.
+    """
+    return agents.put(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}", Scope.ADMIN)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+def erase_agent(agent_id: str) -> Response:
+    """Erase an agent's data.
+
+    Removes name, e-mail address, phone number and hours, and stops sharing the calendar. The visits stay and keep the
+    `agentId`, which works on as one that is not registered.
+    """
+    return agents.erase(current(), services(), agent_id)
+
+
+@route("GET", "/agents/{agent_id}/busy", Scope.READ)
+@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+def get_agent_busy(agent_id: str) -> Response:
+    """Read when and where an agent is engaged, registered or not.
+
+    In whole quarter hours, with the way to the next property, without visitors' data; 7 days by default, at most 31.
+    What was booked in the last moments may be missing.
+    """
+    return agents.busy(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(takes=calendars.AgentCalendarInput, gives={200: calendars.CalendarTokenOutput})
+def share_agent_calendar(agent_id: str) -> Response:
+    """Share an agent's calendar at a new address.
+
+    The address is shown only once; the previous one stops working. Visitors' names and phone numbers are in it only
+    with `visitors`: whoever has the address reads them.
+    """
+    return calendars.share_agent(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(query=NoQuery, gives={204: None})
+def withdraw_agent_calendar(agent_id: str) -> Response:
+    """Stop sharing an agent's calendar."""
+    return calendars.withdraw(current(), services(), "agent", agent_id)
+
+
+@route("GET", "/agents/{agent_id}/calendar.ics", PUBLIC)
+@Contract(
+    query=calendars.FeedQuery,
+    gives={200: File(("text/calendar",))},
+    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+    condition=Condition.TAGGED,
+)
+def get_agent_calendar(agent_id: str) -> Response:
+    """Subscribe to an agent's calendar.
+
+    For calendar programs: the token is the key. Shows the visits with property, address and place; may be five minutes
+    old. Other parameters are ignored.
+    """
+    return calendars.read(current(), services(), "agent", agent_id)
 
 
 # Visits
@@ -340,7 +430,7 @@ def change_status(visit_id: str) -> Response:
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
 def erase_visitor(visit_id: str) -> Response:
     """Erase the visitor's data.
 
@@ -418,6 +508,31 @@ def notify(event: SQSEvent) -> BatchResponse:
 @faults_told(Function.REMIND)
 def remind(_: CloudWatchEvent) -> None:
     schedule.remind(services())
+
+
+# Visitors
+
+
+@route("POST", "/visitors/search", Scope.READ)
+@Contract(takes=visitors.SearchInput, gives={200: visits.VisitPage}, refuses=(InvalidCursor,))
+def search_visitor() -> Response:
+    """Find all visits of one person, ordered by id.
+
+    By e-mail address, upper and lower case aside, or by telephone number, by its digits: a national number finds those
+    that were given without the country. A visit appears here moments after it was written.
+    """
+    return visitors.search(current(), services())
+
+
+@route("POST", "/visitors/erase", Scope.ADMIN)
+@Contract(takes=visitors.EraseInput, gives={200: visitors.ErasureOutput})
+def erase_visitors() -> Response:
+    """Erase all data of one person.
+
+    As erasing the visitor of each visit that the search finds, 100 at a time: repeat it while `more` is true. Repeat
+    it too when a booking of that person may be under way: one of the last moments may not be found yet.
+    """
+    return visitors.erase(current(), services())
 
 
 # Intakes
@@ -527,7 +642,7 @@ def renew_webhook_secret(webhook_id: str) -> Response:
 
 
 @route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
-@Contract(query=NoQuery, gives={202: None})
+@Contract(query=NoQuery, gives={202: webhooks.WebhookOutput})
 def test_webhook(webhook_id: str) -> Response:
     """Have a test posted. What the receiver answered is under `tested` of the webhook."""
     return webhooks.ask_for_test(current(), services(), webhook_id)

@@ -32,6 +32,7 @@ from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.repositories.webhooks import DynamoWebhooks
+from chalicelib.services.agents import Agents
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
@@ -66,6 +67,7 @@ from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitor_links import Links, VisitorLinks
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
@@ -130,11 +132,13 @@ def wire(
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
+        visitors=Visitors(visits, booking),
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
         availability=Availabilities(properties, availability, agents, visits, clock),
+        agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
-        exports=Exports(visits, properties),
-        calendars=Calendars(properties, visits, calendar_tokens, clock),
+        exports=Exports(visits, properties, agents),
+        calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=Intakes(intakes, queue, once, clock, new_id),
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
         events=feed,

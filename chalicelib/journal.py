@@ -108,7 +108,10 @@ log.propagate = False
 
 
 def note(**ids: str) -> None:
-    """Adds to the line of the request under way whose business it is: `visitId`, `propertyId`, `intakeId`."""
+    """Adds to the line of the request under way whose business it is: `visitId`, `propertyId`, `intakeId`.
+
+    `visitIds` and `agentId` only where they were erased: whoever restores a backup looks for them.
+    """
     about = _about.get()
     if about is not None:
         about.update(ids)

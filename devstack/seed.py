@@ -61,8 +61,11 @@ def load(url: str, visits: int, key: str | None = None, now: datetime | None = N
         Client(url, key, OUR_OWN) as api,
         tqdm(total=visits, desc="sample visits", unit="", file=sys.stderr) as progress,
     ):
+        # 412: it is there already, from last time.
+        for id, name in SAMPLE["agents"].items():
+            agent = {"name": name, "timeZone": "America/New_York"}
+            api.send("PUT", f"/agents/{id}", agent, {"If-None-Match": "*"}, expected=(412,))
         for id, property in properties.items():
-            # 412: it is there already, from last time.
             api.send("PUT", f"/properties/{id}", property, {"If-None-Match": "*"}, expected=(412,))
             there = _there_already(api, id, now)
             for visit in wanted[id]:
@@ -129,7 +132,7 @@ def _visit(property_id: str, zone: ZoneInfo, day: date, hour: int, now: datetime
         "visitor": person,
         "notify": False,
     }
-    agent = {"agentId": draw.choice(SAMPLE["agents"])} if draw.random() < 0.5 else {}
+    agent = {"agentId": draw.choice(list(SAMPLE["agents"]))} if draw.random() < 0.5 else {}
     return SampleVisit(at, status, body | agent)
 
 

@@ -130,8 +130,8 @@ class Agency:
             sleep=lambda _: None,
         )
         self.services = services
-        self.webhooks = services.webhooks
-        self.availability = services.availability
+        self.webhooks, self.visitors = services.webhooks, services.visitors
+        self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import Availability, Span
-from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
+from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
     PositionLost,
     PropertyExists,
@@ -36,13 +36,14 @@ from chalicelib.domain.intakes import (
     Manifest,
     RowOutcome,
 )
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.notices import CLAIMED_FOR, Notice, Stopped
 from chalicelib.domain.notices import Told as Heard
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
+from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Visit
 from chalicelib.domain.webhooks import Answer, Webhook, check_url
 
@@ -80,11 +81,13 @@ class Memory:
     properties: dict[str, Property] = field(default_factory=dict)
     availability: dict[str, Availability] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    erased_agents: dict[str, int] = field(default_factory=dict)
+    """The versions at which they were erased."""
     visits: dict[str, Visit] = field(default_factory=dict)
     records: dict[str, IdempotencyRecord] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     chunks: dict[tuple[str, int], ChunkState] = field(default_factory=dict)
-    feeds: dict[str, FeedState] = field(default_factory=dict)
+    feeds: dict[Owner, FeedState] = field(default_factory=dict)
 
     def refuse_replay(self, once: IdempotencyRecord | None, now: datetime) -> None:
         earlier = self.records.get(once.id) if once else None
@@ -121,9 +124,9 @@ class FakeProperties:
                 raise VersionMismatch
             self._memory.properties[after.id] = after
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
         with self._memory.lock:
-            found = list(self._memory.properties.values())
+            found = [property for property in self._memory.properties.values() if filter.matches(property)]
         return _page(found, lambda property: property.id, after, limit, "asc")
 
 
@@ -163,6 +166,30 @@ class FakeAgents:
         with self._memory.lock:
             found = list(self._memory.agents.values())
         return _page(found, lambda agent: agent.id, after, limit, "asc")
+
+    def add(self, agent: Agent) -> Agent:
+        with self._memory.lock:
+            if agent.id in self._memory.agents:
+                raise VersionMismatch
+            made = replace(agent, version=self._memory.erased_agents.pop(agent.id, 0) + 1)
+            self._memory.agents[agent.id] = made
+            return made
+
+    def save(self, before: Agent, after: Agent) -> None:
+        with self._memory.lock:
+            self._check_version(before)
+            self._memory.agents[after.id] = after
+
+    def erase(self, agent: Agent, now: datetime) -> None:
+        with self._memory.lock:
+            self._check_version(agent)
+            del self._memory.agents[agent.id]
+            self._memory.erased_agents[agent.id] = agent.version + 1
+
+    def _check_version(self, before: Agent) -> None:
+        stands = self._memory.agents.get(before.id)
+        if stands is None or stands.version != before.version:
+            raise VersionMismatch
 
 
 def finders(memory: Memory) -> tuple[Callable[[str], Premises], Callable[[str], Agent | None]]:
@@ -213,6 +240,11 @@ class FakeVisits:
                 and (not filter.statuses or visit.status in filter.statuses)
             ]
         return _page(found, lambda visit: f"{visit.date:%Y-%m-%dT%H:%M:%SZ}#{visit.id}", after, limit, filter.order)
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        with self._memory.lock:
+            found = [visit for visit in self._memory.visits.values() if contact in contacts_of(visit.visitor)]
+        return _page(found, lambda visit: visit.id, after, limit, "asc").map(lambda visit: visit.id)
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         with self._memory.lock:
@@ -379,51 +411,51 @@ class FakeCalendarTokens:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def find(self, property_id: str) -> Shared | None:
+    def find(self, owner: Owner) -> Shared | None:
         with self._memory.lock:
-            feed = self._memory.feeds.get(property_id)
+            feed = self._memory.feeds.get(owner)
             return feed.shared if feed else None
 
-    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
+    def keep(self, owner: Owner, shared: Shared, now: datetime) -> None:
         with self._memory.lock:
-            self._memory.feeds[property_id] = FeedState(Shared(token_hash))
+            self._memory.feeds[owner] = FeedState(replace(shared, kept=None))
 
-    def remove(self, property_id: str, now: datetime) -> None:
+    def remove(self, owner: Owner, now: datetime) -> None:
         with self._memory.lock:
-            self._memory.feeds.pop(property_id, None)
+            self._memory.feeds.pop(owner, None)
 
-    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+    def claim(self, owner: Owner, shared: Shared, now: datetime) -> bool:
         with self._memory.lock:
-            feed = self._in_force(property_id, shared)
+            feed = self._in_force(owner, shared)
             if feed is None or (feed.claimed_until is not None and feed.claimed_until > now):
                 return False
             feed.claimed_until = now + RENEWED_WITHIN
             return True
 
-    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+    def keep_rendering(self, owner: Owner, shared: Shared, rendering: Rendering) -> None:
         with self._memory.lock:
-            feed = self._in_force(property_id, shared)
+            feed = self._in_force(owner, shared)
             if feed is None or (feed.shared.kept is not None and feed.shared.kept.as_of >= rendering.as_of):
                 return
             kept, until = shared.kept, rendering.as_of + KEPT
             if kept is not None and kept.tag == rendering.tag and rendering.as_of < kept.until:
                 until = kept.until  # and the content is taken to be there
-            else:
+            elif shared.shows is Shows.TIMES:
                 feed.content = rendering.content
             feed.shared = replace(feed.shared, kept=Kept(rendering.tag, rendering.as_of, until))
 
-    def rendering(self, property_id: str, tag: str) -> bytes | None:
+    def rendering(self, owner: Owner, tag: str) -> bytes | None:
         with self._memory.lock:
-            feed = self._memory.feeds.get(property_id)
+            feed = self._memory.feeds.get(owner)
             known = feed is not None and feed.shared.kept is not None and feed.shared.kept.tag == tag
             return feed.content if feed is not None and known else None
 
-    def lose_rendering(self, property_id: str) -> None:
+    def lose_rendering(self, owner: Owner) -> None:
         """The store has dropped it, as it may once its day is over."""
-        self._memory.feeds[property_id].content = None
+        self._memory.feeds[owner].content = None
 
-    def _in_force(self, property_id: str, shared: Shared) -> FeedState | None:
-        feed = self._memory.feeds.get(property_id)
+    def _in_force(self, owner: Owner, shared: Shared) -> FeedState | None:
+        feed = self._memory.feeds.get(owner)
         return feed if feed is not None and feed.shared.token_hash == shared.token_hash else None
 
 

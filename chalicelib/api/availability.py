@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from chalicelib.api.visits import agent_given
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Availability, Dates, Hours, Opening, Rules
 from chalicelib.domain.premises import Slot
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES
@@ -35,7 +36,7 @@ from chalicelib.http.fields import (
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import From, Query, To, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
-from chalicelib.services.availability import ANY_AGENT, BusyTimes, FreeSlots
+from chalicelib.services.availability import BusyTimes, FreeSlots
 from chalicelib.services.wired import Services
 
 MOST_OPENINGS: Final = 24

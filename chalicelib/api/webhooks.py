@@ -19,6 +19,8 @@ from chalicelib.http.queries import no_query
 from chalicelib.http.urls import url
 from chalicelib.services.wired import Services
 
+RETRY_AFTER_SECONDS: Final = 2
+
 
 def _type(text: str) -> str:
     if text not in TYPES:
@@ -135,8 +137,9 @@ def renew_secret(request: Request, services: Services, webhook_id: str) -> Respo
 
 def ask_for_test(request: Request, services: Services, webhook_id: str) -> Response:
     no_query(parsing.query_values(request))
-    services.webhooks.ask_for_test(parsing.webhook_id(webhook_id))
-    return Response("", status_code=202)
+    webhook = services.webhooks.ask_for_test(parsing.webhook_id(webhook_id))
+    where = {"Location": url(request, "webhooks", webhook.id), "Retry-After": str(RETRY_AFTER_SECONDS)}
+    return json_answer(WebhookOutput.of(webhook), where, status=202)
 
 
 def _members(webhook: Webhook) -> dict[str, Any]:

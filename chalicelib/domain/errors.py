@@ -42,6 +42,14 @@ class VisitNotFound(Refused):
 
 
 @dataclass
+class AgentNotFound(Refused):
+    """Nobody registered the agent, or it was erased; visits may name the id all the same."""
+
+    agent_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
 class PropertyExists(Refused):
     property_id: str
 
@@ -172,7 +180,7 @@ class TooLate(Refused):
 
 
 class FeedNotFound(Refused):
-    """No such property, a feed that is not shared, or a wrong token: the caller is not told which."""
+    """No such property or agent, a feed that is not shared, or a wrong token: the caller is not told which."""
 
 
 @dataclass

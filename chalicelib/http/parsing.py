@@ -11,7 +11,16 @@ from urllib.parse import unquote
 from chalice.app import Request
 from pydantic import ValidationError
 
-from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound, WebhookNotFound
+from chalicelib.domain import spellings
+from chalicelib.domain.agents import ANY_AGENT
+from chalicelib.domain.errors import (
+    AgentNotFound,
+    FieldError,
+    InvalidInput,
+    PropertyNotFound,
+    VisitNotFound,
+    WebhookNotFound,
+)
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.http import problems
@@ -27,6 +36,7 @@ JSON: Final = ("application/json",)
 MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
+AGENT_ID_RULE: Final = f"must be one line of 1 to {spellings.LONGEST_AGENT_ID} characters, not blank"
 
 
 def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
@@ -101,6 +111,25 @@ def visit_id(raw: str) -> str:
     if found is None:
         raise VisitNotFound("")
     note(visitId=found)
+    return found
+
+
+def agent_id(raw: str) -> str:
+    """The id in the path of an agent, spelled as visits have it. One that cannot be an id is one that is not there."""
+    try:
+        return spellings.agent_id(unquote(raw, errors="strict"))
+    except ValueError:
+        raise AgentNotFound("") from None
+
+
+def new_agent_id(raw: str) -> str:
+    """The id in the path for an agent to be. Raises InvalidInput for one that cannot be an id."""
+    try:
+        found = agent_id(raw)
+    except AgentNotFound:
+        raise InvalidInput([FieldError("#/id", f"the id in the path {AGENT_ID_RULE}")]) from None
+    if found == ANY_AGENT:
+        raise InvalidInput([FieldError("#/id", f"'{ANY_AGENT}' means any agent, and cannot be one's id")])
     return found
 
 

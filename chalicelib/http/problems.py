@@ -269,6 +269,13 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "No visit has this id.",
             lambda refusal: {"visitId": refusal.visit_id or None},
         ),
+        errors.AgentNotFound: Kind(
+            404,
+            "agent-not-found",
+            "Agent not found",
+            "No agent is registered with this id. Visits can name it all the same.",
+            lambda refusal: {"agentId": refusal.agent_id or None},
+        ),
         errors.PropertyExists: Kind(
             409,
             "property-exists",

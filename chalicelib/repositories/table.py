@@ -162,6 +162,12 @@ class Range:
     filter: str | None = None
     filter_names: Mapping[str, str] = field(default_factory=dict)
     filter_values: Item = field(default_factory=dict)
+    keep: Callable[[Item], bool] | None = None
+    """A filter that no expression can say."""
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.filter is not None or self.keep is not None
 
 
 class _BudgetSpent(Exception):
@@ -373,11 +379,10 @@ class Table:
             "ScanIndexForward": not range.descending,
             "Limit": wanted,
         }
+        if range.is_filtered:
+            request["Limit"] = max(2 * wanted, 50)
         if range.filter is not None:
-            request |= {
-                "FilterExpression": range.filter,
-                "Limit": max(2 * wanted, 50),
-            }
+            request["FilterExpression"] = range.filter
             if range.filter_names:
                 request["ExpressionAttributeNames"] = dict(range.filter_names)
         while True:
@@ -386,7 +391,7 @@ class Table:
             for raw in answer["Items"]:
                 item = deserialized(raw)
                 if item[sort_key] != after:
-                    yield item[sort_key], item
+                    yield item[sort_key], item if range.keep is None or range.keep(item) else None
             if "LastEvaluatedKey" not in answer:
                 return
             last = answer["LastEvaluatedKey"]

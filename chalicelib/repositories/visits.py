@@ -1,8 +1,9 @@
 """Visits and the slots they hold. One public method is one call to DynamoDB; its price is in its docstring.
 
 Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
-agent; without one, t and a are 0. A transaction doubles the write units of the table, each index adds one; every item
-here is under one kilobyte unless its notes are long, or more than 25 visits share a quarter hour.
+agent; without one, t and a are 0. c is how many of e-mail address and phone are given. A transaction doubles the write
+units of the table, each index adds one; every item here is under one kilobyte unless its notes are long, or more than
+25 visits share a quarter hour. The indexes by contact are written only when the contact changes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, 
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.slots import intervals
+from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
@@ -98,6 +100,7 @@ def visit_item(visit: Visit) -> Item:
     }
     if visit.agent_id is not None:
         item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
+    item |= contact_attributes(visit.visitor)
     if visit.visitor is not None:
         who = visit.visitor
         item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone, "language": who.language})
@@ -110,6 +113,19 @@ def visit_item(visit: Visit) -> Item:
     if visit.cancellation is not None:
         item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
     return present(item)
+
+
+def contact_attributes(visitor: Visitor | None) -> Item:
+    """By what the visit is found as that person's; nothing of it stays in an item that is put without the person."""
+    return {items.PARTITION_KEYS[_contact_index(c)]: _visits_of_contact(c) for c in contacts_of(visitor)}
+
+
+def _contact_index(contact: Contact) -> str:
+    return items.BY_EMAIL if contact.kind == "email" else items.BY_PHONE
+
+
+def _visits_of_contact(contact: Contact) -> str:
+    return f"{'E' if contact.kind == 'email' else 'T'}#{contact.digest}"
 
 
 def visit_of(item: Item) -> Visit:
@@ -157,7 +173,7 @@ class DynamoVisits:
         return visit_of(item)
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
-        """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a write units."""
+        """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a + c write units."""
         put = Write(
             key=visit_key(visit.id),
             item=visit_item(visit),
@@ -215,7 +231,13 @@ class DynamoVisits:
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """One query by property or agent; of the whole agency four for every month that it has to look into."""
-        return self._table.page(_range(filter), after, limit).map(visit_of)
+        return self._table.page(visits_range(filter), after, limit).map(visit_of)
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """One eventually consistent query: half a read unit for some thirty of them."""
+        group = Group((_visits_of_contact(contact),), "", items.LAST)
+        found = self._table.page(Range(_contact_index(contact), (group,), "V#", f"V#{items.LAST}"), after, limit)
+        return found.map(lambda item: str(item["pk"]).removeprefix("V#"))
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """One strongly consistent query for every day of UTC that the window touches."""
@@ -319,7 +341,7 @@ def _spans(writes: Iterable[Write]) -> list[tuple[datetime, datetime]]:
     return intervals(slot_quarter(write.key) for write in writes)
 
 
-def _range(filter: VisitFilter) -> Range:
+def visits_range(filter: VisitFilter) -> Range:
     low, high = window_bounds(filter.window)
     conditions: list[str] = []
     names: dict[str, str] = {}

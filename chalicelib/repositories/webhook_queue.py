@@ -9,11 +9,12 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import StoreBusy
+from chalicelib.repositories.intake_queue import MOST_IN_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -27,13 +28,12 @@ class SqsWebhookQueue:
         self._name = name
 
     def wake(self, webhook_ids: Sequence[str]) -> None:
-        """One call a webhook. Raises StoreBusy."""
-        for webhook_id in webhook_ids:
-            self._send(webhook_id, {"webhookId": webhook_id})
+        """One call for ten webhooks. Raises StoreBusy."""
+        self._send([(webhook_id, {"webhookId": webhook_id}) for webhook_id in webhook_ids])
 
     def test(self, webhook_id: str) -> None:
         """Raises StoreBusy."""
-        self._send(webhook_id, {"webhookId": webhook_id, "test": True})
+        self._send([(webhook_id, {"webhookId": webhook_id, "test": True})])
 
     def hide(self, receipt: str, seconds: int) -> None:
         """Has a message handed out again only then. Where that fails, its visibility timeout does."""
@@ -42,16 +42,23 @@ class SqsWebhookQueue:
         except (ClientError, BotoCoreError):
             return
 
-    def _send(self, webhook_id: str, message: object) -> None:
-        try:
-            self._client.send_message(
-                QueueUrl=self._url,
-                MessageBody=json.dumps(message),
-                MessageGroupId=webhook_id,
-                MessageDeduplicationId=str(uuid.uuid4()),
-            )
-        except (ClientError, BotoCoreError) as fault:
-            raise StoreBusy from fault
+    def _send(self, messages: Sequence[tuple[str, object]]) -> None:
+        for start in range(0, len(messages), MOST_IN_BATCH):
+            entries: Any = [
+                {
+                    "Id": str(n),
+                    "MessageBody": json.dumps(message),
+                    "MessageGroupId": group,
+                    "MessageDeduplicationId": str(uuid.uuid4()),
+                }
+                for n, (group, message) in enumerate(messages[start : start + MOST_IN_BATCH])
+            ]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (ClientError, BotoCoreError) as fault:
+                raise StoreBusy from fault
+            if answer.get("Failed"):
+                raise StoreBusy
 
     @cached_property
     def _client(self) -> SQSClient:

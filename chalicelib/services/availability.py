@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import Availability, Closed, Rules, Span, joined
 from chalicelib.domain.errors import AvailabilityNotFound, FieldError, InvalidInput, VersionMismatch
 from chalicelib.domain.listing import Window, shifted
@@ -17,7 +18,6 @@ from chalicelib.services.ports import AgentStore, AvailabilityStore, Clock, Prop
 AHEAD = timedelta(days=7)
 WIDEST = timedelta(days=31)
 
-ANY_AGENT = "any"
 MOST_AGENTS = 50
 """Whoever may be free is looked at day by day: more of them at once would be too much for one answer."""
 
@@ -40,6 +40,22 @@ class BusyTimes:
     property: Property
     window: Window
     intervals: list[BusyInterval]
+
+
+@dataclass(frozen=True)
+class Engagement:
+    """Neighbouring quarter hours in which an agent is held, travel among them, by one property."""
+
+    start: datetime
+    end: datetime
+    property_id: str
+
+
+@dataclass(frozen=True)
+class Engagements:
+    agent_id: str
+    window: Window
+    intervals: list[Engagement]
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,22 @@ class Availabilities:
                 free = max(property.details.capacity - count, 0)
                 intervals.append(BusyInterval(quarter, quarter + QUARTER, count, free))
         return BusyTimes(property, window, intervals)
+
+    def engagements(self, agent_id: str, start: datetime | None, end: datetime | None) -> Engagements:
+        """When and where an agent is engaged, registered or not, from now for a week unless told otherwise.
+
+        Raises InvalidInput for more than 31 days at once.
+        """
+        window = self._window(start, end, WIDEST)
+        where = self._visits.whereabouts(agent_id, [(window.start, window.end)])
+        intervals: list[Engagement] = []
+        for quarter in sorted(where):
+            last = intervals[-1] if intervals else None
+            if last and (last.end, last.property_id) == (quarter, where[quarter]):
+                intervals[-1] = replace(last, end=quarter + QUARTER)
+            else:
+                intervals.append(Engagement(quarter, quarter + QUARTER, where[quarter]))
+        return Engagements(agent_id, window, intervals)
 
     def _window(self, start: datetime | None, end: datetime | None, widest: timedelta) -> Window:
         if start is None:

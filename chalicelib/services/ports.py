@@ -9,16 +9,17 @@ from typing import Protocol
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.availability import Availability, Span
-from chalicelib.domain.calendars import Rendering, Shared
+from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
 from chalicelib.domain.events import Change, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.notices import Notice, Stopped, Told
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
 from chalicelib.domain.webhooks import Answer, Webhook
 
@@ -41,8 +42,8 @@ class PropertyStore(Protocol):
     def save(self, before: Property, after: Property) -> None:
         """Raises VersionMismatch when the property is no longer as it was `before`."""
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        """By id, from the position `after`."""
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        """By id, from the position `after`. A page that is filtered may be short though more follow."""
 
 
 class AvailabilityStore(Protocol):
@@ -67,6 +68,15 @@ class AgentStore(Protocol):
     def list(self, after: str | None, limit: int) -> Page[Agent]:
         """By id, from the position `after`. Eventually consistent."""
 
+    def add(self, agent: Agent) -> Agent:
+        """As it is now: with a later version where one of this id was erased. Raises VersionMismatch."""
+
+    def save(self, before: Agent, after: Agent) -> None:
+        """Raises VersionMismatch when the agent is no longer as it was `before`."""
+
+    def erase(self, agent: Agent, now: datetime) -> None:
+        """Nothing of the person stays. Raises VersionMismatch when the agent has changed."""
+
 
 class VisitStore(Protocol):
     """The visits and the slots they hold, written together or not at all.
@@ -89,6 +99,12 @@ class VisitStore(Protocol):
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """By start and id. A page that filters by status or agent may be short though more follow."""
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """The ids of the visits whose visitor has this contact, by id.
+
+        Eventually consistent: what was written in the last moments may be missing, or be another's by now.
+        """
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """How many visits hold each of the property's quarter hours that the window touches; free ones are absent."""
@@ -136,24 +152,27 @@ class ApiKeyStore(Protocol):
 
 
 class CalendarStore(Protocol):
-    """The hashed tokens of calendar feeds, at most one for a property, and the last rendering of each feed."""
+    """The hashed tokens of calendar feeds, at most one for an owner, and the last rendering of each feed."""
 
-    def find(self, property_id: str) -> Shared | None:
+    def find(self, owner: Owner) -> Shared | None:
         """Strongly consistent; None where none was kept, or it was removed."""
 
-    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
-        """In place of the one before."""
+    def keep(self, owner: Owner, shared: Shared, now: datetime) -> None:
+        """In place of the one before, with nothing kept of the feed."""
 
-    def remove(self, property_id: str, now: datetime) -> None:
+    def remove(self, owner: Owner, now: datetime) -> None:
         """Does nothing where there is none. What was kept of the feed goes with it."""
 
-    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+    def claim(self, owner: Owner, shared: Shared, now: datetime) -> bool:
         """Whether the caller, and for some seconds nobody else, is to render the feed again."""
 
-    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
-        """Does nothing when a newer one is kept, or the token is no longer in force."""
+    def keep_rendering(self, owner: Owner, shared: Shared, rendering: Rendering) -> None:
+        """Does nothing when a newer one is kept, or the token is no longer in force.
 
-    def rendering(self, property_id: str, tag: str) -> bytes | None:
+        Of a feed that names visitors only the tag is kept: nothing of a person is anywhere but in the visit.
+        """
+
+    def rendering(self, owner: Owner, tag: str) -> bytes | None:
         """The content with this tag; None when it is no longer there."""
 
 

@@ -84,9 +84,11 @@ class Webhooks:
         secret, now = self._new_secret(), self._clock()
         return self._saved(webhook_id, lambda stands: stands.renewed(secret, now))
 
-    def ask_for_test(self, webhook_id: str) -> None:
+    def ask_for_test(self, webhook_id: str) -> Webhook:
         """Has a test sent; how it went is told by `get`. Raises WebhookNotFound."""
-        self._queue.test(self._webhooks.get(webhook_id).id)
+        webhook = self._webhooks.get(webhook_id)
+        self._queue.test(webhook.id)
+        return webhook
 
     def wake(self) -> None:
         """Has what is new delivered to all who are well: one that fails is tried again anyway, and gets it then."""

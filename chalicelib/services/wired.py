@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.services.agents import Agents
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
 from chalicelib.services.events import Events
@@ -16,6 +17,7 @@ from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitor_links import VisitorLinks
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 
@@ -23,8 +25,10 @@ from chalicelib.services.webhooks import Webhooks
 @dataclass(frozen=True)
 class Services:
     visits: Visits
+    visitors: Visitors
     properties: Properties
     availability: Availabilities
+    agents: Agents
     listing: Listing
     exports: Exports
     calendars: Calendars

@@ -101,6 +101,7 @@ def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterat
     redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": receives})
     attributes: Any = {"VisibilityTimeout": str(visibility), "RedrivePolicy": redrive}
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})
     named = replace(table, environment=table.environment | {"QUEUE_NAME": name})
     with contextlib.closing(sqs):
         yield Mailbox(named, sqs, url, dead_url)

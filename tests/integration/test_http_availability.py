@@ -10,12 +10,11 @@ import httpx
 import pytest
 
 from chalicelib.container import new_id
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.availability import Hours, Opening
 from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.table import serialized
-from tests.builders import NOW, Clock
+from tests.builders import NOW, Clock, an_agent
 from tests.integration.access import access_to, bearer
 from tests.integration.api import Api, serve
 
@@ -75,7 +74,7 @@ def refused(answer: httpx.Response) -> tuple[str, str]:
 
 
 def registered(api: Api, table: FreshTable, **details: Any) -> str:
-    agent = Agent(new_id(), "Ann", "Europe/Berlin", **details)
+    agent = an_agent(new_id(), **details)
     table.client.put_item(TableName=table.name, Item=serialized(agent_item(agent)))
     return agent.id
 
@@ -244,7 +243,7 @@ def test_a_visit_is_handed_only_to_an_agent_who_works_then(api: Api, table: Fres
     # Who has it keeps it, when it is only made shorter.
     table.client.put_item(
         TableName=table.name,
-        Item=serialized(agent_item(Agent(mornings, "Ann", "Europe/Berlin", availability=Hours(((),) * 7)))),
+        Item=serialized(agent_item(an_agent(mornings, availability=Hours(((),) * 7)))),
     )
     assert api.patch(one, {"durationMinutes": 15}).status_code == 200
     assert refused(api.patch(one, {"durationMinutes": 45})) == ("closed", "agent")

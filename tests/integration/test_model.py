@@ -24,12 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chalicelib.domain.agents import Agent
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
-from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.slots import agent_slot, property_slot_day
-from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visits_of_property
 from tests.builders import Clock
 from tests.integration.api import Api, serve
@@ -68,6 +65,7 @@ class Interval:
     """So many minutes behind it are the property's, as long as it holds anything."""
     travel: int = 0
     """So many minutes behind it are its agent's."""
+    visitor: str | None = None
 
     @property
     def of_property(self) -> set[datetime]:
@@ -168,6 +166,7 @@ wishes = st.builds(
     minutes=durations,
     agent=agents,
     status=st.sampled_from(["requested", "confirmed"]),
+    visitor=st.sampled_from([None, "ada", "eve"]),
 )
 changes = st.fixed_dictionaries(
     {},
@@ -213,9 +212,46 @@ class History(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["ann", "bob"]), travel=st.sampled_from([0, 20, 60]))
     def register_agent(self, name: str, travel: int) -> None:
-        agent = Agent(self.agent_id(name) or "", name, "Europe/Berlin", travel_minutes=travel)
-        self.table.client.put_item(TableName=self.table.name, Item=serialized(agent_item(agent)))
+        condition = {"If-Match": "*"} if name in self.model.travel else {"If-None-Match": "*"}
+        agent = {"name": name, "timeZone": "Europe/Berlin", "travelMinutes": travel}
+        answer = self.api.http.put(f"/agents/{self.agent_id(name)}", json=agent, headers=condition)
+        assert answer.is_success, answer.text
         self.model.travel[name] = travel
+
+    @rule(name=st.sampled_from(["ann", "bob"]))
+    def erase_agent(self, name: str) -> None:
+        answer = self.api.http.delete(f"/agents/{self.agent_id(name)}")
+        if name in self.model.travel:
+            assert answer.status_code == 204, answer.text
+            del self.model.travel[name]
+        else:
+            assert_problem(answer, 404, "agent-not-found")
+
+    def email(self, visitor: str) -> str:
+        return f"{visitor}@h{self.number}.example"
+
+    @rule(visitor=st.sampled_from(["ada", "eve"]), limit=st.sampled_from([2, 50]))
+    def search(self, visitor: str, limit: int) -> None:
+        found: list[dict[str, Any]] = []
+        body: dict[str, Any] = {"email": self.email(visitor).upper(), "limit": limit}
+        while True:
+            page = self.api.post("/visitors/search", body).json()
+            found += page["items"]
+            if page["nextCursor"] is None:
+                break
+            body["cursor"] = page["nextCursor"]
+        assert [visit["id"] for visit in found] == sorted(self.model.sorted(visitor=visitor))
+        for visit in found:
+            self.assert_shows(visit, visit["id"])
+
+    @rule(visitor=st.sampled_from(["ada", "eve"]))
+    def erase_visitor(self, visitor: str) -> None:
+        hers = self.model.sorted(visitor=visitor)
+        answer = self.api.post("/visitors/erase", {"email": self.email(visitor)})
+        assert answer.json() == {"erased": len(hers), "more": False}
+        for id in hers:
+            before = self.model.visits[id]
+            self.model.visits[id] = replace(before, visitor=None, version=before.version + 1)
 
     @rule(
         target=visits,
@@ -235,6 +271,8 @@ class History(RuleBasedStateMachine):
         }
         if wish.agent:
             body["agentId"] = self.agent_id(wish.agent)
+        if wish.visitor:
+            body["visitor"] = {"email": self.email(wish.visitor)}
         self.attempts += 1
         key = f"h{self.number}-{self.attempts}" if with_key else None
         preferred = {"Prefer": "handling=lenient"} if lenient else {}
@@ -335,6 +373,7 @@ class History(RuleBasedStateMachine):
         self.assert_lists(self.model.sorted(place=place, agent=agent), **of_property, **of_agent, **paging)
         self.assert_lists(self.model.sorted(place=place, status=status), **of_property, status=status, **paging)
         self.assert_busy(place)
+        self.assert_engaged(agent)
 
     def assert_busy(self, place: int) -> None:
         day = NOW.replace(hour=0)
@@ -347,6 +386,14 @@ class History(RuleBasedStateMachine):
                 held[quarter] = interval["held"]
         quarters = {q for visit in self.model.holding() if visit.place == place for q in visit.of_property}
         assert held == {quarter: self.model.held(place, quarter) for quarter in quarters}
+
+    def assert_engaged(self, agent: str) -> None:
+        day = NOW.replace(hour=0)
+        bounds = {"from_": instant_text(day), "to": instant_text(day + timedelta(days=2))}
+        shown = self.api.get(f"/agents/{self.agent_id(agent)}/busy", **bounds).json()["busy"]
+        engaged = {quarter: interval["propertyId"] for interval in shown for quarter in quarters_of(interval)}
+        holding = [visit for visit in self.model.holding() if visit.agent == agent]
+        assert engaged == {q: self.property_id(visit.place) for visit in holding for q in visit.of_agent}
 
     def assert_lists(self, expected: list[str], **query: Any) -> None:
         found: list[str] = []
@@ -366,6 +413,7 @@ class History(RuleBasedStateMachine):
         assert parse_instant(shown["date"]) == known.start
         assert shown["durationMinutes"] == known.minutes
         assert shown.get("agentId") == self.agent_id(known.agent)
+        assert shown.get("visitor", {}).get("email") == (self.email(known.visitor) if known.visitor else None)
         assert (shown["status"], shown["version"]) == (known.status, known.version)
 
     def teardown(self) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from chalicelib.functions import FUNCTIONS, Function
 from tests.integration import intake
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, mailbox
-from tests.integration.tour import tour
+from tests.integration.tour import deliver, relay, tour
 from tools.generate import gateway_responses
 from tools.generate.policies import STAGES, policy, written
 from tools.project import ROOT
@@ -32,9 +32,15 @@ Right = tuple[str, str]
 
 MEMBERS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 OF_BATCHES = {"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage"}
-LAMBDAS_OWN = {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")}
-"""What Lambda does in the worker's name to hand it messages."""
-LAMBDAS_CARE = ("Logs", "Traces")
+LAMBDAS_OWN: dict[Function, set[Right]] = {
+    Function.WORKER: {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")},
+    Function.DELIVER: {
+        (f"sqs:{action}", "webhook queue") for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    },
+}
+"""What Lambda does in a function's name to hand it messages, and to delete them where failures are reported."""
+POLLERS = ("DescribeTable", "DescribeStream", "GetShardIterator", "GetRecords")
+LAMBDAS_CARE = ("Logs", "Traces", "Stream")
 """What Lambda does in a function's name besides."""
 
 
@@ -48,7 +54,8 @@ class Recorder:
 
     def record(self, function: Function, operation: str, given: dict[str, Any]) -> None:
         if "QueueUrl" in given or "QueueName" in given:
-            self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", "queue"))
+            queue = "webhook queue" if "-webhooks.fifo" in str(given) else "queue"
+            self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", queue))
         elif operation == "TransactWriteItems":
             for member in given["TransactItems"]:
                 (kind, write) = next(iter(member.items()))
@@ -69,7 +76,8 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
         send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
 
         def make_api_call(self: Any, operation: str, given: dict[str, Any]) -> Any:
-            if self is not box_client:
+            # The pollers' calls are Lambda's own.
+            if self is not box_client and operation not in POLLERS:
                 recorder.record(Function.AUTHORIZER if self is authorizer else recorder.now, operation, given)
             return send(self, operation, given)
 
@@ -82,8 +90,21 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
             finally:
                 recorder.now = Function.API
 
+        def by(function: Function, work: Callable[[Mailbox], None]) -> Callable[[Mailbox], None]:
+            def worked(box: Mailbox) -> None:
+                recorder.now = function
+                api.services.webhook_queue.__dict__.pop("_url", None)
+                try:
+                    work(box)
+                finally:
+                    recorder.now = Function.API
+
+            return worked
+
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         patch.setattr("tests.integration.tour.handle", handle)
+        patch.setattr("tests.integration.tour.relay", by(Function.RELAY, relay))
+        patch.setattr("tests.integration.tour.deliver", by(Function.DELIVER, deliver))
         go(api, box)
         yield recorder
 
@@ -103,14 +124,16 @@ def allowed(function: Function) -> set[Right]:
         if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
             resources = statement["Resource"]
             for resource in [resources] if isinstance(resources, str) else resources:
-                kind = "queue" if ":sqs:" in resource else "table" if "/index/" not in resource else None
+                kind = None if "/index/" in resource else "table"
+                if ":sqs:" in resource:
+                    kind = "webhook queue" if resource.endswith("-webhooks.fifo") else "queue"
                 rights |= {(action, kind or resource.rpartition("/")[2]) for action in statement["Action"]}
     return rights
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, function: Function) -> None:
-    used = recorded.used[function] | (LAMBDAS_OWN if function == "work_off_queue" else set())
+    used = recorded.used[function] | LAMBDAS_OWN.get(function, set())
     assert used - allowed(function) == set(), "done, and not allowed"
     assert allowed(function) - used == set(), "allowed, and never done"
 
@@ -138,7 +161,7 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -
             if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
                 name = resource.split(":", 5)[5]
                 assert "*" not in name
-                assert f"visits-{stage}" in re.split("/", name)
+                assert {f"visits-{stage}", f"visits-{stage}-webhooks.fifo"} & {*name.split("/")}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import SlotTaken
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Window
@@ -24,6 +23,7 @@ from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits, visit_item
+from tests.builders import an_agent
 from tests.integration.api import Api, client_of, serve
 from tests.integration.audit import everything, slot_audit
 from tests.races import Call, at_once
@@ -269,7 +269,7 @@ def test_of_neighbours_whose_gaps_overlap_one_wins(api: Api) -> None:
 
 
 def test_of_two_properties_that_are_too_far_apart_an_agent_gets_to_one(api: Api, table: FreshTable) -> None:
-    traveller = Agent("traveller", "Tessa", "Europe/Berlin", travel_minutes=30)
+    traveller = an_agent("traveller", travel_minutes=30)
     table.client.put_item(TableName=table.name, Item=serialized(agent_item(traveller)))
     first, second = api.property("here", capacity=20), api.property("there", capacity=20)
     for round in range(ROUNDS):
@@ -290,7 +290,7 @@ def test_of_two_properties_that_are_too_far_apart_an_agent_gets_to_one(api: Api,
 
 
 def test_an_open_house_has_no_travel_between_its_visits(api: Api, table: FreshTable) -> None:
-    host = Agent("host", "Hal", "Europe/Berlin", travel_minutes=60)
+    host = an_agent("host", travel_minutes=60)
     table.client.put_item(TableName=table.name, Item=serialized(agent_item(host)))
     house, elsewhere = api.property("open-all-day"), api.property("an-hour-away")
     noon = FIRST_DAY + timedelta(hours=12)

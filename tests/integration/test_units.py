@@ -20,10 +20,11 @@ from chalicelib.domain.visits import Status, Visit
 from chalicelib.http.instants import instant_text
 from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.items import Item
+from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
-from tests.builders import Clock
+from tests.builders import Clock, a_property, an_agent
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
 from tools.project import ROOT
@@ -102,6 +103,65 @@ def test_a_booking_is_one_strongly_consistent_read_and_one_transaction(
     assert written == 2 * (1 + quarters + agent * quarters + key) + 2 + agent
     # The emulator agrees, but for the indexes.
     assert meter.calls[-1].reported[0] in (written, written - 2 - agent)
+
+
+CONTACTS: dict[str, dict[str, str]] = {
+    "a name alone": {"name": "Ada"},
+    "an e-mail address": {"name": "Ada", "email": "ada@units.example"},
+    "a phone": {"phone": "+49 30 1234567"},
+    "both": {"email": "ada@units.example", "phone": "+49 30 1234567"},
+}
+
+
+@pytest.mark.parametrize("who", CONTACTS)
+def test_a_booking_costs_one_unit_more_for_each_contact_and_later_changes_nothing_more(
+    bench: Bench, property_id: str, who: str
+) -> None:
+    visitor = CONTACTS[who]
+    contacts = len(visitor.keys() & {"email", "phone"})
+    body = {"propertyId": property_id, "date": ON_THE_QUARTER, "visitor": visitor}
+    answer, meter, written = bench.cost("POST", "/visits", body)
+    assert meter.operations() == [LOOK_AT_RULES, "TransactWriteItems"]
+    assert written == 2 * (1 + 2) + 2 + contacts
+    path = f"/visits/{answer.json()['id']}"
+    _, _, moved = bench.cost("PATCH", path, {"date": "2027-03-12T10:15:00Z"}, If_Match="*")
+    assert moved == 2 * (1 + 2) + 2 * 2
+    _, _, noted = bench.cost("PATCH", path, {"notes": "bring the key"}, If_Match="*")
+    assert noted == 1 + 2
+    _, _, erased = bench.cost("DELETE", f"{path}/visitor")
+    assert erased == 1 + 2 + contacts
+
+
+def test_a_search_for_a_person_reads_the_index_and_each_visit_once(bench: Bench) -> None:
+    for n in range(5):
+        house = bench.api.property(new_id())
+        bench.api.visit(house, ON_THE_QUARTER, visitor={"email": "reads@units.example"}, notes=f"{n}")
+    body = {"email": "reads@units.example", "limit": 3}
+    answer, meter, written = bench.cost("POST", "/visitors/search", body)
+    assert len(answer.json()["items"]) == 3
+    assert (meter.operations(), written) == (["Query", *["GetItem"] * 3], 0)
+    assert meter.read_units == 0.5 + 3
+
+
+def test_looking_for_a_property_reads_a_thousand_at_most(bench: Bench) -> None:
+    properties = [a_property(f"far-{n:04}", name="Far away") for n in range(1500)]
+    wanted = a_property("far-9999", name="Needle Cottage")
+    put_all(bench.table.client, bench.table.name, [property_item(property) for property in [*properties, wanted]])
+    found: list[str] = []
+    cursor: str | None = None
+    reads: list[int] = []
+    while True:
+        with metered(bench.api.dynamodb) as meter:
+            page = bench.api.get("/properties", q="needle", limit=1, cursor=cursor).json()
+        found += [property["id"] for property in page["items"]]
+        reads.append(sum(call.answered["ScannedCount"] for call in meter.calls))
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert found == [wanted.id]
+    # A query of each shard may be under way when the budget is spent.
+    assert max(reads) <= 1000 + 4 * 50
+    assert 2 <= len(reads) <= 4
 
 
 def test_a_replay_reads_instead_of_writing(bench: Bench, property_id: str) -> None:
@@ -279,7 +339,7 @@ def test_a_booking_pays_for_the_quarters_of_its_gap_and_its_agents_travel(
 ) -> None:
     ruled(bench.api, property_id, gapMinutes=30)
     id = new_id()
-    put_agent(bench, Agent(id, "Ann", "Europe/Berlin", travel_minutes=45))
+    put_agent(bench, an_agent(id, travel_minutes=45))
     body = {"propertyId": property_id, "date": ON_THE_QUARTER} | ({"agentId": id} if agent else {})
     answer, meter, written = bench.cost("POST", "/visits", body)
     assert meter.operations() == [LOOK_AT_RULES, *[LOOK_AT_AGENT] * agent, "TransactWriteItems"]
@@ -323,7 +383,7 @@ def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(benc
 def test_free_slots_with_an_agent_cost_twice_the_days_and_the_agent(bench: Bench, property_id: str) -> None:
     agent = new_id()
     ruled(bench.api, property_id)
-    put_agent(bench, Agent(agent, "Ann", "Europe/Berlin"))
+    put_agent(bench, an_agent(agent))
     monday = NOW.replace(day=15, hour=0)
     window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=7))}
     with metered(bench.api.dynamodb) as meter:

@@ -23,7 +23,6 @@ from chalice.app import Chalice
 import app as entry
 from chalicelib import journal
 from chalicelib.container import wire
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
@@ -43,7 +42,7 @@ from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
-from tests.builders import a_property, event
+from tests.builders import a_property, an_agent, event
 from tests.fakes import FakeOutbox, FakeQueue, FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
@@ -119,7 +118,7 @@ class Simulation:
         for house, capacity in HOUSES.items():
             self.store.put_by_hand(serialized(property_item(a_property(house, capacity=capacity))))
         for agent, travel in TRAVEL.items():
-            self.store.put_by_hand(serialized(agent_item(Agent(agent, agent, "Europe/Berlin", travel_minutes=travel))))
+            self.store.put_by_hand(serialized(agent_item(an_agent(agent, travel_minutes=travel))))
         self.truth.travel |= TRAVEL
 
     def play(self, steps: Sequence[Step]) -> None:

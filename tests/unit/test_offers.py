@@ -20,7 +20,7 @@ from chalicelib.domain.availability import WEEKDAYS, Availability, Dates, Hours,
 from chalicelib.domain.errors import OutsideHours, SlotTaken
 from chalicelib.domain.visits import Status, Visit
 from tests.agency import Agency
-from tests.builders import a_property, a_visit, booking, utc
+from tests.builders import a_property, a_visit, an_agent, booking, utc
 
 CHANGES = {
     "Europe/Berlin": ("2027-03-28", "2027-10-31"),
@@ -232,7 +232,7 @@ def some_agency(rng: Random) -> tuple[Judge, int]:
         hours = some_hours(rng, day) if rng.random() < 0.7 else None
         # Near enough for its day of the change to be the same minutes of UTC.
         own_zone = rng.choice((zone, "Europe/Berlin", "Asia/Kathmandu"))
-        agent = Agent("ann", "Ann", own_zone, availability=hours, travel_minutes=rng.choice((0, 15, 20, 60)))
+        agent = an_agent("ann", time_zone=own_zone, availability=hours, travel_minutes=rng.choice((0, 15, 20, 60)))
     capacity = rng.randrange(1, 6) if rng.random() < 0.5 else 1
     agency = Agency()
     agency.clock.now = midnight + timedelta(minutes=rng.randrange(-1440, 600))

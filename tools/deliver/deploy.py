@@ -106,7 +106,8 @@ def deploy(stage: Stage) -> None:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
+    dynamodb: Any = stage.session.create_client("dynamodb")
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
     _say("App: chalice deploy")

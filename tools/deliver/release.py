@@ -106,7 +106,8 @@ class Account:
 
     def deploy_data(self, stage: str, template: dict[str, Any]) -> str:
         """Brings the data stack up to date, unless the template is older; gives what was done, in words."""
-        return bring_data_up_to_date(boto3.client("cloudformation"), stage, template, self.data_role)
+        clients = boto3.client("cloudformation"), boto3.client("dynamodb")
+        return bring_data_up_to_date(*clients, stage, template, self.data_role)
 
     def deployed(self, stack: str) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
         """Template and parameters of a stack as it is now, if it works."""

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     role = os.environ.get("DATA_ROLE_ARN", "")
     try:
         with told_in_words():
-            cloudformation = boto3.client("cloudformation")
-            print(bring_data_up_to_date(cloudformation, stage, template_of(stage), role))
+            cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
+            print(bring_data_up_to_date(cloudformation, dynamodb, stage, template_of(stage), role))
             STREAM_ARN.parent.mkdir(exist_ok=True)
             STREAM_ARN.write_text(stream_of(cloudformation, stage), encoding="utf-8")
     except CannotGoOn as why:

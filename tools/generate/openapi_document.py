@@ -24,7 +24,7 @@ from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
-from chalicelib.http.fields import PROPERTY_ID_SCHEMA, UUID, Output
+from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
 from chalicelib.http.guard import PUBLIC, VISITOR, Access
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
@@ -82,8 +82,10 @@ SERVERS: Final[list[Json]] = [
 
 TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
+    "Agents": "Who conducts visits: hours, travel time, calendar.",
     "Visits": "Who comes when and where, and the visit's status.",
     "Visitor": "A visit as its visitor sees it, by the link in a mail.",
+    "Visitors": "Everything of one person, over the whole agency.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }
@@ -91,6 +93,7 @@ TAGS: Final = {
 _UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
+    "agent_id": (AGENT_ID_SCHEMA, "The id of an agent, percent-encoded."),
     "visit_id": (_UUID_SCHEMA, "The id of a visit."),
     "intake_id": (_UUID_SCHEMA, "The id of an intake."),
     "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
@@ -178,6 +181,7 @@ MEMBERS: Final[dict[str, Json]] = {
         },
     },
     "propertyId": {"type": "string"},
+    "agentId": {"type": "string"},
     "visitId": {"type": "string"},
     "intakeId": {"type": "string"},
     "currentStatus": {"$ref": REF.format(model="Status")},
@@ -287,6 +291,7 @@ class _Operation:
             found.append(errors.PreconditionRequired)
         named = {
             "property_id": errors.PropertyNotFound,
+            "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
             "webhook_id": errors.WebhookNotFound,
@@ -301,7 +306,7 @@ class _Operation:
         contract = self.contract
         fields = output.model_fields if isinstance(output, type) else {}
         names = list(contract.headers.get(status, ()))
-        if "version" in fields or status == 304 or (status == 204 and contract.condition):
+        if "version" in fields or status == 304:
             names.append("ETag")
         if status == 200 and contract.condition is Condition.TAGGED and "version" not in fields:
             names.append("ETag")
@@ -470,7 +475,7 @@ def _file(media_type: str) -> Json:
 
 
 def _links(output: type[Output], tagged: bool, operations: list[_Operation]) -> Json:
-    """What can be done next with the id of a property, visit or intake that is in the answer."""
+    """What can be done next with the id of a property, agent, visit or intake that is in the answer."""
     kind = output.__name__.removesuffix("Output").lower()
     variable = f"{kind}_id"
     if variable not in PATH_PARAMETERS:
@@ -506,7 +511,7 @@ def _parameters(operation: _Operation, schemas: _Schemas) -> list[Json]:
                 "in": "path",
                 "required": True,
                 "description": description,
-                "schema": schema,
+                "schema": _plain(schema),
             }
         )
     if operation.contract.query is not None:

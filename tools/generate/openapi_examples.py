@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.api import service
+from chalicelib.api.agents import AgentInput, AgentOutput, AgentPage, EngagementsOutput
 from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, BusyOutput, SlotsOutput
-from chalicelib.api.calendars import CalendarTokenOutput
+from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
 from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnStatusInput, OwnVisitOutput
+from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
@@ -31,6 +33,8 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PropertyNotFound(""),
     errors.VisitNotFound(_VISIT),
     errors.VisitNotFound(""),
+    errors.AgentNotFound("agent-7"),
+    errors.AgentNotFound(""),
     errors.PropertyExists("house-1"),
     errors.VisitExists(_VISIT),
     errors.VisitsNotAllowed("house-1"),
@@ -96,6 +100,23 @@ _RULES: Final[dict[str, Any]] = {
     "horizonDays": 60,
     "gapMinutes": 15,
 }
+_AGENT: Final[dict[str, Any]] = {
+    "name": "Grace Hopper",
+    "email": "grace@example.com",
+    "phone": "+49 331 901820",
+    "language": "de",
+    "timeZone": "Europe/Berlin",
+    "availability": {
+        "weekly": {
+            **{day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu")},
+            "fri": [],
+            "sat": [],
+            "sun": [],
+        },
+        "dates": [{"from": "2027-08-02", "to": "2027-08-20", "open": []}],
+    },
+    "travelMinutes": 30,
+}
 _STAMPS: Final[dict[str, Any]] = {
     "version": 1,
     "createdAt": "2027-03-01T08:00:00Z",
@@ -159,6 +180,19 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "timeZone": "Europe/Berlin",
         "durationMinutes": 30,
         "slots": [{"start": "2027-03-14T09:30:00Z", "localStart": "2027-03-14T10:30:00+01:00", "free": 1}],
+    },
+    SearchInput: {"email": "ada@example.com"},
+    EraseInput: {"phone": "+49 30 901820"},
+    ErasureOutput: {"erased": 3, "more": False},
+    AgentInput: _AGENT,
+    AgentOutput: {"id": "agent-7", **_AGENT, **_STAMPS},
+    AgentPage: {"items": [{"id": "agent-7", **_AGENT, **_STAMPS}], "nextCursor": None},
+    AgentCalendarInput: {"visitors": False},
+    EngagementsOutput: {
+        "agentId": "agent-7",
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
+        "busy": [{"from": "2027-03-14T09:30:00Z", "to": "2027-03-14T10:30:00Z", "propertyId": "house-1"}],
     },
     BusyOutput: {
         "propertyId": "house-1",
