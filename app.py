@@ -484,7 +484,7 @@ def change_own_status(visit: Visit) -> Response:
 
 
 @route("DELETE", "/visitor/visit/visitor", VISITOR)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
 def erase_oneself(visit: Visit) -> Response:
     """Have your data erased, and with it this link; the visit itself stays. Cancel it first if you will not come."""
     return visitor_links.erase(current(), services(), visit)

@@ -24,6 +24,16 @@ class Function(StrEnum):
     REMIND = "remind"
 
 
+class Queue(StrEnum):
+    """A queue of the data stack, by what its name has after the stage."""
+
+    INTAKES = ""
+    WEBHOOKS = "-webhooks.fifo"
+    """What wakes webhooks."""
+    NOTICES = "-notices"
+    """What may be worth a mail."""
+
+
 @dataclass(frozen=True)
 class Traits:
     """What a function is called, given and allowed."""
@@ -44,19 +54,21 @@ class Traits:
     """The partitions of the month index that it may query, where it may not query the indexes as a whole."""
     reads_api_keys: bool = False
     """Whether it may read API keys, and nothing else of the table."""
-    queue: tuple[str, ...] = ()
-    """What it may do with the queue."""
-    fed_by_queue: bool = False
-    """Whether the messages of the queue are handed to it."""
-    webhook_queue: tuple[str, ...] = ()
-    """What it may do with the queue that wakes webhooks."""
-    fed_by_webhook_queue: bool = False
-    """Whether the messages of that queue are handed to it."""
+    queues: Mapping[Queue, tuple[str, ...]] = MappingProxyType({})
+    """What it may do with the queues."""
+    fed_by: Queue | None = None
+    """The queue whose messages are handed to it."""
+    sends_mail: bool = False
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
+
+SENDS: Final = ("GetQueueUrl", "SendMessage")
+
+HANDED: Final = ("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+"""What Lambda needs to hand out messages, and what the function acknowledges with."""
 
 EVENTS: Final = ("E#*",)
 """The partitions of the feed of events."""
@@ -73,8 +85,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             shifted=True,
-            queue=("GetQueueUrl", "SendMessage"),
-            webhook_queue=("GetQueueUrl", "SendMessage"),
+            queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
         ),
         Function.AUTHORIZER: Traits(
             "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
@@ -85,9 +96,8 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             timeout_seconds=60,
             memory_mb=1769,
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
-            # What Lambda needs to hand out messages, and what the worker acknowledges with.
-            queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
-            fed_by_queue=True,
+            queues={Queue.INTAKES: HANDED},
+            fed_by=Queue.INTAKES,
             shifted=True,
         ),
         Function.RELAY: Traits(
@@ -98,7 +108,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem"),
             only_items=EVENTS,
             only_lists=WEBHOOK_LIST,
-            webhook_queue=("GetQueueUrl", "SendMessage"),
+            queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
             fed_by_stream=True,
         ),
         # It alone calls addresses that somebody gave us, so it can read nothing of visits, properties or keys.
@@ -109,14 +119,8 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "PutItem", "Query"),
             only_items=(*EVENTS, "W#*"),
-            webhook_queue=(
-                "GetQueueUrl",
-                "ReceiveMessage",
-                "DeleteMessage",
-                "GetQueueAttributes",
-                "ChangeMessageVisibility",
-            ),
-            fed_by_webhook_queue=True,
+            queues={Queue.WEBHOOKS: (*HANDED, "ChangeMessageVisibility")},
+            fed_by=Queue.WEBHOOKS,
         ),
         # Shorter than one has a visitor's mail to oneself (`domain.notices.CLAIMED_FOR`).
         Function.NOTIFY: Traits(
@@ -126,6 +130,9 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "UpdateItem"),
             only_items=("V#*", "P#*", "T#*", "K#:signing"),
+            queues={Queue.NOTICES: ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")},
+            fed_by=Queue.NOTICES,
+            sends_mail=True,
         ),
         Function.REMIND: Traits(
             "Remind",
@@ -135,7 +142,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "UpdateItem"),
             only_items=("T#clock", "E#head"),
             only_lists=("M#*", *WEBHOOK_LIST),
-            webhook_queue=("GetQueueUrl", "SendMessage"),
+            queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
         ),
     }
 )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-(FED,) = (function for function, traits in FUNCTIONS.items() if traits.fed_by_queue)
+FED: Final = Function.WORKER
 TIMEOUT_SECONDS = FUNCTIONS[FED].timeout_seconds
 BATCH = 10
 POLL_SECONDS = 1

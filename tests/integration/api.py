@@ -16,12 +16,14 @@ import app as entry
 from chalicelib.aws.clients import client
 from chalicelib.container import over, utc_now
 from chalicelib.repositories.intake_queue import SqsQueue
+from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.services.ports import Receivers
 from chalicelib.services.wired import Services
 from devstack.server import serving
+from tests.agency import SENDER
 from tests.contract import check
 from tests.integration import persons
 from tests.integration.access import access_to, bearer
@@ -90,7 +92,17 @@ def serve(
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
     wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
-    services = over(store, queue, clock, visits(store), wakes, receivers)
+    services = over(
+        store,
+        queue,
+        clock,
+        visits(store),
+        wakes,
+        receivers,
+        notice_queue=SqsQueue(lambda: sqs, f"{table.name}-notices"),
+        outbox=SesOutbox(lambda: client("ses", **table.access)),
+        sender=SENDER,
+    )
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),

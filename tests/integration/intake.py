@@ -102,6 +102,7 @@ def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterat
     attributes: Any = {"VisibilityTimeout": str(visibility), "RedrivePolicy": redrive}
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})
+    sqs.create_queue(QueueName=f"{table.name}-notices")
     named = replace(table, environment=table.environment | {"QUEUE_NAME": name})
     with contextlib.closing(sqs):
         yield Mailbox(named, sqs, url, dead_url)

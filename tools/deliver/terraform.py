@@ -44,7 +44,12 @@ NULL: Final = "${null}"
 
 Node = dict[str, Any]
 
-FED: Final = {"work_off_queue": "QueueArn", "deliver": "WebhookQueueArn", "relay": "StreamArn"}
+FED: Final = {
+    "work_off_queue": "QueueArn",
+    "deliver": "WebhookQueueArn",
+    "relay": "StreamArn",
+    "notify": "NoticeQueueArn",
+}
 """The functions that something hands work to, and the output of the data stack that it is."""
 
 
@@ -63,7 +68,7 @@ def terraform(stage: str, out: Path) -> None:
     del chalices["data"]["null_data_source"], chalices["terraform"]["required_providers"]["null"]
     for name, content in {
         "chalice.tf.json": chalices,
-        "visits_override.tf.json": _override(chalices, packaged),
+        "visits_override.tf.json": _override(stage, chalices, packaged),
         "visits.tf.json": _ours(stage, packaged),
         "watch.json": _watch(packaged),
     }.items():
@@ -83,7 +88,7 @@ def _without_retention(config: Path) -> None:
 # What is laid over Chalice's
 
 
-def _override(chalices: Node, packaged: Node) -> Node:
+def _override(stage: str, chalices: Node, packaged: Node) -> Node:
     api = _worked_out(packaged).api
     swagger = json.loads(chalices["locals"]["chalice_api_swagger"])
     functions = {
@@ -91,6 +96,8 @@ def _override(chalices: Node, packaged: Node) -> Node:
         for name, function in chalices["resource"]["aws_lambda_function"].items()
     }
     sources = {name: _source(packaged, name) for name in chalices["resource"]["aws_lambda_event_source_mapping"]}
+    # Chalice gives them the same name in every stage.
+    rules = {name: {"name": f"visits-{stage}-{name}"} for name in chalices["resource"]["aws_cloudwatch_event_rule"]}
     rest_api = {
         "name": api["Name"],
         "binary_media_types": api["DefinitionBody"][BINARY_TYPES],
@@ -108,6 +115,7 @@ def _override(chalices: Node, packaged: Node) -> Node:
         "resource": {
             "aws_lambda_function": functions,
             "aws_lambda_event_source_mapping": sources,
+            "aws_cloudwatch_event_rule": rules,
             "aws_api_gateway_rest_api": {"rest_api": rest_api},
             "aws_api_gateway_deployment": {"rest_api": deployment},
         },

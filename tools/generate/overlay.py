@@ -53,7 +53,7 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
         "AutoPublishAliasAllProperties": True,
         "RuntimeManagementConfig": {"UpdateRuntimeOn": "FunctionUpdate"},
     }
-    if traits.fed_by_queue or traits.fed_by_webhook_queue:
+    if traits.fed_by is not None:
         properties["Environment"] = {"Variables": {"FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}}
         source: Node = {"FunctionResponseTypes": [REPORT_FAILURES]}
         properties["Events"] = {f"{traits.template_name}SqsEventSource": {"Properties": source}}

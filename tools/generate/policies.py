@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.functions import FUNCTIONS, Function, Traits
+from chalicelib.functions import FUNCTIONS, Function, Queue, Traits
 from chalicelib.repositories.items import BY_MONTH, SORT_KEYS
 from tools.project import ROOT
 
@@ -23,6 +23,9 @@ MADE_BY_CHALICE_DEPLOY: Final = "dev"
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
+
+QUEUES: Final = {Queue.INTAKES: "Queue", Queue.WEBHOOKS: "WebhookQueue", Queue.NOTICES: "NoticeQueue"}
+"""How the statements about the queues are called."""
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -36,12 +39,8 @@ def policy(function: Function, stage: str) -> Policy:
         *([_indexes(stage)] if traits.indexes else ()),
         *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
         *([_stream(stage)] if traits.fed_by_stream else ()),
-        *([_queue("Queue", f"visits-{stage}", traits.queue)] if traits.queue else ()),
-        *(
-            [_queue("WebhookQueue", f"visits-{stage}-webhooks.fifo", traits.webhook_queue)]
-            if traits.webhook_queue
-            else ()
-        ),
+        *(_queue(QUEUES[queue], f"visits-{stage}{queue}", actions) for queue, actions in traits.queues.items()),
+        *([_mail(stage)] if traits.sends_mail else ()),
         *([_no_api_keys(stage)] if traits.items and not traits.only_items else ()),
         *([_one_api_key(stage)] if traits.reads_api_keys else ()),
     ]
@@ -93,6 +92,12 @@ def _indexes(stage: str) -> Statement:
 
 def _queue(sid: str, name: str, actions: Sequence[str]) -> Statement:
     return _allow(sid, [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:{name}")
+
+
+def _mail(stage: str) -> Statement:
+    """Who the agency writes as, only the stage's settings know. The configuration set is called after the stage."""
+    sender = ["arn:*:ses:*:*:identity/*", f"arn:*:ses:*:*:configuration-set/visits-{stage}"]
+    return _allow("Mail", ["ses:SendRawEmail"], sender)
 
 
 def _one_api_key(stage: str) -> Statement:
