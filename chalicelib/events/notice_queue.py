@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ from typing import Any
 from chalice.app import SQSEvent
 
 from chalicelib.domain.notices import Stopped, Why
-from chalicelib.events.batches import BatchResponse
+from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, tell, tell_fault
 from chalicelib.services.wired import Services
+from chalicelib.settings import reports_failures
 
 
 class Unreadable(ValueError):
@@ -53,7 +55,10 @@ class _Matter:
 
 
 def notify(event: SQSEvent, services: Services) -> BatchResponse:
-    """Works off a batch; says which messages are to come again. What cannot be read comes again until it is dead."""
+    """Works off a batch; says which messages are to come again, and raises Unfinished where nobody asks for that.
+
+    What cannot be read comes again until it is dead.
+    """
     matters, unfinished = _read(event.to_dict()["Records"])
     for visit_id, matter in matters.items():
         try:
@@ -61,6 +66,8 @@ def notify(event: SQSEvent, services: Services) -> BatchResponse:
         except Exception as fault:  # one visit does not hold up the next
             tell_fault(Function.NOTIFY, {"event": "notice", "visitId": visit_id}, fault)
             unfinished += matter.message_ids
+    if unfinished and not reports_failures(os.environ):
+        raise Unfinished(len(unfinished), len(event.to_dict()["Records"]))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unfinished]}
 
 

@@ -40,6 +40,7 @@ ARNS: Final = {
     "AWS::CodeDeploy::DeploymentGroup": _here("codedeploy", "deploymentgroup:{ApplicationName}/{}"),
     "AWS::CodePipeline::Pipeline": _here("codepipeline", "{Name}"),
     "AWS::DynamoDB::Table": _here("dynamodb", "table/{TableName}"),
+    "AWS::Events::Rule": _here("events", "rule/{}"),
     "AWS::IAM::ManagedPolicy": _everywhere("iam", "policy/{}"),
     "AWS::IAM::Role": _everywhere("iam", "role/{}"),
     "AWS::KMS::Key": _here("kms", "key/{}"),

@@ -304,6 +304,8 @@ def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> Non
         "dead": ("Maximum", 0),
         "relay-behind": ("Maximum", 300_000),
         "webhooks-dead": ("Maximum", 0),
+        "notices-age": ("Maximum", 900),
+        "notices-dead": ("Maximum", 0),
     }
     for name, (statistic, above) in expected.items():
         ((found, _),) = watched(alarms[name]).values()

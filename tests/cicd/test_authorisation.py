@@ -27,6 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
     "has no resource of its type: cloudwatch:UntagResource": DASHBOARDS,
     "names nothing: apigateway /restapis/*": "nobody chooses an API's id; other stacks' are denied by their tag",
     "names nothing: apigateway /tags/*": "these are an API's tags, named by its id",
+    "names nothing: ses identity/*": "who the agency writes as, only the stage's settings know",
     "names nothing: lambda event-source-mapping:*": (
         "nobody chooses its id; where the action has a condition for it, it is held to the stage's functions"
     ),

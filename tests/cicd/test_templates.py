@@ -31,7 +31,8 @@ SKIPPED_BY_CHECKOV: Final = {
     "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
     "the worker is held by its event source, callers are held by the gateway's throttling",
-    "CKV_AWS_116": "nothing calls a function asynchronously; the queue's dead letters have what the worker gives up",
+    "CKV_AWS_116": "one function is called asynchronously, every minute, and makes up for the minutes it missed; the "
+    "queues' dead letters have what the others give up",
     "CKV_AWS_117": "the functions call AWS only, and no network of ours holds anything that they need",
     "CKV_AWS_119": "AWS's key for DynamoDB encrypts, and CloudTrail shows its use; one of ours would cost, and with it "
     "the data could be lost",
@@ -112,7 +113,7 @@ def test_the_worker_is_told_what_its_event_source_is_told(
         for properties in of_type(stack, "AWS::Lambda::Function").values()
         if reports_failures(properties["Environment"]["Variables"])
     }
-    assert told == reported == {f"visits-{stage}-{function}" for function in ("work_off_queue", "deliver")}
+    assert told == reported == {f"visits-{stage}-{function}" for function in ("work_off_queue", "deliver", "notify")}
 
 
 def test_without_the_merge_template_neither_is_told() -> None:
@@ -155,7 +156,8 @@ def test_functions_have_their_memory_and_time_and_are_traced(packaged: Path, sta
     assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
     assert not any("ReservedConcurrentExecutions" in function for function in functions.values())
     # Lambda asks for six times as long, so that a message is not handed out again while it is worked off.
-    for queue, function in (("IntakeQueue", "WorkOffQueue"), ("WebhookQueue", "Deliver")):
+    fed = (("IntakeQueue", "WorkOffQueue"), ("WebhookQueue", "Deliver"), ("NoticeQueue", "Notify"))
+    for queue, function in fed:
         hidden = data(packaged, stage).properties(queue)["VisibilityTimeout"]
         assert hidden >= 6 * functions[function]["Timeout"]
 

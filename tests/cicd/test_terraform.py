@@ -109,7 +109,7 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
         assert function["environment"]["variables"]["TABLE_NAME"].startswith(data)
         assert function["environment"]["variables"]["STAGE"] == STAGE
     sources = resources["aws_lambda_event_source_mapping"].values()
-    assert len(sources) == 3
+    assert len(sources) == 4
     assert all(source["event_source_arn"].startswith(data) for source in sources)
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
@@ -117,10 +117,10 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
     sources = configuration["resource"]["aws_lambda_event_source_mapping"].items()
     reported = [name for name, it in sources if it.get("function_response_types") == [REPORT_FAILURES]]
-    assert len(reported) == 2
+    assert len(reported) == 3
     functions = configuration["resource"]["aws_lambda_function"]
     told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
-    assert told == {"work_off_queue", "deliver"}
+    assert told == {"work_off_queue", "deliver", "notify"}
     assert all(name.startswith(tuple(told)) for name in reported)
 
 
@@ -128,6 +128,12 @@ def test_the_relay_is_handed_changes_of_visits_and_properties_only(configuration
     sources = configuration["resource"]["aws_lambda_event_source_mapping"].values()
     (patterns,) = [source["filter_criteria"]["filter"] for source in sources if "filter_criteria" in source]
     assert json.loads(patterns[0]["pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": ["V", "P"]}}}}
+
+
+def test_what_happens_every_minute_has_a_name_of_its_stage(configuration: Node) -> None:
+    (rule,) = configuration["resource"]["aws_cloudwatch_event_rule"].values()
+    assert rule["name"] == f"visits-{STAGE}-remind-event"
+    assert rule["schedule_expression"] == "rate(1 minute)"
 
 
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:

@@ -6,6 +6,7 @@ itself. So each can be made alone, in any order and again, also while something 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,8 +15,13 @@ from typing import Final
 
 import httpx
 
+from chalicelib.domain.errors import VersionMismatch
+from chalicelib.domain.events import Position
+from chalicelib.repositories.notices import DynamoNotices
+from chalicelib.repositories.table import Table
+from chalicelib.repositories.webhooks import DynamoWebhooks
 from tests.e2e.caller import HOUSE, Caller, until
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import AGENCY, STACK, Deployment
 from tests.integration.intake import partner_message
 
 DAY: Final = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
@@ -173,6 +179,38 @@ def events(caller: Caller) -> None:
         caller.call(204, "DELETE", own)
 
 
+def notices(caller: Insider) -> None:
+    """A visitor hears of a visit."""
+    house = caller.house()
+    visitor = {"name": "Ada", "email": f"{house}@{AGENCY}"}
+    book_at(caller, house, 9, visitor=visitor)
+    until(lambda: visitor["email"] in caller.deployment.mails(), "the mail")
+
+
+def set_back(hooks: DynamoWebhooks, webhook_id: str) -> bool:
+    """Has a webhook start over, unknown to those who deliver, who may be at it right now: then not."""
+    there = hooks.get(webhook_id)
+    with contextlib.suppress(VersionMismatch):
+        hooks.save(there, there.resumed(Position(1, 0)))
+        return True
+    return False
+
+
+def remind(caller: Insider) -> None:
+    """Visits that have come near are looked for, and who follows events is woken where a message was lost."""
+    table = Table(caller.deployment.client("dynamodb"), STACK)
+    hooks, clock = DynamoWebhooks(table), DynamoNotices(table)
+    hook = caller.call(201, "POST", "/webhooks", {"url": "https://nobody.invalid/hook", "types": ["visit.no_show"]})
+    try:
+        near = (datetime.now(UTC) + timedelta(hours=23)).replace(minute=0, second=0, microsecond=0)
+        caller.call(201, "POST", "/visits", visit(caller.house(), 9) | {"date": near.isoformat()})
+        until(lambda: set_back(hooks, hook["id"]), "the webhook")
+        clock.has_looked_ahead(clock.looked_ahead_until(), datetime.now(UTC) - timedelta(hours=2))
+        caller.deployment.tick()
+    finally:
+        caller.call(204, "DELETE", f"/webhooks/{hook['id']}")
+
+
 CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "register": register,
     "book": book,
@@ -184,4 +222,6 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "acknowledge": acknowledge,
     "look": look,
     "events": events,
+    "notices": notices,
+    "remind": remind,
 }

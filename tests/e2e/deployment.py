@@ -26,6 +26,7 @@ import httpx
 from chalicelib.functions import FUNCTIONS
 from devstack.emulator import Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
+from tests.integration.intake import SCHEDULED
 from tools.deliver.cloudformation import bring_up_to_date, delete
 from tools.deliver.data_stack import any_client, create_data_stack, credentials, stream_of
 from tools.deliver.gateway_settings import BINARY_TYPES
@@ -45,11 +46,14 @@ ROLES: Final = {str(it): "".join(part.title() for part in f"{it}_role".split("_"
 BATCHES: Final = {"sqs:SendMessage": "sqs:SendMessageBatch", "sqs:DeleteMessage": "sqs:DeleteMessageBatch"}
 """On AWS the action on the left covers the call on the right; the emulator asks for an action of that name."""
 
-LEFT: Final = re.compile(r"failed processing SQS batch|\([1-9]\d* partial failures\)")
-"""What the emulator's log says when a batch, or part of one, is to come again."""
+LEFT: Final = re.compile(r"-work_off_queue\S* (failed processing SQS batch|.*\([1-9]\d* partial failures\))")
+"""What the emulator's log says when a batch of the worker's, or part of one, is to come again."""
+
+AGENCY: Final = "agency.example"
+"""Who writes to visitors, and to whom the account may send."""
 
 LAMBDAS_BOTO3: Final = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3")
-SERVICES: Final = ("dynamodb", "sqs")
+SERVICES: Final = ("dynamodb", "ses", "sqs")
 
 Template = dict[str, Any]
 Policy = dict[str, Any]
@@ -122,6 +126,15 @@ class Deployment:
     def failures(self) -> int:
         """How often the worker has left something so far. Only the emulator's log says it as soon as it happens."""
         return len(LEFT.findall(self.aws.log.read_text(encoding="utf-8", errors="replace")))
+
+    def mails(self) -> str:
+        """All that was sent."""
+        return httpx.get(f"{self.aws.endpoint}/_ministack/ses/messages", trust_env=False).text
+
+    def tick(self) -> None:
+        """What happens every minute."""
+        answer = self.functions.invoke(FunctionName=self.names["remind"], Payload=json.dumps(SCHEDULED))
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     @contextlib.contextmanager
     def worker_paused(self) -> Iterator[None]:
@@ -248,6 +261,7 @@ def account() -> Iterator[Account]:
     """An emulator of one's own, taken away at the end with everything in it."""
     with emulator(extra_environment={"AUTH": "true", "LOG_LEVEL": "INFO"}) as aws:
         create_data_stack(aws.endpoint, STAGE)
+        any_client(aws.endpoint, "ses").verify_domain_identity(Domain=AGENCY)
         s3 = boto3.client("s3", **credentials(aws.endpoint))
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         functions = boto3.client("lambda", **credentials(aws.endpoint))
@@ -263,7 +277,8 @@ def for_the_emulator(template: Template, endpoint: str, layer: str) -> Template:
     allow_batches(resources)
     binary_types_beside_the_definition(resources)
     for function in _of("AWS::Lambda::Function", resources):
-        function["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = endpoint
+        given = {"AWS_ENDPOINT_URL": endpoint, "MAIL_FROM": f"visits@{AGENCY}", "AGENCY_NAME": "Agency"}
+        function["Environment"]["Variables"] |= given
         function["Layers"] = [layer]
     return template
 

@@ -35,7 +35,12 @@ STATEMENTS: Final = [
 ]
 DENIED_BY_KEYS: Final = [("api_handler", "NoApiKeys"), ("work_off_queue", "NoApiKeys")]
 """Denials by the leading keys of an item, which the emulator cannot evaluate."""
-LAMBDAS_OWN: Final = [("work_off_queue", "Queue"), ("relay", "Stream"), ("deliver", "WebhookQueue")]
+LAMBDAS_OWN: Final = [
+    ("work_off_queue", "Queue"),
+    ("relay", "Stream"),
+    ("deliver", "WebhookQueue"),
+    ("notify", "NoticeQueue"),
+]
 """What Lambda hands out messages and records with, in a function's name; the emulator does not ask for it."""
 NOT_PROVABLE_HERE: Final = [each for each in STATEMENTS if each in (*DENIED_BY_KEYS, *LAMBDAS_OWN)]
 """Nothing else may be here."""
@@ -49,12 +54,20 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("work_off_queue", "Table"): ["intake", "acknowledge"],
     ("work_off_queue", "Queue"): [],  # test_policies.py
     ("work_off_queue", "NoApiKeys"): [],  # test_leading_keys.py
-    ("relay", "Table"): ["events"],
-    ("relay", "Lists"): ["events"],
+    ("relay", "Table"): ["events", "notices"],
+    ("relay", "Lists"): ["events", "notices"],
     ("relay", "Stream"): [],  # test_policies.py
     ("relay", "WebhookQueue"): ["events"],
+    ("relay", "NoticeQueue"): ["events", "notices"],
     ("deliver", "Table"): ["events"],
     ("deliver", "WebhookQueue"): [],  # test_policies.py
+    ("notify", "Table"): ["notices"],
+    ("notify", "NoticeQueue"): [],  # test_policies.py
+    ("notify", "Mail"): ["notices"],
+    ("remind", "Table"): ["remind"],
+    ("remind", "Lists"): ["remind"],
+    ("remind", "WebhookQueue"): ["remind"],
+    ("remind", "NoticeQueue"): ["remind"],
 }
 """The checks that fail without a statement."""
 

@@ -185,9 +185,9 @@ def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: s
     assert gateway.count("${BearerKeyAliaslive}") == 1
     fed = [r["Properties"] for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
     fed_functions = {source["FunctionName"]["Ref"] for source in fed}
-    assert fed_functions == {f"{name}Aliaslive" for name in ("WorkOffQueue", "Deliver", "Relay")}
+    assert fed_functions == {f"{name}Aliaslive" for name in ("WorkOffQueue", "Deliver", "Relay", "Notify")}
     allowed = [r["Properties"]["FunctionName"] for r in cloud.values() if r["Type"] == "AWS::Lambda::Permission"]
-    assert allowed == [{"Ref": "APIHandlerAliaslive"}, {"Ref": "BearerKeyAliaslive"}]
+    assert allowed == [{"Ref": f"{name}Aliaslive"} for name in ("APIHandler", "BearerKey", "Remind")]
 
 
 def with_origins(copy: Path, stage: str, origins: str) -> Path:

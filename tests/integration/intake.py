@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 LAMBDA_SECONDS = 60
 PATIENCE_SECONDS = 60
 
+SCHEDULED = dict.fromkeys(
+    ("version", "account", "region", "detail", "detail-type", "source", "time", "id", "resources"), ""
+)
+"""What Chalice looks for in an event of EventBridge."""
+
 Message = Mapping[str, Any]
 """A message as ReceiveMessage gives it."""
 

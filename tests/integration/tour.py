@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import boto3
 import httpx
@@ -22,12 +22,9 @@ from devstack.stream import StreamPoller
 from devstack.worker import QueueWorker
 from tests.agency import SENDER
 from tests.integration.api import Api
-from tests.integration.intake import Mailbox, handle, partner_message
+from tests.integration.intake import SCHEDULED, Mailbox, handle, partner_message
 
 DAY = "2027-03-12"
-
-SCHEDULED: Final = ("version", "account", "region", "detail", "detail-type", "source", "time", "id", "resources")
-"""What Chalice looks for in an event of EventBridge."""
 
 
 def relay(box: Mailbox) -> None:
@@ -55,8 +52,10 @@ def notify(box: Mailbox) -> None:
 
 def remind(box: Mailbox) -> None:
     """A minute that comes two hours after the one before."""
-    DynamoNotices(Table(box.table.client, box.table.name)).has_looked_ahead(None, datetime.now(UTC) - timedelta(hours=2))
-    entry.remind(dict.fromkeys(SCHEDULED, ""), None)
+    DynamoNotices(Table(box.table.client, box.table.name)).has_looked_ahead(
+        None, datetime.now(UTC) - timedelta(hours=2)
+    )
+    entry.remind(SCHEDULED, None)
 
 
 def write(api: Api, box: Mailbox, person: Mapping[str, str]) -> None:
