@@ -15,13 +15,16 @@ from typing import Final
 
 import httpx
 
+from chalicelib.container import over
 from chalicelib.domain.errors import VersionMismatch
 from chalicelib.domain.events import Position
 from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.webhooks import DynamoWebhooks
+from chalicelib.services.visitor_links import Links
 from tests.e2e.caller import HOUSE, Caller, until
 from tests.e2e.deployment import AGENCY, STACK, Deployment
+from tests.fakes import FakeQueue
 from tests.integration.intake import partner_message
 
 DAY: Final = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
@@ -157,6 +160,57 @@ def look(caller: Caller) -> None:
     assert caller.call(200, "GET", "/openapi.json", headers={"Authorization": ""})["openapi"].startswith("3.")
 
 
+def hours(caller: Caller) -> None:
+    own = f"/properties/{caller.house()}"
+    rules = {"weekly": {"mon": [["09:00", "17:00"]]}}
+    caller.call(201, "PUT", f"{own}/availability", rules, headers={"If-None-Match": "*"})
+    assert caller.call(200, "GET", f"{own}/availability")["weekly"]["mon"]
+    caller.call(200, "GET", f"{own}/slots", params={"from": ALL_DAY["from"]})
+
+
+def agents(caller: Caller) -> None:
+    house = caller.house()
+    own = f"/agents/agent-{house}"
+    caller.call(201, "PUT", own, {"name": "Grace", "timeZone": "Europe/Berlin"}, headers={"If-None-Match": "*"})
+    one = book_at(caller, house, 9, agentId=f"agent-{house}")
+    assert caller.call(200, "GET", own)["name"] == "Grace"
+    assert caller.call(200, "GET", "/agents")["items"]
+    caller.call(200, "GET", f"{own}/busy", params={"from": ALL_DAY["from"]})
+    shared = caller.call(200, "PUT", f"{own}/calendar-token", {"visitors": False})["links"]["calendar"]
+    until(lambda: one in caller.answer(200, "GET", caller.at(shared)).text, "the event of the visit")
+    caller.answer(204, "DELETE", f"{own}/calendar-token")
+    caller.answer(204, "DELETE", own)
+
+
+def person(caller: Caller) -> None:
+    """Everything of one person is found, and erased."""
+    house = caller.house()
+    who = {"email": f"{house}@elsewhere.example"}
+    one = book_at(caller, house, 9, visitor=who, notify=False)
+
+    def found() -> bool:
+        return [each["id"] for each in caller.call(200, "POST", "/visitors/search", who)["items"]] == [one]
+
+    until(found, "the visit")
+    caller.call(200, "POST", "/visitors/erase", who)
+    assert "visitor" not in caller.call(200, "GET", f"/visits/{one}")
+
+
+def own_visit(caller: Insider) -> None:
+    """What a visitor can do who has the link, and no key."""
+    services = over(Table(caller.deployment.client("dynamodb"), STACK), FakeQueue())
+    links = Links(services.signer)
+    booked = services.visits.get(book_at(caller, caller.house(), 9))
+    by_link = {"Authorization": f"Bearer {links.link(booked)}"}
+    own = "/visitor/visit"
+    caller.call(200, "GET", own, headers=by_link)
+    caller.call(200, "PATCH", own, {"date": f"{DAY}T11:00:00Z"}, headers=by_link)
+    caller.call(200, "PUT", f"{own}/status", {"status": "cancelled", "reason": "ill"}, headers=by_link)
+    token = {"token": links.unsubscribe(booked)}
+    caller.answer(204, "POST", "/visitor/unsubscribe", params=token, headers={"Authorization": ""})
+    caller.answer(204, "DELETE", f"{own}/visitor", headers=by_link)
+
+
 def events(caller: Caller) -> None:
     """What is booked reaches the feed, and whoever listens: here a name that nobody knows, which is an answer too."""
     end = caller.call(200, "GET", "/events", params={"after": "now"})["nextCursor"]
@@ -221,6 +275,10 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "intake": intake,
     "acknowledge": acknowledge,
     "look": look,
+    "hours": hours,
+    "agents": agents,
+    "person": person,
+    "own_visit": own_visit,
     "events": events,
     "notices": notices,
     "remind": remind,
