@@ -24,6 +24,8 @@ TYPES: Final = (
     "aws_api_gateway_rest_api",
     "aws_api_gateway_stage",
     "aws_cloudformation_stack",
+    "aws_cloudwatch_event_rule",
+    "aws_cloudwatch_event_target",
     "aws_cloudwatch_log_group",
     "aws_iam_role",
     "aws_iam_role_policy",

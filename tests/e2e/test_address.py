@@ -15,7 +15,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -120,7 +120,7 @@ def test_every_route_that_the_contract_has_opens_to_whom_it_says(stage: Stage, s
         for method, operation in operations.items():
             if "responses" not in operation:
                 continue
-            wanted = operation["security"][0]["apiKey"][0] if operation["security"] else "nothing"
+            wanted = wanted_by(operation["security"])
             kinds.add(wanted)
             for name, key in keys.items():
                 with stage.client(key) as http:
@@ -130,13 +130,22 @@ def test_every_route_that_the_contract_has_opens_to_whom_it_says(stage: Stage, s
                 except AssertionError as why:
                     which = f"{method.upper()} {path}, which asks for {wanted}, with {name}"
                     raise AssertionError(f"{which}: {answer.status_code}") from why
-    assert kinds == {"nothing", "read", "write", "admin"}
+    assert kinds == {"nothing", "read", "write", "admin", "a link"}
+
+
+def wanted_by(security: Sequence[Mapping[str, Sequence[str]]]) -> str:
+    """The scope of a key, a visitor's link, or nothing."""
+    if not security:
+        return "nothing"
+    return security[0]["apiKey"][0] if "apiKey" in security[0] else "a link"
 
 
 def check_answer(answer: httpx.Response, wanted: str, *, known: bool) -> None:
     if wanted == "nothing" or (known and wanted in ("read", "write")):
         assert answer.status_code not in (401, 403)
         assert answer.status_code < 500
+    elif wanted == "a link":
+        problem(answer, 401, "link-invalid")
     elif known:
         # AWS's gateway renames the app's WWW-Authenticate: status and kind have to say it.
         problem(answer, 403, "insufficient-scope")
