@@ -12,7 +12,7 @@ from functools import cache
 from botocore.config import Config
 from uuid6 import uuid7
 
-from chalicelib.aws.clients import client
+from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.http.problems import describe
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.calendars import DynamoCalendars
@@ -20,6 +20,9 @@ from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.recognition import Textract
+from chalicelib.repositories.sheet_files import S3SheetFiles
+from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
@@ -40,15 +43,20 @@ from chalicelib.services.ports import (
     NewId,
     PropertyStore,
     Queue,
+    Recognition,
+    SheetFiles,
+    SheetStore,
     SigningKeyStore,
     Store,
     VisitStore,
 )
 from chalicelib.services.properties import Properties
+from chalicelib.services.sheet_reader import SheetReader
+from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 from chalicelib.services.wired import Services
-from chalicelib.settings import Settings
+from chalicelib.settings import Settings, sheet_bucket_of_stage
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -61,6 +69,10 @@ CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=50,
 )
+FILES = CLIENT.merge(Config(signature_version="s3v4", read_timeout=10))
+"""Ten megabytes take longer than an item."""
+RECOGNITION = CLIENT.merge(Config(read_timeout=60))
+"""A page takes some seconds; one that is not answered in a minute is not going to be."""
 
 
 def utc_now() -> datetime:
@@ -78,6 +90,9 @@ def wire(
     keys: SigningKeyStore,
     intakes: IntakeStore,
     calendar_tokens: CalendarStore,
+    sheets: SheetStore,
+    files: SheetFiles,
+    recognition: Recognition,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -89,6 +104,8 @@ def wire(
     signer = Signer(keys, clock)
     once = Idempotency(records, signer, clock)
     booking = Visits(properties, visits, once, clock, new_id, sleep)
+    intake_desk = Intakes(intakes, queue, once, clock, new_id)
+    desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
@@ -97,8 +114,10 @@ def wire(
         listing=Listing(visits, clock),
         exports=Exports(visits, properties),
         calendars=Calendars(properties, visits, calendar_tokens, clock),
-        intakes=Intakes(intakes, queue, once, clock, new_id),
+        intakes=intake_desk,
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        sheets=desk,
+        sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
         queue=queue,
         signer=signer,
         store=store,
@@ -106,8 +125,15 @@ def wire(
     )
 
 
-def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore | None = None) -> Services:
-    """Services over the repositories of one table; the tests put another repository of visits in."""
+def over(
+    table: Table,
+    queue: Queue,
+    clock: Clock = utc_now,
+    visits: VisitStore | None = None,
+    files: SheetFiles | None = None,
+    recognition: Recognition | None = None,
+) -> Services:
+    """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
         visits=visits or DynamoVisits(table),
@@ -115,6 +141,9 @@ def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: VisitStore 
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
         calendar_tokens=DynamoCalendars(table),
+        sheets=DynamoSheets(table),
+        files=files or files_of_sheets(),
+        recognition=recognition or Textract(lambda: client("textract", RECOGNITION)),
         queue=queue,
         store=table,
         clock=clock,
@@ -128,6 +157,12 @@ def services() -> Services:
     table = Table(client("dynamodb", CLIENT), settings.table_name)
     # Most instances never come to need the queue.
     return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+
+
+def files_of_sheets() -> SheetFiles:
+    """Most instances never come to need them."""
+    made = cache(lambda: client("s3", FILES))
+    return S3SheetFiles(made, lambda: signer_of_files(made().meta.region_name), sheet_bucket_of_stage(os.environ))
 
 
 @cache

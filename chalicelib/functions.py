@@ -18,6 +18,7 @@ class Function(StrEnum):
     API = "api_handler"
     AUTHORIZER = "bearer_key"
     WORKER = "work_off_queue"
+    READER = "read_sheet"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Traits:
     """What it may do with the queue."""
     fed_by_queue: bool = False
     """Whether the messages of the queue are handed to it."""
+    fed_by_sheet_queue: bool = False
+    """Whether it is handed what S3 tells of uploaded sheets."""
+    sheet_files: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """What it may do with the files of sheets, by the folder they lie in."""
+    recognises: bool = False
+    """Whether it may have pictures recognised, which costs by the page."""
 
 
 FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
@@ -52,6 +59,12 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             queue=("GetQueueUrl", "SendMessage"),
+            # An upload is made with what the API signs, and by the API's permission.
+            sheet_files={
+                "uploads": ("PutObject", "DeleteObject"),
+                "clean": ("GetObject", "DeleteObject"),
+                "answers": ("GetObject", "DeleteObject"),
+            },
         ),
         Function.AUTHORIZER: Traits("Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True),
         Function.WORKER: Traits(
@@ -63,6 +76,21 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             # What Lambda needs to hand out messages, and what the worker acknowledges with.
             queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
             fed_by_queue=True,
+        ),
+        Function.READER: Traits(
+            "Sheet reader",
+            "ReadSheet",
+            timeout_seconds=120,
+            memory_mb=1769,
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
+            indexes=True,  # it looks for the properties that rows name
+            fed_by_sheet_queue=True,
+            sheet_files={
+                "uploads": ("GetObject", "DeleteObject"),
+                "clean": ("GetObject", "PutObject", "DeleteObject"),
+                "answers": ("GetObject", "PutObject", "DeleteObject"),
+            },
+            recognises=True,
         ),
     }
 )

@@ -45,6 +45,16 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
     return environment.get("QUEUE_NAME", "visits-local")
 
 
+def sheet_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that S3 tells of uploaded sheets."""
+    return f"{queue_of_stage(environment)}-sheets"
+
+
+def sheet_bucket_of_stage(environment: Mapping[str, str]) -> str:
+    """The bucket that sheets are uploaded to. Its name is the world's, so account and Region are part of it."""
+    return environment.get("SHEETS_BUCKET", sheet_queue_of_stage(environment))
+
+
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))

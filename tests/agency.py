@@ -56,6 +56,10 @@ class InThisThread(Executor):
         return future
 
 
+UNUSED: Any = object()
+"""For what no test of the agency in memory comes to ask for: sheets are tested over the emulator."""
+
+
 class NoStore:
     def ping(self) -> None:
         """It is always there."""
@@ -85,6 +89,9 @@ class Agency:
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            sheets=UNUSED,
+            files=UNUSED,
+            recognition=UNUSED,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,

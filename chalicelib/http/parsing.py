@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.domain.sheets import SheetNotFound, SheetRowNotFound
 from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
@@ -27,6 +28,8 @@ JSON: Final = ("application/json",)
 MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
+
+_ROW: Final = re.compile("[1-9][0-9]{0,5}")
 
 
 def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
@@ -111,6 +114,22 @@ def intake_id(raw: str) -> str:
         raise IntakeNotFound("")
     note(intakeId=found)
     return found
+
+
+def sheet_id(raw: str) -> str:
+    """The id in the path of a sheet. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise SheetNotFound("")
+    note(sheetId=found)
+    return found
+
+
+def row_number(raw: str) -> int:
+    """The number in the path of a row of a sheet. What cannot be one is one that is not there."""
+    if _decoded(raw, _ROW) is None:
+        raise SheetRowNotFound(None)
+    return int(raw)
 
 
 def query_values(request: Request) -> Mapping[str, list[str]]:

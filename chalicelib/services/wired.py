@@ -12,6 +12,8 @@ from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.ports import Clock, Queue, Store
 from chalicelib.services.properties import Properties
+from chalicelib.services.sheet_reader import SheetReader
+from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 
@@ -26,6 +28,8 @@ class Services:
     calendars: Calendars
     intakes: Intakes
     intake_worker: IntakeWorker
+    sheets: Sheets
+    sheet_reader: SheetReader
     queue: Queue
     signer: Signer
     store: Store

@@ -27,6 +27,7 @@ from tests.integration.access import access_to, bearer
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.services.ports import Recognition, SheetFiles
     from tests.integration.conftest import FreshTable
 
 PROPERTY = {"name": "House", "address": "Lane 1", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
@@ -79,6 +80,8 @@ def serve(
     table: FreshTable,
     clock: Callable[[], datetime] = utc_now,
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
+    files: SheetFiles | None = None,
+    recognition: Recognition | None = None,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock and the repository of visits can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
@@ -86,7 +89,7 @@ def serve(
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
-    services = over(store, queue, clock, visits(store))
+    services = over(store, queue, clock, visits(store), files, recognition)
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),

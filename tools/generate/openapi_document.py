@@ -18,7 +18,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.api.intakes import Problem
 from chalicelib.api.wishes import RowInput
-from chalicelib.domain import errors, intakes
+from chalicelib.domain import errors, intakes, sheets
 from chalicelib.domain.api_keys import Scope
 from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
@@ -62,6 +62,7 @@ TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
     "Visits": "Who comes when and where, and the visit's status.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
+    "Sheets": "Lists of visits on paper or in a file, read, reviewed and registered.",
     "Service": "The service itself.",
 }
 
@@ -69,6 +70,8 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
     "visit_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a visit."),
     "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
+    "sheet_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a sheet."),
+    "row": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "The number of a row."),
 }
 
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
@@ -140,6 +143,9 @@ MEMBERS: Final[dict[str, Json]] = {
     "propertyId": {"type": "string"},
     "visitId": {"type": "string"},
     "intakeId": {"type": "string"},
+    "sheetId": {"type": "string"},
+    "row": {"type": "integer"},
+    "sheetStatus": {"$ref": REF.format(model="SheetStatus")},
     "currentStatus": {"$ref": REF.format(model="Status")},
     "allowed": {"type": "array", "items": {"$ref": REF.format(model="Status")}},
     "starts": {"type": "string", "format": "date-time"},
@@ -239,6 +245,8 @@ class _Operation:
             "property_id": errors.PropertyNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
+            "sheet_id": sheets.SheetNotFound,
+            "row": sheets.SheetRowNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:
             found += [named[variable] for variable in self.variables]

@@ -23,6 +23,8 @@ MADE_BY_CHALICE_DEPLOY: Final = "dev"
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
+FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+"""What Lambda needs to hand out messages."""
 
 Statement = dict[str, Any]
 Policy = dict[str, Any]
@@ -35,6 +37,9 @@ def policy(function: Function, stage: str) -> Policy:
         *(_table(stage, *traits.items) if traits.items else ()),
         *([_indexes(stage)] if traits.indexes else ()),
         *([_queue(stage, *traits.queue)] if traits.queue else ()),
+        *([_queue(f"{stage}-sheets", *FEEDS)] if traits.fed_by_sheet_queue else ()),
+        *(_sheet_files(stage, traits.sheet_files) if traits.sheet_files else ()),
+        *([_recognition()] if traits.recognises else ()),
         *([_no_api_keys(stage)] if traits.items else ()),
         *([_one_api_key(stage)] if traits.reads_api_keys else ()),
     ]
@@ -65,8 +70,29 @@ def _indexes(stage: str) -> Statement:
     return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in SORT_KEYS])
 
 
-def _queue(stage: str, *actions: str) -> Statement:
-    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{stage}")
+def _queue(name: str, *actions: str) -> Statement:
+    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{name}")
+
+
+def _sheet_files(stage: str, folders: Mapping[str, Sequence[str]]) -> Sequence[Statement]:
+    """By folder. Only whoever may list the bucket is told that something is not there: others are refused.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    # The stage's name is followed by the account's number.
+    bucket = f"arn:*:s3:::visits-{stage}-sheets-*"
+    return [
+        _allow("SheetsListed", ["s3:ListBucket"], bucket),
+        *(
+            _allow(f"Sheets{folder.capitalize()}", [f"s3:{action}" for action in actions], f"{bucket}/{folder}/*")
+            for folder, actions in folders.items()
+        ),
+    ]
+
+
+def _recognition() -> Statement:
+    """Textract knows no resources to name here."""
+    return _allow("Recognition", ["textract:AnalyzeDocument"], "*")
 
 
 def _one_api_key(stage: str) -> Statement:
