@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
 PATIENCE_SECONDS = 60
+SECRET = "test"
+"""By which ministack checks what any of its accounts has signed."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson", "xlsx": XLSX, "jpg": "image/jpeg", "png": "image/png"}
 
@@ -87,8 +89,14 @@ class Desk:
                 self.handle(message)
 
     def handle(self, message: Mapping[str, Any]) -> None:
-        """As Lambda does: what returns is deleted."""
-        entry.read_sheet(event_of([message]), LambdaContext())
+        """As Lambda does: what returns is deleted; what raises is handed out again, here at once."""
+        try:
+            entry.read_sheet(event_of([message]), LambdaContext())
+        except Exception:
+            self.box.sqs.change_message_visibility(
+                QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+            raise
         self.box.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
 
     def sheet(self, content: bytes, kind: str = "csv", **more: object) -> str:
@@ -145,15 +153,18 @@ def desk(table: FreshTable, clock: Callable[[], Any] = utc_now) -> Iterator[Desk
     bucket = f"sheets-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     lean = client("s3", FILES, endpoint_url=endpoint, region_name=REGION, **_keys(account))
-    files = S3SheetFiles(lambda: lean, lambda: signer_of_files(REGION, (account, account)), bucket)
+    files = S3SheetFiles(lambda: lean, lambda: signer_of_files(REGION, (account, SECRET)), bucket)
     recognition = Recognition()
     with (
         mailbox(table, visibility=30) as box,
         serve(box.table, clock, files=files, recognition=recognition) as api,
     ):
-        queue_url = box.sqs.create_queue(QueueName=f"{bucket}-queue", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+        queue_url = box.sqs.create_queue(QueueName=f"{bucket}-queue", Attributes={"VisibilityTimeout": "60"})[
+            "QueueUrl"
+        ]
         arn = box.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        rule = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
+        only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "uploads/"}]}}
+        rule = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": only}
         s3.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [rule]}
         )
