@@ -1,4 +1,4 @@
-"""The queue worker of `make run`: polls the stage's queue and calls the app's handler as Lambda's poller would.
+"""The queue workers of `make run`: poll the stage's queues and call the app's handlers as Lambda's pollers would.
 
 `chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
 What it returns from is deleted, but for the failures that it reports; what it raises for is handed out again when the
@@ -19,8 +19,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.local import LambdaContext
 
-from chalicelib.functions import FUNCTIONS
-from chalicelib.settings import REPORT_FAILURES, queue_of_stage
+from chalicelib.functions import FUNCTIONS, Function
+from chalicelib.settings import REPORT_FAILURES, queue_of_stage, sheet_queue_of_stage
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
 from tools.deliver.data_stack import QUICK
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-(FED,) = (function for function, traits in FUNCTIONS.items() if traits.fed_by_queue)
-TIMEOUT_SECONDS = FUNCTIONS[FED].timeout_seconds
-BATCH = 10
+FED: Mapping[Function, Callable[[Mapping[str, str]], str]] = {
+    Function.WORKER: queue_of_stage,
+    Function.READER: sheet_queue_of_stage,
+}
+"""The functions that are handed messages, and the queue of a stage that they come from."""
+BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.READER: 1}
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
@@ -47,14 +50,14 @@ class QueueWorker:
         handler: Handler,
         sqs: "SQSClient",
         queue: str,
-        timeout_seconds: int = TIMEOUT_SECONDS,
+        function: Function = Function.WORKER,
         response_types: Collection[str] = (),
     ) -> None:
         """`response_types` as an event source mapping's `FunctionResponseTypes`."""
+        self._function = function
         self._handler = handler
         self._sqs = sqs
         self._name = queue
-        self._timeout_seconds = timeout_seconds
         self._response_types = response_types
         self._known: tuple[str, str] | None = None
 
@@ -76,7 +79,7 @@ class QueueWorker:
         url, arn = self._queue()
         answer = self._sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=BATCH,
+            MaxNumberOfMessages=BATCHES[self._function],
             WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
@@ -91,7 +94,8 @@ class QueueWorker:
         if not messages:
             return []
         event = {"Records": [record(message, arn) for message in messages]}
-        context = LambdaContext(FED, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
+        seconds = FUNCTIONS[self._function].timeout_seconds
+        context = LambdaContext(self._function, memory_size=128, max_runtime_ms=seconds * 1000)
         try:
             answer = self._handler(event, context)
         except Exception as fault:
@@ -190,14 +194,19 @@ def main() -> None:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
-        handler = app.handler_map[FED]
+        handlers = {function: app.handler_map[function] for function in FED}
     except Exception:
         # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
-    QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
+    workers = [
+        QueueWorker(handlers[function], sqs, queue(os.environ), function, (REPORT_FAILURES,))
+        for function, queue in FED.items()
+    ]
+    with working(*workers):
+        stop.wait()
 
 
 if __name__ == "__main__":

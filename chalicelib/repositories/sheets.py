@@ -442,6 +442,17 @@ class DynamoSheets:
         item = self._table.get(digest_key(digest))
         return str(item["sheetId"]) if item and int(item["ttl"]) > now.timestamp() else None
 
+    def forget(self, digest: str, sheet_id: str, now: datetime) -> None:
+        """1 write unit."""
+        freed = Write(
+            key=digest_key(digest),
+            update="SET #ttl = :now",
+            condition="sheetId = :sheet",
+            values={":now": int(now.timestamp()), ":sheet": sheet_id},
+        )
+        with suppress(ConditionsFailed):  # another had them first
+            self._table.update(freed)
+
     def confirm(self, written: str, property_id: str, now: datetime) -> None:
         """Which property is meant by what was written: 1 write unit."""
         key = confirmed_key(written)
@@ -465,20 +476,10 @@ class DynamoSheets:
         ends = int((now + CLAIMED_FOR).timestamp())
         self._table.put(Write(key=gone, item={**gone, "ttl": max(ends, int(manifest["ttl"]))}))
         if "digest" in manifest:
-            self._forget(manifest["digest"], sheet_id, now)
+            self.forget(manifest["digest"], sheet_id, now)
         for item in self._table.query(gone["pk"], *CONTENTS):
             key = {"pk": item["pk"], "sk": item["sk"]}
             self._table.put(Write(key=key, item={**key, "ttl": int(now.timestamp())}))
-
-    def _forget(self, digest: str, sheet_id: str, now: datetime) -> None:
-        freed = Write(
-            key=digest_key(digest),
-            update="SET #ttl = :now",
-            condition="sheetId = :sheet",
-            values={":now": int(now.timestamp()), ":sheet": sheet_id},
-        )
-        with suppress(ConditionsFailed):  # another had them first
-            self._table.update(freed)
 
     def _as_they_stand(self, sheet: Sheet, read: Sequence[SheetRow]) -> Items:
         if not read:

@@ -210,6 +210,9 @@ class SheetStore(Protocol):
     def known(self, digest: str, now: datetime) -> str | None:
         """The sheet that had these bytes first, if there is one."""
 
+    def forget(self, digest: str, sheet_id: str, now: datetime) -> None:
+        """That the sheet had these bytes, if it was the first."""
+
     def confirm(self, written: str, property_id: str, now: datetime) -> None:
         """Remembers which property is meant by what was written."""
 

@@ -105,8 +105,8 @@ class SheetReader:
         uploaded = self._files.uploaded(sheet)
         if uploaded is None:
             raise CannotRead(Failure.UNREADABLE, "what was uploaded is no longer there: send it again")
-        known = self._told_apart(sheet, sha256(uploaded).hexdigest())
         orientation, clean = _clean(sheet, uploaded)
+        known = self._told_apart(sheet, sha256(uploaded).hexdigest())
         self._files.keep_clean(sheet, clean)
         taken = replace(known, orientation=orientation)
         self._sheets.save(sheet, taken)
@@ -141,6 +141,8 @@ class SheetReader:
             before = self._sheets.get(sheet.id, self._clock())
             if before.status in (SheetStatus.AWAITING_UPLOAD, SheetStatus.READING):
                 self._sheets.save(before, before.failed(why, self._clock()))
+            if before.digest is not None:
+                self._sheets.forget(before.digest, sheet.id, self._clock())
         self._files.delete(sheet.id)
         return Read.FAILED
 

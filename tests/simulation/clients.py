@@ -267,6 +267,10 @@ class Simulation:
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
             calendar_tokens=DynamoCalendars(table),
+            # The simulation has no sheets.
+            sheets=cast(Any, None),
+            files=cast(Any, None),
+            recognition=cast(Any, None),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,
