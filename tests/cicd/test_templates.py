@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.domain.intakes import Manifest
 from chalicelib.repositories.intakes import manifest_item
+from chalicelib.repositories.sheet_files import FILES_KEPT
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -26,6 +27,8 @@ UNKNOWN_TO_CFN_LINT: Final = "E1019"
 """SAM offers `.Alias` within `Fn::Sub`, which cfn-lint does not know. With SAM written out, the rule is content."""
 
 SKIPPED_BY_CHECKOV: Final = {
+    "CKV_AWS_18": "who uploads and looks is in the API's log; S3's own would write down presigned links",
+    "CKV_AWS_21": "an older version of a photograph is what a person asked to be deleted",
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
     "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
@@ -100,14 +103,14 @@ def test_the_worker_is_told_what_its_event_source_is_told(
 ) -> None:
     """Told alone, the worker would report failures to an event source that takes any answer for success."""
     stack = app(packaged, stage, **parameters)
-    (source,) = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
-    assert source["FunctionResponseTypes"] == [REPORT_FAILURES]
+    sources = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    assert [source["FunctionResponseTypes"] for source in sources] == [[REPORT_FAILURES]] * 2
     told = {
         properties["FunctionName"]: reports_failures(properties["Environment"]["Variables"])
         for properties in of_type(stack, "AWS::Lambda::Function").values()
     }
-    worker = f"visits-{stage}-work_off_queue"
-    assert told == {f"visits-{stage}": False, f"visits-{stage}-bearer_key": False, worker: True}
+    fed = {f"visits-{stage}-work_off_queue", f"visits-{stage}-read_sheet"}
+    assert told == {f"visits-{stage}": False, f"visits-{stage}-bearer_key": False, **dict.fromkeys(fed, True)}
 
 
 def test_without_the_merge_template_neither_is_told() -> None:
@@ -146,12 +149,18 @@ def test_stages_in_one_account_share_no_name(packaged: Path) -> None:
 def test_functions_have_their_memory_and_time_and_are_traced(packaged: Path, stage: str) -> None:
     functions = of_type(app(packaged, stage), "AWS::Lambda::Function")
     sizes = {name: (function["MemorySize"], function["Timeout"]) for name, function in functions.items()}
-    assert sizes == {"APIHandler": (1769, 29), "BearerKey": (512, 10), "WorkOffQueue": (1769, 60)}
+    assert sizes == {
+        "APIHandler": (1769, 29),
+        "BearerKey": (512, 10),
+        "WorkOffQueue": (1769, 60),
+        "ReadSheet": (1769, 120),
+    }
     assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
     assert not any("ReservedConcurrentExecutions" in function for function in functions.values())
     # Lambda asks for six times as long, so that a message is not handed out again while it is worked off.
-    hidden = data(packaged, stage).properties("IntakeQueue")["VisibilityTimeout"]
-    assert hidden >= 6 * functions["WorkOffQueue"]["Timeout"]
+    for queue, function in {"IntakeQueue": "WorkOffQueue", "SheetQueue": "ReadSheet"}.items():
+        hidden = data(packaged, stage).properties(queue)["VisibilityTimeout"]
+        assert hidden >= 6 * functions[function]["Timeout"]
 
 
 def test_the_gateway_compresses_and_takes_answers_of_any_type(packaged: Path) -> None:
@@ -230,7 +239,12 @@ def test_code_deploy_may_move_our_aliases_and_look_at_alarms_and_nothing_else(pa
     stack = app(packaged, "prod", **CANARY)
     (inline,) = stack.properties("CodeDeployRole")["Policies"]
     said = {statement["Sid"]: statement for statement in inline["PolicyDocument"]["Statement"]}
-    functions = [stack.arn(name) for name, it in stack.resources.items() if it["Type"] == "AWS::Lambda::Function"]
+    functions = [
+        stack.arn(name)
+        for name, it in stack.resources.items()
+        if it["Type"] == "AWS::Lambda::Function" and f"{name}DeploymentGroup" in stack.resources
+    ]
+    assert len(functions) == 3
     aliases = [f"{arn}:live" for arn in functions]
     assert sorted(said["Aliases"]["Resource"]) == sorted(functions + aliases)
     # As AWS's own policy for it has it: whoever may look at some alarms only is refused where others are asked for too.
@@ -241,15 +255,15 @@ def test_code_deploy_may_move_our_aliases_and_look_at_alarms_and_nothing_else(pa
 def test_a_version_keeps_the_runtime_that_it_was_tried_with(packaged: Path) -> None:
     """A new one comes with a release, by its canary, and going back goes back to the old one too."""
     functions = of_type(app(packaged, "prod"), "AWS::Lambda::Function").values()
-    assert len(functions) == 3
-    assert [it["RuntimeManagementConfig"] for it in functions] == [{"UpdateRuntimeOn": "FunctionUpdate"}] * 3
+    assert len(functions) == 4
+    assert [it["RuntimeManagementConfig"] for it in functions] == [{"UpdateRuntimeOn": "FunctionUpdate"}] * 4
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_role_can_be_bounded(packaged: Path, stage: str) -> None:
     boundary = "arn:aws:iam::123456789012:policy/boundary"
     bounded = of_type(app(packaged, stage, PermissionsBoundary=boundary), "AWS::IAM::Role")
-    assert len(bounded) == 4
+    assert len(bounded) == 5
     assert [name for name, role in bounded.items() if role.get("PermissionsBoundary") != boundary] == []
     for role in of_type(app(packaged, stage), "AWS::IAM::Role").values():
         assert "PermissionsBoundary" not in role
@@ -276,12 +290,26 @@ def test_what_has_an_end_is_removed_by_the_table(packaged: Path) -> None:
     assert intake[expiry["AttributeName"]] == int((now + timedelta(days=30)).timestamp())
 
 
-def test_nobody_reaches_the_queues_without_tls(packaged: Path) -> None:
+def test_nobody_reaches_the_queues_and_the_bucket_without_tls(packaged: Path) -> None:
     stack = data(packaged, "prod")
-    queues = [name for name, resource in stack.resources.items() if resource["Type"] == "AWS::SQS::Queue"]
-    policy = stack.properties("QueuePolicy")
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert sorted(statement["Resource"]) == sorted(stack.arn(name) for name in queues)
-    assert len(policy["Queues"]) == len(queues)
+    held = [
+        stack.arn(name) for name, it in stack.resources.items() if it["Type"] in ("AWS::SQS::Queue", "AWS::S3::Bucket")
+    ]
+    closed: list[str] = []
+    for name, it in stack.resources.items():
+        if it["Type"] in ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"):
+            for statement in stack.properties(name)["PolicyDocument"]["Statement"]:
+                if statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
+                    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+                    said = statement["Resource"]
+                    closed += said if isinstance(said, list) else [said]
+    assert set(held) <= set(closed)
+
+
+def test_files_of_sheets_are_private_encrypted_and_end(packaged: Path) -> None:
+    bucket = data(packaged, "prod").properties("SheetsBucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    rules = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules == {"uploads/": 1, "clean/": FILES_KEPT.days, "answers/": FILES_KEPT.days, None: None}
+    assert "CorsConfiguration" not in bucket
