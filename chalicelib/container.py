@@ -20,7 +20,7 @@ from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
-from chalicelib.repositories.recognition import Textract
+from chalicelib.repositories.recognition import NoRecognition, Textract
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
@@ -56,7 +56,7 @@ from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 from chalicelib.services.wired import Services
-from chalicelib.settings import Settings, sheet_bucket_of_stage
+from chalicelib.settings import Settings, recognises_pictures, sheet_bucket_of_stage
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -143,7 +143,7 @@ def over(
         calendar_tokens=DynamoCalendars(table),
         sheets=DynamoSheets(table),
         files=files or files_of_sheets(),
-        recognition=recognition or Textract(lambda: client("textract", RECOGNITION)),
+        recognition=recognition or recognition_of_stage(),
         queue=queue,
         store=table,
         clock=clock,
@@ -157,6 +157,13 @@ def services() -> Services:
     table = Table(client("dynamodb", CLIENT), settings.table_name)
     # Most instances never come to need the queue.
     return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+
+
+def recognition_of_stage() -> Recognition:
+    """Amazon Textract; the embedded AWS of `make run` has none, unless somebody names one."""
+    if recognises_pictures(os.environ):
+        return Textract(lambda: client("textract", RECOGNITION))
+    return NoRecognition()
 
 
 def files_of_sheets() -> SheetFiles:

@@ -35,6 +35,10 @@ class Traits:
     """What it may do with the table's items, but for API keys."""
     indexes: bool = False
     """Whether it may query the indexes."""
+    only_items: tuple[str, ...] = ()
+    """The partitions of the table that it may do so in, with wildcards; none means all but those of the API keys."""
+    only_lists: tuple[str, ...] = ()
+    """The partitions of the month index that it may query, where it may not query the indexes as a whole."""
     reads_api_keys: bool = False
     """Whether it may read API keys, and nothing else of the table."""
     queue: tuple[str, ...] = ()
@@ -82,8 +86,10 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             "ReadSheet",
             timeout_seconds=120,
             memory_mb=1769,
+            # It reads what strangers send, so it can read nothing of visits, visitors or keys.
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
-            indexes=True,  # it looks for the properties that rows name
+            only_items=("X#*", "XD#*", "XW"),
+            only_lists=("PS#*",),
             fed_by_sheet_queue=True,
             sheet_files={
                 "uploads": ("GetObject", "DeleteObject"),

@@ -55,6 +55,11 @@ def sheet_bucket_of_stage(environment: Mapping[str, str]) -> str:
     return environment.get("SHEETS_BUCKET", sheet_queue_of_stage(environment))
 
 
+def recognises_pictures(environment: Mapping[str, str]) -> bool:
+    """Whether there is something that speaks Textract's protocol: on AWS there is."""
+    return stage_of(environment) != "local" or "AWS_ENDPOINT_URL_TEXTRACT" in environment
+
+
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))

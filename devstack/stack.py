@@ -210,8 +210,13 @@ def _api(listener: socket.socket, aws: str) -> Part:
 
 
 def _worker(aws: str) -> Part:
-    """What takes the intakes from the queue: on the real AWS, Lambda does."""
-    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment())
+    """What takes intakes and uploaded sheets from their queues: on the real AWS, Lambda does.
+
+    VISITS_TEXTRACT names what is to recognise pictures, in Textract's protocol; without it only files are read.
+    """
+    textract = os.environ.get("VISITS_TEXTRACT")
+    named = {"AWS_ENDPOINT_URL_TEXTRACT": textract} if textract else {}
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | named)
 
 
 def _environment() -> dict[str, str]:

@@ -62,3 +62,10 @@ class Textract:
                     name: answer.get(name) for name in ("Blocks", "DocumentMetadata", "AnalyzeDocumentModelVersion")
                 }
         raise StoreBusy
+
+
+class NoRecognition:
+    """Where nothing can recognise a picture: it is told at once, and not tried again and again."""
+
+    def analyse(self, picture: bytes) -> Mapping[str, object]:
+        raise CannotRead(Failure.UNSUPPORTED, "pictures cannot be recognised here, files can be read (docs/sheets.md)")

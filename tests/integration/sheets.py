@@ -19,6 +19,7 @@ from chalicelib.container import FILES, utc_now
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from tests.integration.api import Api, serve
 from tests.integration.intake import LambdaContext, Mailbox, event_of, mailbox
+from tests.pictures import a_png
 from tests.sheets import an_answer
 from tools.project import REGION
 
@@ -186,3 +187,30 @@ def notice(sheet_id: str) -> str:
     return json.dumps(
         {"Records": [{"eventName": "ObjectCreated:Post", "s3": {"object": {"key": f"uploads/{sheet_id}"}}}]}
     )
+
+
+def sheets_tour(office: Desk) -> list[httpx.Response]:
+    """Every route of sheets, and the reader with whatever it does."""
+    house = office.api.property("sheets-house", capacity=5)
+    office.recognition.answer = an_answer([["Property", "Date", "Time"], [house, "2028-03-12", "10:30"]])
+    file = office.sheet(csv(f"{house},2028-03-12,10:30,Ada", f"{house},2028-03-13,half five,Ben"))
+    picture = office.sheet(a_png(1), "png")
+    office.sheet(b"nothing of a table")
+    (row,) = office.rows(picture)
+    where = f"/sheets/{picture}/rows/{row['row']}"
+    answers = [
+        office.announce(b"x", sha256="0" * 64),
+        office.api.get("/sheets"),
+        office.api.get(f"/sheets/{file}"),
+        office.api.get(f"/sheets/{file}/rows"),
+        office.api.get(where),
+        office.api.patch(where, {"propertyId": house}),
+        office.api.put(f"/sheets/{file}/reading", {"timeZone": "Europe/Madrid", "propertyId": house}),
+        office.api.put(f"/sheets/{picture}/reading", {"timeZone": "Europe/Madrid"}),
+        office.register(picture),
+        office.api.get(f"/sheets/{picture}/export", include="picture"),
+        office.api.get(f"/sheets/{picture}/picture"),
+        office.api.http.delete(f"/sheets/{picture}"),
+    ]
+    assert all(answer.is_success for answer in answers), [answer.text for answer in answers if not answer.is_success]
+    return answers

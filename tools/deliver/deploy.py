@@ -107,6 +107,7 @@ def deploy(stage: Stage) -> None:
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
     _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
+    _name_bucket(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: settings that Chalice does not manage")
@@ -117,6 +118,12 @@ def deploy(stage: Stage) -> None:
     print(f"curl -s {url}/health\n")
     print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
+
+
+def _name_bucket(stage: Stage) -> None:
+    """Tells the functions the name of the bucket, of which account and Region are part (`.chalice/data.json`)."""
+    told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
+    told["SHEETS_BUCKET"] = f"visits-{stage.name}-sheets-{stage.place.account}-{stage.place.region}"
 
 
 def _template(stage: Stage) -> Template:

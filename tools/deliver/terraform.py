@@ -44,6 +44,9 @@ NULL: Final = "${null}"
 
 Node = dict[str, Any]
 
+FED: Final = {"work_off_queue": "QueueArn", "read_sheet": "SheetQueueArn"}
+"""The functions that something hands work to, and the output of the data stack that it is."""
+
 
 def terraform(stage: str, out: Path) -> None:
     """Writes the folder that `terraform init` and `terraform apply` want. Raises CannotGoOn."""
@@ -87,14 +90,7 @@ def _override(chalices: Node, packaged: Node) -> Node:
         name: _settings(_function_of(packaged, function["handler"]))
         for name, function in chalices["resource"]["aws_lambda_function"].items()
     }
-    (event,) = _function_of(packaged, "app.work_off_queue")["Events"].values()
-    sources = {
-        name: {
-            "event_source_arn": '${aws_cloudformation_stack.data.outputs["QueueArn"]}',
-            "function_response_types": event["Properties"]["FunctionResponseTypes"],
-        }
-        for name in chalices["resource"]["aws_lambda_event_source_mapping"]
-    }
+    sources = {name: _source(packaged, name) for name in chalices["resource"]["aws_lambda_event_source_mapping"]}
     rest_api = {
         "name": api["Name"],
         "binary_media_types": api["DefinitionBody"][BINARY_TYPES],
@@ -136,17 +132,31 @@ def _function_of(packaged: Node, handler: str) -> Node:
 
 
 def _settings(packaged: Node) -> Node:
-    """What the merge template adds to a function, and the table by reference, so that the data stack comes first."""
+    """What the merge template adds to a function; table and bucket by reference, so that the data stack comes first."""
     variables = packaged["Environment"]["Variables"]
+    named = {"TABLE_NAME": "TableName", "SHEETS_BUCKET": "SheetsBucket"}
+    told = {
+        name: f'${{aws_cloudformation_stack.data.outputs["{output}"]}}'
+        for name, output in named.items()
+        if name in variables
+    }
     return {
         "tracing_config": {"mode": packaged["Tracing"]},
         "logging_config": {
             "log_format": "Text",
             "log_group": f"${{aws_cloudwatch_log_group.{packaged['LoggingConfig']['LogGroup']['Ref']}.name}}",
         },
-        "environment": {
-            "variables": variables | {"TABLE_NAME": '${aws_cloudformation_stack.data.outputs["TableName"]}'}
-        },
+        "environment": {"variables": variables | told},
+    }
+
+
+def _source(packaged: Node, name: str) -> Node:
+    """What feeds a function, by the name that Chalice gives it: an output of the data stack, as in the template."""
+    function = next(each for each in FED if name.startswith(each))
+    (event,) = _function_of(packaged, f"app.{function}")["Events"].values()
+    return {
+        "event_source_arn": f'${{aws_cloudformation_stack.data.outputs["{FED[function]}"]}}',
+        "function_response_types": event["Properties"]["FunctionResponseTypes"],
     }
 
 

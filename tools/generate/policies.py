@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.functions import FUNCTIONS, Function
-from chalicelib.repositories.items import SORT_KEYS
+from chalicelib.functions import FUNCTIONS, Function, Traits
+from chalicelib.repositories.items import BY_MONTH, SORT_KEYS
 from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".chalice" / "policies"
@@ -34,13 +34,14 @@ def policy(function: Function, stage: str) -> Policy:
     """What the function may do in the stage, and nothing else."""
     traits = FUNCTIONS[function]
     statements = [
-        *(_table(stage, *traits.items) if traits.items else ()),
+        *([_table(stage, traits)] if traits.items else ()),
         *([_indexes(stage)] if traits.indexes else ()),
+        *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
         *([_queue(stage, *traits.queue)] if traits.queue else ()),
         *([_queue(f"{stage}-sheets", *FEEDS)] if traits.fed_by_sheet_queue else ()),
         *(_sheet_files(stage, traits.sheet_files) if traits.sheet_files else ()),
         *([_recognition()] if traits.recognises else ()),
-        *([_no_api_keys(stage)] if traits.items else ()),
+        *([_no_api_keys(stage)] if traits.items and not traits.only_items else ()),
         *([_one_api_key(stage)] if traits.reads_api_keys else ()),
     ]
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(function, stage), _traces()]}
@@ -61,9 +62,20 @@ def written() -> Mapping[Path, str]:
     }
 
 
-def _table(stage: str, *actions: str) -> Sequence[Statement]:
+def _table(stage: str, traits: Traits) -> Statement:
     """A transaction is allowed by the actions of its members; it has none of its own."""
-    return [_allow("Table", [f"dynamodb:{action}" for action in actions], _table_arn(stage))]
+    table = _allow("Table", [f"dynamodb:{action}" for action in traits.items], _table_arn(stage))
+    return {**table, "Condition": _leading(*traits.only_items)} if traits.only_items else table
+
+
+def _leading(*partitions: str) -> Mapping[str, Any]:
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
+
+
+def _lists(stage: str, partitions: Sequence[str]) -> Statement:
+    """Some lists of the month index, and none of the visits in it."""
+    lists = _allow("Lists", ["dynamodb:Query"], f"{_table_arn(stage)}/index/{BY_MONTH}")
+    return {**lists, "Condition": _leading(*partitions)}
 
 
 def _indexes(stage: str) -> Statement:
@@ -79,15 +91,17 @@ def _sheet_files(stage: str, folders: Mapping[str, Sequence[str]]) -> Sequence[S
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
     """
-    # The stage's name is followed by the account's number.
+    # The stage's name is followed by account and Region. Names of buckets are the world's: only one of our own counts.
     bucket = f"arn:*:s3:::visits-{stage}-sheets-*"
-    return [
+    own = {"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}
+    statements = [
         _allow("SheetsListed", ["s3:ListBucket"], bucket),
         *(
             _allow(f"Sheets{folder.capitalize()}", [f"s3:{action}" for action in actions], f"{bucket}/{folder}/*")
             for folder, actions in folders.items()
         ),
     ]
+    return [{**statement, "Condition": own} for statement in statements]
 
 
 def _recognition() -> Statement:
@@ -97,8 +111,7 @@ def _recognition() -> Statement:
 
 def _one_api_key(stage: str) -> Statement:
     """The authorizer reads API keys one by one and nothing else of the table, nobody's visits."""
-    keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [API_KEY_ITEMS]}}
-    return {**_allow("ApiKeys", ["dynamodb:GetItem"], _table_arn(stage)), "Condition": keys}
+    return {**_allow("ApiKeys", ["dynamodb:GetItem"], _table_arn(stage)), "Condition": _leading(API_KEY_ITEMS)}
 
 
 def _no_api_keys(stage: str) -> Statement:
