@@ -293,6 +293,7 @@ def test_what_happens_once_on_any_busy_day_does_not_ring(alarms: Alarms) -> None
 def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> None:
     """Of the metric 5XXError, one or nothing for each request, the average is the rate."""
     expected = {"5xx": ("Average", 0.01), "latency": ("p95", 1000), "age": ("Maximum", 900), "dead": ("Maximum", 0)}
+    expected |= {"sheets-dead": expected["dead"], "sheets-age": ("Maximum", 1800)}
     for name, (statistic, above) in expected.items():
         ((found, _),) = watched(alarms[name]).values()
         assert (found, alarms[name]["Threshold"]) == (statistic, above), name

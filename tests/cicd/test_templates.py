@@ -239,12 +239,7 @@ def test_code_deploy_may_move_our_aliases_and_look_at_alarms_and_nothing_else(pa
     stack = app(packaged, "prod", **CANARY)
     (inline,) = stack.properties("CodeDeployRole")["Policies"]
     said = {statement["Sid"]: statement for statement in inline["PolicyDocument"]["Statement"]}
-    functions = [
-        stack.arn(name)
-        for name, it in stack.resources.items()
-        if it["Type"] == "AWS::Lambda::Function" and f"{name}DeploymentGroup" in stack.resources
-    ]
-    assert len(functions) == 3
+    functions = [stack.arn(name) for name, it in stack.resources.items() if it["Type"] == "AWS::Lambda::Function"]
     aliases = [f"{arn}:live" for arn in functions]
     assert sorted(said["Aliases"]["Resource"]) == sorted(functions + aliases)
     # As AWS's own policy for it has it: whoever may look at some alarms only is refused where others are asked for too.

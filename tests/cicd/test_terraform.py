@@ -107,17 +107,20 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     for function in resources["aws_lambda_function"].values():
         assert function["environment"]["variables"]["TABLE_NAME"].startswith(data)
         assert function["environment"]["variables"]["STAGE"] == STAGE
-    (source,) = resources["aws_lambda_event_source_mapping"].values()
-    assert source["event_source_arn"].startswith(data)
+    sources = resources["aws_lambda_event_source_mapping"].values()
+    assert len({source["event_source_arn"] for source in sources}) == 2
+    assert all(source["event_source_arn"].startswith(data) for source in sources)
+    told = {name: it["environment"]["variables"] for name, it in resources["aws_lambda_function"].items()}
+    assert all(told[name]["SHEETS_BUCKET"].startswith(data) for name in ("api_handler", "read_sheet"))
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
-    (source,) = configuration["resource"]["aws_lambda_event_source_mapping"].values()
-    assert source["function_response_types"] == [REPORT_FAILURES]
+    sources = configuration["resource"]["aws_lambda_event_source_mapping"].values()
+    assert [source["function_response_types"] for source in sources] == [[REPORT_FAILURES]] * 2
     functions = configuration["resource"]["aws_lambda_function"]
     told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
-    assert told == {"work_off_queue"}
+    assert told == {"work_off_queue", "read_sheet"}
 
 
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
@@ -138,7 +141,7 @@ def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template
 def test_functions_are_traced_and_the_gateways_stage_is_not(configuration: Node) -> None:
     resources = configuration["resource"]
     modes = [function["tracing_config"]["mode"] for function in resources["aws_lambda_function"].values()]
-    assert modes == ["Active"] * 3
+    assert modes == ["Active"] * 4
     (stage,) = resources["aws_api_gateway_stage"].values()
     assert stage["xray_tracing_enabled"] is False
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import string
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -274,3 +276,61 @@ def test_the_workbook_has_real_dates_and_can_be_handed_in_again(office: Desk) ->
     again = office.sheet(answer.content, "xlsx")
     rows = office.rows(again)
     assert [cell["value"] for cell in rows[0]["cells"] if cell["field"] == "propertyId"] == [house]
+
+
+def incompressible(count: int) -> list[str]:
+    noise = Random(17)
+    return ["".join(noise.choices(string.ascii_letters + string.digits, k=1900)) for _ in range(count)]
+
+
+def with_notes(house: str, words: list[str]) -> bytes:
+    return csv(*[f"{house},2028-03-12,10:00,{word}" for word in words], header="propertyId,date,time,notes")
+
+
+def test_more_text_than_a_list_of_visits_needs_is_too_large(office: Desk) -> None:
+    house = office.api.property(property_id())
+    noise = Random(17)
+    words = ["".join(noise.choices(string.ascii_letters + string.digits, k=1900)) for _ in range(400)]
+    sheet = office.sheet(
+        csv(*[f"{house},2028-03-12,10:00,{word}" for word in words], header="propertyId,date,time,notes")
+    )
+    told = office.told(sheet)
+    assert (told["status"], told["failure"]) == ("failed", "too-large")
+    assert office.announce(b"x", sha256="1" * 64).status_code == 201
+
+
+def test_rows_with_long_texts_are_kept_in_more_pages(office: Desk) -> None:
+    house = office.api.property(property_id())
+    noise = Random(17)
+    words = ["".join(noise.choices(string.ascii_letters + string.digits, k=1900)) for _ in range(150)]
+    sheet = office.sheet(
+        csv(*[f"{house},2028-03-12,10:00,{word}" for word in words], header="propertyId,date,time,notes")
+    )
+    notes = [cell["text"] for row in office.rows(sheet) for cell in row["cells"] if cell["field"] == "notes"]
+    assert notes == words
+
+
+def test_two_people_at_two_rows_are_in_nobody_s_way(office: Desk) -> None:
+    house = office.api.property(property_id())
+    sheet = office.sheet(csv(*[f"{house},2028-03-12,half five,V{n}" for n in range(12)]))
+    rows = [row["row"] for row in office.rows(sheet)]
+
+    def correct(row: int) -> int:
+        return office.api.patch(f"/sheets/{sheet}/rows/{row}", {"time": "16:30"}, '"1"').status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(correct, rows)) == {200}
+        assert sorted(pool.map(correct, [rows[0]] * 3)) == [412, 412, 412]
+    assert office.told(sheet)["reviewed"] == 12
+
+
+def test_of_two_at_one_row_one_wins(office: Desk) -> None:
+    house = office.api.property(property_id())
+    sheet = office.sheet(csv(f"{house},2028-03-12,half five,Ada"))
+    (row,) = office.rows(sheet)
+
+    def correct(hour: int) -> int:
+        return office.api.patch(f"/sheets/{sheet}/rows/{row['row']}", {"time": f"{hour}:00"}, '"1"').status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(correct, range(10, 14))) == [200, 412, 412, 412]
