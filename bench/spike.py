@@ -26,11 +26,12 @@ from boto3.dynamodb.types import TypeDeserializer
 from chalicelib.container import CLIENT, services
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.properties import PropertyDetails
+from chalicelib.functions import Function
 from chalicelib.services.intakes import Submission
 from chalicelib.services.wired import Services
 from devstack.emulator import emulator
 from devstack.server import STAGE, load_app
-from devstack.worker import FED, QueueWorker, working
+from devstack.worker import QueueWorker, working
 from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import ROOT
@@ -124,7 +125,7 @@ def main() -> None:
         for n in range(PROPERTIES):
             details = PropertyDetails("House", "Lane 1", Decimal(1), "EUR", "Europe/Berlin", 1, True)
             feed.desk.properties.register(details, f"house-{n}", None)
-        handler = app.handler_map[FED]
+        handler = app.handler_map[Function.WORKER]
         queue = os.environ["QUEUE_NAME"]
         workers = [QueueWorker(handler, boto3.client("sqs", config=CLIENT), queue) for _ in range(WORKERS)]
         with working(*workers):

@@ -138,8 +138,12 @@ class _Answers:
     def to(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         if operation == "GetItem":
             key = asked["Key"]
-            found = self._items.get(f"{key['pk']['S']} {key['sk']['S']}")
-            return {"Item": found} if found else {}
+            item = self._items.get(f"{key['pk']['S']} {key['sk']['S']}")
+            return {"Item": item} if item else {}
+        if operation == "Query" and "IndexName" not in asked:
+            partition = asked["ExpressionAttributeValues"][":pk"]
+            found = [item for item in self._items.values() if item["pk"] == partition]
+            return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
         if operation == "Query":
             return {"Items": self._page, "Count": PAGE, "ScannedCount": PAGE}
         return {}

@@ -14,21 +14,29 @@ from uuid6 import uuid7
 
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.http.problems import describe
+from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
+from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.recognition import NoRecognition, Textract
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.repositories.webhooks import DynamoWebhooks
+from chalicelib.services.agents import Agents
 from chalicelib.services.api_keys import ApiKeys
-from chalicelib.services.availability import Availability
+from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Idempotency
@@ -36,8 +44,11 @@ from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.ports import (
+    AgentStore,
+    AvailabilityStore,
     CalendarStore,
     Clock,
+    EventStore,
     IdempotencyStore,
     IntakeStore,
     NewId,
@@ -49,12 +60,17 @@ from chalicelib.services.ports import (
     SigningKeyStore,
     Store,
     VisitStore,
+    WebhookQueue,
+    WebhookStore,
 )
+from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
 from chalicelib.services.sheet_reader import SheetReader
 from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings, recognises_pictures, sheet_bucket_of_stage
 
@@ -75,6 +91,10 @@ RECOGNITION = CLIENT.merge(Config(read_timeout=60))
 """A page takes some seconds; one that is not answered in a minute is not going to be."""
 
 
+LOCAL = "local"
+"""The stage of `make run`, whose webhooks may lead to this machine."""
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
@@ -85,6 +105,8 @@ def new_id() -> str:
 
 def wire(
     properties: PropertyStore,
+    availability: AvailabilityStore,
+    agents: AgentStore,
     visits: VisitStore,
     records: IdempotencyStore,
     keys: SigningKeyStore,
@@ -93,6 +115,10 @@ def wire(
     sheets: SheetStore,
     files: SheetFiles,
     recognition: Recognition,
+    events: EventStore,
+    webhooks: WebhookStore,
+    webhook_queue: WebhookQueue,
+    receivers: ReceiverPort,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -103,19 +129,25 @@ def wire(
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
     once = Idempotency(records, signer, clock)
-    booking = Visits(properties, visits, once, clock, new_id, sleep)
+    feed = Events(events, clock)
+    booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     intake_desk = Intakes(intakes, queue, once, clock, new_id)
     desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
+        visitors=Visitors(visits, booking),
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
-        availability=Availability(properties, visits, clock),
+        availability=Availabilities(properties, availability, agents, visits, clock),
+        agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
-        exports=Exports(visits, properties),
-        calendars=Calendars(properties, visits, calendar_tokens, clock),
+        exports=Exports(visits, properties, agents),
+        calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=intake_desk,
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        events=feed,
+        webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
+        webhook_queue=webhook_queue,
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
         queue=queue,
@@ -130,12 +162,16 @@ def over(
     queue: Queue,
     clock: Clock = utc_now,
     visits: VisitStore | None = None,
+    webhook_queue: WebhookQueue | None = None,
+    receivers: ReceiverPort | None = None,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
 ) -> Services:
     """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
+        availability=DynamoAvailability(table),
+        agents=DynamoAgents(table),
         visits=visits or DynamoVisits(table),
         records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),
@@ -144,6 +180,10 @@ def over(
         sheets=DynamoSheets(table),
         files=files or files_of_sheets(),
         recognition=recognition or recognition_of_stage(),
+        events=DynamoEvents(table),
+        webhooks=DynamoWebhooks(table),
+        webhook_queue=webhook_queue or webhook_queue_of(table.name),
+        receivers=receivers or Receivers(),
         queue=queue,
         store=table,
         clock=clock,
@@ -155,8 +195,14 @@ def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
     table = Table(client("dynamodb", CLIENT), settings.table_name)
-    # Most instances never come to need the queue.
-    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+    receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
+    # Most instances never come to need a queue.
+    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name), receivers=receivers)
+
+
+def webhook_queue_of(table: str) -> WebhookQueue:
+    """The queue beside the table: they share the first part of their names."""
+    return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
 
 
 def recognition_of_stage() -> Recognition:

@@ -19,6 +19,8 @@ class Function(StrEnum):
     AUTHORIZER = "bearer_key"
     WORKER = "work_off_queue"
     READER = "read_sheet"
+    RELAY = "relay"
+    DELIVER = "deliver"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,20 @@ class Traits:
     """What it may do with the files of sheets, by the folder they lie in."""
     recognises: bool = False
     """Whether it may have pictures recognised, which costs by the page."""
+    webhook_queue: tuple[str, ...] = ()
+    """What it may do with the queue that wakes webhooks."""
+    fed_by_webhook_queue: bool = False
+    """Whether the messages of that queue are handed to it."""
+    shifted: bool = False
+    """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
+    fed_by_stream: bool = False
+    """Whether the records of the table's stream are handed to it."""
 
+
+EVENTS: Final = ("E#*",)
+"""The partitions of the feed of events."""
+
+WEBHOOK_LIST: Final = ("WS",)
 
 FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
     {
@@ -62,7 +77,9 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=1769,  # one whole processor
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
+            shifted=True,
             queue=("GetQueueUrl", "SendMessage"),
+            webhook_queue=("GetQueueUrl", "SendMessage"),
             # An upload is made with what the API signs, and by the API's permission.
             sheet_files={
                 "uploads": ("PutObject", "DeleteObject"),
@@ -70,16 +87,47 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
                 "answers": ("GetObject", "DeleteObject"),
             },
         ),
-        Function.AUTHORIZER: Traits("Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True),
+        Function.AUTHORIZER: Traits(
+            "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
+        ),
         Function.WORKER: Traits(
             "Worker",
             "WorkOffQueue",
             timeout_seconds=60,
             memory_mb=1769,
-            items=("GetItem", "PutItem", "UpdateItem"),
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
             # What Lambda needs to hand out messages, and what the worker acknowledges with.
             queue=("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
             fed_by_queue=True,
+            shifted=True,
+        ),
+        Function.RELAY: Traits(
+            "Relay",
+            "Relay",
+            timeout_seconds=60,
+            memory_mb=512,
+            items=("GetItem", "PutItem"),
+            only_items=EVENTS,
+            only_lists=WEBHOOK_LIST,
+            webhook_queue=("GetQueueUrl", "SendMessage"),
+            fed_by_stream=True,
+        ),
+        # It alone calls addresses that somebody gave us, so it can read nothing of visits, properties or keys.
+        Function.DELIVER: Traits(
+            "Deliver",
+            "Deliver",
+            timeout_seconds=60,
+            memory_mb=512,
+            items=("GetItem", "PutItem", "Query"),
+            only_items=(*EVENTS, "W#*"),
+            webhook_queue=(
+                "GetQueueUrl",
+                "ReceiveMessage",
+                "DeleteMessage",
+                "GetQueueAttributes",
+                "ChangeMessageVisibility",
+            ),
+            fed_by_webhook_queue=True,
         ),
         Function.READER: Traits(
             "Sheet reader",
@@ -91,6 +139,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             only_items=("X#*", "XD#*", "XW"),
             only_lists=("PS#*",),
             fed_by_sheet_queue=True,
+            shifted=True,
             sheet_files={
                 "uploads": ("GetObject", "DeleteObject"),
                 "clean": ("GetObject", "PutObject", "DeleteObject"),

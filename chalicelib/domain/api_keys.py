@@ -27,6 +27,8 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    OVERRIDE = "override"
+    """Beside `write`: to book outside the hours."""
     ADMIN = "admin"
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -19,11 +19,12 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
-from chalicelib.journal import A_FAULT, Plain, milliseconds_since, tell, tell_fault
+from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.wired import Services
@@ -50,16 +51,6 @@ class UnreadableMessage(Exception):
         super().__init__(why)
         self.ours = ours
         """It says that we wrote it: then it is a fault of ours, unlike what other producers send."""
-
-
-class ItemFailure(TypedDict):
-    itemIdentifier: str
-
-
-class BatchResponse(TypedDict):
-    """What Lambda wants to hear of a batch, in its words; an empty list means that all of it is finished."""
-
-    batchItemFailures: list[ItemFailure]
 
 
 @dataclass(frozen=True)
@@ -100,13 +91,6 @@ class Sending:
 
     def _text(self, body: str) -> bytes:
         return canonical([self.message_id, self.sender, self.timestamp, body]).encode("utf-8", "surrogatepass")
-
-
-class Unfinished(Plain):
-    """Raised to the queue for what was not finished, so that it is handed out again."""
-
-    def __init__(self, unfinished: int, total: int) -> None:
-        super().__init__(f"{unfinished} of {total} messages are unfinished and will be redelivered")
 
 
 class IntakeReference(Input):

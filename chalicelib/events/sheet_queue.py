@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 
 from chalice.app import SQSEvent
 
-from chalicelib.events.intake_queue import BatchResponse, Unfinished
+from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault

@@ -45,7 +45,8 @@ class Cursors:
         }
         if cursor.window is not None:
             body["w"] = [instant_text(cursor.window.start), instant_text(cursor.window.end)]
-        message = json.dumps(body, separators=(",", ":")).encode()
+        # Ids of agents may be in any script: escaped, the longest would not fit.
+        message = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         signature = self._signer.sign(self._purpose, message)
         return ".".join((_encoded(message), signature.key_id, _encoded(signature.value)))
 

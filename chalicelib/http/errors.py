@@ -31,13 +31,6 @@ class InvalidCursor(Refused):
     detail: str
 
 
-@dataclass
-class NotAcceptable(Refused):
-    """The caller's Accept header takes nothing that we could send."""
-
-    available: str
-
-
 class ResourceNotFound(Refused):
     """Nothing is at this address, whatever it may be."""
 

@@ -17,6 +17,9 @@ SECURITY: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 
+PREFERENCE_APPLIED: Final = "Preference-Applied"
+"""Says which preference was honoured (RFC 7240)."""
+
 REPLAYED: Final = "Idempotency-Replayed"
 """Says that the answer is that of an earlier request under the same Idempotency-Key."""
 

@@ -11,7 +11,16 @@ from urllib.parse import unquote
 from chalice.app import Request
 from pydantic import ValidationError
 
-from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain import spellings
+from chalicelib.domain.agents import ANY_AGENT
+from chalicelib.domain.errors import (
+    AgentNotFound,
+    FieldError,
+    InvalidInput,
+    PropertyNotFound,
+    VisitNotFound,
+    WebhookNotFound,
+)
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
 from chalicelib.domain.sheets import SheetNotFound, SheetRowNotFound
@@ -28,6 +37,7 @@ JSON: Final = ("application/json",)
 MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
+AGENT_ID_RULE: Final = f"must be one line of 1 to {spellings.LONGEST_AGENT_ID} characters, not blank"
 
 _ROW: Final = re.compile("[1-9][0-9]{0,5}")
 
@@ -107,6 +117,25 @@ def visit_id(raw: str) -> str:
     return found
 
 
+def agent_id(raw: str) -> str:
+    """The id in the path of an agent, spelled as visits have it. One that cannot be an id is one that is not there."""
+    try:
+        return spellings.agent_id(unquote(raw, errors="strict"))
+    except ValueError:
+        raise AgentNotFound("") from None
+
+
+def new_agent_id(raw: str) -> str:
+    """The id in the path for an agent to be. Raises InvalidInput for one that cannot be an id."""
+    try:
+        found = agent_id(raw)
+    except AgentNotFound:
+        raise InvalidInput([FieldError("#/id", f"the id in the path {AGENT_ID_RULE}")]) from None
+    if found == ANY_AGENT:
+        raise InvalidInput([FieldError("#/id", f"'{ANY_AGENT}' means any agent, and cannot be one's id")])
+    return found
+
+
 def intake_id(raw: str) -> str:
     """The id in the path of an intake. One that cannot be an id is one that is not there."""
     found = _decoded(raw.lower(), UUID)
@@ -130,6 +159,15 @@ def row_number(raw: str) -> int:
     if _decoded(raw, _ROW) is None:
         raise SheetRowNotFound(None)
     return int(raw)
+
+
+def webhook_id(raw: str) -> str:
+    """The id in the path of a webhook. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise WebhookNotFound
+    note(webhookId=found)
+    return found
 
 
 def query_values(request: Request) -> Mapping[str, list[str]]:

@@ -225,6 +225,23 @@ def _taken(intervals: list[errors.TakenInterval]) -> str:
     return f"Taken (in whole quarter hours): {spans}. {hint}"
 
 
+_OBJECTIONS: Final = {
+    ("closed", "property"): "The property is closed then, for all or part of the visit",
+    ("closed", "agent"): "The agent does not work then, for all or part of the visit",
+    ("step", "property"): "No visit starts at that time: starts step from the opening",
+    ("notice", "property"): "That is too soon, or over: a visit must be booked further ahead",
+    ("horizon", "property"): "That is too far ahead to be booked yet",
+}
+
+
+def objection_text(objection: errors.Objection) -> str:
+    return f"{_OBJECTIONS[objection.reason, objection.holder]}."
+
+
+def told_objection(objection: errors.Objection) -> dict[str, str]:
+    return {"reason": objection.reason, "holder": objection.holder}
+
+
 def _conflict(interval: errors.TakenInterval) -> Mapping[str, str]:
     return {"from": instant_text(interval.start), "to": instant_text(interval.end), "holder": interval.holder}
 
@@ -262,6 +279,13 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "No visit has this id.",
             lambda refusal: {"visitId": refusal.visit_id or None},
         ),
+        errors.AgentNotFound: Kind(
+            404,
+            "agent-not-found",
+            "Agent not found",
+            "No agent is registered with this id. Visits can name it all the same.",
+            lambda refusal: {"agentId": refusal.agent_id or None},
+        ),
         errors.PropertyExists: Kind(
             409,
             "property-exists",
@@ -289,6 +313,25 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "Slot taken",
             lambda refusal: _taken(refusal.intervals),
             lambda refusal: {"conflicts": [_conflict(interval) for interval in refusal.intervals]},
+        ),
+        errors.OutsideHours: Kind(
+            409,
+            "outside-hours",
+            "Outside hours",
+            lambda refusal: (
+                f"{objection_text(refusal.objections[0])} See GET /properties/{{id}}/slots for what is free."
+            ),
+            lambda refusal: {
+                **told_objection(refusal.objections[0]),
+                "objections": [told_objection(objection) for objection in refusal.objections],
+            },
+        ),
+        errors.AvailabilityNotFound: Kind(
+            404,
+            "availability-not-found",
+            "Availability not found",
+            "Nobody has said when this property may be visited: it is open at all times.",
+            lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.TransitionNotAllowed: Kind(
             409,
@@ -345,6 +388,25 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
                 " status, and export the rest separately."
             ),
             lambda refusal: {"limit": refusal.limit},
+        ),
+        errors.WebhookNotFound: Kind(
+            404,
+            "webhook-not-found",
+            "Webhook not found",
+            "There is no webhook with this id.",
+        ),
+        errors.TooManyWebhooks: Kind(
+            409,
+            "too-many-webhooks",
+            "Too many webhooks",
+            "There can be 20 webhooks at most. Delete one that is not needed.",
+        ),
+        errors.PositionLost: Kind(
+            410,
+            "position-lost",
+            "Position lost",
+            "The feed does not have this position any more. Read the current state of what you follow, then go on"
+            " with after=now.",
         ),
         errors.FeedNotFound: Kind(
             404,
@@ -428,12 +490,6 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "Unsupported media type",
             lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
             headers=_accepted,
-        ),
-        http_errors.NotAcceptable: Kind(
-            406,
-            "not-acceptable",
-            "Not acceptable",
-            "Available only as {available}, which your Accept header excludes.",
         ),
         http_errors.BodyTooLarge: Kind(
             413, "body-too-large", "Body too large", "The body must not exceed {most_bytes:,} bytes."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
@@ -28,8 +29,8 @@ def short_text(given: object, longest: int) -> str:
 
 
 def _instant(given: object) -> datetime:
-    # A plus sign that nobody percent-encoded arrives as a space; there it can mean nothing else.
-    return parse_instant(short_text(given, 40).replace(" ", "+"))
+    # A plus sign that nobody percent-encoded arrives as a space; before an offset it can mean nothing else.
+    return parse_instant(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", short_text(given, 40)))
 
 
 def _limit(given: object) -> int:
@@ -58,7 +59,10 @@ To = Annotated[
 Limit = Annotated[
     int,
     BeforeValidator(_limit),
-    documented({"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "Page size."),
+    documented(
+        {"type": "integer", "format": "int32", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
+        "Page size.",
+    ),
 ]
 CursorText = Annotated[
     str,

@@ -1,10 +1,11 @@
 """The shape of the table: keys, attribute names, and domain objects to items and back. Nothing else knows them.
 
 item         pk / sk                          byProperty          byMonth             byAgent
+agent        A#id / A                                             AS#shard / id
 property     P#id / P                                             PS#shard / id
 visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
 slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
-calendar     P#id / T, P#id / F#nn
+calendar     P#id / T, P#id / F#nn, A#id / T, A#id / F#nn
 intake       N#id / N
 chunk        N#id / C#number
 outcomes     N#id / O#number#writer
@@ -15,6 +16,9 @@ confirmed    XW / as written
 idempotency  I#hash / I
 API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K
+
+Visits are also in byEmail and byPhone (E#digest / V#id, T#digest / V#id), which have keys alone: what else changes of a
+visit is not written there.
 """
 
 from __future__ import annotations
@@ -34,9 +38,23 @@ Key = dict[str, str]
 BY_PROPERTY: Final = "byProperty"
 BY_MONTH: Final = "byMonth"
 BY_AGENT: Final = "byAgent"
+BY_EMAIL: Final = "byEmail"
+BY_PHONE: Final = "byPhone"
 
-PARTITION_KEYS: Final[Mapping[str, str]] = {BY_PROPERTY: "g1pk", BY_MONTH: "g2pk", BY_AGENT: "g3pk"}
-SORT_KEYS: Final[Mapping[str, str]] = {BY_PROPERTY: "g1sk", BY_MONTH: "g2sk", BY_AGENT: "g3sk"}
+PARTITION_KEYS: Final[Mapping[str, str]] = {
+    BY_PROPERTY: "g1pk",
+    BY_MONTH: "g2pk",
+    BY_AGENT: "g3pk",
+    BY_EMAIL: "g4pk",
+    BY_PHONE: "g5pk",
+}
+SORT_KEYS: Final[Mapping[str, str]] = {
+    BY_PROPERTY: "g1sk",
+    BY_MONTH: "g2sk",
+    BY_AGENT: "g3sk",
+    BY_EMAIL: "pk",
+    BY_PHONE: "pk",
+}
 
 SHARDS: Final = 4
 """Partitions that a month, and the list of properties, is spread over: each takes 1,000 writes a second."""

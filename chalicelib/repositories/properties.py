@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.listing import Page
+from chalicelib.domain.listing import EVERY_PROPERTY, Page, PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
@@ -105,6 +106,9 @@ class DynamoProperties:
         except ConditionsFailed as failed:
             raise VersionMismatch from failed
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        """One query a shard."""
-        return self._table.page(ALL, after, limit).map(property_of)
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        """One query a shard; with a filter as many as its budget of a thousand properties takes."""
+        if filter == EVERY_PROPERTY:
+            return self._table.page(ALL, after, limit).map(property_of)
+        wanted = replace(ALL, keep=lambda item: filter.matches(property_of(item)))
+        return self._table.page(wanted, after, limit).map(property_of)

@@ -1,19 +1,23 @@
 """Visits and the slots they hold. One public method is one call to DynamoDB; its price is in its docstring.
 
-Units: q is the number of quarter hours a visit touches, a is 1 with an agent and 0 without; a transaction doubles
-the write units of the table, each index adds one; every item here is under one kilobyte unless its notes
-are long, or more than 25 visits share a quarter hour.
+Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
+agent; without one, t and a are 0. c is how many of e-mail address and phone are given. A transaction doubles the write
+units of the table, each index adds one; every item here is under one kilobyte unless its notes are long, or more than
+25 visits share a quarter hour. The indexes by contact are written only when the contact changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 
+from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
-from chalicelib.domain.slots import floor_to_quarter, intervals
+from chalicelib.domain.slots import intervals
+from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
@@ -28,8 +32,16 @@ from chalicelib.repositories.items import (
     signature_of,
     stored,
 )
-from chalicelib.repositories.slots import agent_slot, property_slot, property_slot_day, slot_quarter, slot_ttl
-from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+from chalicelib.repositories.slots import (
+    agent_slot,
+    agent_slot_day,
+    days_touched,
+    property_slot,
+    property_slot_day,
+    slot_quarter,
+    slot_ttl,
+)
+from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
 
 
 def visit_key(visit_id: str) -> Key:
@@ -81,9 +93,12 @@ def visit_item(visit: Visit) -> Item:
         "version": visit.version,
         "createdAt": stored(visit.created_at),
         "updatedAt": stored(visit.updated_at),
+        "gapMinutes": visit.gap_minutes or None,
+        "travelMinutes": visit.travel_minutes or None,
     }
     if visit.agent_id is not None:
         item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
+    item |= contact_attributes(visit.visitor)
     if visit.visitor is not None:
         who = visit.visitor
         item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone})
@@ -96,6 +111,19 @@ def visit_item(visit: Visit) -> Item:
     if visit.cancellation is not None:
         item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
     return present(item)
+
+
+def contact_attributes(visitor: Visitor | None) -> Item:
+    """By what the visit is found as that person's; nothing of it stays in an item that is put without the person."""
+    return {items.PARTITION_KEYS[_contact_index(c)]: _visits_of_contact(c) for c in contacts_of(visitor)}
+
+
+def _contact_index(contact: Contact) -> str:
+    return items.BY_EMAIL if contact.kind == "email" else items.BY_PHONE
+
+
+def _visits_of_contact(contact: Contact) -> str:
+    return f"{'E' if contact.kind == 'email' else 'T'}#{contact.digest}"
 
 
 def visit_of(item: Item) -> Visit:
@@ -117,6 +145,8 @@ def visit_of(item: Item) -> Visit:
         updated_at=loaded(item["updatedAt"]),
         origin=_origin(origin) if origin else None,
         at_address=item.get("atAddress", False),
+        gap_minutes=int(item.get("gapMinutes", 0)),
+        travel_minutes=int(item.get("travelMinutes", 0)),
     )
 
 
@@ -136,14 +166,14 @@ class DynamoVisits:
         return visit_of(item)
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
-        """One transaction: 2 (1 + q + aq, and 1 with an idempotency key) + 2 + a write units."""
+        """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a + c write units."""
         put = Write(
             key=visit_key(visit.id),
             item=visit_item(visit),
             condition="attribute_not_exists(pk)",
             decisive=True,
         )
-        taken = [*_hold_property(visit, visit.quarters, capacity), *_hold_agent(visit, visit.quarters)]
+        taken = [*_hold_property(visit, visit.property_quarters, capacity), *_hold_agent(visit, visit.agent_quarters)]
         try:
             self._table.transact([*remember(once, visit.created_at), put, *taken])
         except ConditionsFailed as failed:
@@ -153,9 +183,14 @@ class DynamoVisits:
             raise _slot_taken(failed) from failed
 
     def save(self, before: Visit, after: Visit) -> None:
-        """Frees slots in one transaction: 2 (1 + q + aq) + 2 + a write units; 1 + 2 + a when there are none to free."""
+        """Frees slots in one transaction: 2 (1 + q + t) + 2 + a write units; 1 + 2 + a when there are none to free."""
         put = _replacement(before, after)
-        freed = _free(before, before.quarters) if before.holds_slots and not after.holds_slots else []
+        freed: list[Write] = []
+        if before.holds_slots and not after.holds_slots:
+            freed = [
+                *_free_property(before, before.property_quarters),
+                *_free_agent(before, before.agent_quarters),
+            ]
         try:
             if freed:
                 self._table.transact([put, *freed])
@@ -169,14 +204,16 @@ class DynamoVisits:
 
         An index whose sort key changes takes two write units.
         """
-        old, new = set(before.quarters), set(after.quarters)
-        same_agent = before.agent_id == after.agent_id
+        old, new = set(before.property_quarters), set(after.property_quarters)
+        left, joined = set(before.agent_quarters), set(after.agent_quarters)
+        if before.agent_id == after.agent_id:
+            left, joined = left - joined, joined - left
         put = _replacement(before, after)
         changes = [
             *_hold_property(after, new - old, capacity),
-            *_hold_agent(after, new - old if same_agent else new),
+            *_hold_agent(after, joined),
             *_free_property(before, old - new),
-            *_free_agent(before, old - new if same_agent else old),
+            *_free_agent(before, left),
         ]
         try:
             self._table.transact([put, *changes])
@@ -187,21 +224,37 @@ class DynamoVisits:
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """One query by property or agent; of the whole agency four for every month that it has to look into."""
-        return self._table.page(_range(filter), after, limit).map(visit_of)
+        return self._table.page(visits_range(filter), after, limit).map(visit_of)
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """One eventually consistent query: half a read unit for some thirty of them."""
+        group = Group((_visits_of_contact(contact),), "", items.LAST)
+        found = self._table.page(Range(_contact_index(contact), (group,), "V#", f"V#{items.LAST}"), after, limit)
+        return found.map(lambda item: str(item["pk"]).removeprefix("V#"))
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
-        """One query for every day of UTC that the window touches."""
-        held: dict[datetime, int] = {}
-        first = floor_to_quarter(window.start)
-        last = window.end - timedelta(seconds=1)
-        for n in range((last.date() - first.date()).days + 1):
-            day = first.date() + timedelta(days=n)
-            low = f"{first:%H:%M}" if day == first.date() else "00:00"
-            high = f"{last:%H:%M}" if day == last.date() else "23:59"
-            for slot in self._table.query(property_slot_day(property_id, day.isoformat()), low, high):
-                if holders := slot.get("holders"):
-                    held[slot_quarter({"pk": slot["pk"], "sk": slot["sk"]})] = len(holders)
-        return held
+        """One strongly consistent query for every day of UTC that the window touches."""
+        slots = self._slots(partial(property_slot_day, property_id), [(window.start, window.end)], Consistency.STRONG)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(property_slot_day, property_id), spans, Consistency.EVENTUAL)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(agent_slot_day, agent_id), spans, Consistency.EVENTUAL)
+        return {quarter: slot["propertyId"] for quarter, slot in slots}
+
+    def _slots(
+        self, partition: Callable[[str], str], spans: Sequence[Span], consistency: Consistency
+    ) -> Iterator[tuple[datetime, Item]]:
+        """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
+        for day, (low, high) in days_touched(spans).items():
+            for slot in self._table.query(partition(day), low, high, consistency=consistency):
+                if slot.get("holders"):
+                    yield slot_quarter({"pk": slot["pk"], "sk": slot["sk"]}), slot
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
@@ -226,7 +279,10 @@ def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) ->
 
 
 def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    """An agent is in one place at a time, yet may show one property to several visitors: an open house."""
+    """An agent is in one place at a time, yet may show one property to several visitors: an open house.
+
+    The way there is held for the property too, so that the next visit of the same one may begin on it.
+    """
     if visit.agent_id is None:
         return []
     return [
@@ -242,10 +298,6 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
         )
         for quarter in sorted(quarters)
     ]
-
-
-def _free(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    return [*_free_property(visit, quarters), *_free_agent(visit, quarters)]
 
 
 def _free_property(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
@@ -282,7 +334,7 @@ def _spans(writes: Iterable[Write]) -> list[tuple[datetime, datetime]]:
     return intervals(slot_quarter(write.key) for write in writes)
 
 
-def _range(filter: VisitFilter) -> Range:
+def visits_range(filter: VisitFilter) -> Range:
     low, high = window_bounds(filter.window)
     conditions: list[str] = []
     names: dict[str, str] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.listing import Page
+from chalicelib.domain.listing import Page, PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Idempotency, Outcome
@@ -42,8 +42,8 @@ class Properties:
     def get(self, property_id: str) -> Property:
         return self._properties.get(property_id)
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        return self._properties.list(after, limit)
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        return self._properties.list(filter, after, limit)
 
     def register(
         self, details: PropertyDetails, property_id: str | None, key: IdempotencyKey | None

@@ -21,7 +21,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import Intake, IntakeNotFound, IntakeStatus, RowOutcome
-from chalicelib.domain.listing import Page
+from chalicelib.domain.listing import EVERY_PROPERTY, Page
 from chalicelib.domain.sheets import (
     CannotRead,
     Field,
@@ -268,7 +268,7 @@ class Sheets:
         found: list[NamedProperty] = []
         after: str | None = None
         while len(found) < MOST_PROPERTIES:
-            page = self._properties.list(after, PROPERTIES_OF_PAGE)
+            page = self._properties.list(EVERY_PROPERTY, after, PROPERTIES_OF_PAGE)
             found += [NamedProperty(each.id, each.details.name, each.details.address) for each in page.items]
             after = page.next
             if after is None:

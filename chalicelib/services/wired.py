@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.services.availability import Availability
+from chalicelib.services.agents import Agents
+from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
-from chalicelib.services.ports import Clock, Queue, Store
+from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.sheet_reader import SheetReader
 from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
+from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
 class Services:
     visits: Visits
+    visitors: Visitors
     properties: Properties
-    availability: Availability
+    availability: Availabilities
+    agents: Agents
     listing: Listing
     exports: Exports
     calendars: Calendars
@@ -30,6 +36,9 @@ class Services:
     intake_worker: IntakeWorker
     sheets: Sheets
     sheet_reader: SheetReader
+    events: Events
+    webhooks: Webhooks
+    webhook_queue: WebhookQueue
     queue: Queue
     signer: Signer
     store: Store

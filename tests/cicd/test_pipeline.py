@@ -277,7 +277,8 @@ def test_the_data_stack_goes_back_neither_with_an_app_that_failed_nor_with_an_ol
         assert "OnFailure" not in stage(template(), name)
         project = template()["Resources"][configuration(template(), name, "Data")["ProjectName"]["Ref"]]
         assert project["Properties"]["Source"]["BuildSpec"] == DATA_SPEC
-    assert repository().specs[DATA_SPEC]["phases"]["build"]["commands"] == ['make release-data STAGE="$STAGE"']
+    commands = repository().specs[DATA_SPEC]["phases"]["build"]["commands"]
+    assert commands == ['make release-data STAGE="$STAGE"', 'STREAM_ARN="$(cat build/stream-arn)"']
     deployed = re.findall(r'"StackName": ?"([^"]*)"', PIPELINE.read_text(encoding="utf-8"))
     assert set(deployed) == {"visits-beta", "visits-prod"}
 

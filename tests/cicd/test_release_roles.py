@@ -14,6 +14,7 @@ from tests.cicd.physical import ACCOUNT, REGION
 from tests.cicd.stacks import app_role, boundary, data_role, pipeline, release
 from tools.generate.templates import RELEASE, written
 
+TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table"
 STACKS = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack"
 
 
@@ -51,12 +52,16 @@ def test_a_job_deploys_the_stacks_of_its_stage_and_only_with_their_roles() -> No
     bucket, role, foreign = own.arn("ApplicationBucket"), own.arn("AppRole"), f"arn:aws:iam::{ACCOUNT}:role/Admin"
     to_cloudformation = {"iam:PassedToService": "cloudformation.amazonaws.com"}
     to_lambda = {"iam:PassedToService": "lambda.amazonaws.com"}
-    assert may(
-        (change, f"{STACKS}/visits-beta/1", {"cloudformation:RoleArn": role}),
-        (change, f"{STACKS}/visits-data-beta/1", {"cloudformation:RoleArn": own.arn("DataRole")}),
-        ("iam:PassRole", role, to_cloudformation),
-        ("s3:PutObject", f"{bucket}/code/1.zip", {}),
-    ) == [True, True, True, True]
+    assert (
+        may(
+            (change, f"{STACKS}/visits-beta/1", {"cloudformation:RoleArn": role}),
+            (change, f"{STACKS}/visits-data-beta/1", {"cloudformation:RoleArn": own.arn("DataRole")}),
+            ("iam:PassRole", role, to_cloudformation),
+            ("s3:PutObject", f"{bucket}/code/1.zip", {}),
+            ("dynamodb:DescribeTable", f"{TABLES}/visits-beta", {}),
+        )
+        == [True] * 5
+    )
     assert (
         may(
             (change, f"{STACKS}/visits-beta/1", {}),
@@ -67,9 +72,10 @@ def test_a_job_deploys_the_stacks_of_its_stage_and_only_with_their_roles() -> No
             ("iam:PassRole", role, to_lambda),
             ("iam:PassRole", foreign, to_cloudformation),
             ("s3:PutObject", f"{bucket}/elsewhere", {}),
+            ("dynamodb:DescribeTable", f"{TABLES}/visits-prod", {}),
             ("s3:DeleteObject", f"{bucket}/code/1.zip", {}),
         )
-        == [False] * 9
+        == [False] * 10
     )
 
 

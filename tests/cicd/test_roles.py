@@ -404,6 +404,7 @@ def release() -> Iterator[Question]:
                 yield Question(actor, f"cloudformation:{action}", where)
             yield Question(actor, "iam:PassRole", own, {"iam:PassedToService": "cloudformation.amazonaws.com"})
         yield Question(data_release_role(stage), "cloudformation:GetTemplate", where_data(stage))
+        yield Question(data_release_role(stage), "dynamodb:DescribeTable", there("dynamodb", f"table/visits-{stage}"))
         yield Question(data_release_role(stage), "s3:GetObject", artifact)
     yield Question("CodePipelineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
     yield Question("NoticeMachineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
@@ -434,6 +435,7 @@ def test_what_deploys_the_data_of_a_stage_hands_over_its_template_and_does_nothi
             Question(actor, "cloudformation:DeleteStack", where_data(stage)),
             Question(actor, "iam:PassRole", foreign, to_it),
             Question(actor, "iam:PassRole", own, {"iam:PassedToService": "lambda.amazonaws.com"}),
+            Question(actor, "dynamodb:DescribeTable", there("dynamodb", f"table/visits-{other}")),
             Question(actor, "dynamodb:UpdateTable", there("dynamodb", f"table/visits-{stage}")),
             Question(actor, "s3:PutObject", f"{pipeline().arn('ArtifactBucketStore')}/visits/Source/0123"),
         ],

@@ -22,6 +22,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.functions import FUNCTIONS
 from tests.cicd.linters import findings
 from tests.e2e import swagger
 from tests.e2e.conftest import STAGES
@@ -86,7 +87,7 @@ def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path,
     # The templates differ in where the zip is, and in nothing else.
     again = (tmp_path / "again" / "prod.json").read_text(encoding="utf-8")
     beside = json.loads((made / "prod.json").read_text(encoding="utf-8"))
-    for function in ("APIHandler", "BearerKey", "WorkOffQueue"):
+    for function in (traits.template_name for traits in FUNCTIONS.values()):
         beside["Resources"][function]["Properties"]["CodeUri"] = place
     assert json.loads(again) == beside
 
@@ -168,7 +169,7 @@ def test_a_template_is_for_its_stage_and_has_the_zip_beside_it(made: Path, stage
     template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
     assert template["Parameters"]["Stage"]["Default"] == stage
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
-    assert len(functions) == 3
+    assert len(functions) == len(FUNCTIONS)
     for function in functions:
         assert function["Properties"]["CodeUri"] == "./deployment.zip"
         assert function["Properties"]["Environment"]["Variables"]["STAGE"] == stage
@@ -182,8 +183,9 @@ def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: s
     gateway = json.dumps(cloud["RestAPI"]["Properties"]["Body"])
     assert gateway.count("${APIHandlerAliaslive}") == gateway.count('"aws_proxy"') > 0
     assert gateway.count("${BearerKeyAliaslive}") == 1
-    (queue,) = [r for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
-    assert queue["Properties"]["FunctionName"] == {"Ref": "WorkOffQueueAliaslive"}
+    fed = [r["Properties"] for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    fed_functions = {source["FunctionName"]["Ref"] for source in fed}
+    assert fed_functions == {f"{name}Aliaslive" for name in ("WorkOffQueue", "Deliver", "Relay")}
     allowed = [r["Properties"]["FunctionName"] for r in cloud.values() if r["Type"] == "AWS::Lambda::Permission"]
     assert allowed == [{"Ref": "APIHandlerAliaslive"}, {"Ref": "BearerKeyAliaslive"}]
 

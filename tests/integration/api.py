@@ -18,6 +18,8 @@ from chalicelib.container import over, utc_now
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.services.ports import Receivers
 from chalicelib.services.wired import Services
 from devstack.server import serving
 from tests.contract import check
@@ -80,16 +82,18 @@ def serve(
     table: FreshTable,
     clock: Callable[[], datetime] = utc_now,
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
+    receivers: Receivers | None = None,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
 ) -> Iterator[Api]:
-    """The API over the table while the block runs; the clock and the repository of visits can be others."""
+    """The API over the table while the block runs; the clock, the repository of visits and receivers can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
     # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
-    services = over(store, queue, clock, visits(store), files, recognition)
+    wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
+    services = over(store, queue, clock, visits(store), wakes, receivers, files, recognition)
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),

@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError
 
 from chalicelib.container import over
 from chalicelib.domain import calendars
-from chalicelib.domain.calendars import Rendering
+from chalicelib.domain.calendars import Owner, Rendering
 from chalicelib.domain.visits import Visit
 from chalicelib.repositories import calendars as repository
 from chalicelib.repositories.calendars import DynamoCalendars, calendar_token_key
@@ -177,12 +177,14 @@ def test_one_poll_renews_while_the_others_are_answered_from_what_is_kept(
     def render(feed: calendars.Feed) -> Iterator[bytes]:
         # In the middle of a renewal another instance is asked.
         with metered(client) as meter:
-            answers.append(others.calendars.read(house, token, lambda _: iter([b"never"]), lambda _: False))
+            answers.append(
+                others.calendars.read(Owner("property", house), token, lambda _: iter([b"never"]), lambda _: False)
+            )
         assert meter.operations() == ["GetItem", "UpdateItem", "Query"]
         yield b"the renewed one"
 
     with contextlib.closing(client):
-        renewed = api.services.calendars.read(house, token, render, lambda _: False)
+        renewed = api.services.calendars.read(Owner("property", house), token, render, lambda _: False)
     assert [answer.content for answer in answers] == [old.content]
     assert renewed.content == b"the renewed one"
 
@@ -197,7 +199,7 @@ def test_a_renewal_that_died_is_taken_over(api: Api, house: str, anybody: httpx.
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        api.services.calendars.read(house, address.partition("=")[2], dies, lambda _: False)
+        api.services.calendars.read(Owner("property", house), address.partition("=")[2], dies, lambda _: False)
     assert "BEGIN:VEVENT" not in anybody.get(address).text
     clock.advance(timedelta(seconds=30))
     assert "BEGIN:VEVENT" in anybody.get(address).text
@@ -209,24 +211,24 @@ def test_an_older_rendering_never_replaces_a_newer_one(
     monkeypatch.setattr(repository, "MOST_BYTES_OF_PIECE", 1000)
     shared(api, house)
     tokens = DynamoCalendars(Table(table.client, table.name))
-    standing = tokens.find(house)
+    standing = tokens.find(Owner("property", house))
     assert standing is not None
     noise = "".join(random.Random(1).choices(string.printable, k=9000)).encode()
     newer, older = Rendering(b"newer " + noise, NOW + MINUTE), Rendering(b"older " + noise + noise, NOW)
-    tokens.keep_rendering(house, standing, newer)
-    tokens.keep_rendering(house, standing, older)
-    now = tokens.find(house)
+    tokens.keep_rendering(Owner("property", house), standing, newer)
+    tokens.keep_rendering(Owner("property", house), standing, older)
+    now = tokens.find(Owner("property", house))
     assert now is not None
     assert now.kept is not None
     assert (now.kept.tag, now.kept.as_of) == (newer.tag, newer.as_of)
-    assert tokens.rendering(house, newer.tag) == newer.content
-    assert tokens.rendering(house, older.tag) is None
+    assert tokens.rendering(Owner("property", house), newer.tag) == newer.content
+    assert tokens.rendering(Owner("property", house), older.tag) is None
     # A longer one in its place, and a shorter one again: pieces that are left over are not part of it.
     for number, content in enumerate([noise * 3, noise], 2):
-        standing, rendering = tokens.find(house), Rendering(content, NOW + number * MINUTE)
+        standing, rendering = tokens.find(Owner("property", house)), Rendering(content, NOW + number * MINUTE)
         assert standing is not None
-        tokens.keep_rendering(house, standing, rendering)
-        assert tokens.rendering(house, rendering.tag) == content
+        tokens.keep_rendering(Owner("property", house), standing, rendering)
+        assert tokens.rendering(Owner("property", house), rendering.tag) == content
 
 
 def test_a_rendering_that_is_lost_is_made_again(
@@ -264,7 +266,11 @@ def test_nothing_of_a_feed_stays_once_it_is_withdrawn(
     assert api.http.delete(f"/properties/{house}/calendar-token").status_code == 204
     problem(anybody.get(address), 404, "feed-not-found")
     assert not any("packed" in piece for piece in kept(table, house))
-    (token,) = [table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(house)))["Item"].keys()]
+    (token,) = [
+        table.client.get_item(TableName=table.name, Key=serialized(calendar_token_key(Owner("property", house))))[
+            "Item"
+        ].keys()
+    ]
     assert not [name for name in token if name.startswith("feed")]
 
 
@@ -292,7 +298,7 @@ def test_nothing_stays_of_a_feed_that_was_withdrawn_while_it_was_rendered(
         assert api.http.delete(f"/properties/{house}/calendar-token").status_code == 204
         yield b"Garden"
 
-    api.services.calendars.read(house, token, withdrawn_meanwhile, lambda _: False)
+    api.services.calendars.read(Owner("property", house), token, withdrawn_meanwhile, lambda _: False)
     assert not any("packed" in piece for piece in kept(table, house))
 
 

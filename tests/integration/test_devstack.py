@@ -32,7 +32,13 @@ from tools.project import HOST, ROOT
 PATIENCE = 90.0
 CALLERS = 20
 JSON = {"Content-Type": "application/json"}
-BOOKING = {"date": f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%dT10:00:00Z}", "place": "Hall"}
+
+
+def booking_at(http: httpx.Client, property_id: str) -> dict[str, str]:
+    """A visit of the property in two months, at the first time that is free."""
+    start, end = (f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT00:00:00Z}" for days in (60, 67))
+    free = http.get(f"/properties/{property_id}/slots?from={start}&to={end}").json()["slots"]
+    return {"propertyId": property_id, "date": free[0]["start"], "place": "Hall"}
 
 
 @dataclass
@@ -115,7 +121,7 @@ def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path:
         sample = http.get("/properties").json()["items"]
         assert sample, "the first run loads sample data"
         assert all("(sample, fictitious price)" in property["name"] for property in sample)
-        booking = http.post("/visits", json=BOOKING | {"propertyId": sample[0]["id"]})
+        booking = http.post("/visits", json=booking_at(http, sample[0]["id"]))
         assert booking.status_code == 201, booking.text
         visit = booking.json()
 
@@ -125,18 +131,19 @@ def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_three_printed_curl_lines_work_when_pasted_also_twice(tmp_path: Path) -> None:
+def test_the_four_printed_curl_lines_work_when_pasted_also_twice(tmp_path: Path) -> None:
     with running(tmp_path) as run:
         lines = run.curl_lines()
         answers = [
             json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout) for line in lines
         ]
-        booked, listed, moved = answers
+        free, booked, listed, moved = answers
+        assert free["slots"]
         assert booked["status"] == "confirmed"
         assert len(listed["items"]) == 3
-        assert quote(json.dumps({"date": moved["date"]})) in lines[2]
+        assert quote(json.dumps({"date": moved["date"]})) in lines[3]
         assert moved["version"] == 2
-        again = json.loads(subprocess.run(["sh", "-c", lines[2]], capture_output=True, check=True).stdout)
+        again = json.loads(subprocess.run(["sh", "-c", lines[3]], capture_output=True, check=True).stdout)
         assert again["date"] == moved["date"]
 
 

@@ -44,11 +44,17 @@ def addresses(api: Api, office: Desk) -> dict[str, str]:
     visit = api.visit(house, "2027-03-12T10:00:00Z")
     calendar = api.http.put(f"/properties/{house}/calendar-token").json()["links"]["calendar"]
     intake = api.post("/intakes", {"visits": [{"propertyId": house, "date": "2027-03-12T12:00:00Z"}]}).json()
-    ids = {"{property_id}": house, "{visit_id}": visit["id"], "{intake_id}": intake["id"]}
+    always = api.http.put(f"/properties/{house}/availability", json={}, headers={"If-None-Match": "*"})
+    assert always.status_code == 201
+    agent = {"name": "Head Agent", "timeZone": "Europe/Berlin"}
+    assert api.http.put("/agents/agent", json=agent, headers={"If-None-Match": "*"}).status_code == 201
+    of_agent = api.http.put("/agents/agent/calendar-token", json={}).json()["links"]["calendar"]
+    ids = {"{property_id}": house, "{agent_id}": "agent", "{visit_id}": visit["id"], "{intake_id}": intake["id"]}
     ids |= {"{sheet_id}": sheet, "{row}": str(office.rows(sheet)[0]["row"])}
     made = {path: re.sub(r"{\w+}", lambda found: ids[found[0]], path) for path in READ}
     made["/visits/export"] += "?format=csv"
     made["/properties/{property_id}/calendar.ics"] = calendar
+    made["/agents/{agent_id}/calendar.ics"] = of_agent
     return made
 
 

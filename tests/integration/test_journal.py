@@ -14,7 +14,7 @@ import app as entry
 from chalicelib.container import utc_now
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import OWN_SOURCE
-from chalicelib.events.intake_queue import Unfinished
+from chalicelib.events.batches import Unfinished
 from chalicelib.repositories.table import Table
 from chalicelib.services.visits import Visits
 from tests.builders import Clock, property_body

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from chalicelib.container import utc_now
-from chalicelib.events.intake_queue import Unfinished
+from chalicelib.events.batches import Unfinished
 from chalicelib.journal import Failed
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.signing_keys import Signer

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tests.integration import intake
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox
 from tests.integration.sheets import Desk, desk, sheets_tour
-from tests.integration.tour import tour
+from tests.integration.tour import deliver, relay, tour
 from tools.generate import gateway_responses
 from tools.generate.policies import STAGES, policy, written
 from tools.project import ROOT
@@ -33,20 +33,23 @@ Right = tuple[str, str]
 
 MEMBERS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 OF_BATCHES = {"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage"}
-LAMBDAS_OWN = {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")}
-"""What Lambda does in the worker's name to hand it messages."""
-OWN_OF = {
+LAMBDAS_OWN: dict[Function, set[Right]] = {
+    Function.WORKER: {("sqs:ReceiveMessage", "queue"), ("sqs:GetQueueAttributes", "queue")},
+    Function.DELIVER: {
+        (f"sqs:{action}", "webhook queue") for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    },
     Function.API: {("s3:PutObject", "uploads"), ("s3:ListBucket", "bucket")},
-    Function.WORKER: LAMBDAS_OWN,
     Function.READER: {
-        *LAMBDAS_OWN,
-        ("sqs:DeleteMessage", "queue"),
+        *((f"sqs:{action}", "queue") for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")),
         ("s3:ListBucket", "bucket"),
         ("textract:AnalyzeDocument", "*"),
     },
 }
-"""What is done with what the API has signed; what tells a missing file from a forbidden one; what a fake does here."""
-LAMBDAS_CARE = ("Logs", "Traces")
+"""What Lambda does in a function's name to hand it messages, and to delete them where failures are reported; what is
+done with what the API has signed; what tells a missing file from a forbidden one; what a fake does here.
+"""
+POLLERS = ("DescribeTable", "DescribeStream", "GetShardIterator", "GetRecords")
+LAMBDAS_CARE = ("Logs", "Traces", "Stream")
 """What Lambda does in a function's name besides."""
 
 
@@ -62,7 +65,8 @@ class Recorder:
         if "Bucket" in given:
             self.used[function].add((f"s3:{operation}", given["Key"].partition("/")[0]))
         elif "QueueUrl" in given or "QueueName" in given:
-            self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", "queue"))
+            queue = "webhook queue" if "-webhooks.fifo" in str(given) else "queue"
+            self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", queue))
         elif operation == "TransactWriteItems":
             for member in given["TransactItems"]:
                 (kind, write) = next(iter(member.items()))
@@ -84,7 +88,8 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
         send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
 
         def make_api_call(self: Any, operation: str, given: dict[str, Any]) -> Any:
-            if self is not box_client and self is not office.s3:
+            # The pollers' calls are Lambda's own.
+            if self not in (box_client, office.s3) and operation not in POLLERS:
                 recorder.record(Function.AUTHORIZER if self is authorizer else recorder.now, operation, given)
             return send(self, operation, given)
 
@@ -97,8 +102,21 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
             finally:
                 recorder.now = Function.API
 
+        def by(function: Function, work: Callable[[Mailbox], None]) -> Callable[[Mailbox], None]:
+            def worked(box: Mailbox) -> None:
+                recorder.now = function
+                api.services.webhook_queue.__dict__.pop("_url", None)
+                try:
+                    work(box)
+                finally:
+                    recorder.now = Function.API
+
+            return worked
+
         patch.setattr(BaseClient, "_make_api_call", make_api_call)
         patch.setattr("tests.integration.tour.handle", handle)
+        patch.setattr("tests.integration.tour.relay", by(Function.RELAY, relay))
+        patch.setattr("tests.integration.tour.deliver", by(Function.DELIVER, deliver))
         read = entry.read_sheet
 
         def read_sheet(*given: Any) -> object:
@@ -138,7 +156,7 @@ def allowed(function: Function) -> set[Right]:
 def kind_of(resource: str) -> str | None:
     """None for what the end of the name tells."""
     if ":sqs:" in resource:
-        return "queue"
+        return "webhook queue" if resource.endswith("-webhooks.fifo") else "queue"
     if ":s3:" in resource:
         return resource.split("/")[1] if "/" in resource else "bucket"
     return "table" if ":table/" in resource and "/index/" not in resource else None
@@ -146,7 +164,7 @@ def kind_of(resource: str) -> str | None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, function: Function) -> None:
-    used = recorded.used[function] | OWN_OF.get(function, set())
+    used = recorded.used[function] | LAMBDAS_OWN.get(function, set())
     assert used - allowed(function) == set(), "done, and not allowed"
     assert allowed(function) - used == set(), "allowed, and never done"
 
@@ -181,8 +199,8 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -
                     assert statement["Condition"]["StringEquals"].keys() == {"aws:ResourceAccount"}
                     continue
                 assert "*" not in name
-                assert re.split("/", name)[0] in ("table", f"visits-{stage}", f"visits-{stage}-sheets")
-                assert f"visits-{stage}" in name
+                names = {f"visits-{stage}{queue}" for queue in ("", "-webhooks.fifo", "-sheets")}
+                assert names & {*name.split("/")}
 
 
 @pytest.mark.parametrize("stage", STAGES)

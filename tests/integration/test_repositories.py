@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,8 +22,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.domain import patience
+from chalicelib.domain.availability import ALL_DAY, Availability, Dates, Hours, Opening, Rules
 from chalicelib.domain.calendars import KEPT as RENDERING_KEPT
-from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Rendering, Shared
+from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
     OutcomeUnknown,
     PropertyExists,
@@ -47,11 +48,15 @@ from chalicelib.domain.intakes import (
     Manifest,
     RowOutcome,
 )
-from chalicelib.domain.listing import VisitFilter, Window
+from chalicelib.domain.listing import EVERY_PROPERTY, VisitFilter, Window
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
+from chalicelib.repositories.agents import DynamoAgents
+from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
@@ -60,9 +65,31 @@ from chalicelib.repositories.signing_keys import DynamoSigningKeys, signing_keys
 from chalicelib.repositories.slots import agent_slot, property_slot
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, PropertyStore, VisitStore
-from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc, visit_id
+from chalicelib.services.ports import (
+    AgentStore,
+    AvailabilityStore,
+    CalendarStore,
+    IdempotencyStore,
+    IntakeStore,
+    PropertyStore,
+    VisitStore,
+)
+from tests.builders import (
+    NOW,
+    TEN,
+    a_property,
+    a_record,
+    a_visit,
+    agent_id,
+    an_agent,
+    minutes,
+    property_id,
+    utc,
+    visit_id,
+)
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
     FakeIdempotencyRecords,
     FakeIntakes,
@@ -89,6 +116,8 @@ class Repositories:
     records: IdempotencyStore
     intakes: IntakeStore
     tokens: CalendarStore
+    availability: AvailabilityStore
+    agents: AgentStore
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -101,6 +130,8 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
             FakeIdempotencyRecords(memory),
             FakeIntakes(memory),
             FakeCalendarTokens(memory),
+            FakeAvailability(memory),
+            FakeAgents(memory),
         )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
@@ -110,6 +141,8 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
         DynamoIdempotency(table),
         DynamoIntakes(table),
         DynamoCalendars(table),
+        DynamoAvailability(table),
+        DynamoAgents(table),
     )
 
 
@@ -243,7 +276,7 @@ def test_properties_are_listed_by_id_and_each_exactly_once(properties: PropertyS
     found: list[Property] = []
     after: str | None = None
     while True:
-        page = properties.list(after, limit)
+        page = properties.list(EVERY_PROPERTY, after, limit)
         assert len(page.items) <= limit
         found += page.items
         if page.next is None:
@@ -270,6 +303,47 @@ def test_a_refused_property_leaves_no_idempotency_record(repositories: Repositor
     with pytest.raises(PropertyExists):
         repositories.properties.add(a_property(house), once)
     assert repositories.records.find(once.id, NOW) is None
+
+
+# Availability
+
+
+def rules_of(house: str, **changes: Any) -> Availability:
+    nine = Opening(9 * 60, 24 * 60)
+    hours = Hours(((nine, Opening(0, 1)),) * 6 + ((),), (Dates(date(2027, 12, 24), date(2028, 2, 29), (nine,)),))
+    return replace(Availability(house, Rules(hours, 45, 90, 0, 15), 1, NOW, NOW), **changes)
+
+
+def test_a_property_is_found_with_its_rules_or_without(repositories: Repositories, house: str) -> None:
+    with pytest.raises(PropertyNotFound):
+        repositories.availability.premises(house)
+    property = a_property(house)
+    repositories.properties.add(property)
+    # What else lies beside a property is none of it.
+    repositories.tokens.keep(Owner("property", house), Shared(b"hash"), NOW)
+    assert repositories.availability.premises(house) == Premises(property)
+    for rules in (rules_of(house), rules_of(house, rules=Rules(), version=2), rules_of(house, version=3)):
+        if rules.version == 1:
+            repositories.availability.add(rules)
+        else:
+            repositories.availability.save(replace(rules, version=rules.version - 1), rules)
+        assert repositories.availability.premises(house) == Premises(property, rules)
+    assert repositories.properties.get(house) == property
+
+
+def test_rules_are_added_once_and_saved_as_they_were_read(repositories: Repositories, house: str) -> None:
+    repositories.properties.add(a_property(house))
+    before = rules_of(house)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    repositories.availability.add(before)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.add(before)
+    after = replace(before, version=2)
+    repositories.availability.save(before, after)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    assert repositories.availability.premises(house).availability == after
 
 
 # Visits: one by one
@@ -453,6 +527,34 @@ def test_a_visit_that_is_not_there_cannot_be_changed(visits: VisitStore, house: 
     with pytest.raises(VersionMismatch):
         visits.move(missing, next_version(missing, date=at("12:00")), 1)
     assert visits.held_quarters(house, DAY) == {}
+
+
+def test_a_visit_holds_and_frees_its_gap_and_its_agents_way(visits: VisitStore, house: str, agent: str) -> None:
+    before = booked(visits, a_visit(property_id=house, agent_id=agent, gap_minutes=15, travel_minutes=30))
+    assert visits.get(before.id) == before
+    assert visits.held_quarters(house, DAY) == {at(q): 1 for q in ("10:00", "10:15", "10:30")}
+    assert not is_free(visits, a_visit(property_id=house, date=at("10:30")))
+    assert not is_free(visits, a_visit(property_id=property_id(), date=at("10:45"), agent_id=agent))
+    # What it holds now is what it was moved with.
+    after = next_version(before, date=at("10:15"), gap_minutes=0, travel_minutes=15)
+    visits.move(before, after, 1)
+    assert visits.held_quarters(house, DAY) == {at("10:15"): 1, at("10:30"): 1}
+    whole_day = [(DAY.start, DAY.end)]
+    assert visits.whereabouts(agent, whole_day) == {at(q): house for q in ("10:15", "10:30", "10:45")}
+    visits.save(after, cancelled(after))
+    assert visits.held_quarters(house, DAY) == {}
+    assert visits.whereabouts(agent, whole_day) == {}
+
+
+def test_taken_quarters_are_those_of_the_spans_and_maybe_others_of_their_days(visits: VisitStore, house: str) -> None:
+    for hour in ("08:00", "12:00", "18:00"):
+        booked(visits, a_visit(property_id=house, date=at(hour)))
+    booked(visits, a_visit(property_id=house, date=at("12:15") + DAY.width))
+    found = visits.taken_quarters(house, [(at("07:00"), at("08:15")), (at("12:10"), at("12:20") + DAY.width)])
+    assert {at("08:00"), at("12:00"), at("12:15"), at("12:15") + DAY.width} <= found.keys()
+    assert at("12:30") + DAY.width not in found
+    assert visits.taken_quarters(house, []) == {}
+    assert visits.whereabouts(house, []) == {}
 
 
 def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: VisitStore, house: str, agent: str) -> None:
@@ -702,6 +804,7 @@ def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before
 # Intakes
 
 SECOND = timedelta(seconds=1)
+HOURS = ("10:00", "11:00", "12:00")
 LATER = NOW + timedelta(seconds=70)
 
 
@@ -805,6 +908,65 @@ def test_a_chunk_is_given_up_unless_it_is_finished(intakes: IntakeStore) -> None
     assert intakes.outcomes(manifest.id, None, 10).items == [*told(0), *told(rejected=2)]
 
 
+# Agents
+
+
+@pytest.fixture
+def agents(repositories: Repositories) -> AgentStore:
+    return repositories.agents
+
+
+def test_an_agent_is_registered_once_and_replaced_as_it_was_read(agents: AgentStore, agent: str) -> None:
+    hours = Hours((ALL_DAY,) * 5 + ((), ()), (Dates(NOW.date(), NOW.date()),))
+    first = an_agent(agent, email="ann@example.com", language="de", availability=hours, travel_minutes=30)
+    assert agents.get(agent) is None
+    assert agents.add(first) == first
+    assert agents.get(agent) == first
+    with pytest.raises(VersionMismatch):
+        agents.add(first)
+    second = replace(first, name="Anna", availability=None, version=2, updated_at=LATER)
+    agents.save(first, second)
+    with pytest.raises(VersionMismatch):
+        agents.save(first, second)
+    assert agents.get(agent) == second
+
+
+def test_an_agent_who_was_erased_is_gone_and_the_version_goes_on(agents: AgentStore, agent: str) -> None:
+    first = agents.add(an_agent(agent))
+    agents.erase(first, NOW)
+    assert agents.get(agent) is None
+    assert agent not in [found.id for found in agents.list(None, 1000).items]
+    with pytest.raises(VersionMismatch):
+        agents.erase(first, NOW)
+    with pytest.raises(VersionMismatch):
+        agents.save(first, first)
+    again = agents.add(an_agent(agent, name="Bob"))
+    assert again.version == 3
+    assert agents.get(agent) == again
+    with pytest.raises(VersionMismatch):
+        agents.add(again)
+
+
+def test_visits_are_found_by_the_contacts_of_their_visitor_as_long_as_they_have_it(
+    visits: VisitStore, house: str
+) -> None:
+    email, phone = f"{house}@Example.com", "+49 30 " + re.sub("[^0-9]", "", house)
+    by_email, by_phone = Contact.of_email(email.upper()), Contact.of_phone(phone.replace("+", "00"))
+    booked = [a_visit(property_id=house, date=at(hour), visitor=Visitor(None, email, phone)) for hour in HOURS]
+    for visit in (*booked, a_visit(property_id=house, date=at("15:00"), visitor=Visitor("Ada"))):
+        visits.add(visit, 1)
+    ids = [visit.id for visit in booked]
+    for contact in (by_email, by_phone):
+        first = visits.of_contact(contact, None, 2)
+        assert (first.items, visits.of_contact(contact, first.next, 2).items) == (ids[:2], ids[2:])
+    changed = next_version(booked[0], visitor=Visitor(None, "other@example.com", phone))
+    visits.save(booked[0], changed)
+    assert visits.of_contact(by_email, None, 10).items == ids[1:]
+    assert visits.of_contact(by_phone, None, 10).items == ids
+    visits.save(changed, next_version(changed, visitor=None))
+    assert visits.of_contact(by_phone, None, 10).items == ids[1:]
+
+
 # Calendar feeds
 
 
@@ -813,52 +975,66 @@ def tokens(repositories: Repositories) -> CalendarStore:
     return repositories.tokens
 
 
-def standing(tokens: CalendarStore, house: str) -> Shared:
-    shared = tokens.find(house)
+@pytest.fixture(params=["property", "agent"])
+def owner(request: pytest.FixtureRequest) -> Owner:
+    return Owner(request.param, property_id())
+
+
+def standing(tokens: CalendarStore, owner: Owner) -> Shared:
+    shared = tokens.find(owner)
     assert shared is not None
     return shared
 
 
-def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarStore, house: str) -> None:
-    tokens.remove(house, NOW)
-    assert tokens.find(house) is None
-    tokens.keep(house, b"first", NOW)
-    tokens.keep_rendering(house, Shared(b"first"), Rendering(b"content", NOW))
-    tokens.keep(house, b"second", NOW)
-    assert tokens.find(house) == Shared(b"second"), "with nothing kept of the feed"
-    tokens.remove(house, NOW)
-    assert tokens.find(house) is None
+def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarStore, owner: Owner) -> None:
+    tokens.remove(owner, NOW)
+    assert tokens.find(owner) is None
+    tokens.keep(owner, Shared(b"first"), NOW)
+    tokens.keep_rendering(owner, Shared(b"first"), Rendering(b"content", NOW))
+    tokens.keep(owner, Shared(b"second"), NOW)
+    assert tokens.find(owner) == Shared(b"second"), "with nothing kept of the feed"
+    tokens.remove(owner, NOW)
+    assert tokens.find(owner) is None
 
 
-def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarStore, house: str) -> None:
-    assert not tokens.claim(house, Shared(b"hash"), NOW)
-    tokens.keep(house, b"hash", NOW)
-    shared = standing(tokens, house)
-    assert not tokens.claim(house, Shared(b"another"), NOW)
-    assert tokens.claim(house, shared, NOW)
-    assert not tokens.claim(house, shared, NOW + RENEWED_WITHIN - SECOND)
-    assert tokens.claim(house, shared, NOW + RENEWED_WITHIN)
+def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarStore, owner: Owner) -> None:
+    assert not tokens.claim(owner, Shared(b"hash"), NOW)
+    tokens.keep(owner, Shared(b"hash"), NOW)
+    shared = standing(tokens, owner)
+    assert not tokens.claim(owner, Shared(b"another"), NOW)
+    assert tokens.claim(owner, shared, NOW)
+    assert not tokens.claim(owner, shared, NOW + RENEWED_WITHIN - SECOND)
+    assert tokens.claim(owner, shared, NOW + RENEWED_WITHIN)
 
 
-def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarStore, house: str) -> None:
+def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarStore, owner: Owner) -> None:
     old, new, late = Rendering(b"old", NOW), Rendering(b"new", NOW + SECOND), Rendering(b"late", NOW)
-    tokens.keep_rendering(house, Shared(b"hash"), old)
-    assert tokens.find(house) is None
-    tokens.keep(house, b"hash", NOW)
-    unread = standing(tokens, house)
+    tokens.keep_rendering(owner, Shared(b"hash"), old)
+    assert tokens.find(owner) is None
+    tokens.keep(owner, Shared(b"hash"), NOW)
+    unread = standing(tokens, owner)
     # A token that is in force no longer keeps nothing; where the pieces lie, nothing of it is read.
-    tokens.keep_rendering(house, Shared(b"another"), Rendering(b"another", NOW - SECOND))
-    assert tokens.find(house) == unread
+    tokens.keep_rendering(owner, Shared(b"another"), Rendering(b"another", NOW - SECOND))
+    assert tokens.find(owner) == unread
     for rendering in (old, new, late):
-        tokens.keep_rendering(house, unread, rendering)
-    assert tokens.find(house) == Shared(b"hash", Kept(new.tag, new.as_of, new.as_of + RENDERING_KEPT))
-    assert [tokens.rendering(house, kept.tag) for kept in (old, new, late)] == [None, b"new", None]
+        tokens.keep_rendering(owner, unread, rendering)
+    assert tokens.find(owner) == Shared(b"hash", Kept(new.tag, new.as_of, new.as_of + RENDERING_KEPT))
+    assert [tokens.rendering(owner, kept.tag) for kept in (old, new, late)] == [None, b"new", None]
     # The same content is not written anew, and the store drops it when it would have.
     again = Rendering(b"new", NOW + 2 * SECOND)
-    tokens.keep_rendering(house, standing(tokens, house), again)
-    assert standing(tokens, house).kept == Kept(new.tag, again.as_of, new.as_of + RENDERING_KEPT)
-    tokens.remove(house, NOW + 3 * SECOND)
-    assert tokens.rendering(house, new.tag) is None
+    tokens.keep_rendering(owner, standing(tokens, owner), again)
+    assert standing(tokens, owner).kept == Kept(new.tag, again.as_of, new.as_of + RENDERING_KEPT)
+    tokens.remove(owner, NOW + 3 * SECOND)
+    assert tokens.rendering(owner, new.tag) is None
+
+
+def test_of_a_feed_that_names_visitors_only_the_tag_is_kept(tokens: CalendarStore, owner: Owner) -> None:
+    tokens.keep(owner, Shared(b"hash", shows=Shows.VISITORS), NOW)
+    rendering = Rendering(b"Ada", NOW)
+    tokens.keep_rendering(owner, standing(tokens, owner), rendering)
+    kept = Kept(rendering.tag, NOW, NOW + RENDERING_KEPT)
+    assert standing(tokens, owner) == Shared(b"hash", kept, Shows.VISITORS)
+    assert tokens.rendering(owner, rendering.tag) is None
 
 
 # DynamoDB alone: items that are missing
@@ -1276,7 +1452,7 @@ def test_the_expressions_are_such_as_dynamodb_takes(store: Store, house: str, ag
 
     store.client.meta.events.register("provide-client-params.dynamodb.*", note)
     store.properties.add(a_property(house), a_record())
-    store.properties.list(None, 1)
+    store.properties.list(EVERY_PROPERTY, None, 1)
     visit = a_visit(property_id=house, agent_id=agent)
     store.visits.add(visit, 1, a_record())
     store.visits.move(visit, moved := next_version(visit, date=at("10:15"), agent_id=agent_id()), 1)

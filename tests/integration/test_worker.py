@@ -21,7 +21,8 @@ from chalicelib.container import new_id, utc_now
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.events.intake_queue import Sending, Unfinished, UnreadableMessage, read_message
+from chalicelib.events.batches import Unfinished
+from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.http.instants import instant_text
 from chalicelib.journal import Failed
 from chalicelib.repositories.intake_queue import SqsQueue
@@ -236,7 +237,7 @@ def test_where_failures_are_reported_nothing_is_raised_or_deleted_by_hand(api: A
         poisons = isinstance(request.body, bytes) and poisoned.encode() in request.body
         return answer_of(request, 400, {"__type": "x#Broken"}) if poisons else None
 
-    with sent_to(sqs_of(api), "*") as calls, answered(api.dynamodb, "GetItem", refuse):
+    with sent_to(sqs_of(api), "*") as calls, answered(api.dynamodb, "Query", refuse):
         answer: Any = handle(batch)
     assert answer.keys() == {"batchItemFailures"}
     assert sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"]) == sorted(others)
@@ -278,7 +279,7 @@ def test_finished_messages_that_cannot_be_deleted_are_no_failure_and_are_not_wor
     assert counts(api, partners(ids[0])) == ("done", 1, 1, 0, 0)
 
 
-@pytest.mark.parametrize("boundary", ["GetItem", "TransactWriteItems", "UpdateItem", "PutItem"])
+@pytest.mark.parametrize("boundary", ["Query", "TransactWriteItems", "UpdateItem", "PutItem"])
 def test_what_fails_for_one_chunk_only_holds_up_that_chunk(
     api: Api, box: Mailbox, house: str, boundary: str, log: pytest.LogCaptureFixture
 ) -> None:

@@ -285,7 +285,12 @@ def test_the_gateway_is_told_all_routes_for_a_good_key_and_none_for_another() ->
 ROUTES = [(method, path) for path, methods in entry.app.routes.items() for method in methods]
 PUBLIC_ROUTES = {
     (method, path)
-    for path in ("/health", "/openapi.json", "/properties/{property_id}/calendar.ics")
+    for path in (
+        "/health",
+        "/openapi.json",
+        "/properties/{property_id}/calendar.ics",
+        "/agents/{agent_id}/calendar.ics",
+    )
     for method in ("GET", "HEAD")
 }
 

@@ -18,7 +18,14 @@ from chalicelib.services.properties import Properties, Replaced
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 from tests.builders import NOW, TEN, Clock, Ids, a_visit, booking, details, minutes
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
+from tests.fakes import (
+    FakeIdempotencyRecords,
+    FakeProperties,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+    finders,
+)
 
 OLD = "Lane 1, Berlin"
 NEW = "Lane 10, Berlin"
@@ -54,7 +61,14 @@ class Agency:
     def __post_init__(self) -> None:
         self.properties, self.visits = FakeProperties(self.memory), Interrupted(self.memory)
         once = Idempotency(FakeIdempotencyRecords(self.memory), Signer(FakeSigningKeys(), self.clock), self.clock)
-        self.booking = Visits(self.properties, self.visits, once, self.clock, Ids(), lambda _: None)
+        self.booking = Visits(
+            *finders(self.memory),
+            self.visits,
+            once,
+            self.clock,
+            Ids(),
+            lambda _: None,
+        )
         following = Following(self.visits, self.booking, self.clock)
         self.portfolio = Properties(self.properties, following, once, self.clock, Ids())
         self.portfolio.create("house", details(address=OLD, capacity=50))

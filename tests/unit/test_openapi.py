@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import json
 import os
 import re
@@ -83,6 +84,51 @@ def _contents(node: Any) -> Iterator[Json]:
     elif isinstance(node, list):
         for inner in node:
             yield from _contents(inner)
+
+
+def _schemas(node: Any) -> Iterator[Json]:
+    """Everything in the document that could be a schema."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _schemas(inner)
+
+
+def test_no_format_has_a_pattern_beside_it(document: Json) -> None:
+    # Clients in PHP and Ruby hold the pattern against a date that is no text any more, and throw after the deed.
+    assert [schema for schema in _schemas(document) if "pattern" in schema and "format" in schema] == []
+
+
+def test_no_field_of_a_body_has_a_default(document: Json) -> None:
+    # openapi-typescript makes such a field required.
+    assert [schema for schema in _schemas(document["components"]["schemas"]) if "default" in schema] == []
+    described = document["components"]["schemas"]["BookVisitInput"]["properties"]["durationMinutes"]["description"]
+    assert "`30` unless given" in described
+
+
+def test_a_client_tells_different_successes_of_an_operation_apart_by_a_field_of_both(document: Json) -> None:
+    def resolved(schema: Json) -> Json:
+        while "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    apart = 0
+    for operation in operations(document):
+        successes = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        contents = [
+            answer["content"]["application/json"] for answer in successes if "content" in answer and len(successes) > 1
+        ]
+        schemas = {json.dumps(content["schema"]): resolved(content["schema"]) for content in contents}
+        for one, other in itertools.combinations(schemas.values(), 2):
+            told = [
+                name
+                for name in {*one["required"]} & {*other["required"]}
+                if not {*resolved(one["properties"][name]).get("enum", [0])}
+                & {*resolved(other["properties"][name]).get("enum", [0])}
+            ]
+            assert told, operation["operationId"]
+            apart += 1
+    assert apart == 1
 
 
 def test_every_refusal_has_an_example_that_the_document_is_made_of() -> None:
@@ -251,6 +297,14 @@ def test_a_change_that_breaks_nobody_passes(document: Json, mutate: Callable[[Js
     changed = copy.deepcopy(document)
     mutate(changed)
     assert openapi.breaking_changes(document, changed) == []
+
+
+@pytest.mark.parametrize(("field", "breaks"), [("durationMinutes", False), ("version", True)])
+def test_a_number_of_32_bits_breaks_those_who_could_send_more(document: Json, field: str, breaks: bool) -> None:
+    before = copy.deepcopy(document)
+    number = before["components"]["schemas"]["ChangeVisitInput"]["properties"][field]
+    del next(schema for schema in _schemas(number) if "format" in schema)["format"]
+    assert bool(openapi.breaking_changes(before, document)) is breaks
 
 
 # That the check on every answer can fail

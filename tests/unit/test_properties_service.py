@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.domain.errors import KeyReused, PreconditionRequired, PropertyExists, PropertyNotFound, VersionMismatch
+from chalicelib.domain.listing import EVERY_PROPERTY
 from chalicelib.domain.properties import Property
 from chalicelib.services.following import Following
 from chalicelib.services.idempotency import Idempotency
@@ -12,7 +13,14 @@ from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Visits
 from tests.builders import NOW, Clock, Ids, a_key, details
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
+from tests.fakes import (
+    FakeIdempotencyRecords,
+    FakeProperties,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+    finders,
+)
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ def portfolio() -> Properties:
     memory, clock = Memory(), Clock()
     once = Idempotency(FakeIdempotencyRecords(memory), Signer(FakeSigningKeys(), clock), clock)
     properties, visits = FakeProperties(memory), FakeVisits(memory)
-    following = Following(visits, Visits(properties, visits, once, clock, Ids()), clock)
+    following = Following(visits, Visits(*finders(memory), visits, once, clock, Ids()), clock)
     return Properties(properties, following, once, clock, Ids())
 
 
@@ -30,8 +38,8 @@ def test_a_property_gets_the_callers_id_or_one_of_ours(portfolio: Properties) ->
     ours = portfolio.register(details(), None, None).result
     assert ours.id
     assert portfolio.get(ours.id) == ours
-    page = portfolio.list(None, 1)
-    assert [*page.items, *portfolio.list(page.next, 1).items] == [ours, theirs]
+    page = portfolio.list(EVERY_PROPERTY, None, 1)
+    assert [*page.items, *portfolio.list(EVERY_PROPERTY, page.next, 1).items] == [ours, theirs]
     with pytest.raises(PropertyExists):
         portfolio.register(details(), "house", None)
 
@@ -42,7 +50,7 @@ def test_the_same_key_registers_once(portfolio: Properties, id: str | None) -> N
     again = portfolio.register(details(), id, a_key())
     assert (first.replayed, again.replayed) == (False, True)
     assert again.result == first.result
-    assert portfolio.list(None, 10).items == [first.result]
+    assert portfolio.list(EVERY_PROPERTY, None, 10).items == [first.result]
     with pytest.raises(KeyReused):
         portfolio.register(details(name="Other"), id, a_key(payload=b"another"))
 

@@ -21,13 +21,22 @@ from chalicelib.domain.errors import (
     VisitsNotAllowed,
 )
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.properties import Property
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.visits import Cancellation, ChangeVisit, Origin, Status, Visit, Visitor
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import ATTEMPTS, Visits
 from tests.builders import NOW, TEN, Clock, Ids, a_key, a_property, booking, details, minutes
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
+from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
+    FakeIdempotencyRecords,
+    FakeProperties,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+    finders,
+)
 
 
 class BusyVisits(FakeVisits):
@@ -58,7 +67,7 @@ class Agency:
         self.visits = BusyVisits(self.memory)
         self.records = FakeIdempotencyRecords(self.memory)
         once = Idempotency(self.records, Signer(self.keys, self.clock), self.clock)
-        self.booking = Visits(self.properties, self.visits, once, self.clock, self.ids, self.pauses.append)
+        self.booking = Visits(*finders(self.memory), self.visits, once, self.clock, self.ids, self.pauses.append)
         self.properties.add(a_property("house"))
 
 
@@ -185,7 +194,13 @@ def test_a_key_that_expires_while_it_is_looked_at_can_be_sent_again(agency: Agen
             return None
 
     once = Idempotency(Late(agency.memory), Signer(agency.keys, agency.clock), agency.clock)
-    late = Visits(agency.properties, agency.visits, once, agency.clock, agency.ids)
+    late = Visits(
+        *finders(agency.memory),
+        agency.visits,
+        once,
+        agency.clock,
+        agency.ids,
+    )
     with pytest.raises(StoreBusy):
         late.book(booking(date=TEN + minutes(60)), a_key())
 
@@ -328,23 +343,25 @@ def test_erasing_takes_the_visitor_out_and_leaves_the_visit(agency: Agency) -> N
 # Rows that are worked off together
 
 
-class CountedProperties(FakeProperties):
+class CountedPremises(FakeAvailability):
     reads = 0
 
-    def get(self, property_id: str) -> Property:
+    def premises(self, property_id: str) -> Premises:
         self.reads += 1
-        return super().get(property_id)
+        return super().premises(property_id)
 
 
 def test_a_batch_reads_a_property_once_and_the_next_batch_sees_what_has_changed(agency: Agency) -> None:
-    properties = CountedProperties(agency.memory)
+    premises = CountedPremises(agency.memory)
     once = Idempotency(agency.records, Signer(agency.keys, agency.clock), agency.clock)
-    booking_desk = Visits(properties, agency.visits, once, agency.clock, agency.ids)
+    booking_desk = Visits(
+        premises.premises, FakeAgents(agency.memory).get, agency.visits, once, agency.clock, agency.ids
+    )
     batch = booking_desk.for_a_batch()
     origin = Origin("intake", 0, Signer(agency.keys, agency.clock).sign("row", b""))
     for n in range(3):
         batch.book_row(booking(date=NOW + timedelta(days=1, hours=n)), f"row-{n}", origin)
-    assert properties.reads == 1
+    assert premises.reads == 1
     before = agency.properties.get("house")
     agency.properties.save(before, before.replaced(replace(before.details, visits_allowed=False), NOW))
     with pytest.raises(VisitsNotAllowed):

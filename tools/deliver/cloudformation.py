@@ -149,7 +149,7 @@ def _has_changes(client: CloudFormationClient, change_set: str) -> bool:
             return False
         raise CannotGoOn(f"CloudFormation rejects the change to {said['StackName']}: {reason}")
 
-    return _waited_for(f"The change set {change_set}", found)
+    return waited_for(f"The change set {change_set}", found)
 
 
 def _changes(client: CloudFormationClient, change_set: str) -> Changes:
@@ -164,7 +164,7 @@ def _settled(client: CloudFormationClient, name: str) -> Mapping[str, Any]:
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
         return None if stack["StackStatus"].endswith("_IN_PROGRESS") else dict(stack)
 
-    return _waited_for(f"The stack {name}", found)
+    return waited_for(f"The stack {name}", found)
 
 
 def _reasons(client: CloudFormationClient, name: str) -> str:
@@ -178,7 +178,7 @@ def _reasons(client: CloudFormationClient, name: str) -> str:
     return "; ".join(failed[:3]) or "its events say why"
 
 
-def _waited_for(what: str, found: Callable[[], T | None]) -> T:
+def waited_for(what: str, found: Callable[[], T | None]) -> T:
     """Looks until it is found, at first in quick succession (the embedded AWS is fast), later every five seconds."""
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.05
     while (it := found()) is None:

@@ -6,6 +6,7 @@ deployed goes back, and a version that takes something away must name it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,31 @@ def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) 
         ],
         wanted,
     )
+
+
+def steps(deployed: Template, wanted: Template) -> list[Template]:
+    """The templates to deploy one after the other: first all but the new indexes, then each with one of them more.
+
+    DynamoDB makes one at a time.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+    """
+    known = _indexes(deployed)
+    new = [name for name in _indexes(wanted) if name not in known]
+    return [_without(wanted, new[count:]) for count in range(len(new))] + [wanted]
+
+
+def _indexes(template: Template) -> list[str]:
+    return [index["IndexName"] for index in template["Resources"]["Table"]["Properties"][NEEDED_BY_CODE]]
+
+
+def _without(template: Template, names: Sequence[str]) -> Template:
+    """The template without these indexes and the attributes that nothing else has as a key."""
+    made: dict[str, Any] = copy.deepcopy(dict(template))
+    table = made["Resources"]["Table"]["Properties"]
+    table[NEEDED_BY_CODE] = [index for index in table[NEEDED_BY_CODE] if index["IndexName"] not in names]
+    keys = {key["AttributeName"] for each in (table, *table[NEEDED_BY_CODE]) for key in each["KeySchema"]}
+    table["AttributeDefinitions"] = [each for each in table["AttributeDefinitions"] if each["AttributeName"] in keys]
+    return made
 
 
 def _refuse(lost: Sequence[str], wanted: Template) -> None:

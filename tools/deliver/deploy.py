@@ -26,7 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe
-from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
@@ -106,7 +106,10 @@ def deploy(stage: Stage) -> None:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
+    dynamodb: Any = stage.session.create_client("dynamodb")
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
+    # Chalice takes the stream's ARN from the app alone, which takes it from here.
+    os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
     _name_bucket(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)

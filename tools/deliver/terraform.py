@@ -44,7 +44,12 @@ NULL: Final = "${null}"
 
 Node = dict[str, Any]
 
-FED: Final = {"work_off_queue": "QueueArn", "read_sheet": "SheetQueueArn"}
+FED: Final = {
+    "work_off_queue": "QueueArn",
+    "deliver": "WebhookQueueArn",
+    "relay": "StreamArn",
+    "read_sheet": "SheetQueueArn",
+}
 """The functions that something hands work to, and the output of the data stack that it is."""
 
 
@@ -154,10 +159,12 @@ def _source(packaged: Node, name: str) -> Node:
     """What feeds a function, by the name that Chalice gives it: an output of the data stack, as in the template."""
     function = next(each for each in FED if name.startswith(each))
     (event,) = _function_of(packaged, f"app.{function}")["Events"].values()
-    return {
-        "event_source_arn": f'${{aws_cloudformation_stack.data.outputs["{FED[function]}"]}}',
-        "function_response_types": event["Properties"]["FunctionResponseTypes"],
-    }
+    told: Node = {"event_source_arn": f'${{aws_cloudformation_stack.data.outputs["{FED[function]}"]}}'}
+    if types := event["Properties"].get("FunctionResponseTypes"):
+        told["function_response_types"] = types
+    if criteria := event["Properties"].get("FilterCriteria"):
+        told["filter_criteria"] = {"filter": [{"pattern": each["Pattern"]} for each in criteria["Filters"]]}
+    return told
 
 
 # What stands beside it

@@ -144,6 +144,7 @@ class _Comparison:
             yield f"{where} may not be {gone} any more"
         if "enum" in new and "enum" not in old:
             yield f"{where} may only be {new['enum'][:5]} now"
+        old, new = _bounded(old), _bounded(new)
         for bound, sign in (("maximum", 1), ("maxLength", 1), ("maxItems", 1), ("exclusiveMaximum", 1)):
             yield from _tighter(where, bound, sign, old, new)
         for bound, sign in (("minimum", -1), ("minLength", -1), ("minItems", -1)):
@@ -216,16 +217,30 @@ class _Comparison:
         return node
 
 
+_JSON_TYPES: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+
 def _variants(schema: Json) -> list[Json]:
     return [inner for inner in schema.get("anyOf", []) if inner != {"type": "null"}]
 
 
 def _types(schema: Json) -> set[str]:
     """The types that a schema names; nothing when it leaves them to its variants."""
-    named = schema.get("type", [])
+    named = schema.get("type", _JSON_TYPES[type(schema["const"])] if "const" in schema else [])
     types = {named} if isinstance(named, str) else set(named)
     types |= {inner["type"] for inner in schema.get("anyOf", []) if isinstance(inner.get("type"), str)}
     return types
+
+
+def _bounded(schema: Json) -> Json:
+    """With the bounds that a format means: an int32 takes what was taken, if that was never beyond one."""
+    if schema.get("format") != "int32":
+        return schema
+    bounds = {
+        "minimum": max(schema.get("minimum", -(2**31)), -(2**31)),
+        "maximum": min(schema.get("maximum", 2**31 - 1), 2**31 - 1),
+    }
+    return {**schema, **bounds, "format": None}
 
 
 def _tighter(where: str, bound: str, sign: int, old: Json, new: Json) -> Iterator[str]:

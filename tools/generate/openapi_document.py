@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
-from chalicelib.http.fields import PROPERTY_ID_SCHEMA, UUID, Output
+from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
 from chalicelib.http.guard import PUBLIC, Public
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
@@ -40,14 +40,18 @@ ABOUT: Final = cleandoc(
     """
     Registers, finds and manages visits (viewings) of an estate agency's properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `admin`); none includes
-      another. Without a valid key the answer is 401, without the scope a call needs 403.
-    - **Instants** are RFC 3339 in whole seconds: send any offset; answers are in UTC with `Z`.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
+      includes another. Without a valid key the answer is 401, without the scope a call needs 403.
+    - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
+      `+0100` are accepted too. They are kept to the second; a fraction is dropped.
+    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
+      as people paste it and answered in one plain spelling.
     - **Ids are opaque**: do not parse them or rely on their order.
     - **Reads by id are strongly consistent.** Lists follow within moments.
     - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
       short or even empty. A visit that does not move appears exactly once.
-    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
+    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are
+      set, `GET /properties/{id}/slots` lists the starts that can be booked.
     - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
       it first, 428 that the header is required.
     - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
@@ -58,38 +62,67 @@ ABOUT: Final = cleandoc(
     - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
+SERVERS: Final[list[Json]] = [
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "What `make run` starts.",
+        "variables": {"port": {"default": "8000"}},
+    },
+    {
+        "url": "https://{host}/{stage}",
+        "description": "A deployment.",
+        "variables": {
+            "host": {"default": "api-id.execute-api.region.amazonaws.com"},
+            "stage": {"default": "api"},
+        },
+    },
+    {"url": ".", "description": "Where this document is served."},
+]
+"""The first is one that a generated client can start from."""
+
 TAGS: Final = {
     "Properties": "What is visited: address, price, and how many visits it takes at once.",
+    "Agents": "Who conducts visits: hours, travel time, calendar.",
     "Visits": "Who comes when and where, and the visit's status.",
+    "Visitors": "Everything of one person, over the whole agency.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Sheets": "Lists of visits on paper or in a file, read, reviewed and registered.",
     "Service": "The service itself.",
 }
 
+_UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
-    "visit_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a visit."),
-    "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
-    "sheet_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a sheet."),
+    "agent_id": (AGENT_ID_SCHEMA, "The id of an agent, percent-encoded."),
+    "visit_id": (_UUID_SCHEMA, "The id of a visit."),
+    "intake_id": (_UUID_SCHEMA, "The id of an intake."),
+    "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
+    "sheet_id": (_UUID_SCHEMA, "The id of a sheet."),
     "row": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "The number of a row."),
 }
+
+ASYNC: Final = (
+    "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none that a "
+    "visit has."
+)
+LENIENT: Final = (
+    "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
+)
 
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
-        {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
         "Makes the request safe to retry: for 30 days it is done only once under this key, synchronous or queued. "
         "A different payload is a 422.",
     ),
     "If-Match": (_TAGS_SCHEMA, "The `ETag` you last read, or `*` for any version."),
     "If-None-Match": (_TAGS_SCHEMA, "The `ETag` you have: 304 if unchanged."),
-    "Prefer": (
-        {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting.",
-    ),
+    "Prefer": ({"type": "string", "examples": ["respond-async"]}, f"{ASYNC} {LENIENT}"),
 }
+ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
-    {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
+    {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
@@ -102,7 +135,10 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
         {"type": "string", "const": "true"},
         "An earlier request with the same key did this; the body shows the current state.",
     ),
-    "Preference-Applied": ({"type": "string", "const": "respond-async"}, "The preference was honoured (RFC 7240)."),
+    "Preference-Applied": (
+        {"type": "string", "enum": ["respond-async", "handling=lenient"]},
+        "The preference that was honoured (RFC 7240).",
+    ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
     "Accept": ({"type": "string"}, "The accepted media types."),
     "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
@@ -111,6 +147,11 @@ RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
 OPTIONAL_HEADERS: Final = frozenset(
     {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
 )
+
+_OBJECTION: Final[Json] = {
+    "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
+    "holder": {"type": "string", "enum": ["property", "agent"]},
+}
 
 MEMBERS: Final[dict[str, Json]] = {
     "errors": {
@@ -141,6 +182,7 @@ MEMBERS: Final[dict[str, Json]] = {
         },
     },
     "propertyId": {"type": "string"},
+    "agentId": {"type": "string"},
     "visitId": {"type": "string"},
     "intakeId": {"type": "string"},
     "sheetId": {"type": "string"},
@@ -151,7 +193,13 @@ MEMBERS: Final[dict[str, Json]] = {
     "starts": {"type": "string", "format": "date-time"},
     "fields": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
-    "scope": {"type": "string", "enum": [str(scope) for scope in Scope]},
+    **_OBJECTION,
+    "objections": {
+        "type": "array",
+        "description": "Every rule that speaks against the time, the most telling first.",
+        "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
+    },
+    "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
     "requestId": {"type": "string", "description": "Quote it when you report a problem."},
 }
 """The members of problem documents beyond those that all have."""
@@ -213,6 +261,8 @@ class _Operation:
         headers = {name: (*REQUEST_HEADERS[name], required) for name, required in names.items()}
         if condition is Condition.MATCH_OR_NEW:
             headers["If-None-Match"] = (*ONLY_NEW, False)
+        if self.contract.lenient and "Prefer" not in headers:
+            headers["Prefer"] = (*ONLY_LENIENT, False)
         return headers
 
     @property
@@ -243,10 +293,12 @@ class _Operation:
             found.append(errors.PreconditionRequired)
         named = {
             "property_id": errors.PropertyNotFound,
+            "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
             "sheet_id": sheets.SheetNotFound,
             "row": sheets.SheetRowNotFound,
+            "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:
             found += [named[variable] for variable in self.variables]
@@ -258,7 +310,7 @@ class _Operation:
         contract = self.contract
         fields = output.model_fields if isinstance(output, type) else {}
         names = list(contract.headers.get(status, ()))
-        if "version" in fields or status == 304 or (status == 204 and contract.condition):
+        if "version" in fields or status == 304:
             names.append("ETag")
         if status == 200 and contract.condition is Condition.TAGGED and "version" not in fields:
             names.append("ETag")
@@ -272,6 +324,8 @@ class _Operation:
             names += ["Location", "Retry-After"]
             if 201 in contract.gives:
                 names.append("Preference-Applied")
+        if status in (200, 201) and contract.lenient:
+            names.append("Preference-Applied")
         return list(dict.fromkeys(names))
 
 
@@ -282,6 +336,11 @@ def _document(operations: list[_Operation]) -> Json:
     for operation in operations:
         shown = _shown(operation, operations, schemas, kinds)
         paths.setdefault(operation.path, {})[operation.method.lower()] = shown
+    components = {
+        "schemas": {**schemas.components, **kinds.schemas},
+        "responses": kinds.responses,
+        "headers": {name: _header(name) for name in RESPONSE_HEADERS},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -289,26 +348,51 @@ def _document(operations: list[_Operation]) -> Json:
             "version": VERSION,
             "summary": "Register, find and manage property visits.",
             "description": ABOUT,
+            "contact": {"name": "The agency whose address you call"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ".", "description": "Where this document is served."}],
+        "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted({**schemas.components, **kinds.schemas}.items())),
-            "responses": dict(sorted(kinds.responses.items())),
-            "headers": {
-                name: {
-                    "description": description,
-                    "schema": schema,
-                    **({} if name in OPTIONAL_HEADERS else {"required": True}),
-                }
-                for name, (schema, description) in sorted(RESPONSE_HEADERS.items())
-            },
+            **_used(components, paths),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."}
             },
         },
     }
+
+
+def _header(name: str) -> Json:
+    schema, description = RESPONSE_HEADERS[name]
+    return {"description": description, "schema": schema, **({} if name in OPTIONAL_HEADERS else {"required": True})}
+
+
+def _used(components: Mapping[str, Mapping[str, Json]], paths: Json) -> Json:
+    """The components that the paths refer to, and those that these refer to, by kind and name."""
+    found: set[tuple[str, str]] = set()
+    left = list(_references(paths))
+    while left:
+        kind, name = reference = left.pop()
+        if reference not in found:
+            found.add(reference)
+            left += _references(components[kind][name])
+    return {
+        kind: {name: shown for name, shown in sorted(named.items()) if (kind, name) in found}
+        for kind, named in components.items()
+    }
+
+
+def _references(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            _, _, kind, name = node["$ref"].split("/")
+            yield kind, name
+        for inner in node.values():
+            yield from _references(inner)
 
 
 def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schemas, kinds: _Problems) -> Json:
@@ -388,7 +472,7 @@ def _file(media_type: str) -> Json:
 
 
 def _links(output: type[Output], tagged: bool, operations: list[_Operation]) -> Json:
-    """What can be done next with the id of a property, visit or intake that is in the answer."""
+    """What can be done next with the id of a property, agent, visit or intake that is in the answer."""
     kind = output.__name__.removesuffix("Output").lower()
     variable = f"{kind}_id"
     if variable not in PATH_PARAMETERS:
@@ -424,7 +508,7 @@ def _parameters(operation: _Operation, schemas: _Schemas) -> list[Json]:
                 "in": "path",
                 "required": True,
                 "description": description,
-                "schema": schema,
+                "schema": _plain(schema),
             }
         )
     if operation.contract.query is not None:
@@ -457,7 +541,7 @@ class _Schemas:
         queries = {self._name(model, mode) for model, mode in wanted if issubclass(model, Query)}
         names = {name: name.removesuffix("Output") for name in self._all if name not in queries}
         self.components: dict[str, Json] = {
-            new: _renamed(_without_absent(self._all[old]) if old != new else self._all[old], names)
+            new: _renamed((_without_absent if old != new else _without_defaults)(self._all[old]), names)
             for old, new in names.items()
         }
         self._names = names
@@ -485,8 +569,26 @@ class _Schemas:
         return parameters
 
 
+def _without_defaults(schema: Json) -> Json:
+    """Of a body: defaults in words. As JSON they make what may be left out required in generated types."""
+    if "properties" not in schema:
+        return schema
+    return {**schema, "properties": {name: _told(shown) for name, shown in schema["properties"].items()}}
+
+
+def _told(shown: Json) -> Json:
+    rest = {name: value for name, value in shown.items() if name != "default"}
+    if rest == shown or shown.get("readOnly"):
+        return rest
+    default = shown["default"] if isinstance(shown["default"], str) else json.dumps(shown["default"])
+    return {**rest, "description": f"{shown.get('description', '')} `{default}` unless given.".strip()}
+
+
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of names, and without defaults that say nothing."""
+    """Without the titles that pydantic makes of names, defaults that say nothing, and patterns beside a format.
+
+    Generated clients hold a pattern against their own object of a date, and those in PHP stumble over its \\u.
+    """
     if isinstance(node, list):
         return [_plain(inner) for inner in node]
     if not isinstance(node, dict):
@@ -494,7 +596,9 @@ def _plain(node: Any) -> Any:
     return {
         name: {key: _plain(inner) for key, inner in value.items()} if name == "properties" else _plain(value)
         for name, value in node.items()
-        if not (name == "title" and isinstance(value, str)) and not (name == "default" and value is None)
+        if not (name == "title" and isinstance(value, str))
+        and not (name == "default" and value is None)
+        and not (name == "pattern" and isinstance(value, str) and "format" in node)
     }
 
 
@@ -593,9 +697,9 @@ class _Problems:
         documents: list[Json] = [json.loads(answer.body) for answer in answers]
         example = documents[0]
         properties: Json = {
-            "type": {"const": example["type"]},
-            "title": {"const": example["title"]},
-            "status": {"const": example["status"]},
+            "type": {"type": "string", "const": example["type"]},
+            "title": {"type": "string", "const": example["title"]},
+            "status": {"type": "integer", "const": example["status"]},
             "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):

@@ -37,8 +37,14 @@ def policy(function: Function, stage: str) -> Policy:
         *([_table(stage, traits)] if traits.items else ()),
         *([_indexes(stage)] if traits.indexes else ()),
         *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
-        *([_queue(stage, *traits.queue)] if traits.queue else ()),
-        *([_queue(f"{stage}-sheets", *FEEDS)] if traits.fed_by_sheet_queue else ()),
+        *([_stream(stage)] if traits.fed_by_stream else ()),
+        *([_queue("Queue", f"visits-{stage}", traits.queue)] if traits.queue else ()),
+        *(
+            [_queue("WebhookQueue", f"visits-{stage}-webhooks.fifo", traits.webhook_queue)]
+            if traits.webhook_queue
+            else ()
+        ),
+        *([_queue("Queue", f"visits-{stage}-sheets", FEEDS)] if traits.fed_by_sheet_queue else ()),
         *(_sheet_files(stage, traits.sheet_files) if traits.sheet_files else ()),
         *([_recognition()] if traits.recognises else ()),
         *([_no_api_keys(stage)] if traits.items and not traits.only_items else ()),
@@ -78,12 +84,20 @@ def _lists(stage: str, partitions: Sequence[str]) -> Statement:
     return {**lists, "Condition": _leading(*partitions)}
 
 
+def _stream(stage: str) -> Statement:
+    """What Lambda reads the stream with, as the function:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    """
+    actions = ["DescribeStream", "GetRecords", "GetShardIterator"]
+    return _allow("Stream", [f"dynamodb:{action}" for action in actions], f"{_table_arn(stage)}/stream/*")
+
+
 def _indexes(stage: str) -> Statement:
     return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in SORT_KEYS])
 
 
-def _queue(name: str, *actions: str) -> Statement:
-    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{name}")
+def _queue(sid: str, name: str, actions: Sequence[str]) -> Statement:
+    return _allow(sid, [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:{name}")
 
 
 def _sheet_files(stage: str, folders: Mapping[str, Sequence[str]]) -> Sequence[Statement]:

@@ -16,7 +16,7 @@ from chalicelib.aws.clients import DATA
 OPERATIONS: Final = {
     "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
     "s3": ("DeleteObject", "GetObject", "PutObject"),
-    "sqs": ("DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
     "textract": ("AnalyzeDocument",),
 }
 

@@ -28,7 +28,7 @@ from tools.operate.stages import enter, table_of
 OVERLAP: Final = timedelta(days=7)
 UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
-HEADING: Final = f"{'id':16}  {'name':24}  {'scopes':16}  {'made':20}  {'until':20}  state"
+HEADING: Final = f"{'id':16}  {'name':24}  {'scopes':25}  {'made':20}  {'until':20}  state"
 
 
 def create(given: argparse.Namespace, table: Table) -> None:
@@ -92,7 +92,7 @@ def _line(key: ApiKey, now: datetime) -> str:
     state = "revoked" if key.revoked_at else "good" if key.usable(now) else "expired"
     until = key.revoked_at or key.expires_at
     scopes = ",".join(sorted(key.scopes))
-    return f"{key.id:16}  {key.name:24}  {scopes:16}  {_text(key.created_at):20}  {_text(until):20}  {state}"
+    return f"{key.id:16}  {key.name:24}  {scopes:25}  {_text(key.created_at):20}  {_text(until):20}  {state}"
 
 
 def _text(instant: datetime | None) -> str:
