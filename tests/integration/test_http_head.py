@@ -50,7 +50,9 @@ def addresses(api: Api, office: Desk) -> dict[str, str]:
     assert api.http.put("/agents/agent", json=agent, headers={"If-None-Match": "*"}).status_code == 201
     of_agent = api.http.put("/agents/agent/calendar-token", json={}).json()["links"]["calendar"]
     ids = {"{property_id}": house, "{agent_id}": "agent", "{visit_id}": visit["id"], "{intake_id}": intake["id"]}
-    ids |= {"{sheet_id}": sheet, "{row}": str(office.rows(sheet)[0]["row"])}
+    hook = api.post("/webhooks", {"url": "https://crm.example.com/hook"})
+    assert hook.status_code == 201, hook.text
+    ids |= {"{webhook_id}": hook.json()["id"], "{sheet_id}": sheet, "{row}": str(office.rows(sheet)[0]["row"])}
     made = {path: re.sub(r"{\w+}", lambda found: ids[found[0]], path) for path in READ}
     made["/visits/export"] += "?format=csv"
     made["/properties/{property_id}/calendar.ics"] = calendar

@@ -72,7 +72,9 @@ def terraform(stage: str, out: Path) -> None:
         "visits.tf.json": _ours(stage, packaged),
         "watch.json": _watch(packaged),
     }.items():
-        (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        # Nobody reads the template, and what is handed over in a call may have 51,200 bytes.
+        indent = 2 if name.endswith(".tf.json") else None
+        (out / name).write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
 
 def _without_retention(config: Path) -> None:
