@@ -159,10 +159,11 @@ descriptions: setup ## write chalicelib/aws/data anew from the pinned botocore
 	@$(BIN)/python -m tools.generate.service_descriptions
 
 spike: setup ## a burst of five times what the worker takes: figures, and docs/spike.png
-	@$(BIN)/python -m bench.spike
+	@$(BIN)/python -m bench --out build/bench/spike.md spike
 
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
-	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
+	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick) \
+		$(if $(ONLY)$(QUICK),--out build/bench/results.md) -- $$GIVEN_ONLY
 
 openapi: setup ## write docs/openapi.json anew from the routes, and say what would break clients (RELEASE=1: release it)
 	@$(BIN)/python -m tools.generate.openapi $(if $(filter 1 yes true,$(RELEASE)),--release)
