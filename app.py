@@ -5,25 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response, SQSEvent
+from chalice.app import AuthRequest, AuthResponse, Chalice, DynamoDBEvent, Request, Response, SQSEvent
 
 from chalicelib import cold_start
-from chalicelib.api import availability, calendars, exports, intakes, properties, service, visits, wishes
-from chalicelib.container import access, services
+from chalicelib.api import (
+    agents,
+    availability,
+    calendars,
+    events,
+    exports,
+    intakes,
+    properties,
+    service,
+    visitors,
+    visits,
+    webhooks,
+    wishes,
+)
+from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.events import intake_queue
+from chalicelib.events import intake_queue, table_stream, webhook_queue
+from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import NotAcceptable
+from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, Public, admission, bearer_token, guarded
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
-from chalicelib.settings import origins_of_stage, queue_of_stage
+from chalicelib.settings import origins_of_stage, queue_of_stage, stream_of_stage, webhook_queue_of_stage
 
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
@@ -35,27 +49,30 @@ app.middleware("http")(shape_framework_answers)
 View = Callable[..., Response]
 
 required: dict[tuple[str, str], Scope | Public] = {}
-"""What every route asks of its caller, by method and path."""
+"""The scope every route requires, by method and path."""
 
 
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
 @faults_told(Function.AUTHORIZER)
 def bearer_key(request: AuthRequest) -> AuthResponse:
-    return told(admission(access().authenticate(bearer_token(request.token))))
+    return told(admission(api_keys().authenticate(bearer_token(request.token))))
 
 
 def route(method: str, path: str, scope: Scope | Public) -> Callable[[View], View]:
     """One of our routes, and what a key must be good for to call it; without saying so there is no route.
 
+    Whoever may GET may ask for the HEAD alone: it is the same answer, whose body the gateway leaves out.
+
     The media type of a body is for `parse_body` to judge, not for Chalice.
     """
+    methods = ["GET", "HEAD"] if method == "GET" else [method]
 
     def register(view: View) -> View:
-        required[method, path] = scope
+        required.update({(each, path): scope for each in methods})
         public = scope == PUBLIC
         view = answers_problems(view if public else guarded(Scope(scope), current)(view))
         authorizer = None if public else bearer_key
-        registered: View = app.route(path, methods=[method], content_types=["*/*"], authorizer=authorizer)(view)
+        registered: View = app.route(path, methods=methods, content_types=["*/*"], authorizer=authorizer)(view)
         return registered
 
     return register
@@ -78,14 +95,14 @@ def current() -> Request:
     idempotent=True,
 )
 def register_property() -> Response:
-    """Register a property, under an id of your own or one that we give."""
+    """Register a property, with your own id or a generated one."""
     return properties.register(current(), services())
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=PageQuery, gives={200: properties.PropertyPage})
+@Contract(query=properties.PropertyQuery, gives={200: properties.PropertyPage})
 def list_properties() -> Response:
-    """List the properties, by id."""
+    """List properties, ordered by id."""
     return properties.list_all(current(), services())
 
 
@@ -94,8 +111,8 @@ def list_properties() -> Response:
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
-    `visits` are the next 20 that hold their slots, looked for among the next 5,000; `links.visits` is the address of
-    all of them. The `ETag` names the visits too; as `If-Match` it stands for the property alone.
+    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all. The `ETag`
+    covers the visits too; sent as `If-Match` it only compares the property.
     """
     return properties.get(current(), services(), property_id)
 
@@ -109,20 +126,59 @@ def get_property(property_id: str) -> Response:
 def put_property(property_id: str) -> Response:
     """Create or replace a property.
 
-    A changed `capacity` or `visitsAllowed` counts for the bookings that come after it. A corrected `address` or
-    `timeZone` reaches the upcoming visits that take place at the address; if there are too many for one request,
-    `visitsBehind` says so, and the same request with the new `ETag` goes on. What you read can be sent back
-    whole: read-only fields must say what is so.
+    A changed `capacity` or `visitsAllowed` applies to later bookings. A corrected `address` or `timeZone` is copied to
+    the upcoming visits at that address; if there are too many for one request, `visitsBehind` is set and the same
+    request with the new `ETag` continues. You can send back what you read: read-only fields must be unchanged.
     """
     return properties.put(current(), services(), property_id)
+
+
+@route("GET", "/properties/{property_id}/availability", Scope.READ)
+@Contract(
+    query=NoQuery,
+    gives={200: availability.AvailabilityOutput},
+    refuses=(errors.AvailabilityNotFound,),
+    condition=Condition.TAGGED,
+)
+def get_availability(property_id: str) -> Response:
+    """Read when a property may be visited."""
+    return availability.get(current(), services(), property_id)
+
+
+@route("PUT", "/properties/{property_id}/availability", Scope.WRITE)
+@Contract(
+    takes=availability.AvailabilityInput,
+    gives={200: availability.AvailabilityOutput, 201: availability.AvailabilityOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_availability(property_id: str) -> Response:
+    """Say when a property may be visited.
+
+    It counts for the bookings that come after it; visits that are booked stay, and hold the gap that they were booked
+    with. As long as nobody has set anything, a property is open at all times. Local times are the property's: one that
+    occurs twice is the first of the two, one that is skipped counts by the offset before.
+    """
+    return availability.put(current(), services(), property_id)
+
+
+@route("GET", "/properties/{property_id}/slots", Scope.READ)
+@Contract(query=availability.SlotsQuery, gives={200: availability.SlotsOutput})
+def get_slots(property_id: str) -> Response:
+    """Look when a property can be visited.
+
+    Every start that can be booked now, in the next 7 days unless told otherwise, 31 at most: inside the hours, a whole
+    number of steps from the opening, and free for the visit and the gap after it. If there is none, `reason` says which
+    rule took the last of them. What was booked in the last moments may be missing.
+    """
+    return availability.slots(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
 @Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
-    """Look when a property is taken.
+    """Read when a property is taken.
 
-    In whole quarter hours and without a word about visitors; the next 7 days unless told otherwise, 31 at most.
+    In whole quarter hours, without visitors' data; 7 days by default, at most 31.
     """
     return availability.busy(current(), services(), property_id)
 
@@ -132,16 +188,16 @@ def get_busy(property_id: str) -> Response:
 def share_calendar(property_id: str) -> Response:
     """Share a property's calendar at a new address.
 
-    The address is shown this once, and the one before it is worthless from now on.
+    The address is shown only once; the previous one stops working.
     """
-    return calendars.share(current(), services(), property_id)
+    return calendars.share_property(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={204: None})
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    return calendars.withdraw(current(), services(), property_id)
+    return calendars.withdraw(current(), services(), "property", property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
@@ -154,10 +210,98 @@ def withdraw_calendar(property_id: str) -> Response:
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
 
-    For calendar programs: the token is the key. It shows when visits are, never whose, and may be five minutes behind.
-    Other parameters are ignored.
+    For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
+    parameters are ignored.
     """
-    return calendars.read(current(), services(), property_id)
+    return calendars.read(current(), services(), "property", property_id)
+
+
+# Agents
+
+
+@route("GET", "/agents", Scope.READ)
+@Contract(query=PageQuery, gives={200: agents.AgentPage})
+def list_agents() -> Response:
+    """List agents, ordered by id."""
+    return agents.list_all(current(), services())
+
+
+@route("GET", "/agents/{agent_id}", Scope.READ)
+@Contract(query=NoQuery, gives={200: agents.AgentOutput}, condition=Condition.TAGGED)
+def get_agent(agent_id: str) -> Response:
+    """Read an agent."""
+    return agents.get(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}", Scope.WRITE)
+@Contract(
+    takes=agents.AgentInput,
+    gives={200: agents.AgentOutput, 201: agents.AgentOutput},
+    condition=Condition.MATCH_OR_NEW,
+)
+def put_agent(agent_id: str) -> Response:
+    """Create or replace an agent.
+
+    Hours and travel time apply to later bookings. Visits can name an agent that is not registered, who has neither. You
+    can send back what you read: read-only fields must be unchanged.
+    """
+    return agents.put(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}", Scope.ADMIN)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+def erase_agent(agent_id: str) -> Response:
+    """Erase an agent's data.
+
+    Removes name, e-mail address, phone number and hours, and stops sharing the calendar. The visits stay and keep the
+    `agentId`, which works on as one that is not registered.
+    """
+    return agents.erase(current(), services(), agent_id)
+
+
+@route("GET", "/agents/{agent_id}/busy", Scope.READ)
+@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+def get_agent_busy(agent_id: str) -> Response:
+    """Read when and where an agent is engaged, registered or not.
+
+    In whole quarter hours, with the way to the next property, without visitors' data; 7 days by default, at most 31.
+    What was booked in the last moments may be missing.
+    """
+    return agents.busy(current(), services(), agent_id)
+
+
+@route("PUT", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(takes=calendars.AgentCalendarInput, gives={200: calendars.CalendarTokenOutput})
+def share_agent_calendar(agent_id: str) -> Response:
+    """Share an agent's calendar at a new address.
+
+    The address is shown only once; the previous one stops working. Visitors' names and phone numbers are in it only
+    with `visitors`: whoever has the address reads them.
+    """
+    return calendars.share_agent(current(), services(), agent_id)
+
+
+@route("DELETE", "/agents/{agent_id}/calendar-token", Scope.WRITE)
+@Contract(query=NoQuery, gives={204: None})
+def withdraw_agent_calendar(agent_id: str) -> Response:
+    """Stop sharing an agent's calendar."""
+    return calendars.withdraw(current(), services(), "agent", agent_id)
+
+
+@route("GET", "/agents/{agent_id}/calendar.ics", PUBLIC)
+@Contract(
+    query=calendars.FeedQuery,
+    gives={200: File(("text/calendar",))},
+    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+    condition=Condition.TAGGED,
+)
+def get_agent_calendar(agent_id: str) -> Response:
+    """Subscribe to an agent's calendar.
+
+    For calendar programs: the token is the key. Shows the visits with property, address and place; may be five minutes
+    old. Other parameters are ignored.
+    """
+    return calendars.read(current(), services(), "agent", agent_id)
 
 
 # Visits
@@ -167,14 +311,22 @@ def get_calendar(property_id: str) -> Response:
 @Contract(
     takes=wishes.BookVisitInput,
     gives={201: visits.VisitOutput, 202: intakes.IntakeOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.HandedIn),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.HandedIn,
+    ),
     idempotent=True,
+    lenient=True,
 )
 def book_visit() -> Response:
     """Book a visit and hold its time.
 
-    `propertyId`, `date` and `place` are enough. Of those who want the same time at once, as many win as the property
-    has capacity; the others get 409 `slot-taken` with the interval that they met.
+    `propertyId`, `date` and `place` are enough. Of concurrent requests for the same time, as many succeed as the
+    property has capacity; the others get 409 `slot-taken` with the conflicting interval. Outside the
+    hours it is 409 `outside-hours` with the reason.
     """
     return visits.book(current(), services())
 
@@ -182,10 +334,10 @@ def book_visit() -> Response:
 @route("GET", "/visits", Scope.READ)
 @Contract(query=visits.VisitQuery, gives={200: visits.VisitPage})
 def list_visits() -> Response:
-    """List visits, by start.
+    """List visits, ordered by start.
 
-    Without `from` and `to`: 31 days back to 92 ahead, frozen by the first page. Without `propertyId` or `agentId` at
-    most 366 days. A visit appears here moments after it was written.
+    The default range is from 31 days ago to 92 days ahead, fixed by the first page. Without `propertyId` or `agentId`
+    it is at most 366 days. A visit appears here moments after it was written.
     """
     return visits.list_all(current(), services())
 
@@ -194,13 +346,13 @@ def list_visits() -> Response:
 @Contract(
     query=exports.ExportQuery,
     gives={200: File(exports.MEDIA_TYPES)},
-    refuses=(errors.ExportTooLarge, NotAcceptable),
+    refuses=(errors.ExportTooLarge,),
     headers={200: ("Content-Disposition",)},
 )
 def export_visits() -> Response:
-    """Take visits away as CSV, XLSX or iCalendar.
+    """Export visits as CSV, XLSX or iCalendar.
 
-    The rows of the list with the same filters, in the same order; at most 10,000 of them and 4 MB.
+    The rows of the list with the same filters, in the same order; at most 10,000 rows and 4 MB.
     """
     return exports.take_away(current(), services())
 
@@ -217,15 +369,22 @@ def get_visit(visit_id: str) -> Response:
     takes=visits.ChangeVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
     gives={200: visits.VisitOutput},
-    refuses=(errors.PropertyNotFound, errors.VisitsNotAllowed, errors.SlotTaken, errors.SlotsReleased),
+    refuses=(
+        errors.PropertyNotFound,
+        errors.VisitsNotAllowed,
+        errors.OutsideHours,
+        errors.SlotTaken,
+        errors.SlotsReleased,
+    ),
     condition=Condition.MATCH,
+    lenient=True,
 )
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
 
-    A merge patch (RFC 7396), taken as `application/json` too: what is not given stays, null takes away. The id stays,
-    whatever changes; the old time is free as soon as the new one is held. Date, duration and agent only change while
-    the visit holds its time. What you read can be sent back whole: read-only fields must say what is so.
+    A merge patch (RFC 7396), also accepted as `application/json`: omitted fields stay, null removes. The id never
+    changes; the old time is free as soon as the new one is held. Date, duration and agent can only change while the
+    visit holds its time. You can send back what you read: read-only fields must be unchanged.
     """
     return visits.change(current(), services(), visit_id)
 
@@ -241,20 +400,45 @@ def change_status(visit_id: str) -> Response:
     """Confirm, decline, cancel or complete a visit.
 
     `requested` becomes `confirmed`, `declined` or `cancelled`; `confirmed` becomes `completed`, `no_show` or
-    `cancelled`; `completed` and `no_show` become each other, for a mistake. Asking for the status that it has changes
+    `cancelled`; `completed` and `no_show` can be swapped to correct a mistake. Setting the current status changes
     nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
     return visits.change_status(current(), services(), visit_id)
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
 def erase_visitor(visit_id: str) -> Response:
-    """Erase what is known of the visitor.
+    """Erase the visitor's data.
 
-    Visitor, notes and the reason of a cancellation go; the visit stays.
+    Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
     return visits.erase_visitor(current(), services(), visit_id)
+
+
+# Visitors
+
+
+@route("POST", "/visitors/search", Scope.READ)
+@Contract(takes=visitors.SearchInput, gives={200: visits.VisitPage}, refuses=(InvalidCursor,))
+def search_visitor() -> Response:
+    """Find all visits of one person, ordered by id.
+
+    By e-mail address, upper and lower case aside, or by telephone number, by its digits: a national number finds those
+    that were given without the country. A visit appears here moments after it was written.
+    """
+    return visitors.search(current(), services())
+
+
+@route("POST", "/visitors/erase", Scope.ADMIN)
+@Contract(takes=visitors.EraseInput, gives={200: visitors.ErasureOutput})
+def erase_visitors() -> Response:
+    """Erase all data of one person.
+
+    As erasing the visitor of each visit that the search finds, 100 at a time: repeat it while `more` is true. Repeat
+    it too when a booking of that person may be under way: one of the last moments may not be found yet.
+    """
+    return visitors.erase(current(), services())
 
 
 # Intakes
@@ -265,11 +449,10 @@ def erase_visitor(visit_id: str) -> Response:
     takes=intakes.IntakeInput, media_types=intakes.MEDIA_TYPES, gives={202: intakes.IntakeOutput}, idempotent=True
 )
 def hand_in() -> Response:
-    """Hand in up to 1,000 visits at once.
+    """Submit up to 1,000 visits at once.
 
-    In 4,500,000 bytes at most. Only the envelope is judged now; what is wrong with a row becomes its result. With an
-    `Idempotency-Key` the same rows again are the same intake; without one they are another. Look again after
-    `Retry-After`.
+    At most 4,500,000 bytes. Only the envelope is validated now; an invalid row is reported in its result. With an
+    `Idempotency-Key` the same rows again are the same intake; without one they are another. Poll after `Retry-After`.
     """
     return intakes.hand_in(current(), services())
 
@@ -277,9 +460,9 @@ def hand_in() -> Response:
 @route("GET", "/intakes/{intake_id}", Scope.READ)
 @Contract(query=NoQuery, gives={200: intakes.IntakeOutput}, headers={200: ("Retry-After",)})
 def get_intake(intake_id: str) -> Response:
-    """See how far an intake is.
+    """Read the progress of an intake.
 
-    While it is `queued` or `running` there is a `Retry-After`. Intakes are kept for 30 days.
+    While it is `queued` or `running` the answer has a `Retry-After`. Intakes are kept for 30 days.
     """
     return intakes.get(current(), services(), intake_id)
 
@@ -287,17 +470,105 @@ def get_intake(intake_id: str) -> Response:
 @route("GET", "/intakes/{intake_id}/results", Scope.READ)
 @Contract(query=PageQuery, gives={200: intakes.RowOutcomePage})
 def list_results(intake_id: str) -> Response:
-    """List what became of the rows of an intake.
+    """List the results of an intake's rows.
 
-    By row; complete once the intake is `done` or `failed`.
+    Ordered by row; complete once the intake is `done` or `failed`.
     """
     return intakes.results(current(), services(), intake_id)
 
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
-def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
+def work_off_queue(event: SQSEvent) -> BatchResponse | None:
     return intake_queue.work_off(event, services())
+
+
+# Events
+
+
+@route("GET", "/events", Scope.READ)
+@Contract(query=events.EventQuery, gives={200: events.EventPage}, refuses=(errors.PositionLost,))
+def follow_events() -> Response:
+    """Follow what happens to visits and properties.
+
+    CloudEvents, oldest first, each at least once: the same `id` is the same event. They have ids, times and status, and
+    never name a person. There is always a `nextCursor`: ask again with it, also when nothing is new. Kept for 30 days.
+    """
+    return events.follow(current(), services())
+
+
+@route("POST", "/webhooks", Scope.ADMIN)
+@Contract(takes=webhooks.WebhookInput, gives={201: webhooks.WebhookSecretOutput}, refuses=(errors.TooManyWebhooks,))
+def register_webhook() -> Response:
+    """Have events posted to an address of yours, from now on.
+
+    Signed as Standard Webhooks says, with the secret that is shown this once; in order, each event until you answer it
+    with a status below 300 within ten seconds. Public https addresses only.
+    """
+    return webhooks.register(current(), services())
+
+
+@route("GET", "/webhooks", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookList})
+def list_webhooks() -> Response:
+    """List the webhooks."""
+    return webhooks.list_all(current(), services())
+
+
+@route("GET", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookOutput})
+def get_webhook(webhook_id: str) -> Response:
+    """See how far a webhook has come, and why it is failing or disabled."""
+    return webhooks.get(current(), services(), webhook_id)
+
+
+@route("DELETE", "/webhooks/{webhook_id}", Scope.ADMIN)
+@Contract(query=NoQuery, gives={204: None})
+def remove_webhook(webhook_id: str) -> Response:
+    """Remove a webhook."""
+    return webhooks.remove(current(), services(), webhook_id)
+
+
+@route("PUT", "/webhooks/{webhook_id}/position", Scope.ADMIN)
+@Contract(
+    takes=webhooks.PositionInput,
+    gives={200: webhooks.WebhookOutput},
+    refuses=(errors.PositionLost,),
+)
+def move_webhook(webhook_id: str) -> Response:
+    """Deliver again from a position, or go on after one that was disabled."""
+    return webhooks.go_on(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/secret", Scope.ADMIN)
+@Contract(query=NoQuery, gives={200: webhooks.WebhookSecretOutput})
+def renew_webhook_secret(webhook_id: str) -> Response:
+    """Get a new secret. For 24 hours deliveries are signed with both."""
+    return webhooks.renew_secret(current(), services(), webhook_id)
+
+
+@route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
+@Contract(query=NoQuery, gives={202: webhooks.WebhookOutput})
+def test_webhook(webhook_id: str) -> Response:
+    """Have a test posted. What the receiver answered is under `tested` of the webhook."""
+    return webhooks.ask_for_test(current(), services(), webhook_id)
+
+
+@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=10)
+@faults_told(Function.DELIVER)
+def deliver(event: SQSEvent) -> BatchResponse:
+    return webhook_queue.deliver(event, services())
+
+
+@app.on_dynamodb_record(
+    stream_arn=stream_of_stage(os.environ),
+    batch_size=100,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
+)
+@faults_told(Function.RELAY)
+def relay(event: DynamoDBEvent) -> None:
+    table_stream.relay(event, services())
 
 
 # The service itself
@@ -306,7 +577,7 @@ def work_off_queue(event: SQSEvent) -> intake_queue.BatchResponse | None:
 @route("GET", "/health", PUBLIC)
 @Contract(gives={200: service.HealthOutput})
 def get_health() -> Response:
-    """See whether the service and its store answer."""
+    """Check that the service and its table answer."""
     return service.health(services())
 
 

@@ -27,7 +27,7 @@ from chalicelib import container
 from chalicelib.aws.clients import client
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.visits import Visit
-from chalicelib.repositories import items
+from chalicelib.repositories.visits import visit_item
 from chalicelib.services.intakes import Submission
 from devstack.emulator import emulator
 from devstack.server import STAGE, load_app
@@ -113,7 +113,7 @@ def load(found: Iterable[Visit]) -> None:
     """Puts many visits into the table, without slots: no list looks at them."""
     with boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"]).batch_writer() as writer:
         for visit in found:
-            writer.put_item(Item=dict(items.visit_item(visit)))
+            writer.put_item(Item=dict(visit_item(visit)))
 
 
 def asked(app: Chalice, meter: Meter, house: str, begin: datetime) -> Iterator[tuple[str, Figures]]:

@@ -11,8 +11,8 @@ import boto3
 from bench.samples import VISIT
 from chalicelib.domain.visits import BookVisit
 from chalicelib.events.intake_queue import Sending, read_message
-from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 
 dynamodb = boto3.client("dynamodb")
 
@@ -23,5 +23,5 @@ def handler(event: dict[str, Any], context: object) -> None:
             assert isinstance(row.wish, BookVisit)
             wanted, visitor = row.wish, row.wish.visitor
             visit = replace(VISIT, id=str(uuid4()), property_id=wanted.property_id, date=wanted.date, visitor=visitor)
-            item: Any = serialized(items.visit_item(visit))
+            item: Any = serialized(visit_item(visit))
             dynamodb.put_item(TableName="visits", Item=item, ConditionExpression="attribute_not_exists(pk)")

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -31,8 +31,10 @@ from cryptography.x509.oid import NameOID
 from bench.samples import HOUSE, NOW, PROPERTY_ID, VISIT
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.repositories import items
+from chalicelib.repositories.properties import property_item
+from chalicelib.repositories.signing_keys import signing_keys_item
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import visit_item
 from tools.project import HOST, REGION, ROOT
 
 
@@ -82,9 +84,9 @@ def _certify(folder: Path) -> None:
 def canned() -> dict[str, dict[str, Any]]:
     """What is in the table, by key, in DynamoDB's own form."""
     kept = [
-        items.property_item(Property(PROPERTY_ID, HOUSE, 1, NOW, NOW)),
-        items.visit_item(VISIT),
-        items.signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
+        property_item(Property(PROPERTY_ID, HOUSE, 1, NOW, NOW)),
+        visit_item(VISIT),
+        signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
     ]
     return {f"{item['pk']} {item['sk']}": serialized(item) for item in kept}
 
@@ -98,11 +100,9 @@ async def _serve(certificate: Path, latency: float) -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 headers = dict(line.partition(": ")[::2] for line in head.split("\r\n")[1:])
                 asked = json.loads(await reader.readexactly(int(headers["content-length"])))
-                key = asked.get("Key", {}) if headers["x-amz-target"].endswith(".getitem") else {}
-                found = kept.get(" ".join(value["S"] for value in key.values()))
                 if latency:
                     await asyncio.sleep(latency)
-                writer.write(_response({"Item": found} if found else {}))
+                writer.write(_response(_answer(kept, headers["x-amz-target"], asked)))
         writer.close()
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -110,6 +110,17 @@ async def _serve(certificate: Path, latency: float) -> None:
     server = await asyncio.start_server(talk, HOST, 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+def _answer(kept: Mapping[str, Any], target: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """To a read of one item, or of a partition, which has one item at most; writes are told that they were done."""
+    if target.endswith(".getitem"):
+        found = kept.get(" ".join(value["S"] for value in asked["Key"].values()))
+        return {"Item": found} if found else {}
+    if target.endswith(".query"):
+        items = [item for item in kept.values() if item["pk"] == asked["ExpressionAttributeValues"][":pk"]]
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+    return {}
 
 
 def _response(answer: dict[str, Any]) -> bytes:

@@ -14,39 +14,55 @@ from uuid6 import uuid7
 
 from chalicelib.aws.clients import client
 from chalicelib.http.problems import describe
+from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.availability import DynamoAvailability
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.api_keys import Access
-from chalicelib.services.availability import Availability
-from chalicelib.services.calendars import Feeds
-from chalicelib.services.exports import Exporting
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.repositories.webhooks import DynamoWebhooks
+from chalicelib.services.agents import Agents
+from chalicelib.services.api_keys import ApiKeys
+from chalicelib.services.availability import Availabilities
+from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
+from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Once
-from chalicelib.services.intake_worker import Worker
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.intake_worker import IntakeWorker
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.ports import (
-    CalendarTokens,
+    AgentStore,
+    AvailabilityStore,
+    CalendarStore,
     Clock,
-    IdempotencyRecords,
-    Intakes,
+    EventStore,
+    IdempotencyStore,
+    IntakeStore,
     NewId,
-    Properties,
+    PropertyStore,
     Queue,
-    SigningKeys,
+    SigningKeyStore,
     Store,
-    Visits,
+    VisitStore,
+    WebhookQueue,
+    WebhookStore,
 )
-from chalicelib.services.properties import Portfolio
+from chalicelib.services.ports import Receivers as ReceiverPort
+from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visitors import Visitors
+from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings
 
@@ -63,6 +79,10 @@ CLIENT = Config(
 )
 
 
+LOCAL = "local"
+"""The stage of `make run`, whose webhooks may lead to this machine."""
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
@@ -72,12 +92,18 @@ def new_id() -> str:
 
 
 def wire(
-    properties: Properties,
-    visits: Visits,
-    records: IdempotencyRecords,
-    keys: SigningKeys,
-    intakes: Intakes,
-    calendar_tokens: CalendarTokens,
+    properties: PropertyStore,
+    availability: AvailabilityStore,
+    agents: AgentStore,
+    visits: VisitStore,
+    records: IdempotencyStore,
+    keys: SigningKeyStore,
+    intakes: IntakeStore,
+    calendar_tokens: CalendarStore,
+    events: EventStore,
+    webhooks: WebhookStore,
+    webhook_queue: WebhookQueue,
+    receivers: ReceiverPort,
     queue: Queue,
     store: Store,
     clock: Clock = utc_now,
@@ -87,18 +113,24 @@ def wire(
 ) -> Services:
     """Services over the given repositories: the real ones below, the fakes in the tests."""
     signer = Signer(keys, clock)
-    once = Once(records, signer, clock)
-    booking = Booking(properties, visits, once, clock, new_id, sleep)
+    once = Idempotency(records, signer, clock)
+    feed = Events(events, clock)
+    booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
-        properties=Portfolio(properties, Following(visits, booking, clock), once, clock, new_id),
-        availability=Availability(properties, visits, clock),
+        visitors=Visitors(visits, booking),
+        properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
+        availability=Availabilities(properties, availability, agents, visits, clock),
+        agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
-        exports=Exporting(visits, properties),
-        calendars=Feeds(properties, visits, calendar_tokens, clock),
-        intakes=IntakeDesk(intakes, queue, once, clock, new_id),
-        intake_worker=Worker(booking, intakes, signer, describe, pool, clock, new_id),
+        exports=Exports(visits, properties, agents),
+        calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
+        intakes=Intakes(intakes, queue, once, clock, new_id),
+        intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        events=feed,
+        webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
+        webhook_queue=webhook_queue,
         queue=queue,
         signer=signer,
         store=store,
@@ -106,15 +138,28 @@ def wire(
     )
 
 
-def over(table: Table, queue: Queue, clock: Clock = utc_now, visits: Visits | None = None) -> Services:
-    """Services over the repositories of one table; the tests put another repository of visits in."""
+def over(
+    table: Table,
+    queue: Queue,
+    clock: Clock = utc_now,
+    visits: VisitStore | None = None,
+    webhook_queue: WebhookQueue | None = None,
+    receivers: ReceiverPort | None = None,
+) -> Services:
+    """Services over the repositories of one table; the tests put others in."""
     return wire(
         properties=DynamoProperties(table),
+        availability=DynamoAvailability(table),
+        agents=DynamoAgents(table),
         visits=visits or DynamoVisits(table),
-        records=DynamoIdempotencyRecords(table),
+        records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
-        calendar_tokens=DynamoCalendarTokens(table),
+        calendar_tokens=DynamoCalendars(table),
+        events=DynamoEvents(table),
+        webhooks=DynamoWebhooks(table),
+        webhook_queue=webhook_queue or webhook_queue_of(table.name),
+        receivers=receivers or Receivers(),
         queue=queue,
         store=table,
         clock=clock,
@@ -126,12 +171,18 @@ def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
     table = Table(client("dynamodb", CLIENT), settings.table_name)
-    # Most instances never come to need the queue.
-    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name))
+    receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
+    # Most instances never come to need a queue.
+    return over(table, SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name), receivers=receivers)
+
+
+def webhook_queue_of(table: str) -> WebhookQueue:
+    """The queue beside the table: they share the first part of their names."""
+    return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
 
 
 @cache
-def access() -> Access:
-    """Who may call. The authorizer is a Lambda function of its own and makes nothing but this."""
+def api_keys() -> ApiKeys:
+    """Who may call. The authorizer is its own Lambda function and creates nothing but this."""
     settings = Settings.from_environment(os.environ)
-    return Access(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)
+    return ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)

@@ -42,6 +42,8 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "Replays": Metric("Count", ("Stage",)),
         "KeysRefused": Metric("Count", ("Stage",)),
         "OldestMessageAge": Metric("Seconds", ("Stage",)),
+        "RelayAge": Metric("Seconds", ("Stage",)),
+        "WebhooksDisabled": Metric("Count", ("Stage",)),
         "IntakeRows": Metric("Count", ("Stage", "Outcome")),
         "ColdStarts": Metric("Count", ("Stage", "Function")),
         "Faults": Metric("Count", ("Stage", "Function")),
@@ -71,7 +73,7 @@ class Failed(Plain):
     """In place of a fault that Lambda would log with its message."""
 
     def __init__(self) -> None:
-        super().__init__("failed; the line before says what it was and where")
+        super().__init__("failed; see the previous line for the error and its place")
 
 
 _as_text: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -104,7 +106,10 @@ log.propagate = False
 
 
 def note(**ids: str) -> None:
-    """Adds to the line of the request under way whose business it is: `visitId`, `propertyId`, `intakeId`."""
+    """Adds to the line of the request under way whose business it is: `visitId`, `propertyId`, `intakeId`.
+
+    `visitIds` and `agentId` only where they were erased: whoever restores a backup looks for them.
+    """
     about = _about.get()
     if about is not None:
         about.update(ids)

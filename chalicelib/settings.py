@@ -12,7 +12,7 @@ class Misconfigured(Exception):
     """Environment variables are missing or wrong. Which ones, not what they say: some of them are secrets."""
 
     def __init__(self, variables: list[str]) -> None:
-        super().__init__(f"Missing or wrong: {', '.join(variables)}")
+        super().__init__(f"Missing or invalid: {', '.join(variables)}")
         self.variables = variables
 
 
@@ -45,6 +45,16 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
     return environment.get("QUEUE_NAME", "visits-local")
 
 
+def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that wakes those who deliver webhooks."""
+    return f"{queue_of_stage(environment)}-webhooks.fifo"
+
+
+def stream_of_stage(environment: Mapping[str, str]) -> str:
+    """The table's stream, for `chalice deploy`. In a package a parameter of the template takes its place."""
+    return environment.get("STREAM_ARN", "stream")
+
+
 def origins_of_stage(environment: Mapping[str, str]) -> frozenset[str]:
     """The web origins whose pages may read our answers, from a list with commas; usually none."""
     return frozenset(filter(None, (origin.strip() for origin in environment.get("CORS_ORIGINS", "").split(","))))
@@ -71,6 +81,6 @@ def version_of(environment: Mapping[str, str]) -> str:
 
 
 def trace_of(environment: Mapping[str, str]) -> str | None:
-    """X-Ray's id of the trace that this invocation belongs to: Lambda says it anew each time, if tracing is on."""
+    """X-Ray's id of the trace that this invocation belongs to: Lambda sets it for each one, if tracing is on."""
     header = environment.get("_X_AMZN_TRACE_ID", "")
     return next((part[5:] for part in header.split(";") if part.startswith("Root=")), None)

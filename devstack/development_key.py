@@ -9,7 +9,7 @@ from chalicelib.container import utc_now
 from chalicelib.domain.api_keys import Scope
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tools.deliver.data_stack import credentials
 
 NAME = "development"
@@ -18,7 +18,7 @@ NAME = "development"
 def development_key(endpoint: str, stage: str, state: Path) -> str:
     """The key of the last run as long as the table knows it, otherwise a new one."""
     client = boto3.client("dynamodb", **credentials(endpoint))
-    access = Access(DynamoApiKeys(Table(client, f"visits-{stage}")), utc_now)
+    access = ApiKeys(DynamoApiKeys(Table(client, f"visits-{stage}")), utc_now)
     file = state / "development-key"
     kept = file.read_text(encoding="utf-8").strip() if file.exists() else ""
     if access.authenticate(kept):

@@ -39,7 +39,7 @@ class Emulator:
         code = self.process.poll()
         if code is None:
             return None
-        return f"the embedded AWS ended by itself (exit code {code}){_last_words(self.log)}"
+        return f"the embedded AWS exited (code {code}){_last_words(self.log)}"
 
 
 def python_of_emulator() -> Path:
@@ -79,7 +79,7 @@ def emulator(
         raise CannotGoOn("The embedded AWS is not installed yet: `make setup` installs it into .venv-aws.")
     port = port or free_port()
     if port_is_taken(port):
-        raise CannotGoOn(f"Port {port} is taken, so the embedded AWS cannot start there.")
+        raise CannotGoOn(f"Port {port} is in use, so the embedded AWS cannot start there.")
     scratch = Path(tempfile.mkdtemp(prefix="visits-aws-"))
     folder = state.resolve() if state else scratch
     (folder / "s3").mkdir(parents=True, exist_ok=True)

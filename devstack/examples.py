@@ -1,26 +1,34 @@
-"""The three curl lines that `make run` prints. They are made from the data, so that they work when pasted."""
+"""The four curl lines that `make run` prints. They are made from the data, so that they work when pasted."""
 
 import json
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from devstack.seed import Api
+from tools.client import Client
 
 FIRST_DAY = 20
 """Days ahead of which slots are looked for: beyond the sample data, so that something is free."""
 
 
-def curl_lines(api: Api, url: str, key: str) -> list[tuple[str, str]]:
-    """What each does, and the line: book, list, reschedule. Each works by itself, in any order."""
+def curl_lines(api: Client, url: str, key: str) -> list[tuple[str, str]]:
+    """What each does, and the line: look for free slots, book, list, reschedule. Each works by itself, in any order."""
     property_id = next(api.pages("/properties", limit=1))["id"]
     booking = {"propertyId": property_id, "date": _free_slot(api, property_id), "place": "At the front door"}
     visit = upcoming_visit(api) or api.send("POST", "/visits", booking | {"status": "requested"}).json()
-    moved = {"date": _free_slot(api, visit["propertyId"], day=FIRST_DAY + 1)}
+    moved = {"date": _free_slot(api, visit["propertyId"], visit, FIRST_DAY + 1)}
+    now = datetime.now(UTC)
+    soon = now + timedelta(days=2)  # of which one may be closed
     as_caller = f"-H 'Authorization: Bearer {key}' "
     lines = [
+        (
+            "look when a property can be visited",
+            f"{as_caller}'{url}/properties/{property_id}/slots?from={_instant(now)}&to={_instant(soon)}'",
+        ),
         ("book a visit", as_caller + _json(booking) + f"-X POST {url}/visits"),
-        ("list the next visits of the agency", f"{as_caller}'{url}/visits?from={_instant(datetime.now(UTC))}&limit=3'"),
+        ("list the next visits of the agency", f"{as_caller}'{url}/visits?from={_instant(now)}&limit=3'"),
         (
             "reschedule one of them",
             as_caller
@@ -31,7 +39,7 @@ def curl_lines(api: Api, url: str, key: str) -> list[tuple[str, str]]:
     return [(what, f"curl -s -w '\\n' {line}") for what, line in lines]
 
 
-def upcoming_visit(api: Api) -> dict[str, Any] | None:
+def upcoming_visit(api: Client) -> dict[str, Any] | None:
     """A visit that can be moved: the next confirmed one, if possible without an agent who may be busy elsewhere."""
     soon = datetime.now(UTC) + timedelta(hours=1)
     end = soon + timedelta(days=FIRST_DAY)
@@ -39,15 +47,15 @@ def upcoming_visit(api: Api) -> dict[str, Any] | None:
     return next((visit for visit in found if not visit.get("agentId")), found[0] if found else None)
 
 
-def _free_slot(api: Api, property_id: str, day: int = FIRST_DAY) -> str:
-    """The start of an hour at which the property is free, some days ahead."""
-    start = (datetime.now(UTC) + timedelta(days=day)).replace(hour=0, minute=0, second=0, microsecond=0)
-    end = start + timedelta(days=30)
-    taken = api.get(f"/properties/{property_id}/busy", **{"from": _instant(start), "to": _instant(end)})["busy"]
-    spans = [(datetime.fromisoformat(span["from"]), datetime.fromisoformat(span["to"])) for span in taken]
-    hours = (start + timedelta(days=day, hours=hour) for day in range(30) for hour in range(14, 22))
-    free = (at for at in hours if not any(f < at + timedelta(hours=1) and at < t for f, t in spans))
-    return _instant(next(free))
+def _free_slot(
+    api: Client, property_id: str, visit: Mapping[str, Any] = MappingProxyType({}), day: int = FIRST_DAY
+) -> str:
+    """The first start that is offered some days ahead, for a new visit or one that is there."""
+    start = datetime.now(UTC) + timedelta(days=day)
+    asked = {name: visit[name] for name in ("durationMinutes", "agentId") if name in visit}
+    window = {"from": _instant(start), "to": _instant(start + timedelta(days=30))}
+    slots: list[dict[str, str]] = api.get(f"/properties/{property_id}/slots", **window, **asked)["slots"]
+    return slots[0]["start"]
 
 
 def _json(body: object, media_type: str = "application/json") -> str:

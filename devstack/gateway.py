@@ -84,7 +84,7 @@ class AppGateway:
                 500,
                 "internal-error",
                 "Internal error",
-                "Something went wrong on our side. When you ask about it, quote the request id.",
+                "Something went wrong on our side. Quote the request id when you report it.",
                 requestId=context.aws_request_id,
             )
             answer = _from_lambda(response.to_dict())
@@ -93,7 +93,7 @@ class AppGateway:
     def _answer(self, call: Call, context: LambdaContext) -> Answer:
         match = self._routes.match(call.path)
         if match is None:
-            return problem(404, "not-found", "Not found", "There is nothing at this address.")
+            return problem(404, "not-found", "Not found", "Nothing exists at this address.")
         methods = self._app.routes[match.route]
         if call.method not in methods:
             return self._unrouted(call.method, methods)
@@ -111,7 +111,7 @@ class AppGateway:
             return _from_lambda(problem_for(BodyTooLarge(LARGEST_BODY)).to_dict())
         answer = self._app(event, context)
         if _payload_bytes(answer) > MOST_BYTES_OF_PAYLOAD:
-            raise ValueError("The answer is larger than what a Lambda function can return.")
+            raise ValueError("The response exceeds what a Lambda function can return.")
         return _from_lambda(answer)
 
     def _unrouted(self, method: str, methods: Mapping[str, Any]) -> Answer:
@@ -121,7 +121,7 @@ class AppGateway:
             405,
             "method-not-allowed",
             "Method not allowed",
-            "This address does not know that method.",
+            "This resource does not support that method.",
             headers={"Allow": allow},
         )
 
@@ -133,8 +133,8 @@ class BrokenApp:
         return problem(
             503,
             "app-does-not-load",
-            "App does not load",
-            "The app has an error, shown where it was started. It is loaded again when a file changes.",
+            "The app does not load",
+            "The app has an error, shown in its terminal. It reloads when a file changes.",
             headers={"Retry-After": "1"},
         )
 
@@ -219,7 +219,7 @@ def _from_lambda(response: Mapping[str, Any]) -> Answer:
     elif body is None:
         content = b""
     else:
-        raise TypeError(f"The body of an answer is {type(body).__name__}; Lambda can only return text.")
+        raise TypeError(f"The response body is {type(body).__name__}; Lambda can only return text.")
     headers = [(name, str(value)) for name, value in response["headers"].items()]
     for name, values in (response.get("multiValueHeaders") or {}).items():
         headers += [(name, str(value)) for value in values]

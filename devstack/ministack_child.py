@@ -87,7 +87,7 @@ def _is_whole(save: Path) -> bool:
     try:
         return all(json.loads(file.read_bytes()) for file in save.glob("*.json"))
     except (OSError, ValueError):
-        print(f"{save} is torn: the one before is taken", file=sys.stderr)
+        print(f"{save} is damaged: using the one before", file=sys.stderr)
         return False
 
 

@@ -51,7 +51,7 @@ def _arguments() -> argparse.Namespace:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"'{text}' is no port: 1 to 65535, or 0 for any free one")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a port: 1 to 65535, or 0 for any free one")
     return int(text)
 
 

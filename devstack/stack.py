@@ -20,7 +20,8 @@ from watchfiles import Change, watch
 from devstack import examples, seed
 from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
-from devstack.server import STAGE, listen
+from devstack.server import OUR_OWN, STAGE, listen
+from tools.client import Client
 from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
@@ -33,7 +34,7 @@ LOOK_MILLISECONDS = 500
 
 @dataclass
 class Part:
-    """A child process of the stack. One that serves our code is started anew when the code changes.
+    """A child process of the stack. One that serves our code restarts when the code changes.
 
     Its standard input is a lifeline: when this process is gone, however it went, the pipe ends and so does the
     part.
@@ -114,28 +115,28 @@ class Stack:
                     if answer.json().get("type", "").endswith("app-does-not-load") and not told:
                         told = True
                         deadline = float("inf")
-                        _step("The API starts as soon as the app loads")
+                        _step("The API starts once the app loads")
                     if told:
                         self._reload_on_change(once=True)
                         continue
                 time.sleep(0.1)
-        raise CannotGoOn(f"The API did not become healthy within {START_SECONDS} s; what it says is above.")
+        raise CannotGoOn(f"The API did not become healthy within {START_SECONDS} s; see its output above.")
 
     def _load_sample_data(self) -> None:
         """On the first run, and when the month of the last sample is over."""
         marker = self.state / "sample-data-loaded"
-        with seed.Api(self.url, self.key) as api:
+        with Client(self.url, self.key, OUR_OWN) as api:
             if marker.exists() and examples.upcoming_visit(api) is not None:
                 return
-        _step(f"Loading sample data: {SAMPLE_VISITS} visits at real addresses, prices and people made up")
+        _step(f"Loading sample data: {SAMPLE_VISITS} visits at real addresses, with fictitious prices and people")
         seed.load(self.url, SAMPLE_VISITS, self.key)
         marker.touch()
 
     def _announce(self) -> None:
-        with seed.Api(self.url, self.key) as api:
+        with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
         print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
-        print("It reloads when the code changes; Ctrl-C stops it and keeps the data. To try it, paste:\n")
+        print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
         # Scripts read until the line `ready`, so the key comes before it.
@@ -147,9 +148,9 @@ class Stack:
             self._reload_on_change()
 
     def _reload_on_change(self, once: bool = False) -> None:
-        """Waits for changes of the code and starts the parts anew; looks after everything meanwhile.
+        """Waits for changes of the code and restarts the parts; watches them meanwhile.
 
-        The watch is set up anew after every change: most editors replace a file, and a watch on the old one
+        The watch is renewed after every change: most editors replace a file, and a watch on the old one
         would see nothing more.
         """
         watched = (ROOT / "app.py", ROOT / "chalicelib", ROOT / ".chalice")
@@ -179,7 +180,7 @@ class Stack:
             raise CannotGoOn(f"{why[0].upper()}{why[1:]}")
         for part in self.parts:
             if part.died():
-                _step(f"The part '{part.name}' ended by itself; it starts again when the code changes")
+                _step(f"'{part.name}' exited; it restarts when the code changes")
 
 
 @contextlib.contextmanager
@@ -189,11 +190,11 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         if aws_port and port_is_taken(aws_port):
             whose = "another embedded AWS" if answers_as_ministack(f"http://{HOST}:{aws_port}") else "another program"
-            raise CannotGoOn(f"Port {aws_port} is taken by {whose}: choose one with make run AWS_PORT=<port>")
+            raise CannotGoOn(f"Port {aws_port} is in use by {whose}: choose another with make run AWS_PORT=<port>")
         cleanup.enter_context(_only_user_of(state))
         _step(f"Starting the embedded AWS, its data in {os.path.relpath(state)}")
         aws = cleanup.enter_context(emulator(aws_port, state))
-        _step("Creating the table and the queues, or finding them as they were")
+        _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
         parts = [_api(listener, aws.endpoint), _worker(aws.endpoint)]
         for part in parts:
@@ -230,9 +231,11 @@ def _listener(port: int) -> socket.socket:
     try:
         return listen(port)
     except PermissionError:
-        raise CannotGoOn(f"Port {port} is not for ordinary users: choose one with make run PORT=<port>") from None
+        raise CannotGoOn(f"Port {port} needs root: choose another with make run PORT=<port>") from None
     except OSError:
-        raise CannotGoOn(f"Port {port} is taken by another program: choose one with make run PORT=<port>") from None
+        raise CannotGoOn(
+            f"Port {port} is in use by another program: choose another with make run PORT=<port>"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -242,15 +245,13 @@ def _only_user_of(state: Path) -> Iterator[None]:
         state.mkdir(parents=True, exist_ok=True)
         lock = (state / "lock").open("w")
     except OSError as why:
-        raise CannotGoOn(
-            f"The data cannot be kept in {state} ({why.strerror}): choose make run STATE=<folder>"
-        ) from None
+        raise CannotGoOn(f"Cannot store the data in {state} ({why.strerror}): choose make run STATE=<folder>") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise CannotGoOn(
-                f"Another make run has its data in {os.path.relpath(state)}: stop it, or choose make run STATE=<folder>"
+                f"Another `make run` uses {os.path.relpath(state)}: stop it, or run make run STATE=<folder>"
             ) from None
         yield
 

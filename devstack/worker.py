@@ -1,4 +1,4 @@
-"""The queue worker of `make run`: polls the stage's queue and calls the app's handler as Lambda's poller would.
+"""The workers of `make run`: poll the stage's queues and stream and call the app's handlers as Lambda's pollers would.
 
 `chalice local` has none. The handler gets real events: ids, receipts, receive counts and times are the queue's own.
 What it returns from is deleted, but for the failures that it reports; what it raises for is handed out again when the
@@ -7,23 +7,23 @@ visibility timeout is over.
 
 import argparse
 import contextlib
-import logging
 import os
-import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.local import LambdaContext
 
-from chalicelib.functions import FUNCTIONS
-from chalicelib.settings import REPORT_FAILURES, queue_of_stage
+from chalicelib.functions import FUNCTIONS, Function
+from chalicelib.settings import REPORT_FAILURES, queue_of_stage, webhook_queue_of_stage
+from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
+from devstack.stream import StreamPoller
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT
 
@@ -38,6 +38,11 @@ POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
 Handler = Callable[[dict[str, Any], Any], object]
+
+
+class Runs(Protocol):
+    def run(self, stop: threading.Event) -> None:
+        """Works until it is told to stop."""
 
 
 class QueueWorker:
@@ -96,14 +101,14 @@ class QueueWorker:
         try:
             answer = self._handler(event, context)
         except Exception as fault:
-            _say(f"{_told(fault)}; what is left of {len(messages)} comes again after the visibility timeout")
+            _say(f"{_told(fault)}; the rest of {len(messages)} is redelivered after the visibility timeout")
             return []
         if REPORT_FAILURES not in self._response_types:
             return messages
         ids = [message["MessageId"] for message in messages]
         failed = failures_of(answer, ids)
         if failed:
-            _say(f"{len(failed)} of {len(messages)} messages come again after the visibility timeout")
+            _say(f"{len(failed)} of {len(messages)} messages are redelivered after the visibility timeout")
         return [message for message in messages if message["MessageId"] not in failed]
 
     def _delete(self, url: str, messages: list["MessageTypeDef"]) -> None:
@@ -132,7 +137,7 @@ def failures_of(answer: Any, ids: Collection[str]) -> Collection[str]:
 
 
 @contextlib.contextmanager
-def working(*workers: QueueWorker) -> Iterator[None]:
+def working(*workers: Runs) -> Iterator[None]:
     """The workers are at it in this process while the block runs, each in a thread of its own."""
     stop = threading.Event()
     threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
@@ -168,7 +173,7 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(fault: Exception) -> str:
     """One line without the message of the exception: it may quote a row, and with it personal data."""
-    if type(fault).__name__ == "Unfinished":  # by name: the app's modules are loaded anew with the app
+    if type(fault).__name__ == "Unfinished":  # by name: the app reloads its modules
         return str(fault)
     ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if frame.filename.startswith(str(ROOT))]
     where = f" at {Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else ""
@@ -184,33 +189,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="devstack.worker", description=__doc__)
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="  worker: %(message)s", stream=sys.stderr)
-    for chatty in ("botocore", "boto3", "urllib3", "visits"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    speaks_to_people("worker: ")
     stop = threading.Event()
-    _stop_on(stop)
+    ends_with_parent(stop.set)
     try:
         # The app and what calls it must be told the same.
         told = {"AWS_ENDPOINT_URL": arguments.aws, "FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}
         app, _ = load_app(STAGE, told)
-        handler = app.handler_map[FED]
+        handlers = app.handler_map
     except Exception:
-        # The API shows why; this one is started anew, like it, when the code changes.
+        # The API shows why; like it, this one restarts when the code changes.
         _say("waiting until the app loads")
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
-    QueueWorker(handler, sqs, queue_of_stage(os.environ), response_types=(REPORT_FAILURES,)).run(stop)
-
-
-def _stop_on(stop: threading.Event) -> None:
-    def stop_with_parent() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        stop.set()
-
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=stop_with_parent, daemon=True).start()
+    reported = (REPORT_FAILURES,)
+    dynamodb, streams = boto3.client("dynamodb", config=QUICK), boto3.client("dynamodbstreams", config=QUICK)
+    workers = (
+        QueueWorker(handlers[FED], sqs, queue_of_stage(os.environ), response_types=reported),
+        QueueWorker(handlers[Function.DELIVER], sqs, webhook_queue_of_stage(os.environ), response_types=reported),
+        StreamPoller(handlers[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"]),
+    )
+    with working(*workers):
+        stop.wait()
 
 
 if __name__ == "__main__":

@@ -15,16 +15,22 @@ from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
 from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
-from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Visits
+from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
+    FakeEvents,
     FakeIdempotencyRecords,
     FakeIntakes,
     FakeProperties,
     FakeQueue,
+    FakeReceivers,
     FakeSigningKeys,
     FakeVisits,
+    FakeWebhookQueue,
+    FakeWebhooks,
     Memory,
 )
 
@@ -69,10 +75,13 @@ class Agency:
     memory: Memory = field(default_factory=Memory)
     keys: FakeSigningKeys = field(default_factory=FakeSigningKeys)
     queue: FakeQueue = field(default_factory=FakeQueue)
-    visits: Visits | None = None
-    records: IdempotencyRecords | None = None
-    intakes: Intakes | None = None
-    tokens: CalendarTokens | None = None
+    events: FakeEvents = field(default_factory=FakeEvents)
+    webhook_queue: FakeWebhookQueue = field(default_factory=FakeWebhookQueue)
+    receivers: FakeReceivers = field(default_factory=FakeReceivers)
+    visits: VisitStore | None = None
+    records: IdempotencyStore | None = None
+    intakes: IntakeStore | None = None
+    tokens: CalendarStore | None = None
 
     def __post_init__(self) -> None:
         self.properties = FakeProperties(self.memory)
@@ -80,11 +89,17 @@ class Agency:
             self.properties.add(a_property("house"))
         services = wire(
             properties=self.properties,
+            availability=FakeAvailability(self.memory),
+            agents=FakeAgents(self.memory),
             visits=self.visits or FakeVisits(self.memory),
             records=self.records or FakeIdempotencyRecords(self.memory),
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            events=self.events,
+            webhooks=FakeWebhooks(),
+            webhook_queue=self.webhook_queue,
+            receivers=self.receivers,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,
@@ -92,6 +107,8 @@ class Agency:
             pool=InThisThread(),
             sleep=lambda _: None,
         )
+        self.webhooks, self.visitors = services.webhooks, services.visitors
+        self.availability, self.agents = services.availability, services.agents
         self.booking, self.desk, self.worker, self.feeds = (
             services.visits,
             services.intakes,

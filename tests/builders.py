@@ -12,6 +12,7 @@ from typing import Any
 
 from chalice.app import Request
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.idempotency import KEPT, IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.signing_keys import Signature
@@ -79,6 +80,11 @@ def details(**changes: Any) -> PropertyDetails:
 
 def a_property(id: str | None = None, **changes: Any) -> Property:
     return Property(id or property_id(), details(**changes), version=1, created_at=NOW, updated_at=NOW)
+
+
+def an_agent(id: str | None = None, **changes: Any) -> Agent:
+    """An agent of Berlin who works at any time and needs no time to travel."""
+    return replace(Agent(id or agent_id(), "Ann", "Europe/Berlin", created_at=NOW, updated_at=NOW), **changes)
 
 
 def booking(**changes: Any) -> BookVisit:

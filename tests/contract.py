@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 import httpx
 import jsonschema_rs
 
+from chalicelib.http.instants import parse_instant
 from tools.generate import openapi
 
 Json = dict[str, Any]
@@ -22,6 +23,20 @@ HTTP_ITSELF: Final = frozenset({411, 414, 431, 505})
 
 TAKES_ANY_QUERY: Final = frozenset({"getCalendar"})
 """Calls that ignore parameters they do not know."""
+
+
+def _is_read(text: str) -> bool:
+    """An instant as the document says in words that it may be sent."""
+    try:
+        parse_instant(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_written(text: str) -> bool:
+    """An instant as the document says in words that it is answered."""
+    return re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text) is not None and _is_read(text)
 
 
 class ContractBroken(AssertionError):
@@ -58,7 +73,7 @@ class Contract:
 
     def _check(self, request: httpx.Request, answer: httpx.Response) -> None:
         template = self._template(request.url.raw_path.partition(b"?")[0].decode())
-        operation = self._document["paths"].get(template, {}).get(request.method.lower())
+        operation = self._document["paths"].get(template, {}).get(_described_as(request.method))
         if template is None or operation is None or answer.status_code in HTTP_ITSELF:
             self._check_unrouted(template, answer)
             return
@@ -105,13 +120,13 @@ class Contract:
         _must(answer.headers.get("Content-Type") == media_type, f"expected {media_type}")
         if answer.request.method == "HEAD":
             return
-        self._must_fit(schema, json.loads(answer.content, parse_constant=_no_json), "the body")
+        self._must_fit(schema, json.loads(answer.content, parse_constant=_no_json), "the body", _is_written)
 
     def _check_accepted(self, operation: Json, request: httpx.Request) -> None:
         """What succeeds is documented to be accepted: the schemas do not promise less than the code takes."""
         parameters = operation["parameters"]
         known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
-        if request.method == "GET" and operation["operationId"] not in TAKES_ANY_QUERY:
+        if request.method in ("GET", "HEAD") and operation["operationId"] not in TAKES_ANY_QUERY:
             _must(set(request.url.params) <= known, f"a query of {dict(request.url.params)} was accepted")
         for parameter in parameters:
             if parameter["in"] == "header" and parameter["name"] in request.headers:
@@ -125,8 +140,8 @@ class Contract:
             if media_type.endswith("json") and "ndjson" not in media_type:
                 self._must_fit(content[media_type]["schema"], json.loads(request.content), "the request")
 
-    def _must_fit(self, schema: Json, value: object, what: str) -> None:
-        errors = _validator(json.dumps(schema, sort_keys=True), self._components)(value)
+    def _must_fit(self, schema: Json, value: object, what: str, instant: Callable[[str], bool] = _is_read) -> None:
+        errors = _validator(json.dumps(schema, sort_keys=True), self._components, instant)(value)
         _must(not errors, f"{what}: {'; '.join(errors)}")
 
     def _template(self, path: str) -> str | None:
@@ -144,6 +159,11 @@ class Contract:
             node = node[part]
         resolved: Json = node
         return resolved
+
+
+def _described_as(method: str) -> str:
+    """The method that the document has it under: what it says of GET holds for HEAD."""
+    return "get" if method == "HEAD" else method.lower()
 
 
 def _must(holds: bool, otherwise: str) -> None:
@@ -165,9 +185,10 @@ def _patterns(templates: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
 
 
 @cache
-def _validator(schema: str, components: str) -> Callable[[object], list[str]]:
+def _validator(schema: str, components: str, instant: Callable[[str], bool]) -> Callable[[object], list[str]]:
     root = {**json.loads(schema), "components": json.loads(components)}
-    made = jsonschema_rs.Draft202012Validator(root, validate_formats=True, formats={"iana-time-zone": _is_zone})
+    formats = {"iana-time-zone": _is_zone, "date-time": instant}
+    made = jsonschema_rs.Draft202012Validator(root, validate_formats=True, formats=formats)
     return lambda value: [f"{'/'.join(map(str, e.instance_path))} {e.message}" for e in made.iter_errors(value)]
 
 

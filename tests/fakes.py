@@ -9,8 +9,11 @@ from datetime import datetime
 from threading import RLock
 from typing import Literal, TypeVar
 
-from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Rendering, Shared
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.availability import Availability, Span
+from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
+    PositionLost,
     PropertyExists,
     PropertyNotFound,
     SlotTaken,
@@ -19,7 +22,9 @@ from chalicelib.domain.errors import (
     VersionMismatch,
     VisitExists,
     VisitNotFound,
+    WebhookNotFound,
 )
+from chalicelib.domain.events import Change, Event, Position, Stretch, Told
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyRecord
 from chalicelib.domain.intakes import (
     Chunk,
@@ -31,11 +36,14 @@ from chalicelib.domain.intakes import (
     Manifest,
     RowOutcome,
 )
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
+from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook, check_url
 
 T = TypeVar("T")
 
@@ -69,11 +77,15 @@ class Memory:
 
     lock: RLock = field(default_factory=RLock)
     properties: dict[str, Property] = field(default_factory=dict)
+    availability: dict[str, Availability] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    erased_agents: dict[str, int] = field(default_factory=dict)
+    """The versions at which they were erased."""
     visits: dict[str, Visit] = field(default_factory=dict)
     records: dict[str, IdempotencyRecord] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     chunks: dict[tuple[str, int], ChunkState] = field(default_factory=dict)
-    feeds: dict[str, FeedState] = field(default_factory=dict)
+    feeds: dict[Owner, FeedState] = field(default_factory=dict)
 
     def refuse_replay(self, once: IdempotencyRecord | None, now: datetime) -> None:
         earlier = self.records.get(once.id) if once else None
@@ -110,10 +122,77 @@ class FakeProperties:
                 raise VersionMismatch
             self._memory.properties[after.id] = after
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
         with self._memory.lock:
-            found = list(self._memory.properties.values())
+            found = [property for property in self._memory.properties.values() if filter.matches(property)]
         return _page(found, lambda property: property.id, after, limit, "asc")
+
+
+class FakeAvailability:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def premises(self, property_id: str) -> Premises:
+        with self._memory.lock:
+            if property_id not in self._memory.properties:
+                raise PropertyNotFound(property_id)
+            return Premises(self._memory.properties[property_id], self._memory.availability.get(property_id))
+
+    def add(self, availability: Availability) -> None:
+        with self._memory.lock:
+            if availability.property_id in self._memory.availability:
+                raise VersionMismatch
+            self._memory.availability[availability.property_id] = availability
+
+    def save(self, before: Availability, after: Availability) -> None:
+        with self._memory.lock:
+            stands = self._memory.availability.get(before.property_id)
+            if stands is None or stands.version != before.version:
+                raise VersionMismatch
+            self._memory.availability[after.property_id] = after
+
+
+class FakeAgents:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def get(self, agent_id: str) -> Agent | None:
+        with self._memory.lock:
+            return self._memory.agents.get(agent_id)
+
+    def list(self, after: str | None, limit: int) -> Page[Agent]:
+        with self._memory.lock:
+            found = list(self._memory.agents.values())
+        return _page(found, lambda agent: agent.id, after, limit, "asc")
+
+    def add(self, agent: Agent) -> Agent:
+        with self._memory.lock:
+            if agent.id in self._memory.agents:
+                raise VersionMismatch
+            made = replace(agent, version=self._memory.erased_agents.pop(agent.id, 0) + 1)
+            self._memory.agents[agent.id] = made
+            return made
+
+    def save(self, before: Agent, after: Agent) -> None:
+        with self._memory.lock:
+            self._check_version(before)
+            self._memory.agents[after.id] = after
+
+    def erase(self, agent: Agent, now: datetime) -> None:
+        with self._memory.lock:
+            self._check_version(agent)
+            del self._memory.agents[agent.id]
+            self._memory.erased_agents[agent.id] = agent.version + 1
+
+    def _check_version(self, before: Agent) -> None:
+        stands = self._memory.agents.get(before.id)
+        if stands is None or stands.version != before.version:
+            raise VersionMismatch
+
+
+def finders(memory: Memory) -> tuple[Callable[[str], Premises], Callable[[str], Agent | None]]:
+    """How booking finds a property with its rules, and an agent."""
+    return FakeAvailability(memory).premises, FakeAgents(memory).get
 
 
 class FakeVisits:
@@ -131,7 +210,7 @@ class FakeVisits:
             self._memory.refuse_replay(once, visit.created_at)
             if visit.id in self._memory.visits:
                 raise VisitExists(visit.id)
-            self._check_free(visit, visit.quarters, visit.quarters, capacity)
+            self._check_free(visit, visit.property_quarters, visit.agent_quarters, capacity)
             self._memory.visits[visit.id] = visit
             self._memory.remember(once)
 
@@ -143,9 +222,9 @@ class FakeVisits:
     def move(self, before: Visit, after: Visit, capacity: int) -> None:
         with self._memory.lock:
             self._check_version(before)
-            new = set(after.quarters) - set(before.quarters)
-            same_agent = before.agent_id == after.agent_id
-            self._check_free(after, new, new if same_agent else after.quarters, capacity)
+            new = set(after.property_quarters) - set(before.property_quarters)
+            kept = set(before.agent_quarters) if before.agent_id == after.agent_id else set()
+            self._check_free(after, new, set(after.agent_quarters) - kept, capacity)
             self._memory.visits[after.id] = after
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
@@ -160,15 +239,35 @@ class FakeVisits:
             ]
         return _page(found, lambda visit: f"{visit.date:%Y-%m-%dT%H:%M:%SZ}#{visit.id}", after, limit, filter.order)
 
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        with self._memory.lock:
+            found = [visit for visit in self._memory.visits.values() if contact in contacts_of(visit.visitor)]
+        return _page(found, lambda visit: visit.id, after, limit, "asc").map(lambda visit: visit.id)
+
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         with self._memory.lock:
             return Counter(
                 quarter
                 for visit in self._holding()
                 if visit.property_id == property_id
-                for quarter in visit.quarters
+                for quarter in visit.property_quarters
                 if floor_to_quarter(window.start) <= quarter < window.end
             )
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        if not spans:
+            return {}
+        return self.held_quarters(property_id, Window(min(spans)[0], max(end for _, end in spans)))
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        with self._memory.lock:
+            return {
+                quarter: visit.property_id
+                for visit in self._holding()
+                if visit.agent_id == agent_id
+                for quarter in visit.agent_quarters
+                if any(floor_to_quarter(start) <= quarter < end for start, end in spans)
+            }
 
     def _holding(self) -> Iterable[Visit]:
         return (visit for visit in self._memory.visits.values() if visit.holds_slots)
@@ -182,12 +281,12 @@ class FakeVisits:
         self, visit: Visit, at_property: Collection[datetime], of_agent: Collection[datetime], capacity: int
     ) -> None:
         others = [other for other in self._holding() if other.id != visit.id]
-        held = Counter(q for other in others if other.property_id == visit.property_id for q in other.quarters)
+        held = Counter(q for other in others if other.property_id == visit.property_id for q in other.property_quarters)
         elsewhere = {
             quarter
             for other in others
             if other.agent_id == visit.agent_id is not None and other.property_id != visit.property_id
-            for quarter in other.quarters
+            for quarter in other.agent_quarters
         }
         full = [quarter for quarter in at_property if held[quarter] >= capacity]
         busy = [quarter for quarter in of_agent if quarter in elsewhere]
@@ -310,52 +409,145 @@ class FakeCalendarTokens:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def find(self, property_id: str) -> Shared | None:
+    def find(self, owner: Owner) -> Shared | None:
         with self._memory.lock:
-            feed = self._memory.feeds.get(property_id)
+            feed = self._memory.feeds.get(owner)
             return feed.shared if feed else None
 
-    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
+    def keep(self, owner: Owner, shared: Shared, now: datetime) -> None:
         with self._memory.lock:
-            self._memory.feeds[property_id] = FeedState(Shared(token_hash))
+            self._memory.feeds[owner] = FeedState(replace(shared, kept=None))
 
-    def remove(self, property_id: str, now: datetime) -> None:
+    def remove(self, owner: Owner, now: datetime) -> None:
         with self._memory.lock:
-            self._memory.feeds.pop(property_id, None)
+            self._memory.feeds.pop(owner, None)
 
-    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
+    def claim(self, owner: Owner, shared: Shared, now: datetime) -> bool:
         with self._memory.lock:
-            feed = self._in_force(property_id, shared)
+            feed = self._in_force(owner, shared)
             if feed is None or (feed.claimed_until is not None and feed.claimed_until > now):
                 return False
             feed.claimed_until = now + RENEWED_WITHIN
             return True
 
-    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+    def keep_rendering(self, owner: Owner, shared: Shared, rendering: Rendering) -> None:
         with self._memory.lock:
-            feed = self._in_force(property_id, shared)
+            feed = self._in_force(owner, shared)
             if feed is None or (feed.shared.kept is not None and feed.shared.kept.as_of >= rendering.as_of):
                 return
             kept, until = shared.kept, rendering.as_of + KEPT
             if kept is not None and kept.tag == rendering.tag and rendering.as_of < kept.until:
                 until = kept.until  # and the content is taken to be there
-            else:
+            elif shared.shows is Shows.TIMES:
                 feed.content = rendering.content
             feed.shared = replace(feed.shared, kept=Kept(rendering.tag, rendering.as_of, until))
 
-    def rendering(self, property_id: str, tag: str) -> bytes | None:
+    def rendering(self, owner: Owner, tag: str) -> bytes | None:
         with self._memory.lock:
-            feed = self._memory.feeds.get(property_id)
+            feed = self._memory.feeds.get(owner)
             known = feed is not None and feed.shared.kept is not None and feed.shared.kept.tag == tag
             return feed.content if feed is not None and known else None
 
-    def lose_rendering(self, property_id: str) -> None:
+    def lose_rendering(self, owner: Owner) -> None:
         """The store has dropped it, as it may once its day is over."""
-        self._memory.feeds[property_id].content = None
+        self._memory.feeds[owner].content = None
 
-    def _in_force(self, property_id: str, shared: Shared) -> FeedState | None:
-        feed = self._memory.feeds.get(property_id)
+    def _in_force(self, owner: Owner, shared: Shared) -> FeedState | None:
+        feed = self._memory.feeds.get(owner)
         return feed if feed is not None and feed.shared.token_hash == shared.token_hash else None
+
+
+class FakeEvents:
+    """Pages in a list, and up to where each goes that begins with a change."""
+
+    def __init__(self) -> None:
+        self.pages: list[list[Event]] = []
+        self.reached: dict[int, int] = {}
+        self.lost = False
+        """Whether nothing of it is there any more."""
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        first, last = changes[0].sequence, changes[-1].sequence
+        if first not in self.reached:
+            self.reached[first] = last
+            self.pages.append([change.event for change in changes if change.event is not None])
+        return self.reached[first]
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        if self.lost:
+            raise PositionLost
+        told = [
+            Told(event, Position(number, index))
+            for number, events in enumerate(self.pages, 1)
+            for index, event in enumerate(events, 1)
+            if Position(number, index) > after
+        ]
+        return Stretch(told[:limit], told[limit - 1].position if len(told) >= limit else self.end())
+
+    def oldest(self, now: datetime) -> Position:
+        return Position(1, 0)
+
+    def end(self) -> Position:
+        return Position(len(self.pages) + 1, 0)
+
+
+class FakeWebhooks:
+    def __init__(self) -> None:
+        self.standing: dict[str, Webhook] = {}
+
+    def get(self, webhook_id: str) -> Webhook:
+        if webhook_id not in self.standing:
+            raise WebhookNotFound
+        return self.standing[webhook_id]
+
+    def add(self, webhook: Webhook) -> None:
+        self.standing[webhook.id] = webhook
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        stands = self.standing.get(before.id)
+        if stands is None or stands.version != before.version:
+            raise VersionMismatch
+        self.standing[after.id] = after
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        if self.standing.pop(webhook_id, None) is None:
+            raise WebhookNotFound
+
+    def all(self) -> Sequence[Webhook]:
+        return list(self.standing.values())
+
+
+class FakeWebhookQueue:
+    """Remembers who was woken, who is to be tested, and what was put off."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.tested: list[str] = []
+        self.hidden: list[tuple[str, int]] = []
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        self.woken += webhook_ids
+
+    def test(self, webhook_id: str) -> None:
+        self.tested.append(webhook_id)
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        self.hidden.append((receipt, seconds))
+
+
+class FakeReceivers:
+    """Receivers that answer what they are told to, 204 without; they remember what came."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.got: list[tuple[str, Mapping[str, str], bytes]] = []
+
+    def check(self, url: str) -> None:
+        check_url(url)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.got.append((url, headers, body))
+        return self.answers.pop(0) if self.answers else Answer("204", 204)
 
 
 @dataclass

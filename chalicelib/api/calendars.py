@@ -1,22 +1,37 @@
-"""A property's calendar feed over HTTP: its address, shown once, and what calendar programs get there."""
+"""A calendar feed over HTTP, a property's or an agent's: its address, shown once, and what programs get there."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
 
 from chalice.app import Request, Response
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.exports import CALENDAR, text_body
-from chalicelib.domain.errors import FeedNotFound, PropertyNotFound
+from chalicelib.domain.calendars import Owner, Shows
+from chalicelib.domain.errors import AgentNotFound, FeedNotFound, PropertyNotFound
 from chalicelib.exports.ics import write_feed
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
-from chalicelib.http.fields import Output
+from chalicelib.http.fields import Input, Output
 from chalicelib.http.preconditions import unchanged_since
 from chalicelib.http.queries import Query, documented, no_query
 from chalicelib.http.urls import url
 from chalicelib.services.wired import Services
+
+Kind = Literal["property", "agent"]
+
+COLLECTIONS: Final[Mapping[Kind, str]] = MappingProxyType({"property": "properties", "agent": "agents"})
+
+
+class AgentCalendarInput(Input):
+    """The body of PUT /agents/{id}/calendar-token; `{}` is enough."""
+
+    visitors: Annotated[bool, Field(description="Whether the calendar shows visitors' names and phone numbers.")] = (
+        False
+    )
 
 
 class CalendarLinks(Output):
@@ -36,7 +51,7 @@ def _token(given: object) -> str:
 
 
 class FeedQuery(Query):
-    """GET /properties/{id}/calendar.ics as it was asked. Whatever is wrong with the token, it is a wrong token.
+    """GET .../calendar.ics as it was asked. Whatever is wrong with the token, it is a wrong token.
 
     Other parameters are ignored, here alone: calendar programs and newsletters add some to every address.
     """
@@ -46,37 +61,39 @@ class FeedQuery(Query):
     token: Annotated[
         str,
         BeforeValidator(_token),
-        documented({"type": "string"}, "The token that `PUT /properties/{id}/calendar-token` gave."),
+        documented({"type": "string"}, "The token from `PUT .../calendar-token`."),
     ] = ""
 
 
-def share(request: Request, services: Services, property_id: str) -> Response:
-    """The token and the whole address to subscribe to. Every answer of ours says no-store, this one needs it."""
+def share_property(request: Request, services: Services, property_id: str) -> Response:
     no_query(parsing.query_values(request))
-    chosen = parsing.property_id(property_id)
-    token = services.calendars.share(chosen)
-    address = url(request, "properties", chosen, "calendar.ics", query={"token": token})
-    return json_answer(CalendarTokenOutput(token=token, links=CalendarLinks(calendar=address)))
+    return _shared(request, services, _owner("property", property_id), Shows.TIMES)
 
 
-def withdraw(request: Request, services: Services, property_id: str) -> Response:
+def share_agent(request: Request, services: Services, agent_id: str) -> Response:
+    body = parsing.parse_body(AgentCalendarInput, request)
+    shows = Shows.VISITORS if body.visitors else Shows.TIMES
+    return _shared(request, services, _owner("agent", agent_id), shows)
+
+
+def withdraw(request: Request, services: Services, kind: Kind, id: str) -> Response:
     no_query(parsing.query_values(request))
-    services.calendars.withdraw(parsing.property_id(property_id))
+    services.calendars.withdraw(_owner(kind, id))
     return Response("", status_code=204)
 
 
-def read(request: Request, services: Services, property_id: str) -> Response:
+def read(request: Request, services: Services, kind: Kind, id: str) -> Response:
     """The calendar, or 304 for a poller that has it. Whatever is wrong with the address, the answer is the same."""
     query = FeedQuery.parse(parsing.query_values(request))
     try:
-        chosen = parsing.property_id(property_id)
-    except PropertyNotFound:
+        owner = _owner(kind, id)
+    except (PropertyNotFound, AgentNotFound):
         raise FeedNotFound from None
 
     def knows(tag: str) -> bool:
         return unchanged_since(request.headers, f'"{tag}"')
 
-    feed = services.calendars.read(chosen, query.token, write_feed, knows)
+    feed = services.calendars.read(owner, query.token, write_feed, knows)
     headers = {
         "ETag": f'"{feed.tag}"',
         # Kept by the subscriber alone, and asked about each time: a withdrawn token stops at once.
@@ -85,3 +102,14 @@ def read(request: Request, services: Services, property_id: str) -> Response:
     if feed.content is None:
         return Response("", status_code=304, headers={**headers})
     return Response(text_body(feed.content), headers={"Content-Type": CALENDAR, **headers})
+
+
+def _owner(kind: Kind, id: str) -> Owner:
+    return Owner(kind, parsing.property_id(id) if kind == "property" else parsing.agent_id(id))
+
+
+def _shared(request: Request, services: Services, owner: Owner, shows: Shows) -> Response:
+    """The token and the whole address to subscribe to. Every answer of ours says no-store, this one needs it."""
+    token = services.calendars.share(owner, shows)
+    address = url(request, COLLECTIONS[owner.kind], owner.id, "calendar.ics", query={"token": token})
+    return json_answer(CalendarTokenOutput(token=token, links=CalendarLinks(calendar=address)))

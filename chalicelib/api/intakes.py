@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final
@@ -22,9 +21,12 @@ from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus, Result, RowOutcome
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, page_answer
+from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.errors import MalformedRequest
 from chalicelib.http.fields import IfAny, Input, InstantOut, Output
+from chalicelib.http.headers import PREFERENCE_APPLIED
+from chalicelib.http.preferences import preferences
 from chalicelib.http.queries import PageQuery, no_query
 from chalicelib.http.sizes import LARGEST_BODY
 from chalicelib.http.strict_json import DEEPEST, MalformedJson, canonical, parse_json
@@ -148,13 +150,12 @@ def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> R
     """POST /visits with `Prefer: respond-async`: an intake of one. Raises AlreadyDone when it was booked at once."""
     meaning = body.meaning()
     intake = services.intakes.hand_in(_submission(request, [meaning], parsing.key_for(request, meaning)))
-    return _accepted(request, intake, {"Preference-Applied": "respond-async"})
+    return _accepted(request, intake, {PREFERENCE_APPLIED: "respond-async"})
 
 
 def prefers_async(request: Request) -> bool:
-    """Whether `Prefer` (RFC 7240) says respond-async; other preferences are not ours to honour."""
-    given = request.headers.get("prefer", "")
-    return any(re.split("[;=]", token.strip())[0].strip().lower() == "respond-async" for token in given.split(","))
+    """Whether `Prefer` (RFC 7240) says respond-async."""
+    return "respond-async" in preferences(request)
 
 
 def get(request: Request, services: Services, intake_id: str) -> Response:
@@ -186,8 +187,8 @@ def _submission(request: Request, rows: list[Any], key: IdempotencyKey | None) -
     texts = [canonical(row) for row in rows]
     for number, text in enumerate(texts):
         if len(text.encode()) > BYTES_IN_CHUNK:
-            raise InvalidInput([FieldError(f"#/visits/{number}", f"may have {BYTES_IN_CHUNK:,} bytes at most")])
-    return Submission(parsing.caller(request), texts, key)
+            raise InvalidInput([FieldError(f"#/visits/{number}", f"must have at most {BYTES_IN_CHUNK:,} bytes")])
+    return Submission(caller_name(request), texts, key)
 
 
 def _meaning(raw: dict[str, Any]) -> dict[str, Any]:

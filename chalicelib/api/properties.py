@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
-from pydantic import (
-    ConfigDict,
-    Field,
-)
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.visits import VisitOutput
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
+from chalicelib.domain.listing import PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.visits import (
     Visit,
 )
+from chalicelib.domain.words import words
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
 from chalicelib.http.cursors import Cursors
@@ -35,23 +34,30 @@ from chalicelib.http.fields import (
     PropertyId,
     TimeZone,
     Version,
+    never,
 )
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
-from chalicelib.http.queries import PageQuery, no_query
+from chalicelib.http.queries import PageQuery, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
 from chalicelib.http.urls import all_visits_url
 from chalicelib.services.wired import Services
+
+LONGEST_SEARCH: Final = 200
+MOST_WORDS: Final = 10
 
 
 class PropertyFields(Input):
     """What the agency says of a property. Without price and currency it is on request."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"required": ["price"], "properties": {"price": {"type": "number"}}},
-            "then": {"required": ["currency"], "properties": {"currency": {"type": "string"}}},
-            "else": {"properties": {"currency": {"type": "null"}}},
-        }
+        json_schema_extra=never(
+            {
+                "anyOf": [
+                    {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+                    for one, kind, other in (("price", "number", "currency"), ("currency", "string", "price"))
+                ]
+            }
+        )
     )
 
     name: Name
@@ -75,19 +81,18 @@ class PropertyFields(Input):
 
 
 class PropertyInput(PropertyFields):
-    """The body of PUT /properties/{id}. The whole property can be sent back, edited.
+    """The body of PUT /properties/{id}. You can edit a property you read and send it back whole.
 
-    Read-only fields are taken as long as they say what is so; `visits`, `links` and `visitsBehind`, which tell of more
-    than the property, are ignored.
+    Read-only fields must be unchanged, except `visits`, `links` and `visitsBehind`, which are ignored.
     """
 
     hints: ClassVar[dict[str, str]] = {
-        "id": "must be the one in the address, or be left out",
+        "id": "must match the id in the URL, or be left out",
         **dict.fromkeys(("version", "createdAt", "updatedAt"), UNCHANGING),
     }
 
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
@@ -97,7 +102,7 @@ class PropertyInput(PropertyFields):
 
 
 class RegisterPropertyInput(PropertyFields):
-    """The body of POST /properties: an id of the caller's own, or none."""
+    """The body of POST /properties. Without an id one is generated."""
 
     hints: ClassVar[dict[str, str]] = dict.fromkeys(
         ("version", "createdAt", "updatedAt", "visits", "links", "visitsBehind"), "is set by the server"
@@ -128,8 +133,8 @@ class PropertyOutput(Output):
     visits_behind: Annotated[
         Literal[True] | None,
         Field(
-            description="Not all upcoming visits show the corrected address or time zone yet: send the same again, "
-            "with the new ETag, to go on."
+            description="Some upcoming visits still show the old address or time zone: repeat the request with the new "
+            "ETag to update more."
         ),
     ] = IfAny
 
@@ -164,6 +169,48 @@ class PropertyOutput(Output):
         return {"propertyId": self.id}
 
 
+def _words(given: object) -> str:
+    text = short_text(given, LONGEST_SEARCH)
+    if not 1 <= len(words(text)) <= MOST_WORDS:
+        raise ValueError(f"must have 1 to {MOST_WORDS} words")
+    return text
+
+
+def _yes_or_no(given: object) -> bool:
+    text = short_text(given, 5)
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+class PropertyQuery(PageQuery):
+    """GET /properties as it was asked."""
+
+    q: Annotated[
+        str | None,
+        BeforeValidator(_words),
+        documented(
+            {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "examples": ["see potsdam"]},
+            "Only properties whose name or address has all of these words, or words that begin with them; accents and "
+            "case aside. A page may then be short, even empty, though more follow: go on for as long as there is a "
+            "`nextCursor`.",
+        ),
+    ] = None
+    visits_allowed: Annotated[
+        bool | None,
+        BeforeValidator(_yes_or_no),
+        documented({"type": "boolean"}, "Only properties that accept visits, or only those that do not."),
+    ] = Field(None, alias="visitsAllowed")
+
+    def parameters(self) -> dict[str, str | list[str]]:
+        """The filters, as they would be asked for again: what a cursor is bound to and a link carries."""
+        allowed = {None: None, True: "true", False: "false"}[self.visits_allowed]
+        return {name: value for name, value in (("q", self.q), ("visitsAllowed", allowed)) if value is not None}
+
+    def to_filter(self) -> PropertyFilter:
+        return PropertyFilter(tuple(words(self.q)) if self.q is not None else (), self.visits_allowed)
+
+
 class PropertyPage(Output):
     items: list[PropertyOutput]
     next_cursor: str | None
@@ -178,12 +225,13 @@ def register(request: Request, services: Services) -> Response:
 
 def list_all(request: Request, services: Services) -> Response:
     """By id."""
-    query = PageQuery.parse(parsing.query_values(request))
-    cursors = Cursors(services.signer, "properties", {})
-    page = services.properties.list(cursors.after(query.cursor), query.limit)
+    query = PropertyQuery.parse(parsing.query_values(request))
+    filters = query.parameters()
+    cursors = Cursors(services.signer, "properties", filters)
+    page = services.properties.list(query.to_filter(), cursors.after(query.cursor), query.limit)
     following = cursors.following(page)
     output = PropertyPage(items=[PropertyOutput.of(found) for found in page.items], next_cursor=following)
-    return page_answer(request, output, following, query.limit)
+    return page_answer(request, output, following, query.limit, filters)
 
 
 def get(request: Request, services: Services, property_id: str) -> Response:

@@ -27,7 +27,7 @@ def health(services: Services) -> Response:
 
 
 def contract(request: Request) -> Response:
-    """The OpenAPI document, as `make openapi` made it of the routes."""
+    """The OpenAPI document, generated from the routes by `make openapi`."""
     text, tag = _document()
     if unchanged_since(request.headers, tag):
         return Response("", status_code=304, headers={"ETag": tag})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import (
@@ -15,9 +15,13 @@ from pydantic import (
 )
 
 from chalicelib.api import intakes
-from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING, BookVisitInput
+from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING, BookVisitInput
+from chalicelib.domain import spellings
+from chalicelib.domain.api_keys import Scope
+from chalicelib.domain.errors import Objection
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.listing import Order, VisitFilter
+from chalicelib.domain.premises import Leniently, strictly
 from chalicelib.domain.visits import (
     UNCHANGED,
     ChangeVisit,
@@ -26,8 +30,9 @@ from chalicelib.domain.visits import (
     Unchanged,
     Visit,
 )
-from chalicelib.http import parsing, spellings
+from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
+from chalicelib.http.callers import caller_of
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import (
     AGENT_ID_SCHEMA,
@@ -47,9 +52,13 @@ from chalicelib.http.fields import (
     Phone,
     Reason,
     Version,
+    never,
 )
+from chalicelib.http.headers import PREFERENCE_APPLIED
 from chalicelib.http.instants import instant_text
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
+from chalicelib.http.preferences import preferences
+from chalicelib.http.problems import objection_text, told_objection
 from chalicelib.http.queries import DEFAULT_LIMIT, CursorText, From, Limit, Query, To, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
 from chalicelib.journal import note
@@ -82,20 +91,20 @@ class CancellationInput(Input):
     """A cancellation as it was read. PUT /visits/{id}/status makes one."""
 
     at: Instant
-    reason: str | None = None
+    reason: Annotated[str | None, READ_ONLY_TEXT] = None
 
 
 class ChangeVisitInput(Input):
-    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null takes away, or sets the default.
+    """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null removes, or sets the default.
 
-    The whole visit can be sent back, edited: read-only fields are taken as long as they say what is so.
+    You can edit a visit you read and send it back whole: read-only fields must be unchanged.
     """
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     hints: ClassVar[dict[str, str]] = {
         "status": "cannot be patched: use PUT /visits/{id}/status",
-        "propertyId": "cannot change: cancel this visit and book another",
+        "propertyId": "cannot be changed: cancel this visit and book another",
         "cancellation": "cannot be patched: use PUT /visits/{id}/status",
         **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), UNCHANGING),
     }
@@ -107,14 +116,15 @@ class ChangeVisitInput(Input):
     visitor: ChangeVisitorInput | None = None
     notes: Notes | None = None
     # None of these can be null, and none is read unless given.
-    id: Annotated[str, READ_ONLY] = ""
-    property_id: Annotated[str, READ_ONLY] = ""
-    time_zone: Annotated[str, READ_ONLY] = ""
-    status: Annotated[str, READ_ONLY] = ""
+    id: Annotated[str, READ_ONLY_TEXT] = ""
+    property_id: Annotated[str, READ_ONLY_TEXT] = ""
+    time_zone: Annotated[str, READ_ONLY_TEXT] = ""
+    status: Annotated[str, READ_ONLY_TEXT] = ""
     cancellation: Annotated[CancellationInput | None, READ_ONLY] = None
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    warnings: Annotated[list[Any], READ_ONLY] = Field(default_factory=list)
 
     def to_change(self) -> ChangeVisit:
         given = self.model_fields_set
@@ -135,10 +145,12 @@ class StatusInput(Input):
     """The body of PUT /visits/{id}/status."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "if": {"properties": {"reason": {"type": "string"}}, "required": ["reason"]},
-            "then": {"properties": {"status": {"const": "cancelled"}}},
-        }
+        json_schema_extra=never(
+            {
+                "required": ["reason"],
+                "properties": {"reason": {"type": "string"}, "status": {"not": {"const": "cancelled"}}},
+            }
+        )
     )
 
     status: Literal["requested", "confirmed", "declined", "cancelled", "completed", "no_show"]
@@ -147,7 +159,7 @@ class StatusInput(Input):
     @model_validator(mode="after")
     def only_a_cancellation_has_a_reason(self) -> StatusInput:
         if self.reason is not None and self.status != "cancelled":
-            raise ValueError("'reason' goes with the status cancelled only")
+            raise ValueError("'reason' is only allowed with the status cancelled")
         return self
 
 
@@ -160,6 +172,18 @@ class VisitorOutput(Output):
 class CancellationOutput(Output):
     at: InstantOut
     reason: str | None = IfAny
+
+
+class WarningOutput(Output):
+    """A rule that the visit was booked against."""
+
+    reason: Literal["closed", "step", "notice", "horizon"]
+    holder: Literal["property", "agent"]
+    detail: str
+
+    @classmethod
+    def of(cls, objection: Objection) -> WarningOutput:
+        return cls.model_validate({**told_objection(objection), "detail": objection_text(objection)})
 
 
 class VisitOutput(Output):
@@ -177,9 +201,13 @@ class VisitOutput(Output):
     version: int
     created_at: InstantOut
     updated_at: InstantOut
+    warnings: Annotated[
+        list[WarningOutput] | None,
+        Field(description="With `Prefer: handling=lenient`, in the answer to that request alone: what was overruled."),
+    ] = IfAny
 
     @classmethod
-    def of(cls, visit: Visit) -> VisitOutput:
+    def of(cls, visit: Visit, overruled: Sequence[Objection] = ()) -> VisitOutput:
         visitor, cancellation = visit.visitor, visit.cancellation
         return cls(
             id=visit.id,
@@ -196,6 +224,7 @@ class VisitOutput(Output):
             version=visit.version,
             created_at=visit.created_at,
             updated_at=visit.updated_at,
+            warnings=[WarningOutput.of(objection) for objection in overruled] or None,
         )
 
     def about(self) -> Mapping[str, str]:
@@ -214,22 +243,27 @@ def _order(given: object) -> str:
     return text
 
 
+MOST_STATUSES: Final = 100
+
+
 def _statuses(given: object) -> frozenset[Status]:
     """Repeated or separated by commas, as the caller likes."""
     names = [name for text in given for name in str(text).split(",")] if isinstance(given, list) else []
+    if len(names) > MOST_STATUSES:
+        raise ValueError(f"must be {MOST_STATUSES} at most")
     if not {str(status) for status in Status}.issuperset(names):
-        raise ValueError(f"must be among {', '.join(Status)}, separated by commas")
+        raise ValueError(f"must be one of {', '.join(Status)}, separated by commas")
     return frozenset(Status(name) for name in names)
 
 
 def _property_id(given: object) -> str:
     text = short_text(given, 64)
     if not PROPERTY_ID.fullmatch(text):
-        raise ValueError("is no id of a property")
+        raise ValueError("is not a property id")
     return text
 
 
-def _agent_id(given: object) -> str:
+def agent_given(given: object) -> str:
     return spellings.agent_id(short_text(given, spellings.LONGEST_AGENT_ID))
 
 
@@ -237,12 +271,12 @@ class VisitFilters(Query):
     """Which visits, in which order: the same for the list and for the export."""
 
     property_id: Annotated[
-        str | None, BeforeValidator(_property_id), documented(PROPERTY_ID_SCHEMA, "Visits of this property only.")
+        str | None, BeforeValidator(_property_id), documented(PROPERTY_ID_SCHEMA, "Only visits to this property.")
     ] = Field(None, alias="propertyId")
     agent_id: Annotated[
         str | None,
-        BeforeValidator(_agent_id),
-        documented(AGENT_ID_SCHEMA, "Visits that this agent conducts only."),
+        BeforeValidator(agent_given),
+        documented(AGENT_ID_SCHEMA, "Only visits conducted by this agent."),
     ] = Field(None, alias="agentId")
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")
@@ -250,7 +284,12 @@ class VisitFilters(Query):
         frozenset[Status],
         BeforeValidator(_statuses),
         documented(
-            {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [str(status) for status in Status]}},
+            {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_STATUSES,
+                "items": {"type": "string", "enum": [str(status) for status in Status]},
+            },
             "Visits in one of these statuses only; repeated or separated by commas. A page may then be short, even "
             "empty, though more follow: go on for as long as there is a `nextCursor`.",
         ),
@@ -291,9 +330,15 @@ def book(request: Request, services: Services) -> Response:
     if intakes.prefers_async(request):
         with suppress(AlreadyDone):  # booked at once, and told so again below
             return intakes.hand_in_one(request, services, body)
-    outcome = services.visits.book(body.to_command(), parsing.idempotency_key(request, body))
+    lenient = _lenient(request)
+    key = parsing.idempotency_key(request, body)
+    outcome = services.visits.book(body.to_command(), key, lenient or strictly)
     visit = outcome.result
-    return created(request, VisitOutput.of(visit), etag(visit.version), "visits", visit.id, replayed=outcome.replayed)
+    if lenient is None or outcome.replayed:
+        output = VisitOutput.of(visit)
+        return created(request, output, etag(visit.version), "visits", visit.id, replayed=outcome.replayed)
+    answer = created(request, VisitOutput.of(visit, lenient.overruled), etag(visit.version), "visits", visit.id)
+    return _applied(answer)
 
 
 def list_all(request: Request, services: Services) -> Response:
@@ -323,7 +368,10 @@ def change(request: Request, services: Services, visit_id: str) -> Response:
     def check(visit: Visit) -> None:
         check_unchanged(body, VisitOutput.of(visit))
 
-    return _answer(services.visits.change(parsing.visit_id(visit_id), body.to_change(), expected, check))
+    lenient = _lenient(request)
+    chosen = parsing.visit_id(visit_id)
+    visit = services.visits.change(chosen, body.to_change(), expected, check, lenient or strictly)
+    return _answer(visit) if lenient is None else _applied(_answer(visit, lenient.overruled))
 
 
 def change_status(request: Request, services: Services, visit_id: str) -> Response:
@@ -339,5 +387,17 @@ def erase_visitor(request: Request, services: Services, visit_id: str) -> Respon
     return no_content(etag(visit.version))
 
 
-def _answer(visit: Visit) -> Response:
-    return json_answer(VisitOutput.of(visit), {"ETag": etag(visit.version)})
+def _answer(visit: Visit, overruled: Sequence[Objection] = ()) -> Response:
+    return json_answer(VisitOutput.of(visit, overruled), {"ETag": etag(visit.version)})
+
+
+def _lenient(request: Request) -> Leniently | None:
+    """Who may overrule the hours, and prefers to. From anybody else the preference is ignored (RFC 7240)."""
+    caller = caller_of(request)
+    may = caller is not None and Scope.OVERRIDE.value in caller.scopes
+    return Leniently() if may and preferences(request).get("handling") == "lenient" else None
+
+
+def _applied(answer: Response) -> Response:
+    answer.headers[PREFERENCE_APPLIED] = "handling=lenient"
+    return answer

@@ -29,6 +29,7 @@ from chalicelib.http.fields import (
     Notes,
     Phone,
     PropertyId,
+    never,
 )
 
 NO_INSTANT = datetime.min.replace(tzinfo=UTC)
@@ -37,19 +38,18 @@ NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 READ_ONLY = Field(json_schema_extra={"readOnly": True})
 """For what a caller may send back as it was read: `read_only.check_unchanged` compares what has a hint."""
 
+READ_ONLY_TEXT = Field(json_schema_extra={"readOnly": True, "maxLength": 500})
+"""No text of ours that comes back is longer."""
 
-UNCHANGING = "is read-only: leave it out, or send it back as it is"
+
+UNCHANGING = "is read-only: leave it out, or send it back unchanged"
 
 
 class VisitorInput(Input):
-    """Somebody who can be recognised: at least one of the three."""
+    """At least one of name, e-mail address and telephone number."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}} for name in ("name", "email", "phone")
-            ]
-        }
+        json_schema_extra=never({"properties": {name: {"type": "null"} for name in ("name", "email", "phone")}})
     )
 
     name: Name | None = None
@@ -67,19 +67,19 @@ class VisitorInput(Input):
 
 
 class BookVisitInput(Input):
-    """The body of POST /visits. `{propertyId, date, place}` alone is enough."""
+    """The body of POST /visits. `{propertyId, date, place}` is enough."""
 
     hints: ClassVar[dict[str, str]] = dict.fromkeys(
         ("id", "timeZone", "cancellation", "version", "createdAt", "updatedAt"), "is set by the server"
     )
 
     property_id: PropertyId
-    date: Annotated[Instant, Field(description="The start, within five years before or after now.")]
+    date: Annotated[Instant, Field(description="The start, with a UTC offset: at most five years before or after now.")]
     duration_minutes: Duration = DEFAULT_DURATION_MINUTES
-    place: Annotated[Address | None, Field(description="Where to meet; the property's address unless given.")] = None
+    place: Annotated[Address | None, Field(description="Where to meet; defaults to the property's address.")] = None
     status: Literal["requested", "confirmed"] = "confirmed"
     agent_id: Annotated[
-        AgentId | None, Field(description="Who conducts it: never at two properties at the same time.")
+        AgentId | None, Field(description="Who conducts it. An agent cannot be at two properties at once.")
     ] = None
     visitor: VisitorInput | None = None
     notes: Notes | None = None
@@ -98,9 +98,9 @@ class BookVisitInput(Input):
 
 
 class RowInput(BookVisitInput):
-    """A row of an intake: a visit, with the producer's own id of it if there is one."""
+    """A row of an intake: a visit, optionally with the producer's own id for it."""
 
     external_id: Annotated[
         ExternalId | None,
-        Field(description="Your own id of the visit. The same content again is a duplicate, other content is refused."),
+        Field(description="Your own id for the visit. Different content under the same id is refused."),
     ] = None

@@ -3,7 +3,7 @@
 botocore makes them, and serialises, signs, retries and parses as ever. What costs time and pays nothing here is left
 out by switches of its own: the descriptions of four hundred services (`data/` holds those of two, cut down to our
 calls by `tools/generate/service_descriptions.py`), the handlers for what other services need, the check of parameters
-that mypy has checked, and a user agent composed anew for each request. docs/performance.md says what each is worth.
+that mypy has checked, and a user agent composed for each request. docs/performance.md says what each is worth.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The connections over which botocore's requests are sent, kept open, and trusting one set of authorities.
 
 botocore has an event for this, `before-send`: who answers it with a response fulfils the request. Its own sender
-reads all 130 authorities anew for every connection that it opens, and takes twice as long for each request.
+reads all 130 authorities for every connection that it opens, and takes twice as long for each request.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    OVERRIDE = "override"
+    """Beside `write`: to book outside the hours."""
     ADMIN = "admin"
 
 
@@ -109,9 +111,9 @@ def make_key(
             f" {' and '.join(sorted(RESERVED_NAMES))} are taken."
         )
     if not given:
-        raise InvalidKeyRequest(f"A key needs scopes, of {', '.join(Scope)}.")
+        raise InvalidKeyRequest(f"A key needs one or more scopes: {', '.join(Scope)}.")
     if expires_at is not None and expires_at <= now:
-        raise InvalidKeyRequest("A key cannot expire before it is made.")
+        raise InvalidKeyRequest("A key cannot expire before it is created.")
     shown = PresentedKey(random(8).hex(), _base64url(random(32)))
     lifetime = expires_at - now if expires_at is not None else None
     return ApiKey(shown.id, name, shown.secret_hash, given, now, expires_at, lifetime=lifetime), shown

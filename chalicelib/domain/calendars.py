@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
-from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import Visit
+from chalicelib.domain.listing import Entry
 
 BACK: Final = timedelta(days=31)
 AHEAD: Final = timedelta(days=366)
@@ -19,7 +19,7 @@ MOST_VISITS: Final = 2000
 
 SECRET_BYTES: Final = 32
 NO_TOKEN: Final = bytes(32)
-"""Compared with where there is no token, so that a wrong property takes as long as a wrong token."""
+"""Compared with where there is no token, so that a wrong owner takes as long as a wrong token."""
 
 FRESH: Final = timedelta(minutes=5)
 """How long a rendering answers every poll. Calendar programs ask every quarter of an hour at most."""
@@ -50,12 +50,30 @@ def opens(token: str, kept: bytes | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Feed:
-    """What a property's calendar shows: visits by start, and whether these are all of the window."""
+class Owner:
+    """Whose calendar a feed is."""
 
-    property: Property
-    visits: list[Visit]
+    kind: Literal["property", "agent"]
+    id: str
+
+
+class Shows(StrEnum):
+    """How much a feed says of its visits."""
+
+    TIMES = "times"
+    """When and where, and nobody's name."""
+    VISITORS = "visitors"
+    """The visitor's name and phone too."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a calendar shows: visits by start, and whether these are all of the window."""
+
+    name: str
+    entries: list[Entry]
     complete: bool
+    shows: Shows = Shows.TIMES
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,7 @@ class Shared:
 
     token_hash: bytes
     kept: Kept | None = None
+    shows: Shows = Shows.TIMES
 
 
 @dataclass(frozen=True)

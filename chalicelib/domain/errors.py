@@ -42,6 +42,14 @@ class VisitNotFound(Refused):
 
 
 @dataclass
+class AgentNotFound(Refused):
+    """Nobody registered the agent, or it was erased; visits may name the id all the same."""
+
+    agent_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
 class PropertyExists(Refused):
     property_id: str
 
@@ -53,7 +61,7 @@ class VisitExists(Refused):
 
 @dataclass
 class VisitsNotAllowed(Refused):
-    """The property takes no visits at present."""
+    """The property does not accept visits at present."""
 
     property_id: str
 
@@ -72,6 +80,28 @@ class SlotTaken(Refused):
     """Somebody else holds the time. It names the intervals met, never the visitor."""
 
     intervals: list[TakenInterval]
+
+
+@dataclass(frozen=True)
+class Objection:
+    """A rule that speaks against a time, and whose it is: the property's or the agent's."""
+
+    reason: str
+    holder: Literal["property", "agent"]
+
+
+@dataclass
+class OutsideHours(Refused):
+    """The property's rules, or the agent's hours, do not allow a visit at that time."""
+
+    objections: list[Objection]
+
+
+@dataclass
+class AvailabilityNotFound(Refused):
+    """Nobody has said when the property may be visited: it is open at all times."""
+
+    property_id: str
 
 
 @dataclass
@@ -126,8 +156,20 @@ class ExportTooLarge(Refused):
     most: int
 
 
+class WebhookNotFound(Refused):
+    """There is no webhook with this id."""
+
+
+class TooManyWebhooks(Refused):
+    """The agency has as many webhooks as it may have."""
+
+
+class PositionLost(Refused):
+    """The feed of events does not reach back, or forward, to this position."""
+
+
 class FeedNotFound(Refused):
-    """No such property, a feed that is not shared, or a wrong token: the caller is not told which."""
+    """No such property or agent, a feed that is not shared, or a wrong token: the caller is not told which."""
 
 
 @dataclass

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.properties import PropertyDetails
+from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.words import begins_all
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -73,11 +74,33 @@ class VisitFilter:
 
 
 @dataclass(frozen=True)
+class PropertyFilter:
+    """What a list of properties is narrowed to."""
+
+    words: tuple[str, ...] = ()
+    """Folded; each begins a word of the name or the address."""
+    visits_allowed: bool | None = None
+
+    def matches(self, property: Property) -> bool:
+        details = property.details
+        if self.visits_allowed not in (None, details.visits_allowed):
+            return False
+        return begins_all(self.words, f"{details.name} {details.address}")
+
+
+EVERY_PROPERTY: Final = PropertyFilter()
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A visit in a file, with what is said of its property now: nothing if there is no such property any more."""
+    """A visit in a file, with what is said of its property now: nothing if there is no such property any more.
+
+    The agent's name only if the agent is registered.
+    """
 
     visit: Visit
     details: PropertyDetails | None = None
+    agent_name: str | None = None
 
 
 @dataclass(frozen=True)

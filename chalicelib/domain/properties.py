@@ -28,7 +28,7 @@ class PropertyDetails:
     def __post_init__(self) -> None:
         if (self.price is None) != (self.currency is None):
             missing, given = ("price", "currency") if self.price is None else ("currency", "price")
-            raise InvalidInput([FieldError(f"#/{missing}", f"goes with '{given}': give both, or neither")])
+            raise InvalidInput([FieldError(f"#/{missing}", f"goes with '{given}': give both or neither")])
 
 
 @dataclass(frozen=True)

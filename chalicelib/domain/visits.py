@@ -149,6 +149,10 @@ class Visit:
     origin: Origin | None = None
     at_address: bool = False
     """Whether the place is the property's address, so that it follows when that is corrected."""
+    gap_minutes: int = 0
+    """So long after its end it holds the property too; what it was booked with, whatever the rules are by now."""
+    travel_minutes: int = 0
+    """So long after its end it holds the agent too, against visits of other properties."""
 
     @property
     def holds_slots(self) -> bool:
@@ -156,12 +160,28 @@ class Visit:
 
     @property
     def quarters(self) -> list[datetime]:
-        """The quarter hours that the visit occupies for as long as it holds slots."""
+        """The quarter hours that the visit itself occupies."""
         return quarters(self.date, self.duration_minutes)
+
+    @property
+    def property_quarters(self) -> list[datetime]:
+        """What it holds of its property for as long as it holds slots."""
+        return quarters(self.date, self.duration_minutes + self.gap_minutes)
+
+    @property
+    def agent_quarters(self) -> list[datetime]:
+        """What it holds of its agent for as long as it holds slots; nothing without one."""
+        if self.agent_id is None:
+            return []
+        return quarters(self.date, self.duration_minutes + self.travel_minutes)
 
     def moves_to(self, other: Visit) -> bool:
         """Whether the other version of this visit is at another time."""
         return (self.date, self.duration_minutes) != (other.date, other.duration_minutes)
+
+    def shortens(self, other: Visit) -> bool:
+        """Whether the other version of this visit begins with this one, and lasts as long or longer."""
+        return self.date == other.date and self.duration_minutes <= other.duration_minutes
 
     def changed(self, change: ChangeVisit, address: str, now: datetime) -> Visit:
         """The next version with the change applied, or this very visit when nothing differs.
@@ -210,7 +230,7 @@ class Visit:
                 [
                     FieldError(
                         "#/visitor",
-                        "must keep a name, an e-mail address or a telephone number; null takes the visitor away",
+                        "must keep a name, an e-mail address or a telephone number; send null to remove the visitor",
                     )
                 ]
             )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -19,11 +19,12 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
-from chalicelib.journal import A_FAULT, Plain, milliseconds_since, tell, tell_fault
+from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.wired import Services
@@ -50,16 +51,6 @@ class UnreadableMessage(Exception):
         super().__init__(why)
         self.ours = ours
         """It says that we wrote it: then it is a fault of ours, unlike what other producers send."""
-
-
-class ItemFailure(TypedDict):
-    itemIdentifier: str
-
-
-class BatchResponse(TypedDict):
-    """What Lambda wants to hear of a batch, in its words; an empty list means that all of it is finished."""
-
-    batchItemFailures: list[ItemFailure]
 
 
 @dataclass(frozen=True)
@@ -102,13 +93,6 @@ class Sending:
         return canonical([self.message_id, self.sender, self.timestamp, body]).encode("utf-8", "surrogatepass")
 
 
-class Unfinished(Plain):
-    """Raised to the queue for what was not finished, so that it is handed out again."""
-
-    def __init__(self, unfinished: int, total: int) -> None:
-        super().__init__(f"{unfinished} of {total} messages are not finished and will be handed out again")
-
-
 class IntakeReference(Input):
     """Which part of which intake of ours the rows are."""
 
@@ -131,7 +115,7 @@ class IntakeMessage(Input):
     @model_validator(mode="after")
     def only_we_refer_to_intakes(self) -> IntakeMessage:
         if (self.source == OWN_SOURCE) != (self.intake is not None):
-            raise ValueError("'intake' goes with the source 'api', which is ours")
+            raise ValueError("'intake' requires the source 'api', which is reserved")
         return self
 
 

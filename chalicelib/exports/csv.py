@@ -37,6 +37,7 @@ HEADER: Final = (
     "updatedAt",
     "propertyName",
     "propertyAddress",
+    "agentName",
 )
 
 ROWS_IN_CHUNK: Final = 200
@@ -89,6 +90,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         _utc(visit.updated_at),
         _inert(details.name) if details else "",
         _inert(details.address) if details else "",
+        _inert(entry.agent_name),
     )
 
 

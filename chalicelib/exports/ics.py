@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from chalicelib.domain.calendars import Feed
+from chalicelib.domain.calendars import Feed, Shows
 from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Status, Visit
+from chalicelib.exports import words
 
 WIDEST_LINE: Final = 75
 """Octets of a line without its end (RFC 5545, section 3.1)."""
@@ -32,7 +33,7 @@ STATUS: Final[Mapping[Status, str]] = MappingProxyType(
 )
 
 PREFIX: Final[Mapping[Status, str]] = MappingProxyType(
-    {Status.CANCELLED: "Cancelled: ", Status.DECLINED: "Declined: ", Status.NO_SHOW: "No-show: "}
+    {status: f"{words.STATUS[status]}: " for status in (Status.CANCELLED, Status.DECLINED, Status.NO_SHOW)}
 )
 """In front of the summary: many calendar programs show nothing of STATUS."""
 
@@ -63,18 +64,31 @@ def write_ics(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 
 def write_feed(feed: Feed) -> Iterator[bytes]:
-    """A property's calendar for whoever has its address: when and where, and nobody's name, words or reasons."""
-    name = feed.property.details.name
+    """A calendar for whoever has its address: when and where, and nobody's words or reasons."""
     heading = [
-        f"NAME:{_text(name)}",
-        f"X-WR-CALNAME:{_text(name)}",
+        f"NAME:{_text(feed.name)}",
+        f"X-WR-CALNAME:{_text(feed.name)}",
         "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
         "X-PUBLISHED-TTL:PT1H",
     ]
     if not feed.complete:
-        remark = _text(f"Only the first {len(feed.visits)} visits, up to {feed.visits[-1].date:%Y-%m-%d}; more follow.")
+        last = feed.entries[-1].visit.date
+        remark = _text(f"Only the first {len(feed.entries)} visits, up to {last:%Y-%m-%d}; more follow.")
         heading += [f"DESCRIPTION:{remark}", f"X-WR-CALDESC:{remark}"]
-    return _calendar(heading, (_event(visit, f"Visit: {name}", None) for visit in feed.visits))
+    return _calendar(heading, (_event(entry.visit, *_shown(entry, feed.shows)) for entry in feed.entries))
+
+
+def _shown(entry: Entry, shows: Shows) -> tuple[str, str]:
+    """Summary and description of a visit in a feed: the property and, if the meeting place is another, its address."""
+    visit, details = entry.visit, entry.details
+    visitor = visit.visitor if shows is Shows.VISITORS else None
+    facts = (
+        ("Address", details.address if details and details.address != visit.place else None),
+        ("Visitor", visitor.name if visitor else None),
+        ("Phone", visitor.phone if visitor else None),
+    )
+    who = f"{visitor.name}, " if visitor and visitor.name else ""
+    return f"Visit: {who}{details.name if details else visit.property_id}", _told(facts)
 
 
 def _calendar(heading: Iterable[str], events: Iterable[Iterable[str]]) -> Iterator[bytes]:
@@ -124,10 +138,14 @@ def _description(entry: Entry) -> str:
         ("Address", details.address if details else None),
         ("E-mail", visitor.email if visitor else None),
         ("Phone", visitor.phone if visitor else None),
-        ("Agent", visit.agent_id),
+        ("Agent", entry.agent_name or visit.agent_id),
         ("Cancelled because", cancellation.reason if cancellation else None),
         ("Notes", visit.notes),
     )
+    return _told(facts)
+
+
+def _told(facts: Iterable[tuple[str, str | None]]) -> str:
     return "\n".join(f"{name}: {fact}" for name, fact in facts if fact is not None)
 
 

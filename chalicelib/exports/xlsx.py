@@ -1,5 +1,8 @@
 """Visits as an Excel workbook (ECMA-376): one sheet of visits with real dates and texts, one of counts.
 
+People print it as it is, programs read it: what only programs want is in columns that are folded away, and a status
+stays the API's in its cell, which shows it in words.
+
 Excel knows no time zones: times are the wall clock's at the property, a column names the zone, and the start is there
 in UTC as well, since one local hour of every autumn comes twice.
 """
@@ -10,12 +13,17 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Final, NamedTuple
+from unicodedata import east_asian_width
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.listing import Entry
+from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import Status
+from chalicelib.exports import words
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -24,33 +32,60 @@ if TYPE_CHECKING:
 
 Cell = str | int | datetime | None
 
-COLUMNS: Final = (
-    ("Start", 17),
-    ("End", 17),
-    ("Time zone", 18),
-    ("Start (UTC)", 17),
-    ("Minutes", 9),
-    ("Status", 12),
-    ("Property name", 30),
-    ("Property address", 36),
-    ("Place", 36),
-    ("Visitor", 24),
-    ("E-mail", 28),
-    ("Phone", 20),
-    ("Notes", 40),
-    ("Agent", 20),
-    ("Property", 38),
-    ("Cancelled at", 17),
-    ("Cancellation reason", 30),
-    ("Visit", 38),
-    ("Version", 9),
-    ("Created", 17),
-    ("Updated", 17),
-)
-STATUS_COLUMN: Final = [name for name, _ in COLUMNS].index("Status")
+DATE: Final = "yyyy-mm-dd hh:mm"
+TIME: Final = "hh:mm"
+TEXT: Final = "@"
+NUMBER: Final = "0"
+IN_WORDS: Final = ';;;"{}"'
+"""Shows these words in the place of whatever text a cell has."""
 
-DATE_FORMAT: Final = "yyyy-mm-dd hh:mm"
-TEXT_FORMAT: Final = "@"
+
+class Column(NamedTuple):
+    name: str
+    width: int
+    shown: str
+    folded: bool = False
+    """Away from the screen and from paper until somebody unfolds it."""
+
+
+COLUMNS: Final = (
+    Column("Start", 16, DATE),
+    Column("End", 7, TIME),
+    Column("Time zone", 18, TEXT),
+    Column("Start (UTC)", 17, DATE, folded=True),
+    Column("Minutes", 9, NUMBER, folded=True),
+    Column("Status", 11, TEXT),
+    Column("Property name", 24, TEXT),
+    Column("Property address", 32, TEXT),
+    Column("Place", 32, TEXT),
+    Column("Visitor", 22, TEXT),
+    Column("E-mail", 26, TEXT),
+    Column("Phone", 17, TEXT),
+    Column("Notes", 34, TEXT),
+    Column("Agent", 12, TEXT),
+    Column("Agent name", 18, TEXT),
+    Column("Property", 38, TEXT, folded=True),
+    Column("Cancelled at", 17, DATE, folded=True),
+    Column("Cancellation reason", 30, TEXT, folded=True),
+    Column("Visit", 38, TEXT, folded=True),
+    Column("Version", 9, NUMBER, folded=True),
+    Column("Created", 17, DATE, folded=True),
+    Column("Updated", 17, DATE, folded=True),
+)
+_NAMES: Final = [column.name for column in COLUMNS]
+TIME_ZONE: Final = _NAMES.index("Time zone")
+STATUS: Final = _NAMES.index("Status")
+
+A4: Final = 9
+MARGINS: Final = {"left": 0.4, "right": 0.4, "top": 0.8, "bottom": 0.6}
+LONGEST_IN_HEADING: Final = 45
+"""Characters of a name or an address there. A heading may have 255, some count twice, and Excel refuses longer ones."""
+
+LINE: Final = 15
+"""Points that a line of a row is high; a row may have 409."""
+MOST_LINES: Final = 27
+LETTERS: Final = 1.2
+"""How many go, as a rule, into the width of a digit, which is what columns are measured in."""
 
 _LINE_END: Final = re.compile("\r\n?")
 
@@ -63,70 +98,170 @@ def write_xlsx(entries: Iterable[Entry]) -> Iterator[bytes]:
     file = io.BytesIO()
     # In memory, because visitors' data has no business in a file of the function's disk.
     with Workbook(file, {"in_memory": True}) as workbook:
-        counts = _visits(workbook, entries)
-        _counts(workbook, counts)
+        summary = _visits(workbook, entries)
+        _counts(workbook, summary)
     yield file.getvalue()
 
 
-def _visits(workbook: Workbook, entries: Iterable[Entry]) -> Counter[tuple[str, Status]]:
+@dataclass
+class _Summary:
+    """What the rows say together: for the counts, and for the heading of what is printed."""
+
+    counts: Counter[tuple[str, Status]] = field(default_factory=Counter)
+    properties: dict[str, PropertyDetails | None] = field(default_factory=dict)
+    zones: set[str] = field(default_factory=set)
+    first: date = date.max
+    last: date = date.min
+
+    def add(self, entry: Entry, start: datetime) -> None:
+        visit = entry.visit
+        self.counts[visit.property_id, visit.status] += 1
+        self.properties[visit.property_id] = entry.details
+        self.zones.add(visit.time_zone)
+        self.first, self.last = min(self.first, start.date()), max(self.last, start.date())
+
+    def heading(self, title: str) -> str:
+        """The title with the days, and the property if there is but one, in the language of Excel's headings."""
+        span = words.SPAN.format(first=self.first, last=self.last) if self.zones else ""
+        known = next(iter(self.properties.values())) if len(self.properties) == 1 else None
+        property = f"&C{_plain(known.name)}\n{_plain(known.address)}" if known else ""
+        return f"&L&B{title}&B\n{span}{property}"
+
+    def footing(self) -> str:
+        zone = f"&L{words.LOCAL_TIMES.format(zone=next(iter(self.zones)))}" if len(self.zones) == 1 else ""
+        return f"{zone}&C{words.PAGE.format(page='&P', pages='&N')}&R{words.PRINTED.format(date='&D')}"
+
+
+def _plain(text: str) -> str:
+    """As a heading can have it: one short line, in which & begins no command."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return (line if len(line) <= LONGEST_IN_HEADING else f"{line[: LONGEST_IN_HEADING - 1]}…").replace("&", "&&")
+
+
+def _visits(workbook: Workbook, entries: Iterable[Entry]) -> _Summary:
     sheet = workbook.add_worksheet("Visits")
-    text = workbook.add_format({"num_format": TEXT_FORMAT})
-    date = workbook.add_format({"num_format": DATE_FORMAT})
-    _header(workbook, sheet, COLUMNS)
-    counts: Counter[tuple[str, Status]] = Counter()
+    formats = [
+        workbook.add_format(
+            {
+                "num_format": column.shown,
+                "align": "left",
+                "valign": "top",
+                "text_wrap": column.shown == TEXT and not column.folded,
+            }
+        )
+        for column in COLUMNS
+    ]
+    _header(workbook, sheet, [column.name for column in COLUMNS])
+    summary = _Summary()
     row = 0
     for row, entry in enumerate(entries, 1):
-        for column, cell in enumerate(_row(entry)):
-            _write(sheet, row, column, cell, text, date)
-        counts[entry.visit.property_id, entry.visit.status] += 1
+        cells = _row(entry)
+        for column, cell in enumerate(cells):
+            _write(sheet, row, column, cell, formats[column])
+        if (lines := _lines(cells)) > 1:
+            sheet.set_row(row, LINE * lines)
+        summary.add(entry, cells[0])
+    for column, (_, width, _, folded) in enumerate(COLUMNS):
+        away = folded or (column == TIME_ZONE and len(summary.zones) < 2)
+        sheet.set_column(column, column, width, None, {"hidden": True, "level": 1} if away else {})
     sheet.autofilter(0, 0, row, len(COLUMNS) - 1)
     if row:
-        sheet.data_validation(
-            1, STATUS_COLUMN, row, STATUS_COLUMN, {"validate": "list", "source": [str(status) for status in Status]}
-        )
+        _statuses(workbook, sheet, row)
         # Telephone numbers and ids are texts on purpose: no green corners.
         sheet.ignore_errors({"number_stored_as_text": f"A2:XFD{row + 1}"})
-    return counts
+    _on_paper(sheet, summary.heading(words.VISITS), summary.footing())
+    return summary
 
 
-def _counts(workbook: Workbook, counts: Counter[tuple[str, Status]]) -> None:
+def _lines(cells: Iterable[Cell]) -> int:
+    """How many lines the row takes, roughly: Excel finds out by itself, other programs print one over the other."""
+    most = 1
+    for cell, column in zip(cells, COLUMNS, strict=True):
+        if isinstance(cell, str) and not column.folded:
+            most = max(most, sum(ceil(_wide(line) / column.width / LETTERS) for line in cell.splitlines()))
+    return min(most, MOST_LINES)
+
+
+def _wide(text: str) -> int:
+    """In letters: the signs of East Asia are two of them wide. An empty line is a line."""
+    if text.isascii():
+        return len(text) or 1
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _statuses(workbook: Workbook, sheet: Worksheet, last: int) -> None:
+    """To choose from, and in words: the cell has the API's, whoever reads or changes it."""
+    where = (1, STATUS, last, STATUS)
+    sheet.data_validation(*where, {"validate": "list", "source": [str(status) for status in Status]})
+    for status, shown in words.STATUS.items():
+        style = workbook.add_format({"num_format": IN_WORDS.format(shown)})
+        sheet.conditional_format(*where, {"type": "cell", "criteria": "==", "value": f'"{status}"', "format": style})
+
+
+def _counts(workbook: Workbook, summary: _Summary) -> None:
     sheet = workbook.add_worksheet("Counts")
-    _header(workbook, sheet, (("Property", 38), *((str(status), 12) for status in Status), ("Total", 12)))
-    text = workbook.add_format({"num_format": TEXT_FORMAT})
+    names = ["Property", *map(str, Status), "Total", "Property name"]
+    _header(workbook, sheet, names)
+    for column, status in enumerate(Status, 1):
+        sheet.write_string(0, column, status, _header_style(workbook, IN_WORDS.format(words.STATUS[status])))
+    sheet.set_column(0, 0, 38)
+    sheet.set_column(1, len(names) - 2, 12)
+    sheet.set_column(len(names) - 1, len(names) - 1, 30)
+    text = workbook.add_format({"num_format": TEXT, "indent": 1})
     bold = workbook.add_format({"bold": True})
-    properties = sorted({property_id for property_id, _ in counts})
+    properties = sorted(summary.properties)
     for row, property_id in enumerate(properties, 1):
         sheet.write_string(row, 0, property_id, text)
-        numbers = [counts[property_id, status] for status in Status]
+        numbers = [summary.counts[property_id, status] for status in Status]
         for column, number in enumerate([*numbers, sum(numbers)], 1):
             sheet.write_number(row, column, number)
+        if details := summary.properties[property_id]:
+            _write(sheet, row, len(names) - 1, details.name, text)
     last = len(properties) + 1
     sheet.write_string(last, 0, "All", bold)
-    totals = [sum(counts[property_id, status] for property_id in properties) for status in Status]
+    totals = [sum(summary.counts[property_id, status] for property_id in properties) for status in Status]
     for column, number in enumerate([*totals, sum(totals)], 1):
         sheet.write_number(last, column, number, bold)
+    _on_paper(sheet, summary.heading(words.COUNTS), summary.footing())
 
 
-def _header(workbook: Workbook, sheet: Worksheet, columns: Iterable[tuple[str, int]]) -> None:
-    style = workbook.add_format({"bold": True, "font_color": "white", "bg_color": "#1F4E78", "valign": "vcenter"})
-    for column, (name, width) in enumerate(columns):
-        sheet.set_column(column, column, width)
+def _header(workbook: Workbook, sheet: Worksheet, names: Iterable[str]) -> None:
+    style = _header_style(workbook, TEXT)
+    for column, name in enumerate(names):
         sheet.write_string(0, column, name, style)
     sheet.freeze_panes(1, 0)
 
 
-def _write(sheet: Worksheet, row: int, column: int, cell: Cell, text: Format, date: Format) -> None:
+def _header_style(workbook: Workbook, shown: str) -> Format:
+    return workbook.add_format(
+        {"num_format": shown, "bold": True, "font_color": "white", "bg_color": "#1F4E78", "valign": "vcenter"}
+    )
+
+
+def _on_paper(sheet: Worksheet, heading: str, footing: str) -> None:
+    """Across the page, as many pages long as it takes, each with the names of the columns and its number."""
+    sheet.set_paper(A4)
+    sheet.set_landscape()
+    sheet.set_margins(**MARGINS)
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    sheet.hide_gridlines(0)
+    sheet.set_header(heading)
+    sheet.set_footer(footing)
+
+
+def _write(sheet: Worksheet, row: int, column: int, cell: Cell, style: Format) -> None:
     """By its type and never by its looks: `write` would make a formula of =1+1 and a link of a web address."""
     match cell:
         case str():
-            sheet.write_string(row, column, _LINE_END.sub("\n", cell), text)
+            sheet.write_string(row, column, _LINE_END.sub("\n", cell), style)
         case datetime():
-            sheet.write_datetime(row, column, cell.replace(tzinfo=None), date)
+            sheet.write_datetime(row, column, cell.replace(tzinfo=None), style)
         case int():
-            sheet.write_number(row, column, cell)
+            sheet.write_number(row, column, cell, style)
 
 
-def _row(entry: Entry) -> tuple[Cell, ...]:
+def _row(entry: Entry) -> tuple[datetime, *tuple[Cell, ...]]:
     visit, details = entry.visit, entry.details
     zone = ZoneInfo(visit.time_zone)
     visitor, cancellation = visit.visitor, visit.cancellation
@@ -145,6 +280,7 @@ def _row(entry: Entry) -> tuple[Cell, ...]:
         visitor.phone if visitor else None,
         visit.notes,
         visit.agent_id,
+        entry.agent_name,
         visit.property_id,
         cancellation.at.astimezone(zone) if cancellation else None,
         cancellation.reason if cancellation else None,

@@ -34,7 +34,7 @@ class Condition(Enum):
 
 @dataclass(frozen=True)
 class File:
-    """An answer that is no JSON of ours: one of these media types."""
+    """An answer in one of these media types instead of our JSON."""
 
     media_types: tuple[str, ...]
 
@@ -50,6 +50,8 @@ class Contract:
     refuses: tuple[type[Exception], ...] = ()
     idempotent: bool = False
     """Whether it may be sent again under an Idempotency-Key."""
+    lenient: bool = False
+    """Whether it honours `Prefer: handling=lenient` from those who may overrule the hours."""
     condition: Condition | None = None
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Headers of an answer beyond those that follow from what it gives."""

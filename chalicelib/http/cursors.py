@@ -45,7 +45,8 @@ class Cursors:
         }
         if cursor.window is not None:
             body["w"] = [instant_text(cursor.window.start), instant_text(cursor.window.end)]
-        message = json.dumps(body, separators=(",", ":")).encode()
+        # Ids of agents may be in any script: escaped, the longest would not fit.
+        message = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         signature = self._signer.sign(self._purpose, message)
         return ".".join((_encoded(message), signature.key_id, _encoded(signature.value)))
 
@@ -66,14 +67,14 @@ class Cursors:
             message = _decoded(encoded)
             signature = Signature(key_id, _decoded(value))
         except (ValueError, binascii.Error):
-            raise InvalidCursor("This is no cursor of ours.") from None
+            raise InvalidCursor("Unknown cursor.") from None
         if not self._signer.verifies(self._purpose, message, signature):
-            raise InvalidCursor("This is no cursor of this list.")
+            raise InvalidCursor("This cursor belongs to another list.")
         body = json.loads(message)
         if body["f"] != self._filters:
-            raise InvalidCursor("The cursor belongs to a list with other filters.")
+            raise InvalidCursor("This cursor belongs to a list with other filters.")
         if body["e"] <= self._signer.now().timestamp():
-            raise InvalidCursor("The cursor has expired. Begin again with the first page.")
+            raise InvalidCursor("This cursor has expired. Start again from the first page.")
         window = body.get("w")
         return Cursor(body["a"], Window(parse_instant(window[0]), parse_instant(window[1])) if window else None)
 

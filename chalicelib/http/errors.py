@@ -9,7 +9,7 @@ from chalicelib.domain.errors import Refused
 
 @dataclass
 class MalformedRequest(Refused):
-    """The request cannot be read at all: a body that is no JSON, a header that makes no sense."""
+    """The request cannot be read at all: a body that is not JSON, a malformed header."""
 
     detail: str
 
@@ -29,13 +29,6 @@ class InvalidCursor(Refused):
     """A cursor that we did not make, made for another list, or made too long ago."""
 
     detail: str
-
-
-@dataclass
-class NotAcceptable(Refused):
-    """The caller's Accept header takes nothing that we could send."""
-
-    available: str
 
 
 class ResourceNotFound(Refused):

@@ -26,10 +26,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType
 
-from chalicelib.http import spellings
+from chalicelib.domain import spellings
+from chalicelib.domain.spellings import LINE, one_line
 from chalicelib.http.currencies import CURRENCIES
-from chalicelib.http.instants import EXAMPLE, SHOWN_PATTERN, WRITTEN, WRITTEN_EXAMPLE, instant_text, parse_instant
-from chalicelib.http.spellings import LINE, one_line
+from chalicelib.http.instants import EXAMPLE, WRITTEN_EXAMPLE, instant_text, parse_instant
 
 
 def _number(amount: Decimal) -> int | float:
@@ -44,11 +44,12 @@ IfAny = Field(default=None, exclude_if=_absent)
 """For what is left out of the answer when there is none."""
 
 
-InstantOut = Annotated[
-    datetime,
-    PlainSerializer(instant_text, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{WRITTEN}$", "examples": [WRITTEN_EXAMPLE]}),
-]
+INSTANT_OUT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "date-time",
+    "examples": [WRITTEN_EXAMPLE],
+}
+InstantOut = Annotated[datetime, PlainSerializer(instant_text, return_type=str), WithJsonSchema(INSTANT_OUT_SCHEMA)]
 
 
 AmountOut = Annotated[
@@ -91,7 +92,7 @@ def _property_id(text: str) -> str:
 
 def _currency(text: str) -> str:
     if text not in CURRENCIES:
-        raise ValueError("must be a currency code of ISO 4217, like EUR")
+        raise ValueError("must be an ISO 4217 currency code, like EUR")
     return text
 
 
@@ -103,7 +104,7 @@ def _time_zones() -> frozenset[str]:
 
 def _time_zone(text: str) -> str:
     if text not in _time_zones():
-        raise ValueError("must be a time zone of the IANA database, like Europe/Berlin")
+        raise ValueError("must be an IANA time zone, like Europe/Berlin")
     return text
 
 
@@ -115,11 +116,11 @@ def _amount(number: object) -> Decimal:
         raise ValueError("must be 0 or more, and less than 1,000,000,000,000")
     exact = abs(amount.quantize(_SMALLEST))  # abs: JSON has a zero below zero
     if exact != amount:
-        raise ValueError("must have 3 decimal places at most")
+        raise ValueError("must have at most 3 decimal places")
     return exact
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """30.0 is an integer too, to JSON Schema and to callers whose language has one kind of number."""
     # Compared, not computed with: abs() of a number beyond the decimal context is an exception.
     if isinstance(number, Decimal) and -(10**6) < number < 10**6 and number == number.to_integral_value():
@@ -127,21 +128,20 @@ def _whole(number: object) -> object:
     return number
 
 
-def _shown(pattern: str) -> Any:
-    """What the published schemas say of a check that is a function here; patterns that ECMA-262 reads as well."""
-    return Field(json_schema_extra={"pattern": f"^(?:{pattern})$"})
+def _shown(format: str, pattern: str) -> dict[str, Any]:
+    """What the published schemas say of a check that is a function here; a pattern that ECMA-262 reads as well."""
+    return {"format": format, "pattern": f"^(?:{pattern})$"}
 
 
-_SHOWN_ONE_LINE = _shown(LINE.pattern)
-_SHOWN_LINES = _shown(_LINES.pattern)
+_ONE_LINE = _shown("one-line", LINE.pattern)
+_SHOWN_ONE_LINE = Field(json_schema_extra=_ONE_LINE)
+_SHOWN_LINES = Field(json_schema_extra=_shown("lines", _LINES.pattern))
+_SHOWN_EMAIL = Field(json_schema_extra=_shown("e-mail", spellings.EMAIL.pattern))
+_SHOWN_PHONE = Field(json_schema_extra=_shown("telephone", spellings.PHONE.pattern))
 
-INSTANT_SCHEMA: dict[str, Any] = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": SHOWN_PATTERN,
-    "examples": [EXAMPLE],
-}
-PROPERTY_ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^(?:{PROPERTY_ID.pattern})$"}
+INSTANT_SCHEMA: dict[str, Any] = {"type": "string", "format": "date-time", "examples": [EXAMPLE]}
+"""Without a pattern: generated clients hold it against an object that is no text any more, and throw."""
+PROPERTY_ID_SCHEMA: dict[str, Any] = {"type": "string", "maxLength": 64, "pattern": f"^(?:{PROPERTY_ID.pattern})$"}
 
 Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema(INSTANT_SCHEMA)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line), _SHOWN_ONE_LINE]
@@ -150,7 +150,7 @@ AGENT_ID_SCHEMA: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
     "maxLength": spellings.LONGEST_AGENT_ID,
-    "pattern": f"^(?:{LINE.pattern})$",
+    **_ONE_LINE,
 }
 AgentId = Annotated[
     str,
@@ -159,12 +159,8 @@ AgentId = Annotated[
     WithJsonSchema(AGENT_ID_SCHEMA),
 ]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(one_line), _SHOWN_ONE_LINE]
-Email = Annotated[
-    str, StringConstraints(max_length=254), AfterValidator(spellings.email), _shown(spellings.EMAIL.pattern)
-]
-Phone = Annotated[
-    str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _shown(spellings.PHONE.pattern)
-]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(spellings.email), _SHOWN_EMAIL]
+Phone = Annotated[str, StringConstraints(max_length=64), AfterValidator(spellings.phone), _SHOWN_PHONE]
 Notes = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_lines), _SHOWN_LINES]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines), _SHOWN_LINES]
 PropertyId = Annotated[str, AfterValidator(_property_id), WithJsonSchema(PROPERTY_ID_SCHEMA)]
@@ -175,16 +171,25 @@ TimeZone = Annotated[
     str,
     StringConstraints(max_length=64),
     AfterValidator(_time_zone),
-    WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
+    WithJsonSchema({"type": "string", "maxLength": 64, "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
 ]
 Amount = Annotated[
     Decimal,
     BeforeValidator(_amount),
     WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 10**12, "multipleOf": 0.001}),
 ]
-Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(_whole)]
-Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
-Version = Annotated[int, BeforeValidator(_whole)]
+INT32 = Field(json_schema_extra={"format": "int32"})
+Duration = Annotated[int, Field(ge=5, le=240), BeforeValidator(whole), INT32]
+Capacity = Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole), INT32]
+Version = Annotated[int, BeforeValidator(whole), INT32]
+
+
+def never(case: dict[str, Any]) -> dict[str, Any]:
+    """A rule between fields for the published schema: what fits the case is refused.
+
+    Said with if, which generators of clients pass over; of not and anyOf they make types.
+    """
+    return {"if": case, "then": {"not": {}}}
 
 
 class Input(BaseModel):

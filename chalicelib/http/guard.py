@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, Literal, ParamSpec
+from typing import Final, Literal, ParamSpec
 
 from chalice.app import AuthResponse, Request, Response
 
 from chalicelib.domain.api_keys import ApiKey, Scope
+from chalicelib.http.callers import caller_of, vouched_for
 from chalicelib.http.errors import ScopeMissing, Unauthenticated
 
 P = ParamSpec("P")
@@ -27,7 +28,7 @@ CACHED_SECONDS: Final = 60
 
 
 def bearer_token(authorization: str) -> str:
-    """What is presented as `Authorization: Bearer <token>` (RFC 6750), or an empty text, which is no key."""
+    """What is presented as `Authorization: Bearer <token>` (RFC 6750), or an empty text, which never matches."""
     if len(authorization) > LONGEST_HEADER:
         return ""
     scheme, _, token = authorization.strip(" ").partition(" ")
@@ -44,7 +45,7 @@ def admission(key: ApiKey | None) -> AuthResponse:
     return AuthResponse(
         routes=["*"],
         principal_id=key.name,
-        context={"keyId": key.id, "scopes": " ".join(sorted(key.scopes))},
+        context=vouched_for(key),
     )
 
 
@@ -64,8 +65,8 @@ def guarded(scope: Scope, current: Callable[[], Request]) -> Callable[[Callable[
 
 def check_scope(request: Request, scope: Scope) -> None:
     """Raises Unauthenticated when no authorizer has vouched for the request, ScopeMissing when the scope is missing."""
-    vouched: Any = request.context.get("authorizer")
-    if not isinstance(vouched, dict) or not vouched.get("principalId"):
+    caller = caller_of(request)
+    if caller is None:
         raise Unauthenticated
-    if scope.value not in str(vouched.get("scopes", "")).split(" "):
+    if scope.value not in caller.scopes:
         raise ScopeMissing(scope.value)

@@ -10,9 +10,15 @@ from chalice.app import Response
 SECURITY: Final[Mapping[str, str]] = {
     # Nobody but the caller keeps an answer. An entity tag still saves the body: the caller compares, not a cache.
     "Cache-Control": "no-store",
+    # An answer is no page. Opened as one it loads nothing, and no page can show it in a frame.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
+
+PREFERENCE_APPLIED: Final = "Preference-Applied"
+"""Says which preference was honoured (RFC 7240)."""
 
 REPLAYED: Final = "Idempotency-Replayed"
 """Says that the answer is that of an earlier request under the same Idempotency-Key."""

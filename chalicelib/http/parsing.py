@@ -11,9 +11,20 @@ from urllib.parse import unquote
 from chalice.app import Request
 from pydantic import ValidationError
 
-from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound, VisitNotFound
+from chalicelib.domain import spellings
+from chalicelib.domain.agents import ANY_AGENT
+from chalicelib.domain.errors import (
+    AgentNotFound,
+    FieldError,
+    InvalidInput,
+    PropertyNotFound,
+    VisitNotFound,
+    WebhookNotFound,
+)
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.http import problems
+from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
 from chalicelib.http.strict_json import MalformedJson, parse_json
@@ -22,9 +33,10 @@ from chalicelib.journal import note
 I = TypeVar("I", bound=Input)  # noqa: E741 - the customary name of an input
 
 JSON: Final = ("application/json",)
-MERGE_PATCH: Final = ("application/merge-patch+json", "application/json")
+MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
+AGENT_ID_RULE: Final = f"must be one line of 1 to {spellings.LONGEST_AGENT_ID} characters, not blank"
 
 
 def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
@@ -102,12 +114,40 @@ def visit_id(raw: str) -> str:
     return found
 
 
+def agent_id(raw: str) -> str:
+    """The id in the path of an agent, spelled as visits have it. One that cannot be an id is one that is not there."""
+    try:
+        return spellings.agent_id(unquote(raw, errors="strict"))
+    except ValueError:
+        raise AgentNotFound("") from None
+
+
+def new_agent_id(raw: str) -> str:
+    """The id in the path for an agent to be. Raises InvalidInput for one that cannot be an id."""
+    try:
+        found = agent_id(raw)
+    except AgentNotFound:
+        raise InvalidInput([FieldError("#/id", f"the id in the path {AGENT_ID_RULE}")]) from None
+    if found == ANY_AGENT:
+        raise InvalidInput([FieldError("#/id", f"'{ANY_AGENT}' means any agent, and cannot be one's id")])
+    return found
+
+
 def intake_id(raw: str) -> str:
     """The id in the path of an intake. One that cannot be an id is one that is not there."""
     found = _decoded(raw.lower(), UUID)
     if found is None:
         raise IntakeNotFound("")
     note(intakeId=found)
+    return found
+
+
+def webhook_id(raw: str) -> str:
+    """The id in the path of a webhook. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise WebhookNotFound
+    note(webhookId=found)
     return found
 
 
@@ -128,7 +168,7 @@ def key_for(request: Request, meaning: object) -> IdempotencyKey | None:
     if key is None:
         return None
     return IdempotencyKey(
-        caller=caller(request),
+        caller=caller_name(request),
         route=f"{request.method} {request.path}",
         key=key,
         payload=json.dumps(meaning, sort_keys=True).encode(),
@@ -146,13 +186,8 @@ def key_header(request: Request) -> str | None:
     return key
 
 
-def caller(request: Request) -> str:
-    """Who calls, as the authorizer says; without one everybody is the same caller."""
-    return str(request.context.get("authorizer", {}).get("principalId", "anonymous"))
-
-
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:
-    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is no id."""
+    """Path parameters arrive percent-encoded, and are decoded once: what is encoded twice is not an id."""
     try:
         decoded = unquote(raw, errors="strict")
     except UnicodeDecodeError:
@@ -169,7 +204,7 @@ def _detail(model: type[Input], kind: str, loc: tuple[int | str, ...], message: 
     if kind == "extra_forbidden":
         name = str(loc[-1])
         known = model.hints.get(name) if len(loc) == 1 else None
-        return f"'{name[:100]}' {known or 'is not a field we know here'}"
+        return f"'{name[:100]}' {known or 'is not a known field'}"
     if kind == "missing":
         return f"'{loc[-1]}' is required"
     if kind == "model_type":

@@ -28,7 +28,7 @@ def etag(version: int, visits: Iterable[Visit] = ()) -> str:
 def required_versions(headers: Mapping[str, str], *, may_be_new: bool = False) -> frozenset[int] | None:
     """The versions named by If-Match, None for `*`. Raises PreconditionRequired without the header."""
     if headers.get("if-match") is None:
-        raise PreconditionRequired("If-Match, or If-None-Match: * for what is new" if may_be_new else "If-Match")
+        raise PreconditionRequired("If-Match, or If-None-Match: * to create" if may_be_new else "If-Match")
     return optional_versions(headers)
 
 
@@ -49,7 +49,7 @@ def must_be_new(headers: Mapping[str, str]) -> bool:
     if given.strip() != "*":
         raise MalformedRequest("on a PUT, If-None-Match can only be *")
     if headers.get("if-match") is not None:
-        raise MalformedRequest("If-Match and If-None-Match contradict each other: send one of them")
+        raise MalformedRequest("If-Match and If-None-Match contradict each other: send only one")
     return True
 
 

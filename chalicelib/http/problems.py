@@ -25,6 +25,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="unknown")
 """The gateway's id of the request under way: the caller sees it in a 500, the operator finds it in the log."""
 
 MEDIA_TYPE: Final = "application/problem+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 TYPE_PREFIX: Final = "urn:visits:problem:"
 
 CHALLENGE: Final = 'Bearer realm="visits"'
@@ -35,12 +36,12 @@ MOST_BYTES_OF_ERRORS_IN_RESULT: Final = 1500
 """The outcomes of a hundred rows are one item of the table, which may have 400 KB."""
 
 _TOO_LARGE: Final = {
-    "rows": "An export has {:,} rows at most.",
-    "bytes": "An export has {:,} bytes at most.",
-    "pages": "There is too much to read through for so few rows.",
+    "rows": "An export can have at most {:,} rows.",
+    "bytes": "An export can have at most {:,} bytes.",
+    "pages": "Too many records to scan for so few rows.",
 }
 
-_UNKNOWN: Final = "It is not known whether this was done. Send it again with the same Idempotency-Key, or look first."
+_UNKNOWN: Final = "The outcome is unknown. Retry with the same Idempotency-Key, or check first."
 
 
 class Problem(Response):
@@ -61,7 +62,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **facts: object,
 ) -> Problem:
-    """A problem document. `slug` makes the stable type; further facts become members of their own."""
+    """A problem document. `slug` makes the stable type; further facts become members."""
     known = {name: fact for name, fact in facts.items() if fact is not None}
     document = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **known}
     return Problem(slug, document, status, headers or {})
@@ -139,7 +140,7 @@ def _shaped(response: Response) -> Response:
             405,
             "method-not-allowed",
             "Method not allowed",
-            "This address does not know that method.",
+            "This resource does not support that method.",
             headers={"Allow": str(response.headers["Allow"])},
         )
     if response.status_code == 415:
@@ -157,24 +158,26 @@ def _unexpected(fault: BaseException) -> Problem:
 
 
 def too_many_requests() -> Response:
-    """What the gateway answers beyond the rate of the stage; it never asks us, but callers shall see one shape."""
+    """What the gateway answers beyond the rate of the stage; it never reaches the app, but has the same shape."""
     return problem_response(
         429,
         "too-many-requests",
         "Too many requests",
-        "That is more than this stage takes at once. Send the same request again in a moment.",
+        "The rate limit was exceeded. Retry in a moment.",
         headers={"Retry-After": "1"},
     )
 
 
 def address_too_long() -> Response:
     """What a server in front of us answers before anything of a request is looked at."""
-    return problem_response(414, "address-too-long", "Address too long", "The address is too long.")
+    return problem_response(414, "address-too-long", "Address too long", "The URL is too long.")
 
 
 def headers_too_large() -> Response:
     """Likewise: the gateway takes 10,240 bytes for all headers together."""
-    return problem_response(431, "headers-too-large", "Headers too large", "The headers may have 10,240 bytes at most.")
+    return problem_response(
+        431, "headers-too-large", "Headers too large", "The headers must not exceed 10,240 bytes in total."
+    )
 
 
 def no_answer(request_id: str) -> Response:
@@ -193,7 +196,7 @@ def internal_error(request_id: str) -> Problem:
         500,
         "internal-error",
         "Internal error",
-        "Something went wrong on our side. When you ask about it, quote the request id.",
+        "Something went wrong on our side. Quote the request id when you report it.",
         requestId=request_id,
     )
 
@@ -206,14 +209,37 @@ def _id_of(request: Request) -> str:
 def _taken(intervals: list[errors.TakenInterval]) -> str:
     spans = "; ".join(f"{instant_text(i.start)} to {instant_text(i.end)} ({i.holder})" for i in intervals)
     if all(i.holder == "agent" for i in intervals):
-        hint = "The property may be free: see GET /visits?agentId= for what the agent has."
+        hint = "The property may be free: see GET /visits?agentId= for the agent's visits."
     else:
-        hint = "See GET /properties/{id}/busy for what is free."
-    return f"Taken, in whole quarter hours: {spans}. {hint}"
+        hint = "See GET /properties/{id}/busy for taken times."
+    return f"Taken (in whole quarter hours): {spans}. {hint}"
+
+
+_OBJECTIONS: Final = {
+    ("closed", "property"): "The property is closed then, for all or part of the visit",
+    ("closed", "agent"): "The agent does not work then, for all or part of the visit",
+    ("step", "property"): "No visit starts at that time: starts step from the opening",
+    ("notice", "property"): "That is too soon, or over: a visit must be booked further ahead",
+    ("horizon", "property"): "That is too far ahead to be booked yet",
+}
+
+
+def objection_text(objection: errors.Objection) -> str:
+    return f"{_OBJECTIONS[objection.reason, objection.holder]}."
+
+
+def told_objection(objection: errors.Objection) -> dict[str, str]:
+    return {"reason": objection.reason, "holder": objection.holder}
 
 
 def _conflict(interval: errors.TakenInterval) -> Mapping[str, str]:
     return {"from": instant_text(interval.start), "to": instant_text(interval.end), "holder": interval.holder}
+
+
+def _accepted(unsupported: http_errors.UnsupportedMediaType) -> Mapping[str, str]:
+    """What a body may be (RFC 9110, section 15.5.16); of a patch also by the name that patches have (RFC 5789, 2.2)."""
+    types = ", ".join(unsupported.accepted)
+    return {"Accept": types, "Accept-Patch": types} if MERGE_PATCH in unsupported.accepted else {"Accept": types}
 
 
 def _retry_after(unavailable: errors.Unavailable) -> Mapping[str, str]:
@@ -226,42 +252,49 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             422,
             "invalid-input",
             "Invalid input",
-            "The request is well-formed, but something in it is not allowed. See 'errors'.",
+            "The request is well-formed but contains invalid values. See 'errors'.",
             lambda refusal: {"errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors]},
         ),
         errors.PropertyNotFound: Kind(
             404,
             "property-not-found",
             "Property not found",
-            "There is no property with this id.",
+            "No property has this id.",
             lambda refusal: {"propertyId": refusal.property_id or None},
         ),
         errors.VisitNotFound: Kind(
             404,
             "visit-not-found",
             "Visit not found",
-            "There is no visit with this id.",
+            "No visit has this id.",
             lambda refusal: {"visitId": refusal.visit_id or None},
+        ),
+        errors.AgentNotFound: Kind(
+            404,
+            "agent-not-found",
+            "Agent not found",
+            "No agent is registered with this id. Visits can name it all the same.",
+            lambda refusal: {"agentId": refusal.agent_id or None},
         ),
         errors.PropertyExists: Kind(
             409,
             "property-exists",
             "Property exists",
-            "There is a property with this id already. Use PUT with If-Match to replace it.",
+            "A property with this id already exists. Use PUT with If-Match to replace it.",
             lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.VisitExists: Kind(
             409,
             "visit-exists",
             "Visit exists",
-            "There is a visit with this id already.",
+            "A visit with this id already exists.",
             lambda refusal: {"visitId": refusal.visit_id},
         ),
         errors.VisitsNotAllowed: Kind(
             409,
             "visits-not-allowed",
             "Visits not allowed",
-            "The property takes no visits at present.",
+            "The property does not accept visits at present.",
             lambda refusal: {"propertyId": refusal.property_id},
         ),
         errors.SlotTaken: Kind(
@@ -271,51 +304,70 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             lambda refusal: _taken(refusal.intervals),
             lambda refusal: {"conflicts": [_conflict(interval) for interval in refusal.intervals]},
         ),
+        errors.OutsideHours: Kind(
+            409,
+            "outside-hours",
+            "Outside hours",
+            lambda refusal: (
+                f"{objection_text(refusal.objections[0])} See GET /properties/{{id}}/slots for what is free."
+            ),
+            lambda refusal: {
+                **told_objection(refusal.objections[0]),
+                "objections": [told_objection(objection) for objection in refusal.objections],
+            },
+        ),
+        errors.AvailabilityNotFound: Kind(
+            404,
+            "availability-not-found",
+            "Availability not found",
+            "Nobody has said when this property may be visited: it is open at all times.",
+            lambda refusal: {"propertyId": refusal.property_id},
+        ),
         errors.TransitionNotAllowed: Kind(
             409,
             "transition-not-allowed",
             "Transition not allowed",
-            "A visit that is {current} cannot become {wanted}.",
+            "A {current} visit cannot become {wanted}.",
             lambda refusal: {"currentStatus": refusal.current, "allowed": refusal.allowed},
         ),
         errors.VisitNotStarted: Kind(
             409,
             "visit-not-started",
             "Visit not started",
-            "Only after its start can a visit be completed or missed.",
+            "A visit can only be completed or missed after its start.",
             lambda refusal: {"starts": instant_text(refusal.starts)},
         ),
         errors.SlotsReleased: Kind(
             409,
             "slots-released",
             "Slots released",
-            "A visit that is {status} holds no slots any more: book a new one instead.",
+            "A {status} visit no longer holds its slots: book a new one instead.",
             lambda refusal: {"currentStatus": refusal.status, "fields": refusal.fields},
         ),
         errors.KeyReused: Kind(
             422,
             "idempotency-key-reused",
             "Idempotency-Key reused",
-            "This Idempotency-Key came with another payload before. Use a new key for a new request.",
+            "This Idempotency-Key was used with a different payload. Use a new key for a new request.",
         ),
         errors.HandedIn: Kind(
             409,
             "handed-in",
             "Handed in",
-            "This Idempotency-Key came with Prefer: respond-async before, and the visit is not booked, or not yet."
-            " Send it with that preference again to be told its intake.",
+            "This Idempotency-Key was used with Prefer: respond-async, and the visit is not booked (yet)."
+            " Send it with that preference again to get its intake.",
         ),
         errors.VersionMismatch: Kind(
             412,
             "precondition-failed",
             "Precondition failed",
-            "It has changed since you read it: your If-Match or If-None-Match does not hold. Read it again.",
+            "The resource has changed since you read it: If-Match or If-None-Match failed. Read it again.",
         ),
         errors.PreconditionRequired: Kind(
             428,
             "precondition-required",
             "Precondition required",
-            "Send {header}: say which version you mean to change, so that nobody's work is overwritten.",
+            "Send {header} to name the version you are changing, so that nobody's work is overwritten.",
         ),
         errors.ExportTooLarge: Kind(
             422,
@@ -327,30 +379,49 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             ),
             lambda refusal: {"limit": refusal.limit},
         ),
+        errors.WebhookNotFound: Kind(
+            404,
+            "webhook-not-found",
+            "Webhook not found",
+            "There is no webhook with this id.",
+        ),
+        errors.TooManyWebhooks: Kind(
+            409,
+            "too-many-webhooks",
+            "Too many webhooks",
+            "There can be 20 webhooks at most. Delete one that is not needed.",
+        ),
+        errors.PositionLost: Kind(
+            410,
+            "position-lost",
+            "Position lost",
+            "The feed does not have this position any more. Read the current state of what you follow, then go on"
+            " with after=now.",
+        ),
         errors.FeedNotFound: Kind(
             404,
             "feed-not-found",
             "Feed not found",
-            "There is no calendar at this address, or it is not shared any more.",
+            "No calendar is shared at this address, or no longer.",
         ),
         intakes.IntakeNotFound: Kind(
             404,
             "intake-not-found",
             "Intake not found",
-            "There is no intake with this id; intakes are kept for 30 days.",
+            "No intake has this id; intakes are kept for 30 days.",
             lambda refusal: {"intakeId": refusal.intake_id or None},
         ),
         intakes.ExternalIdReused: Kind(
             409,
             "external-id-reused",
             "External id reused",
-            "A visit with other content came with this externalId before, or one whose content was erased since.",
+            "This externalId was used for a visit with different content, or with content erased since.",
         ),
         intakes.GivenUp: Kind(
             500,
             "given-up",
             "Given up",
-            "The row could not be worked off and was discarded. Send it again if it is still wanted.",
+            "The row could not be processed and was discarded. Send it again if still needed.",
         ),
         http_errors.MalformedRequest: Kind(
             400, "malformed-request", "Malformed request", lambda refusal: refusal.detail
@@ -361,16 +432,10 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "unsupported-media-type",
             "Unsupported media type",
             lambda refusal: f"Send the body with Content-Type: {' or '.join(refusal.accepted)}.",
-            headers=lambda refusal: {"Accept": ", ".join(refusal.accepted)},
-        ),
-        http_errors.NotAcceptable: Kind(
-            406,
-            "not-acceptable",
-            "Not acceptable",
-            "This is available as {available} only, and your Accept header does not take that.",
+            headers=_accepted,
         ),
         http_errors.BodyTooLarge: Kind(
-            413, "body-too-large", "Body too large", "The body may have {most_bytes:,} bytes at most."
+            413, "body-too-large", "Body too large", "The body must not exceed {most_bytes:,} bytes."
         ),
         http_errors.Unauthenticated: Kind(
             401,
@@ -383,16 +448,16 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             403,
             "insufficient-scope",
             "Insufficient scope",
-            "This needs a key with the scope '{scope}'.",
+            "This requires a key with the scope '{scope}'.",
             lambda refusal: {"scope": refusal.scope},
             lambda refusal: {"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{refusal.scope}"'},
         ),
-        http_errors.ResourceNotFound: Kind(404, "not-found", "Not found", "There is nothing at this address."),
+        http_errors.ResourceNotFound: Kind(404, "not-found", "Not found", "Nothing exists at this address."),
         errors.StoreBusy: Kind(
             503,
             "store-busy",
             "Store busy",
-            "This request wrote nothing. Send it again in a moment.",
+            "Nothing was written. Retry in a moment.",
             headers=_retry_after,
         ),
         errors.OutcomeUnknown: Kind(
@@ -405,4 +470,4 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
         ),
     }
 )
-"""Every refusal there is, and how it is told."""
+"""Every refusal and its problem document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
@@ -20,7 +21,7 @@ LONGEST_CURSOR: Final = 1000
 def short_text(given: object, longest: int) -> str:
     """The one value of a parameter, of which the query may carry many."""
     if not isinstance(given, list) or len(given) != 1:
-        raise ValueError("is given more than once")
+        raise ValueError("must be given only once")
     text = str(given[0])
     if not 1 <= len(text) <= longest:
         raise ValueError(f"must have 1 to {longest} characters")
@@ -28,8 +29,8 @@ def short_text(given: object, longest: int) -> str:
 
 
 def _instant(given: object) -> datetime:
-    # A plus sign that nobody percent-encoded arrives as a space; there it can mean nothing else.
-    return parse_instant(short_text(given, 40).replace(" ", "+"))
+    # A plus sign that nobody percent-encoded arrives as a space; before an offset it can mean nothing else.
+    return parse_instant(re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", short_text(given, 40)))
 
 
 def _limit(given: object) -> int:
@@ -50,7 +51,7 @@ def documented(schema: dict[str, Any], description: str) -> Any:
 From = Annotated[
     datetime,
     BeforeValidator(_instant),
-    documented(INSTANT_SCHEMA, "From this instant on. Percent-encode the plus sign of an offset."),
+    documented(INSTANT_SCHEMA, "Starting at this instant. Percent-encode the plus sign of an offset."),
 ]
 To = Annotated[
     datetime, BeforeValidator(_instant), documented(INSTANT_SCHEMA, "Up to, but not including, this instant.")
@@ -59,7 +60,8 @@ Limit = Annotated[
     int,
     BeforeValidator(_limit),
     documented(
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}, "How many a page."
+        {"type": "integer", "format": "int32", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
+        "Page size.",
     ),
 ]
 CursorText = Annotated[
@@ -67,7 +69,7 @@ CursorText = Annotated[
     BeforeValidator(_cursor),
     documented(
         {"type": "string", "minLength": 1, "maxLength": LONGEST_CURSOR},
-        "The `nextCursor` of the page before, with the same filters; good for a day. Never make one up: 400.",
+        "The `nextCursor` of the previous page, with the same filters; valid for a day. Opaque.",
     ),
 ]
 
@@ -88,7 +90,7 @@ class Query(BaseModel):
             [
                 FieldError(
                     f"?{str(error['loc'][0])[:100]}",
-                    "is not a parameter we know here"
+                    "is not a known parameter"
                     if error["type"] == "extra_forbidden"
                     else error["msg"].removeprefix("Value error, "),
                 )

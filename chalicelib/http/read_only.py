@@ -1,4 +1,4 @@
-"""Read-only fields that a caller sends back: taken while they say what is so, refused when they would change it."""
+"""Read-only fields that a caller sends back: accepted if unchanged, refused otherwise."""
 
 from __future__ import annotations
 

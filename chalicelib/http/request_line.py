@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib.functions import Function
+from chalicelib.http.callers import caller_of
 from chalicelib.http.headers import REPLAYED
 from chalicelib.http.problems import Problem, request_id
 from chalicelib.journal import A_FAULT, _about, described, milliseconds_since, tell
@@ -56,10 +56,5 @@ def _counts(response: Response, route: str) -> Mapping[str, float]:
 
 
 def _caller(request: Request) -> dict[str, str]:
-    """Who calls, as the authorizer says: the name that the operator gave the key, and the key's public id."""
-    vouched: Any = request.context.get("authorizer")
-    if not isinstance(vouched, dict):
-        return {}
-    return {
-        name: str(vouched[given]) for name, given in (("caller", "principalId"), ("keyId", "keyId")) if given in vouched
-    }
+    caller = caller_of(request)
+    return {"caller": caller.name, "keyId": caller.key_id} if caller else {}

@@ -51,7 +51,7 @@ def parse_json(raw: bytes, deepest: int = DEEPEST) -> Any:
     if text.count("[") + text.count("{") > deepest and _deeper_than(value, deepest):
         raise MalformedJson(f"nested deeper than {deepest} levels")
     if "\\u" in text and _has_lone_surrogate(value):
-        raise MalformedJson("half of a surrogate pair is no character")
+        raise MalformedJson("unpaired surrogate")
     return value
 
 

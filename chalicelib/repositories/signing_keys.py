@@ -8,9 +8,35 @@ from datetime import UTC, datetime
 
 from chalicelib.domain.errors import OutcomeUnknown, StoreBusy
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.repositories import items
-from chalicelib.repositories.items import WRITTEN_BY, Item
+from chalicelib.repositories.items import WRITTEN_BY, Item, Key, loaded, present, stored
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
+
+
+def signing_keys_key() -> Key:
+    return {"pk": "K#:signing", "sk": "K"}
+
+
+def signing_keys_item(keyring: Keyring) -> Item:
+    following, since = keyring.waiting or (None, None)
+    return present(
+        {
+            **signing_keys_key(),
+            "current": keyring.current,
+            "secrets": dict(keyring.secrets),
+            "waiting": following,
+            "waitingUntil": stored(since) if since else None,
+            "retired": {id: stored(when) for id, when in keyring.retired.items()},
+        }
+    )
+
+
+def signing_keys_of(item: Item) -> Keyring:
+    return Keyring(
+        current=item["current"],
+        secrets={id: bytes(secret) for id, secret in item["secrets"].items()},
+        waiting=(item["waiting"], loaded(item["waitingUntil"])) if "waiting" in item else None,
+        retired={id: loaded(when) for id, when in item.get("retired", {}).items()},
+    )
 
 
 def _utc_now() -> datetime:
@@ -25,7 +51,7 @@ class DynamoSigningKeys:
     def load(self) -> Keyring:
         """One strongly consistent read; on the very first use of a stage also one conditional write."""
         item = self._read()
-        return items.signing_keys_of(item).at(self._clock()) if item else self._make()
+        return signing_keys_of(item).at(self._clock()) if item else self._make()
 
     def rotate(self) -> Keyring:
         """Adds a key that signs once every instance knows it, and drops those that nothing valid was signed with.
@@ -35,12 +61,12 @@ class DynamoSigningKeys:
         item = self._read()
         if item is None:
             return self._make()
-        rotated = items.signing_keys_of(item).rotated(_new_id(), _new_secret(), self._clock())
+        rotated = signing_keys_of(item).rotated(_new_id(), _new_secret(), self._clock())
         self._put(rotated, f"{WRITTEN_BY} = :before", {":before": item[WRITTEN_BY]})
         return rotated
 
     def _read(self) -> Item | None:
-        return self._table.get(items.signing_keys_key())
+        return self._table.get(signing_keys_key())
 
     def _make(self) -> Keyring:
         key_id = _new_id()
@@ -50,15 +76,15 @@ class DynamoSigningKeys:
         except ConditionsFailed:
             # Another instance came first: its keys are everybody's.
             item = self._read()
-            return items.signing_keys_of(item).at(self._clock()) if item else made
+            return signing_keys_of(item).at(self._clock()) if item else made
         except OutcomeUnknown as unknown:
             # Nothing was signed so far, and whoever's keys they are, the next call reads them.
             raise StoreBusy from unknown
         return made
 
     def _put(self, keyring: Keyring, condition: str, values: Item) -> None:
-        item = items.signing_keys_item(keyring)
-        self._table.put(Write(key=items.signing_keys_key(), item=item, condition=condition, values=values))
+        item = signing_keys_item(keyring)
+        self._table.put(Write(key=signing_keys_key(), item=item, condition=condition, values=values))
 
 
 def _new_id() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def _typed(value: Any) -> dict[str, Any]:
             return {"M": serialized(value)}
         case list():
             return {"L": [_typed(member) for member in value]}
-    raise TypeError(f"no attribute of ours is a {type(value).__name__}")
+    raise TypeError(f"unsupported attribute type {type(value).__name__}")
 
 
 def _untyped(typed: Mapping[str, Any]) -> Any:
@@ -93,7 +94,7 @@ def _untyped(typed: Mapping[str, Any]) -> Any:
             return deserialized(value)
         case "L":
             return [_untyped(member) for member in value]
-    raise TypeError(f"no attribute of ours is of type {kind}")
+    raise TypeError(f"unsupported attribute type {kind}")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,13 @@ class Write:
         if self.item is not None:
             return {"Put": {**made, "Item": serialized(self.item)}}
         return {"Update": {**made, "Key": serialized(self.key), "UpdateExpression": self.update}}
+
+
+class Consistency(Enum):
+    """What a read may miss: nothing, or writes of the last moments, at half the price."""
+
+    STRONG = "strong"
+    EVENTUAL = "eventual"
 
 
 class ConditionsFailed(Exception):
@@ -154,6 +162,12 @@ class Range:
     filter: str | None = None
     filter_names: Mapping[str, str] = field(default_factory=dict)
     filter_values: Item = field(default_factory=dict)
+    keep: Callable[[Item], bool] | None = None
+    """A filter that no expression can say."""
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.filter is not None or self.keep is not None
 
 
 class _BudgetSpent(Exception):
@@ -172,6 +186,10 @@ class Table:
         self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     def get(self, key: Key) -> Item | None:
         """One strongly consistent read."""
@@ -258,7 +276,7 @@ class Table:
         self._until_settled(attempt)
 
     def _until_settled(self, attempt: Callable[[], None]) -> None:
-        """Tries anew with full jitter: for three seconds while others are at the same items, and while it is not known
+        """Retries with full jitter: for three seconds while others are at the same items, and while it is not known
         whether an attempt was carried out for as long as the request has patience.
         """
         began = self._monotonic()
@@ -279,10 +297,17 @@ class Table:
                     raise (OutcomeUnknown if silent else StoreBusy) from fault
             self._sleep(pause)
 
-    def query(self, partition: str, low: str, high: str, limit: int | None = None) -> Iterator[Item]:
-        """The items of one partition of the table itself, between two sort keys. Strongly consistent."""
+    def query(
+        self,
+        partition: str,
+        low: str,
+        high: str,
+        limit: int | None = None,
+        consistency: Consistency = Consistency.STRONG,
+    ) -> Iterator[Item]:
+        """The items of one partition of the table itself, between two sort keys."""
         request: dict[str, Any] = {
-            "ConsistentRead": True,
+            "ConsistentRead": consistency is Consistency.STRONG,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
             "ExpressionAttributeValues": serialized({":pk": partition, ":low": low, ":high": high}),
         }
@@ -354,11 +379,10 @@ class Table:
             "ScanIndexForward": not range.descending,
             "Limit": wanted,
         }
+        if range.is_filtered:
+            request["Limit"] = max(2 * wanted, 50)
         if range.filter is not None:
-            request |= {
-                "FilterExpression": range.filter,
-                "Limit": max(2 * wanted, 50),
-            }
+            request["FilterExpression"] = range.filter
             if range.filter_names:
                 request["ExpressionAttributeNames"] = dict(range.filter_names)
         while True:
@@ -367,7 +391,7 @@ class Table:
             for raw in answer["Items"]:
                 item = deserialized(raw)
                 if item[sort_key] != after:
-                    yield item[sort_key], item
+                    yield item[sort_key], item if range.keep is None or range.keep(item) else None
             if "LastEvaluatedKey" not in answer:
                 return
             last = answer["LastEvaluatedKey"]

@@ -1,23 +1,157 @@
 """Visits and the slots they hold. One public method is one call to DynamoDB; its price is in its docstring.
 
-Units: q is the number of quarter hours a visit touches, a is 1 with an agent and 0 without; a transaction doubles
-the write units of the table, each index adds one; every item here is under one kilobyte unless its notes
-are long, or more than 25 visits share a quarter hour.
+Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
+agent; without one, t and a are 0. c is how many of e-mail address and phone are given. A transaction doubles the write
+units of the table, each index adds one; every item here is under one kilobyte unless its notes are long, or more than
+25 visits share a quarter hour. The indexes by contact are written only when the contact changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 
+from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
-from chalicelib.domain.slots import floor_to_quarter, intervals
-from chalicelib.domain.visits import Visit
+from chalicelib.domain.slots import intervals
+from chalicelib.domain.visitors import Contact, contacts_of
+from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
-from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+from chalicelib.repositories.items import (
+    SHARDS,
+    Item,
+    Key,
+    loaded,
+    present,
+    shard_of,
+    signature_attributes,
+    signature_of,
+    stored,
+)
+from chalicelib.repositories.slots import (
+    agent_slot,
+    agent_slot_day,
+    days_touched,
+    property_slot,
+    property_slot_day,
+    slot_quarter,
+    slot_ttl,
+)
+from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
+
+
+def visit_key(visit_id: str) -> Key:
+    return {"pk": f"V#{visit_id}", "sk": "V"}
+
+
+def visits_of_property(property_id: str) -> str:
+    return f"P#{property_id}"
+
+
+def visits_of_agent(agent_id: str) -> str:
+    return f"A#{agent_id}"
+
+
+def month_shards(month: str) -> tuple[str, ...]:
+    return tuple(f"M#{month}#{shard}" for shard in range(SHARDS))
+
+
+def window_bounds(window: Window) -> tuple[str, str]:
+    """The sort keys between which the window's visits lie; at its end, which is not part of it, lies none."""
+    return stored(window.start), stored(window.end)
+
+
+def months_between(low: str, high: str) -> Iterator[str]:
+    """Every yyyy-mm that a range of visits' sort keys touches, in order."""
+    first, last = (int(bound[:4]) * 12 + int(bound[5:7]) - 1 for bound in (low, high))
+    for month in range(first, last + 1):
+        yield f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def visit_item(visit: Visit) -> Item:
+    position = f"{stored(visit.date)}#{visit.id}"
+    item: Item = {
+        **visit_key(visit.id),
+        "g1pk": visits_of_property(visit.property_id),
+        "g1sk": position,
+        "g2pk": f"M#{stored(visit.date)[:7]}#{shard_of(visit.id)}",
+        "g2sk": position,
+        "id": visit.id,
+        "propertyId": visit.property_id,
+        "date": stored(visit.date),
+        "durationMinutes": visit.duration_minutes,
+        "timeZone": visit.time_zone,
+        "place": visit.place,
+        "atAddress": visit.at_address or None,
+        "status": str(visit.status),
+        "agentId": visit.agent_id,
+        "notes": visit.notes,
+        "version": visit.version,
+        "createdAt": stored(visit.created_at),
+        "updatedAt": stored(visit.updated_at),
+        "gapMinutes": visit.gap_minutes or None,
+        "travelMinutes": visit.travel_minutes or None,
+    }
+    if visit.agent_id is not None:
+        item |= {"g3pk": visits_of_agent(visit.agent_id), "g3sk": position}
+    item |= contact_attributes(visit.visitor)
+    if visit.visitor is not None:
+        who = visit.visitor
+        item["visitor"] = present({"name": who.name, "email": who.email, "phone": who.phone})
+    if visit.origin is not None:
+        item["origin"] = {
+            "intakeId": visit.origin.intake_id,
+            "row": visit.origin.row,
+            **(signature_attributes(visit.origin.content) if visit.origin.content else {}),
+        }
+    if visit.cancellation is not None:
+        item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
+    return present(item)
+
+
+def contact_attributes(visitor: Visitor | None) -> Item:
+    """By what the visit is found as that person's; nothing of it stays in an item that is put without the person."""
+    return {items.PARTITION_KEYS[_contact_index(c)]: _visits_of_contact(c) for c in contacts_of(visitor)}
+
+
+def _contact_index(contact: Contact) -> str:
+    return items.BY_EMAIL if contact.kind == "email" else items.BY_PHONE
+
+
+def _visits_of_contact(contact: Contact) -> str:
+    return f"{'E' if contact.kind == 'email' else 'T'}#{contact.digest}"
+
+
+def visit_of(item: Item) -> Visit:
+    visitor, cancellation, origin = item.get("visitor"), item.get("cancellation"), item.get("origin")
+    return Visit(
+        id=item["id"],
+        property_id=item["propertyId"],
+        date=loaded(item["date"]),
+        duration_minutes=int(item["durationMinutes"]),
+        time_zone=item["timeZone"],
+        place=item["place"],
+        status=Status(item["status"]),
+        agent_id=item.get("agentId"),
+        visitor=Visitor(visitor.get("name"), visitor.get("email"), visitor.get("phone")) if visitor else None,
+        notes=item.get("notes"),
+        cancellation=Cancellation(cancellation.get("reason"), loaded(cancellation["at"])) if cancellation else None,
+        version=int(item["version"]),
+        created_at=loaded(item["createdAt"]),
+        updated_at=loaded(item["updatedAt"]),
+        origin=_origin(origin) if origin else None,
+        at_address=item.get("atAddress", False),
+        gap_minutes=int(item.get("gapMinutes", 0)),
+        travel_minutes=int(item.get("travelMinutes", 0)),
+    )
+
+
+def _origin(item: Item) -> Origin:
+    return Origin(item["intakeId"], int(item["row"]), signature_of(item) if "fingerprint" in item else None)
 
 
 class DynamoVisits:
@@ -26,20 +160,20 @@ class DynamoVisits:
 
     def get(self, visit_id: str) -> Visit:
         """One strongly consistent read: 1 read unit."""
-        item = self._table.get(items.visit_key(visit_id))
+        item = self._table.get(visit_key(visit_id))
         if item is None:
             raise VisitNotFound(visit_id)
-        return items.visit_of(item)
+        return visit_of(item)
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
-        """One transaction: 2 (1 + q + aq, and 1 with an idempotency key) + 2 + a write units."""
+        """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a + c write units."""
         put = Write(
-            key=items.visit_key(visit.id),
-            item=items.visit_item(visit),
+            key=visit_key(visit.id),
+            item=visit_item(visit),
             condition="attribute_not_exists(pk)",
             decisive=True,
         )
-        taken = [*_hold_property(visit, visit.quarters, capacity), *_hold_agent(visit, visit.quarters)]
+        taken = [*_hold_property(visit, visit.property_quarters, capacity), *_hold_agent(visit, visit.agent_quarters)]
         try:
             self._table.transact([*remember(once, visit.created_at), put, *taken])
         except ConditionsFailed as failed:
@@ -49,9 +183,14 @@ class DynamoVisits:
             raise _slot_taken(failed) from failed
 
     def save(self, before: Visit, after: Visit) -> None:
-        """Frees slots in one transaction: 2 (1 + q + aq) + 2 + a write units; 1 + 2 + a when there are none to free."""
+        """Frees slots in one transaction: 2 (1 + q + t) + 2 + a write units; 1 + 2 + a when there are none to free."""
         put = _replacement(before, after)
-        freed = _free(before, before.quarters) if before.holds_slots and not after.holds_slots else []
+        freed: list[Write] = []
+        if before.holds_slots and not after.holds_slots:
+            freed = [
+                *_free_property(before, before.property_quarters),
+                *_free_agent(before, before.agent_quarters),
+            ]
         try:
             if freed:
                 self._table.transact([put, *freed])
@@ -65,14 +204,16 @@ class DynamoVisits:
 
         An index whose sort key changes takes two write units.
         """
-        old, new = set(before.quarters), set(after.quarters)
-        same_agent = before.agent_id == after.agent_id
+        old, new = set(before.property_quarters), set(after.property_quarters)
+        left, joined = set(before.agent_quarters), set(after.agent_quarters)
+        if before.agent_id == after.agent_id:
+            left, joined = left - joined, joined - left
         put = _replacement(before, after)
         changes = [
             *_hold_property(after, new - old, capacity),
-            *_hold_agent(after, new - old if same_agent else new),
+            *_hold_agent(after, joined),
             *_free_property(before, old - new),
-            *_free_agent(before, old - new if same_agent else old),
+            *_free_agent(before, left),
         ]
         try:
             self._table.transact([put, *changes])
@@ -83,27 +224,43 @@ class DynamoVisits:
 
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """One query by property or agent; of the whole agency four for every month that it has to look into."""
-        return self._table.page(_range(filter), after, limit).map(items.visit_of)
+        return self._table.page(visits_range(filter), after, limit).map(visit_of)
+
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """One eventually consistent query: half a read unit for some thirty of them."""
+        group = Group((_visits_of_contact(contact),), "", items.LAST)
+        found = self._table.page(Range(_contact_index(contact), (group,), "V#", f"V#{items.LAST}"), after, limit)
+        return found.map(lambda item: str(item["pk"]).removeprefix("V#"))
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
-        """One query for every day of UTC that the window touches."""
-        held: dict[datetime, int] = {}
-        first = floor_to_quarter(window.start)
-        last = window.end - timedelta(seconds=1)
-        for n in range((last.date() - first.date()).days + 1):
-            day = first.date() + timedelta(days=n)
-            low = f"{first:%H:%M}" if day == first.date() else "00:00"
-            high = f"{last:%H:%M}" if day == last.date() else "23:59"
-            for slot in self._table.query(items.property_slot_day(property_id, day.isoformat()), low, high):
-                if holders := slot.get("holders"):
-                    held[items.slot_quarter({"pk": slot["pk"], "sk": slot["sk"]})] = len(holders)
-        return held
+        """One strongly consistent query for every day of UTC that the window touches."""
+        slots = self._slots(partial(property_slot_day, property_id), [(window.start, window.end)], Consistency.STRONG)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(property_slot_day, property_id), spans, Consistency.EVENTUAL)
+        return {quarter: len(slot["holders"]) for quarter, slot in slots}
+
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(agent_slot_day, agent_id), spans, Consistency.EVENTUAL)
+        return {quarter: slot["propertyId"] for quarter, slot in slots}
+
+    def _slots(
+        self, partition: Callable[[str], str], spans: Sequence[Span], consistency: Consistency
+    ) -> Iterator[tuple[datetime, Item]]:
+        """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
+        for day, (low, high) in days_touched(spans).items():
+            for slot in self._table.query(partition(day), low, high, consistency=consistency):
+                if slot.get("holders"):
+                    yield slot_quarter({"pk": slot["pk"], "sk": slot["sk"]}), slot
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
     return Write(
-        key=items.visit_key(after.id),
-        item=items.visit_item(after),
+        key=visit_key(after.id),
+        item=visit_item(after),
         condition="version = :before",
         values={":before": before.version},
     )
@@ -112,26 +269,29 @@ def _replacement(before: Visit, after: Visit) -> Write:
 def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) -> list[Write]:
     return [
         Write(
-            key=items.property_slot(visit.property_id, quarter),
+            key=property_slot(visit.property_id, quarter),
             update="SET #ttl = :ttl ADD holders :visit",
             condition="attribute_not_exists(holders) OR size(holders) < :capacity",
-            values={":ttl": items.slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
+            values={":ttl": slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
         )
         for quarter in sorted(quarters)
     ]
 
 
 def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    """An agent is in one place at a time, yet may show one property to several visitors: an open house."""
+    """An agent is in one place at a time, yet may show one property to several visitors: an open house.
+
+    The way there is held for the property too, so that the next visit of the same one may begin on it.
+    """
     if visit.agent_id is None:
         return []
     return [
         Write(
-            key=items.agent_slot(visit.agent_id, quarter),
+            key=agent_slot(visit.agent_id, quarter),
             update="SET #ttl = :ttl, propertyId = :property ADD holders :visit",
             condition="attribute_not_exists(holders) OR propertyId = :property",
             values={
-                ":ttl": items.slot_ttl(quarter),
+                ":ttl": slot_ttl(quarter),
                 ":visit": {visit.id},
                 ":property": visit.property_id,
             },
@@ -140,18 +300,14 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
     ]
 
 
-def _free(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    return [*_free_property(visit, quarters), *_free_agent(visit, quarters)]
-
-
 def _free_property(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
-    return [_freed(items.property_slot(visit.property_id, q), visit, q) for q in sorted(quarters)]
+    return [_freed(property_slot(visit.property_id, q), visit, q) for q in sorted(quarters)]
 
 
 def _free_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
     if visit.agent_id is None:
         return []
-    return [_freed(items.agent_slot(visit.agent_id, q), visit, q) for q in sorted(quarters)]
+    return [_freed(agent_slot(visit.agent_id, q), visit, q) for q in sorted(quarters)]
 
 
 def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
@@ -159,7 +315,7 @@ def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
     return Write(
         key=slot,
         update="SET #ttl = :ttl DELETE holders :visit",
-        values={":ttl": items.slot_ttl(quarter), ":visit": {visit.id}},
+        values={":ttl": slot_ttl(quarter), ":visit": {visit.id}},
     )
 
 
@@ -175,29 +331,27 @@ def _slot_taken(failed: ConditionsFailed) -> SlotTaken:
 
 
 def _spans(writes: Iterable[Write]) -> list[tuple[datetime, datetime]]:
-    return intervals(items.slot_quarter(write.key) for write in writes)
+    return intervals(slot_quarter(write.key) for write in writes)
 
 
-def _range(filter: VisitFilter) -> Range:
-    low, high = items.window_bounds(filter.window)
+def visits_range(filter: VisitFilter) -> Range:
+    low, high = window_bounds(filter.window)
     conditions: list[str] = []
     names: dict[str, str] = {}
     values: items.Item = {}
     groups: tuple[Group, ...]
     if filter.property_id is not None:
         index = items.BY_PROPERTY
-        groups = (Group((items.visits_of_property(filter.property_id),), low, high),)
+        groups = (Group((visits_of_property(filter.property_id),), low, high),)
         if filter.agent_id is not None:
             conditions.append("agentId = :agent")
             values[":agent"] = filter.agent_id
     elif filter.agent_id is not None:
         index = items.BY_AGENT
-        groups = (Group((items.visits_of_agent(filter.agent_id),), low, high),)
+        groups = (Group((visits_of_agent(filter.agent_id),), low, high),)
     else:
         index = items.BY_MONTH
-        groups = tuple(
-            Group(items.month_shards(month), month, month + items.LAST) for month in items.months_between(low, high)
-        )
+        groups = tuple(Group(month_shards(month), month, month + items.LAST) for month in months_between(low, high))
     if filter.statuses:
         placeholders = {f":status{n}": str(status) for n, status in enumerate(sorted(filter.statuses))}
         conditions.append(f"#status IN ({', '.join(placeholders)})")

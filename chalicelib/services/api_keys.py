@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
-from chalicelib.services.ports import ApiKeys, Clock
+from chalicelib.services.ports import ApiKeyStore, Clock
 
 
-class Access:
-    def __init__(self, keys: ApiKeys, clock: Clock) -> None:
+class ApiKeys:
+    def __init__(self, keys: ApiKeyStore, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
 
@@ -50,7 +50,7 @@ class Access:
         """Ends a key at once, or as soon as the gateway's cache forgets it. Raises InvalidKeyRequest."""
         key = self._keys.find(key_id)
         if key is None:
-            raise InvalidKeyRequest("There is no key with this id.")
+            raise InvalidKeyRequest("No key has this id.")
         return key if key.revoked_at is not None else self._keys.revoke(key, self._clock())
 
     def revoke_all(self, name: str) -> Sequence[ApiKey]:

@@ -1,6 +1,6 @@
 """The use case of a corrected address or time zone: the property's upcoming visits follow.
 
-A visit keeps its place and zone itself, so that reading one stays one read. They are therefore written anew when the
+A visit keeps its place and zone itself, so that reading one stays one read. They are therefore rewritten when the
 property's change: each visit by itself, under its version, with the property as it is at that moment.
 """
 
@@ -12,8 +12,8 @@ from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.visits import HOLDING
-from chalicelib.services.ports import Clock, Visits
-from chalicelib.services.visits import Booking
+from chalicelib.services.ports import Clock, VisitStore
+from chalicelib.services.visits import Visits
 
 VISITS_OF_PAGE: Final = 500
 PASSES: Final = 2
@@ -21,7 +21,7 @@ PASSES: Final = 2
 
 
 class Following:
-    def __init__(self, visits: Visits, booking: Booking, clock: Clock) -> None:
+    def __init__(self, visits: VisitStore, booking: Visits, clock: Clock) -> None:
         self._visits = visits
         self._booking = booking
         self._clock = clock

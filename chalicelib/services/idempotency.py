@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from chalicelib.domain.errors import KeyReused, OutcomeUnknown, Refused, StoreBusy
 from chalicelib.domain.idempotency import KEPT, AlreadyDone, IdempotencyKey, IdempotencyRecord
-from chalicelib.services.ports import Clock, IdempotencyRecords
+from chalicelib.services.ports import Clock, IdempotencyStore
 from chalicelib.services.signing_keys import Signer
 
 T = TypeVar("T")
@@ -25,8 +25,8 @@ class Outcome(Generic[T]):
     replayed: bool = False
 
 
-class Once:
-    def __init__(self, records: IdempotencyRecords, signer: Signer, clock: Clock) -> None:
+class Idempotency:
+    def __init__(self, records: IdempotencyStore, signer: Signer, clock: Clock) -> None:
         self._records = records
         self._signer = signer
         self._clock = clock

@@ -22,9 +22,9 @@ from chalicelib.domain.intakes import (
     row_visit_id,
 )
 from chalicelib.domain.visits import Origin, Visit
-from chalicelib.services.ports import Clock, Describe, Intakes, NewId
+from chalicelib.services.ports import Clock, Describe, IntakeStore, NewId
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 
 PURPOSE = "row"
 
@@ -57,13 +57,13 @@ class Progress:
     left: list[Left] = field(default_factory=list)
 
 
-class Worker:
+class IntakeWorker:
     """Works off chunks. What breaks a rule is an outcome; a fault of the infrastructure leaves the chunk unfinished."""
 
     def __init__(
         self,
-        booking: Booking,
-        intakes: Intakes,
+        booking: Visits,
+        intakes: IntakeStore,
         signer: Signer,
         describe: Describe,
         pool: Executor,
@@ -117,7 +117,7 @@ class Worker:
         self._intakes.give_up(chunk, manifest, DISCARDED, outcomes)
         return True
 
-    def _work_off(self, booking: Booking, chunk: Chunk, claimant: str, deadline: datetime) -> list[RowOutcome] | None:
+    def _work_off(self, booking: Visits, chunk: Chunk, claimant: str, deadline: datetime) -> list[RowOutcome] | None:
         """Books the rows in their order and records the outcomes: none if that was done, None if another is at it."""
         now = self._clock()
         if now >= deadline:
@@ -156,7 +156,7 @@ class Worker:
         )
         return self._intakes.open(manifest)
 
-    def _outcome(self, booking: Booking, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
+    def _outcome(self, booking: Visits, chunk: Chunk, row: Row, deadline: datetime) -> RowOutcome:
         if isinstance(row.wish, InvalidInput):
             return self._rejected(row, row.wish)
         if self._clock() >= deadline:

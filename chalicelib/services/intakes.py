@@ -9,8 +9,8 @@ from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyKey
 from chalicelib.domain.intakes import Intake, IntakeNotFound, Manifest, RowOutcome, chunks, row_visit_id
 from chalicelib.domain.listing import Page
-from chalicelib.services.idempotency import Once
-from chalicelib.services.ports import Clock, Intakes, NewId, Queue
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.ports import Clock, IntakeStore, NewId, Queue
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Submission:
     key: IdempotencyKey | None
 
 
-class IntakeDesk:
-    def __init__(self, intakes: Intakes, queue: Queue, once: Once, clock: Clock, new_id: NewId) -> None:
+class Intakes:
+    def __init__(self, intakes: IntakeStore, queue: Queue, once: Idempotency, clock: Clock, new_id: NewId) -> None:
         self._intakes = intakes
         self._queue = queue
         self._once = once
@@ -33,7 +33,7 @@ class IntakeDesk:
     def hand_in(self, submission: Submission) -> Intake:
         """Takes in the rows: once it returns, every one of them is durably in the queue.
 
-        Without a key every call is an intake of its own. With one, the same submission again completes what was half
+        Without a key every call is a separate intake. With one, the same submission again completes what was half
         sent and otherwise changes nothing. Raises KeyReused, AlreadyDone when the key stands for a visit that was
         booked at once, or OutcomeUnknown when the rows may be in the queue in part.
         """

@@ -7,7 +7,7 @@ from datetime import datetime
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import HORIZON
 from chalicelib.domain.visits import HOLDING, Visit
-from chalicelib.services.ports import Clock, Visits
+from chalicelib.services.ports import Clock, VisitStore
 
 UPCOMING = 20
 UPCOMING_PAGES = 5
@@ -15,7 +15,7 @@ UPCOMING_PAGES = 5
 
 
 class Listing:
-    def __init__(self, visits: Visits, clock: Clock) -> None:
+    def __init__(self, visits: VisitStore, clock: Clock) -> None:
         self._visits = visits
         self._clock = clock
 

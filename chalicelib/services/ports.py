@@ -6,15 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import ApiKey
-from chalicelib.domain.calendars import Rendering, Shared
+from chalicelib.domain.availability import Availability, Span
+from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
+from chalicelib.domain.events import Change, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
-from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
+from chalicelib.domain.webhooks import Answer, Webhook
 
 Clock = Callable[[], datetime]
 """The present instant in UTC, in whole seconds."""
@@ -23,7 +29,7 @@ NewId = Callable[[], str]
 """A fresh id that sorts by the time it was made (UUIDv7, RFC 9562)."""
 
 
-class Properties(Protocol):
+class PropertyStore(Protocol):
     """The agency's properties. Reads by id are strongly consistent, lists eventually."""
 
     def get(self, property_id: str) -> Property:
@@ -35,11 +41,43 @@ class Properties(Protocol):
     def save(self, before: Property, after: Property) -> None:
         """Raises VersionMismatch when the property is no longer as it was `before`."""
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        """By id, from the position `after`."""
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        """By id, from the position `after`. A page that is filtered may be short though more follow."""
 
 
-class Visits(Protocol):
+class AvailabilityStore(Protocol):
+    """When properties may be visited. Reads are strongly consistent."""
+
+    def premises(self, property_id: str) -> Premises:
+        """The property with its availability, at the price of either. Raises PropertyNotFound."""
+
+    def add(self, availability: Availability) -> None:
+        """Raises VersionMismatch when there is one already."""
+
+    def save(self, before: Availability, after: Availability) -> None:
+        """Raises VersionMismatch when it is no longer as it was `before`."""
+
+
+class AgentStore(Protocol):
+    """Who conducts visits. Reads by id are strongly consistent."""
+
+    def get(self, agent_id: str) -> Agent | None:
+        """None for one that nobody registered."""
+
+    def list(self, after: str | None, limit: int) -> Page[Agent]:
+        """By id, from the position `after`. Eventually consistent."""
+
+    def add(self, agent: Agent) -> Agent:
+        """As it is now: with a later version where one of this id was erased. Raises VersionMismatch."""
+
+    def save(self, before: Agent, after: Agent) -> None:
+        """Raises VersionMismatch when the agent is no longer as it was `before`."""
+
+    def erase(self, agent: Agent, now: datetime) -> None:
+        """Nothing of the person stays. Raises VersionMismatch when the agent has changed."""
+
+
+class VisitStore(Protocol):
     """The visits and the slots they hold, written together or not at all.
 
     Every write raises StoreBusy when the store stays contended: then nothing was written; and OutcomeUnknown when the
@@ -61,11 +99,26 @@ class Visits(Protocol):
     def list(self, filter: VisitFilter, after: str | None, limit: int) -> Page[Visit]:
         """By start and id. A page that filters by status or agent may be short though more follow."""
 
+    def of_contact(self, contact: Contact, after: str | None, limit: int) -> Page[str]:
+        """The ids of the visits whose visitor has this contact, by id.
+
+        Eventually consistent: what was written in the last moments may be missing, or be another's by now.
+        """
+
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
         """How many visits hold each of the property's quarter hours that the window touches; free ones are absent."""
 
+    def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
+        """The same of the quarters in these spans, at half the price: writes of the last moments may be missing."""
 
-class IdempotencyRecords(Protocol):
+    def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
+        """The property that holds the agent in each quarter of these spans; free ones are absent.
+
+        Writes of the last moments may be missing.
+        """
+
+
+class IdempotencyStore(Protocol):
     def find(self, record_id: str, now: datetime) -> IdempotencyRecord | None:
         """Strongly consistent; None once expired."""
 
@@ -73,7 +126,7 @@ class IdempotencyRecords(Protocol):
         """For a request whose work is done later. Raises AlreadyDone when there is a record that has not expired."""
 
 
-class ApiKeys(Protocol):
+class ApiKeyStore(Protocol):
     """The keys that callers present."""
 
     def find(self, key_id: str) -> ApiKey | None:
@@ -97,29 +150,32 @@ class ApiKeys(Protocol):
         """By name and age. A hint: one made a moment ago may be missing, and what a key is, `find` alone knows."""
 
 
-class CalendarTokens(Protocol):
-    """The hashed tokens of calendar feeds, at most one for a property, and the last rendering of each feed."""
+class CalendarStore(Protocol):
+    """The hashed tokens of calendar feeds, at most one for an owner, and the last rendering of each feed."""
 
-    def find(self, property_id: str) -> Shared | None:
+    def find(self, owner: Owner) -> Shared | None:
         """Strongly consistent; None where none was kept, or it was removed."""
 
-    def keep(self, property_id: str, token_hash: bytes, now: datetime) -> None:
-        """In place of the one before."""
+    def keep(self, owner: Owner, shared: Shared, now: datetime) -> None:
+        """In place of the one before, with nothing kept of the feed."""
 
-    def remove(self, property_id: str, now: datetime) -> None:
+    def remove(self, owner: Owner, now: datetime) -> None:
         """Does nothing where there is none. What was kept of the feed goes with it."""
 
-    def claim(self, property_id: str, shared: Shared, now: datetime) -> bool:
-        """Whether the caller, and for some seconds nobody else, is to render the feed anew."""
+    def claim(self, owner: Owner, shared: Shared, now: datetime) -> bool:
+        """Whether the caller, and for some seconds nobody else, is to render the feed again."""
 
-    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
-        """Does nothing when a newer one is kept, or the token is no longer in force."""
+    def keep_rendering(self, owner: Owner, shared: Shared, rendering: Rendering) -> None:
+        """Does nothing when a newer one is kept, or the token is no longer in force.
 
-    def rendering(self, property_id: str, tag: str) -> bytes | None:
+        Of a feed that names visitors only the tag is kept: nothing of a person is anywhere but in the visit.
+        """
+
+    def rendering(self, owner: Owner, tag: str) -> bytes | None:
         """The content with this tag; None when it is no longer there."""
 
 
-class SigningKeys(Protocol):
+class SigningKeyStore(Protocol):
     def load(self) -> Keyring:
         """The keys that all instances share; made on first use."""
 
@@ -129,7 +185,7 @@ class Store(Protocol):
         """Raises when the store cannot be reached."""
 
 
-class Intakes(Protocol):
+class IntakeStore(Protocol):
     """Manifests of intakes and the outcomes of their chunks."""
 
     def get(self, intake_id: str, now: datetime) -> Manifest:
@@ -158,6 +214,62 @@ class Intakes(Protocol):
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""
+
+
+class EventStore(Protocol):
+    """The feed of events. Reads are consistent."""
+
+    def append(self, changes: Sequence[Change], now: datetime) -> int:
+        """Appends their events as one page, unless a page begins with the first of them; up to which change that goes.
+
+        Raises StoreBusy or OutcomeUnknown.
+        """
+
+    def read(self, after: Position, limit: int, now: datetime) -> Stretch:
+        """Raises PositionLost."""
+
+    def oldest(self, now: datetime) -> Position: ...
+
+    def end(self) -> Position: ...
+
+
+class WebhookStore(Protocol):
+    """The receivers of events and how far each has come. Reads by id are consistent, the list eventually."""
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Raises WebhookNotFound."""
+
+    def add(self, webhook: Webhook) -> None: ...
+
+    def save(self, before: Webhook, after: Webhook) -> None:
+        """Raises VersionMismatch."""
+
+    def remove(self, webhook_id: str, now: datetime) -> None:
+        """Raises WebhookNotFound."""
+
+    def all(self) -> Sequence[Webhook]: ...
+
+
+class WebhookQueue(Protocol):
+    """Wakes those who deliver; what is sent for one webhook is handed out in order, one at a time."""
+
+    def wake(self, webhook_ids: Sequence[str]) -> None:
+        """Raises StoreBusy."""
+
+    def test(self, webhook_id: str) -> None:
+        """Raises StoreBusy."""
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        """Has a message handed out again only then."""
+
+
+class Receivers(Protocol):
+    """The addresses out there that events are posted to."""
+
+    def check(self, url: str) -> None:
+        """Raises InvalidInput for an address that is never called."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer: ...
 
 
 class Queue(Protocol):

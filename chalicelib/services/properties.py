@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.listing import Page
+from chalicelib.domain.listing import Page, PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
 from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Once, Outcome
-from chalicelib.services.ports import Clock, NewId, Properties
+from chalicelib.services.idempotency import Idempotency, Outcome
+from chalicelib.services.ports import Clock, NewId, PropertyStore
 
 Check = Callable[[Property], None]
 """Raises what is to be refused once the present state of the property is known."""
@@ -29,8 +29,10 @@ class Replaced:
     visits_follow: bool
 
 
-class Portfolio:
-    def __init__(self, properties: Properties, following: Following, once: Once, clock: Clock, new_id: NewId) -> None:
+class Properties:
+    def __init__(
+        self, properties: PropertyStore, following: Following, once: Idempotency, clock: Clock, new_id: NewId
+    ) -> None:
         self._properties = properties
         self._following = following
         self._once = once
@@ -40,8 +42,8 @@ class Portfolio:
     def get(self, property_id: str) -> Property:
         return self._properties.get(property_id)
 
-    def list(self, after: str | None, limit: int) -> Page[Property]:
-        return self._properties.list(after, limit)
+    def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
+        return self._properties.list(filter, after, limit)
 
     def register(
         self, details: PropertyDetails, property_id: str | None, key: IdempotencyKey | None

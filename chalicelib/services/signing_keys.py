@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from chalicelib.domain.signing_keys import REFRESHED_EVERY, Keyring, Signature
-from chalicelib.services.ports import Clock, SigningKeys
+from chalicelib.services.ports import Clock, SigningKeyStore
 
 
 class Signer:
-    def __init__(self, keys: SigningKeys, clock: Clock) -> None:
+    def __init__(self, keys: SigningKeyStore, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
         self._loaded: tuple[Keyring, datetime] | None = None

@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from threading import Lock
-from typing import Protocol
+from typing import Generic, TypeVar
 
 from chalicelib.domain import patience
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.properties import Property
+from chalicelib.domain.premises import Judge, Premises, strictly
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
-from chalicelib.services.idempotency import Once, Outcome
-from chalicelib.services.ports import Clock, NewId, Visits
+from chalicelib.services.idempotency import Idempotency, Outcome
+from chalicelib.services.ports import Clock, NewId, VisitStore
+
+T = TypeVar("T")
 
 Check = Callable[[Visit], None]
 """Raises what is to be refused once the present state of the visit is known."""
@@ -30,38 +33,36 @@ def nothing_to_check(_: Visit) -> None:
     """Whatever the visit is like."""
 
 
-class FindsProperties(Protocol):
-    def get(self, property_id: str) -> Property: ...
+class ReadOnce(Generic[T]):
+    """Things as they were when they were first asked for. For one batch: the next must see what has changed."""
 
-
-class ReadOnce:
-    """Properties as they were when they were first asked for. For one batch: the next must see what has changed."""
-
-    def __init__(self, properties: FindsProperties) -> None:
-        self._properties = properties
-        self._found: dict[str, Property] = {}
+    def __init__(self, find: Callable[[str], T]) -> None:
+        self._find = find
+        self._found: dict[str, T] = {}
         self._reading: dict[str, Lock] = {}
 
-    def get(self, property_id: str) -> Property:
-        with self._reading.setdefault(property_id, Lock()):
-            if property_id not in self._found:
-                self._found[property_id] = self._properties.get(property_id)
-            return self._found[property_id]
+    def __call__(self, id: str) -> T:
+        with self._reading.setdefault(id, Lock()):
+            if id not in self._found:
+                self._found[id] = self._find(id)
+            return self._found[id]
 
 
-class Booking:
+class Visits:
     """Writes visits, whoever asks for it; the slots and the version decide who of those that meet comes first."""
 
     def __init__(
         self,
-        properties: FindsProperties,
-        visits: Visits,
-        once: Once,
+        find_premises: Callable[[str], Premises],
+        find_agent: Callable[[str], Agent | None],
+        visits: VisitStore,
+        once: Idempotency,
         clock: Clock,
         new_id: NewId,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._properties = properties
+        self._find_premises = find_premises
+        self._find_agent = find_agent
         self._visits = visits
         self._once = once
         self._clock = clock
@@ -77,12 +78,12 @@ class Booking:
         except VisitNotFound:
             return None
 
-    def book(self, command: BookVisit, key: IdempotencyKey | None = None) -> Outcome[Visit]:
+    def book(self, command: BookVisit, key: IdempotencyKey | None = None, judge: Judge = strictly) -> Outcome[Visit]:
         """Books one visit and holds its slots, or raises SlotTaken. Retrying with the same key books nothing twice."""
         visit_id = self._new_id()
 
         def attempt(once: IdempotencyRecord | None) -> Visit:
-            return self._book(command, visit_id, None, once)
+            return self._book(command, visit_id, None, once, judge)
 
         return self._once.run(key, visit_id, attempt, recall=self._recalled)
 
@@ -93,29 +94,56 @@ class Booking:
             raise HandedIn
         return visit
 
-    def for_a_batch(self) -> Booking:
-        """The same use cases for rows that are worked off together: each property is read once for all of them."""
-        return Booking(ReadOnce(self._properties), self._visits, self._once, self._clock, self._new_id, self._sleep)
+    def for_a_batch(self) -> Visits:
+        """The same use cases for rows that are worked off together: each property and agent is read once."""
+        return Visits(
+            ReadOnce(self._find_premises),
+            ReadOnce(self._find_agent),
+            self._visits,
+            self._once,
+            self._clock,
+            self._new_id,
+            self._sleep,
+        )
 
     def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
-        return self._book(command, visit_id, origin, None)
+        return self._book(command, visit_id, origin, None, strictly)
 
-    def _book(self, command: BookVisit, visit_id: str, origin: Origin | None, once: IdempotencyRecord | None) -> Visit:
-        property = self._properties.get(command.property_id)
-        visit = property.receive(command, visit_id, self._clock(), origin)
-        self._visits.add(visit, property.details.capacity, once)
+    def _book(
+        self,
+        command: BookVisit,
+        visit_id: str,
+        origin: Origin | None,
+        once: IdempotencyRecord | None,
+        judge: Judge,
+    ) -> Visit:
+        premises, now = self._find_premises(command.property_id), self._clock()
+        wanted = premises.property.receive(command, visit_id, now, origin)
+        visit = premises.admit(wanted, self._agent_of(wanted), now, judge)
+        self._visits.add(visit, premises.property.details.capacity, once)
         return visit
 
-    def change(self, visit_id: str, change: ChangeVisit, expected: Expected, check: Check = nothing_to_check) -> Visit:
+    def _agent_of(self, visit: Visit) -> Agent | None:
+        return self._find_agent(visit.agent_id) if visit.agent_id is not None else None
+
+    def change(
+        self,
+        visit_id: str,
+        change: ChangeVisit,
+        expected: Expected,
+        check: Check = nothing_to_check,
+        judge: Judge = strictly,
+    ) -> Visit:
         """Applies a merge patch; a new date reschedules and keeps the id."""
 
         def revise(visit: Visit) -> Visit:
             check(visit)
-            property = self._properties.get(visit.property_id)
-            revised = property.revise(visit, change, self._clock())
+            premises, now = self._find_premises(visit.property_id), self._clock()
+            revised = premises.property.revise(visit, change, now)
             if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
-                self._visits.move(visit, revised, property.details.capacity)
+                revised = premises.admit(revised, self._agent_of(revised), now, judge, visit)
+                self._visits.move(visit, revised, premises.property.details.capacity)
             elif revised is not visit:
                 self._visits.save(visit, revised)
             return revised
@@ -151,7 +179,7 @@ class Booking:
         """
 
         def follow(visit: Visit) -> Visit:
-            details = self._properties.get(visit.property_id).details
+            details = self._find_premises(visit.property_id).property.details
             after = visit.follows(details.address, details.time_zone, formerly, self._clock())
             if after is not visit:
                 self._visits.save(visit, after)
@@ -160,7 +188,7 @@ class Booking:
         return self._update(visit_id, None, follow)
 
     def _update(self, visit_id: str, expected: Expected, write: Callable[[Visit], Visit]) -> Visit:
-        """Reads, checks the version, writes; anew when somebody else came first and the caller named no version."""
+        """Reads, checks the version, writes; repeats if somebody else came first and the caller named no version."""
         for pause in islice(patience.pauses(), ATTEMPTS):
             visit = self._visits.get(visit_id)
             if expected is not None and visit.version not in expected:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.services.availability import Availability
-from chalicelib.services.calendars import Feeds
-from chalicelib.services.exports import Exporting
-from chalicelib.services.intake_worker import Worker
-from chalicelib.services.intakes import IntakeDesk
+from chalicelib.services.agents import Agents
+from chalicelib.services.availability import Availabilities
+from chalicelib.services.calendars import Calendars
+from chalicelib.services.events import Events
+from chalicelib.services.exports import Exports
+from chalicelib.services.intake_worker import IntakeWorker
+from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
-from chalicelib.services.ports import Clock, Queue, Store
-from chalicelib.services.properties import Portfolio
+from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
+from chalicelib.services.properties import Properties
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visitors import Visitors
+from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
 class Services:
-    visits: Booking
-    properties: Portfolio
-    availability: Availability
+    visits: Visits
+    visitors: Visitors
+    properties: Properties
+    availability: Availabilities
+    agents: Agents
     listing: Listing
-    exports: Exporting
-    calendars: Feeds
-    intakes: IntakeDesk
-    intake_worker: Worker
+    exports: Exports
+    calendars: Calendars
+    intakes: Intakes
+    intake_worker: IntakeWorker
+    events: Events
+    webhooks: Webhooks
+    webhook_queue: WebhookQueue
     queue: Queue
     signer: Signer
     store: Store

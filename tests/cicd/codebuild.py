@@ -19,6 +19,10 @@ from ruamel.yaml import YAML
 from tools.deliver.package import pinned_python
 from tools.project import ROOT
 
+BUILD_SPEC: Final = "buildspec.yml"
+DATA_SPEC: Final = "buildspec.data.yml"
+TEST_SPEC: Final = "buildspec.test.yml"
+
 PHASES: Final = ("install", "pre_build", "build")
 KNOWN: Final = {"version", "env", "phases", "artifacts"}
 

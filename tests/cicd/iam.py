@@ -72,7 +72,12 @@ def documents(stack: Stack, name: str) -> list[Any]:
     properties = stack.properties(name)
     if "PolicyDocument" in properties:
         return [properties["PolicyDocument"]]
-    return [inline["PolicyDocument"] for inline in properties.get("Policies", [])]
+    apart = [
+        stack.properties(policy)["PolicyDocument"]
+        for policy, resource in stack.resources.items()
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": name} in resource["Properties"]["Roles"]
+    ]
+    return [*(inline["PolicyDocument"] for inline in properties.get("Policies", [])), *apart]
 
 
 def statements(stack: Stack, name: str) -> list[Any]:

@@ -131,7 +131,7 @@ class _Pipeline:
         files = set(spec.get("artifacts", {}).get("files", []))
         if action.get("OutputArtifacts") and not files:
             yield "hands on an artifact, and its build spec makes none"
-        self._hand_on(action, files, set())
+        self._hand_on(action, files, set(spec.get("env", {}).get("exported-variables", [])))
 
     def _deploys(self, action: Part) -> Iterator[str]:
         configuration = action["Configuration"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.cicd.physical import Stack
 from tools.deliver.package import expanded
-from tools.generate.pipeline.template import written
-from tools.generate.release_roles import FILE, stack_of
+from tools.deliver.release import stack_of
+from tools.generate.templates import PIPELINE, RELEASE
 
 CANARY = {"DeploymentType": "Canary10Percent5Minutes"}
 """As the pipeline deploys prod; then the release alarms are asked."""
@@ -26,13 +26,34 @@ def data(packaged: Path, stage: str) -> Stack:
 
 @cache
 def pipeline() -> Stack:
-    return Stack(json.loads(written()), "visits-pipeline", {"GithubOwner": "agency", "GithubRepoName": "visits"})
+    return Stack(
+        json.loads(PIPELINE.read_text(encoding="utf-8")),
+        "visits-pipeline",
+        {"GithubOwner": "agency", "GithubRepoName": "visits"},
+    )
 
 
 def release(stage: str, provider: str) -> Stack:
     """What `make release` has in the account of a stage, where the tokens are trusted already."""
     parameters = {"Stage": stage, "Provider": provider, "Repository": "agency/visits", "IssuerArn": "issuer"}
-    return Stack(json.loads(FILE.read_text(encoding="utf-8")), stack_of(stage), parameters)
+    return Stack(json.loads(RELEASE.read_text(encoding="utf-8")), stack_of(stage), parameters)
+
+
+def boundary(stage: str) -> str:
+    """What the pipeline's template calls the boundary of a stage's roles; and so on."""
+    return f"{stage.title()}Boundary"
+
+
+def data_role(stage: str) -> str:
+    return f"{stage.title()}DataRole"
+
+
+def app_role(stage: str) -> str:
+    return f"{stage.title()}AppRole"
+
+
+def data_release_role(stage: str) -> str:
+    return f"{stage.title()}DataReleaseRole"
 
 
 def of_type(stack: Stack, kind: str) -> dict[str, dict[str, Any]]:

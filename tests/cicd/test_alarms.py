@@ -1,20 +1,18 @@
-"""Alarms and dashboard: what they look at exists, and every alarm rings for its incident and not for a busy day."""
+"""Alarms and dashboard: what they look at exists, whatever can fail is looked at, and who is told, and when."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import pytest
 
 from chalicelib.domain.intakes import Result
-from chalicelib.functions import Function
+from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.journal import METRICS, NAMESPACE
-from tests.cicd.cloudwatch import Day, Series, series, states, watched
 from tests.cicd.physical import Stack
 from tests.cicd.stacks import CANARY, app, data, of_type
 from tools.generate import watch
@@ -29,7 +27,7 @@ EMITTED: Final[Mapping[str, tuple[set[str], tuple[set[str], ...]]]] = {
         ({"ApiName"}, {"ApiName", "Stage"}),
     ),
     "AWS/Lambda": (
-        {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"},
+        {"Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions", "IteratorAge"},
         ({"FunctionName"}, {"FunctionName", "Resource"}, {"FunctionName", "Resource", "ExecutedVersion"}),
     ),
     "AWS/DynamoDB": (
@@ -48,10 +46,35 @@ EMITTED: Final[Mapping[str, tuple[set[str], tuple[set[str], ...]]]] = {
 }
 """The metrics that AWS's services emit by themselves, as far as we rely on them, and with which dimensions."""
 
-MINUTES: Final = 240
-BEGIN: Final = 120
-"""When incidents begin, after two hours of a healthy day."""
-END: Final = 190
+Series = tuple[str, str, frozenset[tuple[str, str]]]
+"""Namespace, name and dimensions: what tells one metric from another. Fewer dimensions are another metric."""
+
+Alarms = Mapping[str, Mapping[str, Any]]
+
+SHIFTED: Final = [function for function, traits in FUNCTIONS.items() if traits.shifted]
+
+SHIFT_SECONDS: Final = 300
+"""Of the canary: what is told later is told too late."""
+SOON_SECONDS: Final = 20 * 60
+"""So soon a person must be told of anything."""
+
+
+def series(namespace: str, name: str, dimensions: Mapping[str, str]) -> Series:
+    return namespace, name, frozenset(dimensions.items())
+
+
+def watched(alarm: Mapping[str, Any]) -> dict[Series, tuple[str, int]]:
+    """The series that an alarm looks at; the statistic that it makes of each, and of how many seconds."""
+    if "Metrics" not in alarm:
+        return {_series(alarm): (alarm.get("Statistic") or alarm["ExtendedStatistic"], alarm["Period"])}
+    stats = [metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+    return {_series(stat["Metric"]): (stat["Stat"], stat["Period"]) for stat in stats}
+
+
+def _series(metric: Mapping[str, Any]) -> Series:
+    return series(
+        metric["Namespace"], metric["MetricName"], {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+    )
 
 
 # What there is
@@ -121,7 +144,7 @@ def test_every_alarm_and_graph_shows_what_is_really_emitted(packaged: Path, stag
     values = owned(stage, stack, data(packaged, stage))
     looked_at = [*graphs(stack)]
     for alarm in of_type(stack, "AWS::CloudWatch::Alarm").values():
-        looked_at += [(alarm["AlarmName"], what) for what, _ in watched(alarm)]
+        looked_at += [(alarm["AlarmName"], what) for what in watched(alarm)]
     assert len(looked_at) > 60
     assert [(where, wrong) for where, what in looked_at for wrong in wrong_with(what, values)] == []
 
@@ -176,196 +199,7 @@ def test_every_alarm_tells_the_topic_and_leads_to_its_section_of_the_runbook(pac
     assert not any("AlarmActions" in it for it in of_type(app(packaged, "prod"), "AWS::CloudWatch::Alarm").values())
 
 
-# What happens
-
-
-@dataclass(frozen=True)
-class World:
-    """Prod as it is measured."""
-
-    day: Day
-    versions: Mapping[str, str]
-    """What CloudWatch calls the version of each function that is being released."""
-
-    def api(self, name: str) -> Series:
-        return series("AWS/ApiGateway", name, {"ApiName": "visits-prod", "Stage": "api"})
-
-    def function(self, name: str, function: str = "visits-prod") -> Series:
-        return series("AWS/Lambda", name, {"FunctionName": function})
-
-    def new_version(self, name: str, function: str = "visits-prod") -> Series:
-        alias = {"Resource": f"{function}:live", "ExecutedVersion": self.versions[function]}
-        return series("AWS/Lambda", name, {"FunctionName": function} | alias)
-
-    def table(self, name: str, **index: str) -> Series:
-        return series("AWS/DynamoDB", name, {"TableName": "visits-prod"} | index)
-
-    def queue(self, name: str, queue: str = "visits-prod") -> Series:
-        return series("AWS/SQS", name, {"QueueName": queue})
-
-    def fault(self, function: Function) -> Series:
-        return series(NAMESPACE, "Faults", {"Stage": "prod", "Function": function})
-
-    def fault_of_new_version(self, function: Function, name: str) -> Series:
-        by = {"Stage": "prod", "Function": function, "Version": self.versions[name]}
-        return series(NAMESPACE, "FaultsOfVersion", by)
-
-    def requests(self, minute: int, number: int, failed: int = 0, slow: int = 0, latency: float = 120) -> None:
-        """A minute's traffic: the gateway tells of each request whether it failed, and how long it took."""
-        self.day.put(self.api("Count"), minute, [1] * number)
-        self.day.put(self.api("5XXError"), minute, [1] * failed + [0] * (number - failed))
-        self.day.put(self.api("Latency"), minute, [latency] * (number - slow) + [2500] * slow)
-
-    def replace(self, what: Series, minute: int, *values: float) -> None:
-        self.day.samples[what][minute] = list(values)
-
-
-AUTHORIZER: Final = "visits-prod-bearer_key"
-WORKER: Final = "visits-prod-work_off_queue"
-DEAD: Final = "visits-prod-dead"
-BURST: Final = range(60, 90)
-
-
-def world(versions: Mapping[str, str], usual: int = 60) -> World:
-    """A healthy day: so many requests a minute, five times as many in a burst, and what goes wrong on any day."""
-    it = World(Day(), versions)
-    for minute in range(MINUTES):
-        number = usual * 5 if minute in BURST else usual
-        # New instances at the beginning of the burst, some large exports, a cold start here and there.
-        slow = number // 10 if minute in BURST[:2] else max(number // 50, int(minute % 10 == 0))
-        it.requests(minute, number, slow=slow)
-        for function in ("visits-prod", AUTHORIZER, WORKER):
-            it.day.put(it.function("Throttles", function), minute, [0])
-            it.day.put(it.function("Errors", function), minute, [0])
-            it.day.put(it.new_version("Errors", function), minute, [0])
-        # The queue fills in the burst, for ten minutes, and empties afterwards.
-        it.day.put(it.queue("ApproximateAgeOfOldestMessage"), minute, [max(0, 600 - 60 * abs(minute - 72))])
-        it.day.put(it.queue("ApproximateNumberOfMessagesVisible", DEAD), minute, [0])
-    # The table follows a growing load in a minute or two; callers hear of it as 503, rarely.
-    for minute in BURST[:2]:
-        it.day.put(it.table("WriteThrottleEvents"), minute, [1, 1])
-    if usual >= 60:
-        it.requests(BURST[1], 1, failed=1)
-    it.day.put(it.function("Throttles"), BURST[0], [1, 1])
-    # A chunk that the version before left once, a key that could not be checked once. What a producer got wrong is in
-    # none of these metrics: the worker neither raises for it nor counts a fault (test_worker.py, test_journal.py).
-    it.day.put(it.fault(Function.WORKER), 100, [1])
-    it.day.put(it.function("Errors", AUTHORIZER), BURST[1], [1])
-    return it
-
-
-Happens = Callable[[World, int], None]
-
-
-@dataclass(frozen=True)
-class Incident:
-    alarm: str
-    what: str
-    happens: Happens
-    """What is measured in a minute of it."""
-    minutes: int
-    """So soon it must be told."""
-    usual: int = 60
-    every: int = 1
-
-
-def give_up(it: World, minute: int) -> None:
-    it.replace(it.queue("ApproximateNumberOfMessagesVisible", DEAD), minute, 1)
-
-
-def stand_still(it: World, minute: int) -> None:
-    it.replace(it.queue("ApproximateAgeOfOldestMessage"), minute, 60 * (minute - BEGIN))
-
-
-def poisoned_chunk(it: World, minute: int) -> None:
-    it.day.put(it.fault(Function.WORKER), minute, [1])
-
-
-def fail(share: float) -> Happens:
-    def happens(it: World, minute: int) -> None:
-        number = len(it.day.samples[it.api("Count")][minute])
-        failed = max(1, round(share * number))
-        it.replace(it.api("5XXError"), minute, *[1] * failed, *[0] * (number - failed))
-
-    return happens
-
-
-def meet_a_bug(it: World, minute: int) -> None:
-    it.day.put(it.fault(Function.API), minute, [1])
-
-
-def meet_a_new_bug(function: Function, name: str) -> Happens:
-    return lambda it, minute: it.day.put(it.fault_of_new_version(function, name), minute, [1])
-
-
-def fail_to_check_keys(it: World, minute: int) -> None:
-    it.day.put(it.function("Errors", AUTHORIZER), minute, [1, 1])
-
-
-def slow_down(share: float) -> Happens:
-    def happens(it: World, minute: int) -> None:
-        number = len(it.day.samples[it.api("Count")][minute])
-        slow = max(1, round(share * number))
-        it.replace(it.api("Latency"), minute, *[1500] * slow, *[120] * (number - slow))
-
-    return happens
-
-
-def refuse_calls(function: str) -> Happens:
-    return lambda it, minute: it.day.put(it.function("Throttles", function), minute, [1, 1, 1])
-
-
-def refuse(kind: str, index: str | None) -> Happens:
-    part = {"GlobalSecondaryIndexName": index} if index else {}
-    return lambda it, minute: it.day.put(it.table(f"{kind}ThrottleEvents", **part), minute, [1, 1, 1])
-
-
-def crash_new(function: str, times: int) -> Happens:
-    return lambda it, minute: it.day.put(it.new_version("Errors", function), minute, [1] * times)
-
-
-SHIFT: Final = 5
-"""The minutes of the canary: what is told later is told too late."""
-
-INCIDENTS: Final = (
-    Incident("dead", "one message is given up", give_up, 1),
-    Incident("age", "nothing is worked off any more", stand_still, 19),
-    Incident("worker-faults", "a chunk fails whenever it comes", poisoned_chunk, 19, every=6),
-    Incident("5xx", "2 % of many requests fail", fail(0.02), 5, usual=300),
-    Incident("5xx", "2 % of one request a minute fail", fail(0.02), 1, usual=1, every=50),
-    Incident("api-faults", "one of many requests meets a bug", meet_a_bug, 1, usual=300, every=60),
-    Incident("authorizer", "keys cannot be checked", fail_to_check_keys, 10),
-    Incident("latency", "everything is slow", slow_down(1), 15),
-    Incident("latency", "everything is slow at night", slow_down(1), 15, usual=1),
-    Incident("latency", "a tenth of the requests is slow", slow_down(0.1), 15),
-    Incident("throttled-functions", "the API is refused", refuse_calls("visits-prod"), 3),
-    Incident("throttled-functions", "the authorizer is refused", refuse_calls(AUTHORIZER), 3),
-    Incident("throttled-functions", "the worker is refused", refuse_calls(WORKER), 3),
-    *(
-        Incident("throttled-table", f"{kind} of {index or 'the table'} are refused", refuse(kind, index), 3)
-        for kind in ("Read", "Write")
-        for index in (None, "byProperty", "byMonth", "byAgent")
-    ),
-    Incident("release-api", "the new version cannot start", crash_new("visits-prod", 6), SHIFT),
-    Incident(
-        "release-faults",
-        "a request meets a bug in the new version",
-        meet_a_new_bug(Function.API, "visits-prod"),
-        SHIFT,
-        every=60,
-    ),
-    Incident("release-authorizer", "the new version cannot check keys", crash_new(AUTHORIZER, 1), SHIFT),
-    # A tenth of the batches may be a single one in all the time of the shift.
-    Incident("release-worker", "one batch crashes the new version", crash_new(WORKER, 1), SHIFT, every=60),
-    Incident(
-        "release-worker-faults",
-        "the new version leaves one chunk",
-        meet_a_new_bug(Function.WORKER, WORKER),
-        SHIFT,
-        every=60,
-    ),
-)
-NAMES: Final = [alarm.name for alarm in (*watch.OPERATION, *(it for many in watch.RELEASE.values() for it in many))]
+# What can fail
 
 
 @pytest.fixture(scope="module")
@@ -374,71 +208,132 @@ def stack(packaged: Path) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def alarms(stack: Stack) -> dict[str, dict[str, Any]]:
+def alarms(stack: Stack) -> Alarms:
     """The alarms of prod by what comes after the stage in their names."""
     every = of_type(stack, "AWS::CloudWatch::Alarm").values()
     return {alarm["AlarmName"].removeprefix("visits-prod-"): alarm for alarm in every}
 
 
-@pytest.fixture(scope="module")
-def versions(stack: Stack) -> dict[str, str]:
-    return {alias["FunctionName"]: alias["FunctionVersion"] for alias in of_type(stack, "AWS::Lambda::Alias").values()}
+def watching(alarms: Alarms, *what: Series, release: bool = False) -> set[str]:
+    """The alarms, of the operation or of a release, that look at one of these."""
+    return {
+        name
+        for name, alarm in alarms.items()
+        if name.startswith("release-") == release and watched(alarm).keys() & set(what)
+    }
 
 
-def test_every_alarm_has_an_incident(alarms: dict[str, dict[str, Any]]) -> None:
-    assert alarms.keys() == {incident.alarm for incident in INCIDENTS}
-    assert sorted(alarms) == sorted(NAMES)
+@pytest.mark.parametrize("function", Function)
+def test_every_function_is_watched_for_failures_and_refusals(stack: Stack, alarms: Alarms, function: Function) -> None:
+    name = {"FunctionName": stack.properties(FUNCTIONS[function].template_name)["FunctionName"]}
+    faults = series(NAMESPACE, "Faults", {"Stage": "prod", "Function": function})
+    assert watching(alarms, series("AWS/Lambda", "Errors", name), faults), "nobody is told that it fails"
+    assert watching(alarms, series("AWS/Lambda", "Throttles", name)), "nobody is told that it is refused"
 
 
-@pytest.mark.parametrize("usual", [1, 60, 300])
-@pytest.mark.parametrize("name", NAMES)
-def test_no_alarm_rings_on_a_busy_day(
-    alarms: dict[str, dict[str, Any]], versions: dict[str, str], name: str, usual: int
+@pytest.mark.parametrize("function", SHIFTED)
+def test_the_new_version_of_every_function_that_is_shifted_is_watched_and_never_the_one_before(
+    stack: Stack, alarms: Alarms, function: Function
 ) -> None:
-    healthy = world(versions, usual)
-    assert "ALARM" not in states(alarms[name], healthy.day, MINUTES)
+    """A version before that fails must hold up neither the fix nor the way back."""
+    properties = stack.properties(FUNCTIONS[function].template_name)
+    (alias,) = (
+        each
+        for each in of_type(stack, "AWS::Lambda::Alias").values()
+        if each["FunctionName"] == properties["FunctionName"]
+    )
+    version = {"Resource": f"{alias['FunctionName']}:{alias['Name']}", "ExecutedVersion": alias["FunctionVersion"]}
+    crashes = series("AWS/Lambda", "Errors", {"FunctionName": alias["FunctionName"]} | version)
+    assert watching(alarms, crashes, release=True), "it would be released although it crashes"
+    for name in (name for name in alarms if name.startswith("release-")):
+        for _, _, dimensions in watched(alarms[name]):
+            assert {"ExecutedVersion", "Version"} & dict(dimensions).keys(), f"{name} looks at any version"
 
 
-@pytest.mark.parametrize(("late", "allowance"), [(0, 0), (2, 3)])
-@pytest.mark.parametrize("incident", INCIDENTS, ids=lambda it: f"{it.alarm}: {it.what}")
-def test_an_alarm_rings_in_time_and_stops_also_when_measurements_come_late(
-    alarms: dict[str, dict[str, Any]], versions: dict[str, str], incident: Incident, late: int, allowance: int
-) -> None:
-    it = world(versions, incident.usual)
-    for minute in range(BEGIN, END, incident.every):
-        incident.happens(it, minute)
-    said = states(alarms[incident.alarm], it.day, MINUTES, late)
-    assert "ALARM" not in said[BURST[-1] : BEGIN]
-    assert "ALARM" in said[BEGIN : BEGIN + incident.minutes + allowance]
-    assert said[-1] == "OK"
+def test_every_queue_is_watched_for_what_waits_and_what_was_given_up(packaged: Path, alarms: Alarms) -> None:
+    queues = of_type(data(packaged, "prod"), "AWS::SQS::Queue").values()
+    assert len(queues) > 1
+    for queue in queues:
+        # What is put off until its receiver answers is old, and nobody's fault: it ends as a webhook that is disabled.
+        if queue["QueueName"].endswith("-webhooks.fifo"):
+            continue
+        metric = "ApproximateAgeOfOldestMessage" if "RedrivePolicy" in queue else "ApproximateNumberOfMessagesVisible"
+        assert watching(alarms, series("AWS/SQS", metric, {"QueueName": queue["QueueName"]})), queue["QueueName"]
 
 
-def test_a_dead_letter_is_told_until_somebody_has_seen_to_it(
-    alarms: dict[str, dict[str, Any]], versions: dict[str, str]
-) -> None:
-    """After six hours without a visitor SQS tells nothing of a queue; the letter lies there all the same."""
-    it = world(versions)
-    there = it.day.samples[it.queue("ApproximateNumberOfMessagesVisible", DEAD)]
-    for minute in range(BEGIN, MINUTES):
-        there[minute] = [1]
-        if minute > BEGIN + 5:
-            del there[minute]
-    assert set(states(alarms["dead"], it.day, MINUTES)[BEGIN:]) == {"ALARM"}
+def test_the_table_and_every_index_are_watched_for_refusals(packaged: Path, alarms: Alarms) -> None:
+    (table,) = of_type(data(packaged, "prod"), "AWS::DynamoDB::Table").values()
+    indexes = [{"GlobalSecondaryIndexName": index["IndexName"]} for index in table["GlobalSecondaryIndexes"]]
+    for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
+        for part in ({}, *indexes):
+            what = series("AWS/DynamoDB", metric, {"TableName": table["TableName"]} | part)
+            assert watching(alarms, what), (metric, part)
 
 
-def test_an_old_version_that_fails_does_not_hold_up_the_new_one(
-    alarms: dict[str, dict[str, Any]], versions: dict[str, str]
-) -> None:
-    """Neither the fix nor the way back."""
-    it = world(versions)
-    for minute in range(BEGIN, END):
-        fail(0.5)(it, minute)
-        for faulty in Function:
-            it.day.put(it.fault(faulty), minute, [1] * 30)
-        for function in ("visits-prod", AUTHORIZER, WORKER):
-            it.day.put(it.function("Errors", function), minute, [1, 1, 1])
-    for name in (name for name in NAMES if name.startswith("release-")):
-        assert "ALARM" not in states(alarms[name], it.day, MINUTES)
+# When it is told
+
+
+def test_every_alarm_rings_in_time(alarms: Alarms) -> None:
+    for name, alarm in alarms.items():
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
+        assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"], name
+        (seconds,) = {seconds for _, seconds in watched(alarm).values()}
+        if name.startswith("release-"):
+            # One batch of ten, in a canary of minutes, may be the only one that the new version gets.
+            assert (alarm["DatapointsToAlarm"], alarm["Threshold"]) == (1, 0), name
+            assert seconds * alarm["EvaluationPeriods"] < SHIFT_SECONDS, name
+        else:
+            assert seconds * alarm["EvaluationPeriods"] <= SOON_SECONDS, name
+
+
+def test_what_happens_once_on_any_busy_day_does_not_ring(alarms: Alarms) -> None:
+    """A table follows a growing load in a minute or two; Lambda starts instances; a chunk may fail once."""
+    for name, alarm in alarms.items():
+        metrics = {metric for _, metric, _ in watched(alarm)}
+        nervous = metrics & {"Throttles", "ReadThrottleEvents", "WriteThrottleEvents", "Latency"}
+        if nervous or name in ("worker-faults", "authorizer", "age"):
+            assert alarm["DatapointsToAlarm"] >= 2, name
+
+
+def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> None:
+    """Of the metric 5XXError, one or nothing for each request, the average is the rate."""
+    expected = {
+        "5xx": ("Average", 0.01),
+        "latency": ("p95", 1000),
+        "age": ("Maximum", 900),
+        "dead": ("Maximum", 0),
+        "relay-behind": ("Maximum", 300_000),
+        "webhooks-dead": ("Maximum", 0),
+    }
+    for name, (statistic, above) in expected.items():
+        ((found, _),) = watched(alarms[name]).values()
+        assert (found, alarms[name]["Threshold"]) == (statistic, above), name
+    for name in alarms.keys() - expected.keys():
+        assert alarms[name]["Threshold"] == 0, f"{name} counts what should not be at all"
+        assert {statistic for statistic, _ in watched(alarms[name]).values()} == {"Sum"}, name
+
+
+def test_silence_is_good_but_for_a_queue(alarms: Alarms) -> None:
+    """After six hours without a visitor SQS tells nothing of a queue; a dead letter lies there all the same."""
+    for name, alarm in alarms.items():
+        of_queue = {namespace for namespace, _, _ in watched(alarm)} == {"AWS/SQS"}
+        assert alarm["TreatMissingData"] == ("ignore" if of_queue else "notBreaching"), name
+
+
+def test_an_alarm_over_several_metrics_adds_up_what_there_is(alarms: Alarms) -> None:
+    """Most of them have no data at all; those must not take the others' along."""
+    summed = [alarm for alarm in alarms.values() if "Metrics" in alarm]
+    assert summed
+    for alarm in summed:
+        shown = [metric for metric in alarm["Metrics"] if metric.get("ReturnData", True)]
+        assert [metric.get("Expression") for metric in shown] == ["SUM(FILL(METRICS(), 0))"]
+
+
+def test_codedeploy_asks_the_release_alarms_of_each_function(stack: Stack, alarms: Alarms) -> None:
+    groups = of_type(stack, "AWS::CodeDeploy::DeploymentGroup").values()
+    asked = [alarm["Name"] for group in groups for alarm in group["AlarmConfiguration"]["Alarms"]]
+    assert sorted(asked) == sorted(f"visits-prod-{name}" for name in alarms if name.startswith("release-"))
+    assert len(groups) == len(SHIFTED)
 
 
 def test_the_committed_template_has_the_alarms_and_the_dashboard_as_generated() -> None:

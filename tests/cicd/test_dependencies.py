@@ -17,7 +17,7 @@ from tools.project import ROOT
 
 LOCKS: Final = sorted((ROOT / "locks").glob("*.txt"))
 SHIPS: Final = ROOT / "requirements.txt"
-OWN: Final = ("app", "chalicelib", "devstack", "tools")
+OWN: Final = ("app", "chalicelib", "devstack", "tests", "tools")
 
 OWNERS: Final = packages_distributions()
 """The distributions that bring what can be imported."""
@@ -34,7 +34,9 @@ ENTRANCES: Final = {
     ),
     "deliver": (
         "tools.deliver.deploy",
-        "tools.operate.smoke",
+        "tests.conftest",
+        "tests.e2e.conftest",
+        "tests.e2e.test_address",
         "tools.deliver.package",
         "tools.deliver.release",
         "tools.deliver.terraform",

@@ -20,7 +20,7 @@ import pytest
 from devstack.emulator import emulator
 from tools.deliver.cloudformation import bring_up_to_date
 from tools.deliver.data_stack import any_client, credentials
-from tools.generate.pipeline.template import FILE
+from tools.generate.templates import PIPELINE
 
 EXECUTION: Final = "12345678-1234-5678-abcd-12345678abcd"
 COMMIT: Final = "8cf40f22b935b0f9c1d1b0a1f0b1a2c3d4e5f607"
@@ -129,14 +129,14 @@ def rules() -> dict[str, Any]:
 
 def template() -> Any:
     """pipeline.json, where the pipelines are names instead of resources."""
-    text = FILE.read_text(encoding="utf-8")
+    text = json.dumps(json.loads(PIPELINE.read_text(encoding="utf-8")))
     pipelines = {
         name: resource["Properties"]["Name"]
         for name, resource in json.loads(text)["Resources"].items()
         if resource["Type"] == "AWS::CodePipeline::Pipeline"
     }
     for reference, name in pipelines.items():
-        text = text.replace(f'{{"Ref":"{reference}"}}', f'"{name}"').replace(f"${{{reference}}}", name)
+        text = text.replace(f'{{"Ref": "{reference}"}}', f'"{name}"').replace(f"${{{reference}}}", name)
     return json.loads(text)
 
 
@@ -184,7 +184,7 @@ def matching(notices: Notices, what: Event) -> list[str]:
 
 def test_alarms_reach_the_topic_through_its_key() -> None:
     """CloudWatch cannot use the key that AWS has for SNS (`alias/aws/sns`), nor one that does not name it."""
-    resources = json.loads(FILE.read_text(encoding="utf-8"))["Resources"]
+    resources = json.loads(PIPELINE.read_text(encoding="utf-8"))["Resources"]
     assert resources["NoticeTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "PipelineKey"}
     key = resources["PipelineKey"]["Properties"]["KeyPolicy"]["Statement"]
     (of_alarms,) = (each for each in key if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"})

@@ -13,16 +13,16 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
+from tests.cicd.codebuild import BUILD_SPEC, DATA_SPEC, TEST_SPEC
 from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
-from tools.generate.pipeline.builds import BUILD_SPEC, DATA_SPEC, TEST_SPEC
-from tools.generate.pipeline.language import STAGES
-from tools.generate.pipeline.template import FILE, written
+from tools.generate.templates import PIPELINE, STAGES, written
 from tools.project import REGION, ROOT
 
-BODY_BYTES: Final = 51_200
-"""How large a template may be that is handed to CloudFormation as it is, without a bucket."""
+BUCKET_BYTES: Final = 1_000_000
+"""How large a template may be that CloudFormation fetches from a bucket
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
 
 OF_CHALICE: Final = ("EndpointURL", "RestAPIId")
 """Chalice's own outputs of an app."""
@@ -41,20 +41,20 @@ def repository() -> Repository:
 
 
 def template() -> Part:
-    committed: Part = json.loads(FILE.read_text(encoding="utf-8"))
+    committed: Part = json.loads(PIPELINE.read_text(encoding="utf-8"))
     return committed
 
 
 def test_the_committed_pipeline_is_what_make_pipeline_writes() -> None:
-    assert FILE.read_text(encoding="utf-8") == written(), "run make pipeline"
+    assert PIPELINE.read_text(encoding="utf-8") == written("pipeline"), "run make pipeline"
 
 
-def test_cloudformation_takes_it_without_a_bucket() -> None:
-    assert len(FILE.read_bytes()) < BODY_BYTES
+def test_cloudformation_takes_it_from_a_bucket() -> None:
+    assert len(PIPELINE.read_bytes()) < BUCKET_BYTES
 
 
 def test_cfn_lint_finds_nothing_not_even_for_information() -> None:
-    assert linter_findings("cfn-lint", "-c", "I", "-r", REGION, "-t", FILE) == ""
+    assert linter_findings("cfn-lint", "-c", "I", "-r", REGION, "-t", PIPELINE) == ""
 
 
 def test_checkov_finds_what_the_template_explains_and_nothing_else(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_stage_gets_its_own_template_and_is_tried_at_its_own_address(name: str
     found, title = template(), name.title()
     project = found["Resources"][configuration(found, f"{title}Data", "Data")["ProjectName"]["Ref"]]["Properties"]
     said = {each["Name"]: each["Value"] for each in project["Environment"]["EnvironmentVariables"]}
-    assert said == {"STAGE": name, "DATA_ROLE_ARN": {"Fn::GetAtt": [f"Deploy{title}DataRole", "Arn"]}}
+    assert said == {"STAGE": name, "DATA_ROLE_ARN": {"Fn::GetAtt": [f"{title}DataRole", "Arn"]}}
     app = configuration(found, title, "AppChanges")
     assert (app["StackName"], app["TemplatePath"]) == (f"visits-{name}", f"Packaged::{name}.json")
     overrides = json.loads(app["ParameterOverrides"]["Fn::Sub"])
@@ -179,7 +179,7 @@ MISTAKES: Final[Mapping[str, tuple[Callable[[Part], object], str]]] = {
         "a CHANGE_SET_REPLACE needs RoleArn",
     ),
     "a role that is not there": (
-        lambda broken: broken["Resources"].pop("DeployProdAppRole"),
+        lambda broken: broken["Resources"].pop("ProdAppRole"),
         "AppChanges has no role",
     ),
     "a rule without a role": (
@@ -277,8 +277,9 @@ def test_the_data_stack_goes_back_neither_with_an_app_that_failed_nor_with_an_ol
         assert "OnFailure" not in stage(template(), name)
         project = template()["Resources"][configuration(template(), name, "Data")["ProjectName"]["Ref"]]
         assert project["Properties"]["Source"]["BuildSpec"] == DATA_SPEC
-    assert repository().specs[DATA_SPEC]["phases"]["build"]["commands"] == ['make release-data STAGE="$STAGE"']
-    deployed = re.findall(r'"StackName": ?"([^"]*)"', FILE.read_text(encoding="utf-8"))
+    commands = repository().specs[DATA_SPEC]["phases"]["build"]["commands"]
+    assert commands == ['make release-data STAGE="$STAGE"', 'STREAM_ARN="$(cat build/stream-arn)"']
+    deployed = re.findall(r'"StackName": ?"([^"]*)"', PIPELINE.read_text(encoding="utf-8"))
     assert set(deployed) == {"visits-beta", "visits-prod"}
 
 

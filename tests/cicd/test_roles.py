@@ -17,10 +17,8 @@ from tests.cicd import stacks
 from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
-from tests.cicd.stacks import pipeline
-from tools.generate.pipeline.builds import data_release_role
-from tools.generate.pipeline.language import STAGES
-from tools.generate.pipeline.roles import app_role, boundary, data_role
+from tests.cicd.stacks import app_role, boundary, data_release_role, data_role, pipeline
+from tools.generate.templates import STAGES
 
 KINDS: Final = ("data", "app")
 
@@ -98,7 +96,9 @@ MAKER: Final = "aws:ResourceTag/aws:cloudformation:stack-id"
 """CloudFormation's own tag, which nobody can change, on everything that can have tags and on what is in an API."""
 
 WITHOUT_A_NAME: Final = {
+    "codedeploy:StopDeployment": "*",
     "lambda:CreateEventSourceMapping": "*",
+    "logs:DescribeIndexPolicies": "*",
     "logs:DescribeLogGroups": "*",
     "logs:DescribeResourcePolicies": "*",
     "codedeploy:GetDeploymentConfig": f"arn:{PARTITION}:codedeploy:{REGION}:{ACCOUNT}"
@@ -366,6 +366,7 @@ def release() -> Iterator[Question]:
                 yield Question(actor, f"cloudformation:{action}", where)
             yield Question(actor, "iam:PassRole", own, {"iam:PassedToService": "cloudformation.amazonaws.com"})
         yield Question(data_release_role(stage), "cloudformation:GetTemplate", where_data(stage))
+        yield Question(data_release_role(stage), "dynamodb:DescribeTable", there("dynamodb", f"table/visits-{stage}"))
         yield Question(data_release_role(stage), "s3:GetObject", artifact)
     yield Question("CodePipelineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
     yield Question("NoticeMachineRole", "sns:Publish", pipeline().arn("NoticeTopic"))
@@ -396,6 +397,7 @@ def test_what_deploys_the_data_of_a_stage_hands_over_its_template_and_does_nothi
             Question(actor, "cloudformation:DeleteStack", where_data(stage)),
             Question(actor, "iam:PassRole", foreign, to_it),
             Question(actor, "iam:PassRole", own, {"iam:PassedToService": "lambda.amazonaws.com"}),
+            Question(actor, "dynamodb:DescribeTable", there("dynamodb", f"table/visits-{other}")),
             Question(actor, "dynamodb:UpdateTable", there("dynamodb", f"table/visits-{stage}")),
             Question(actor, "s3:PutObject", f"{pipeline().arn('ArtifactBucketStore')}/visits/Source/0123"),
         ],
@@ -481,9 +483,9 @@ def test_a_pull_request_deploys_nothing_and_reads_no_secret() -> None:
 def test_no_role_of_the_pipeline_may_do_everything_or_anything_to_everything() -> None:
     nameless = {
         "cloudwatch:DescribeAlarms",
+        "codedeploy:StopDeployment",
         "lambda:CreateEventSourceMapping",
-        "lambda:DeleteEventSourceMapping",
-        "lambda:UpdateEventSourceMapping",
+        "logs:DescribeIndexPolicies",
         "logs:DescribeLogGroups",
         "logs:DescribeResourcePolicies",
         "xray:PutTelemetryRecords",

@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 
 from chalicelib.domain.intakes import Manifest
-from chalicelib.repositories.items import manifest_item
+from chalicelib.functions import FUNCTIONS
+from chalicelib.repositories.intakes import manifest_item
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -100,14 +101,18 @@ def test_the_worker_is_told_what_its_event_source_is_told(
 ) -> None:
     """Told alone, the worker would report failures to an event source that takes any answer for success."""
     stack = app(packaged, stage, **parameters)
-    (source,) = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
-    assert source["FunctionResponseTypes"] == [REPORT_FAILURES]
-    told = {
-        properties["FunctionName"]: reports_failures(properties["Environment"]["Variables"])
-        for properties in of_type(stack, "AWS::Lambda::Function").values()
+    sources = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    reported = {
+        source["FunctionName"].removesuffix(":live").rpartition(":")[2]
+        for source in sources
+        if source.get("FunctionResponseTypes") == [REPORT_FAILURES]
     }
-    worker = f"visits-{stage}-work_off_queue"
-    assert told == {f"visits-{stage}": False, f"visits-{stage}-bearer_key": False, worker: True}
+    told = {
+        properties["FunctionName"]
+        for properties in of_type(stack, "AWS::Lambda::Function").values()
+        if reports_failures(properties["Environment"]["Variables"])
+    }
+    assert told == reported == {f"visits-{stage}-{function}" for function in ("work_off_queue", "deliver")}
 
 
 def test_without_the_merge_template_neither_is_told() -> None:
@@ -146,12 +151,13 @@ def test_stages_in_one_account_share_no_name(packaged: Path) -> None:
 def test_functions_have_their_memory_and_time_and_are_traced(packaged: Path, stage: str) -> None:
     functions = of_type(app(packaged, stage), "AWS::Lambda::Function")
     sizes = {name: (function["MemorySize"], function["Timeout"]) for name, function in functions.items()}
-    assert sizes == {"APIHandler": (1769, 29), "BearerKey": (512, 10), "WorkOffQueue": (1769, 60)}
+    assert sizes == {it.template_name: (it.memory_mb, it.timeout_seconds) for it in FUNCTIONS.values()}
     assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
     assert not any("ReservedConcurrentExecutions" in function for function in functions.values())
     # Lambda asks for six times as long, so that a message is not handed out again while it is worked off.
-    hidden = data(packaged, stage).properties("IntakeQueue")["VisibilityTimeout"]
-    assert hidden >= 6 * functions["WorkOffQueue"]["Timeout"]
+    for queue, function in (("IntakeQueue", "WorkOffQueue"), ("WebhookQueue", "Deliver")):
+        hidden = data(packaged, stage).properties(queue)["VisibilityTimeout"]
+        assert hidden >= 6 * functions[function]["Timeout"]
 
 
 def test_the_gateway_compresses_and_takes_answers_of_any_type(packaged: Path) -> None:
@@ -230,7 +236,7 @@ def test_code_deploy_may_move_our_aliases_and_look_at_alarms_and_nothing_else(pa
     stack = app(packaged, "prod", **CANARY)
     (inline,) = stack.properties("CodeDeployRole")["Policies"]
     said = {statement["Sid"]: statement for statement in inline["PolicyDocument"]["Statement"]}
-    functions = [stack.arn(name) for name, it in stack.resources.items() if it["Type"] == "AWS::Lambda::Function"]
+    functions = [stack.arn(it.template_name) for it in FUNCTIONS.values() if it.shifted]
     aliases = [f"{arn}:live" for arn in functions]
     assert sorted(said["Aliases"]["Resource"]) == sorted(functions + aliases)
     # As AWS's own policy for it has it: whoever may look at some alarms only is refused where others are asked for too.
@@ -241,15 +247,15 @@ def test_code_deploy_may_move_our_aliases_and_look_at_alarms_and_nothing_else(pa
 def test_a_version_keeps_the_runtime_that_it_was_tried_with(packaged: Path) -> None:
     """A new one comes with a release, by its canary, and going back goes back to the old one too."""
     functions = of_type(app(packaged, "prod"), "AWS::Lambda::Function").values()
-    assert len(functions) == 3
-    assert [it["RuntimeManagementConfig"] for it in functions] == [{"UpdateRuntimeOn": "FunctionUpdate"}] * 3
+    assert len(functions) == len(FUNCTIONS)
+    assert all(it["RuntimeManagementConfig"] == {"UpdateRuntimeOn": "FunctionUpdate"} for it in functions)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_role_can_be_bounded(packaged: Path, stage: str) -> None:
     boundary = "arn:aws:iam::123456789012:policy/boundary"
     bounded = of_type(app(packaged, stage, PermissionsBoundary=boundary), "AWS::IAM::Role")
-    assert len(bounded) == 4
+    assert len(bounded) == len(FUNCTIONS) + 1  # CodeDeploy's
     assert [name for name, role in bounded.items() if role.get("PermissionsBoundary") != boundary] == []
     for role in of_type(app(packaged, stage), "AWS::IAM::Role").values():
         assert "PermissionsBoundary" not in role

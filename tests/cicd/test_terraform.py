@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
@@ -107,17 +108,26 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     for function in resources["aws_lambda_function"].values():
         assert function["environment"]["variables"]["TABLE_NAME"].startswith(data)
         assert function["environment"]["variables"]["STAGE"] == STAGE
-    (source,) = resources["aws_lambda_event_source_mapping"].values()
-    assert source["event_source_arn"].startswith(data)
+    sources = resources["aws_lambda_event_source_mapping"].values()
+    assert len(sources) == 3
+    assert all(source["event_source_arn"].startswith(data) for source in sources)
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
-    (source,) = configuration["resource"]["aws_lambda_event_source_mapping"].values()
-    assert source["function_response_types"] == [REPORT_FAILURES]
+    sources = configuration["resource"]["aws_lambda_event_source_mapping"].items()
+    reported = [name for name, it in sources if it.get("function_response_types") == [REPORT_FAILURES]]
+    assert len(reported) == 2
     functions = configuration["resource"]["aws_lambda_function"]
     told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
-    assert told == {"work_off_queue"}
+    assert told == {"work_off_queue", "deliver"}
+    assert all(name.startswith(tuple(told)) for name in reported)
+
+
+def test_the_relay_is_handed_changes_of_visits_and_properties_only(configuration: Node) -> None:
+    sources = configuration["resource"]["aws_lambda_event_source_mapping"].values()
+    (patterns,) = [source["filter_criteria"]["filter"] for source in sources if "filter_criteria" in source]
+    assert json.loads(patterns[0]["pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": ["V", "P"]}}}}
 
 
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
@@ -138,7 +148,7 @@ def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template
 def test_functions_are_traced_and_the_gateways_stage_is_not(configuration: Node) -> None:
     resources = configuration["resource"]
     modes = [function["tracing_config"]["mode"] for function in resources["aws_lambda_function"].values()]
-    assert modes == ["Active"] * 3
+    assert modes == ["Active"] * len(FUNCTIONS)
     (stage,) = resources["aws_api_gateway_stage"].values()
     assert stage["xray_tracing_enabled"] is False
 

@@ -15,7 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 from tests.e2e.caller import PATIENCE_SECONDS
-from tests.e2e.deployment import Deployment
 from tools.project import HOST
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
@@ -28,9 +27,9 @@ class Crowd(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def address_of(deployment: Deployment) -> Iterator[str]:
+def address_of(behind: str, host: str) -> Iterator[str]:
     """Where the API's paths begin, while the block runs."""
-    gateway = httpx.URL(deployment.url)
+    gateway = httpx.URL(behind)
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -44,7 +43,7 @@ def address_of(deployment: Deployment) -> Iterator[str]:
             sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
             behind = http.client.HTTPConnection(gateway.host, gateway.port, timeout=PATIENCE_SECONDS)
             with contextlib.closing(behind):
-                behind.request(self.command, self.path, body or None, sent | {"Host": deployment.host})
+                behind.request(self.command, self.path, body or None, sent | {"Host": host})
                 answer = behind.getresponse()
                 content = answer.read()
             self.send_response_only(answer.status)

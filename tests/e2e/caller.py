@@ -10,40 +10,25 @@ from typing import Any, Final
 
 import httpx
 
-from tools.operate.smoke import retry_after
+from tools.client import Patient
 
 PATIENCE_SECONDS: Final = 60
-TIMES_TOLD: Final = 3
-"""How often one who is told to come back later does."""
+TRIES: Final = 4
+"""How often one who is told to come back later asks in all."""
 
 HOUSE: Final = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the API's paths begin, and a key for it with the scopes read and write."""
+    """Where the API's paths begin, and a key for it with the scopes read and write, or none."""
 
     url: str
     key: str = field(repr=False)
 
     def client(self, key: str | None) -> httpx.Client:
         """Somebody with a key, or with none."""
-        # A proxy that the environment names cannot reach this machine's own loopback.
-        own = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
-        headers = {"User-Agent": "visits-e2e", **({"Authorization": f"Bearer {key}"} if key else {})}
-        return Patient(base_url=self.url, headers=headers, timeout=PATIENCE_SECONDS, trust_env=not own)
-
-
-class Patient(httpx.Client):
-    """Sends a request again that was told to come back later, as every caller of the API should."""
-
-    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        for _ in range(TIMES_TOLD):
-            answer = super().send(request, **options)
-            if answer.status_code not in (429, 503):
-                return answer
-            time.sleep(retry_after(answer))
-        return super().send(request, **options)
+        return Patient(self.url, key, agent="visits-e2e", tries=TRIES, timeout=PATIENCE_SECONDS)
 
 
 class Caller:
@@ -59,7 +44,7 @@ class Caller:
 
     def answer(self, status: int, method: str, path: str, body: object = None, **more: Any) -> httpx.Response:
         answer = self.send(method, path, body, **more)
-        assert answer.status_code == status, f"{method} {answer.url.path}: {answer.status_code} {_problem(answer)}"
+        assert answer.status_code == status, f"expected {status} for {refused(answer)}"
         return answer
 
     def send(self, method: str, path: str, body: object = None, **more: Any) -> httpx.Response:
@@ -82,10 +67,11 @@ class Caller:
         return str(registered["id"])
 
 
-def _problem(answer: httpx.Response) -> str:
-    """What was wrong, and nothing of an answer that may be about people."""
-    kind = answer.headers.get("Content-Type", "nothing said")
-    return answer.text[:500] if kind == "application/problem+json" else kind
+def refused(answer: httpx.Response) -> str:
+    """What came instead, and nothing of an answer that may be about people."""
+    kind = answer.headers.get("Content-Type", "without a content type")
+    said = answer.text[:500] if kind == "application/problem+json" else kind
+    return f"{answer.request.method} {answer.url.path}, got {answer.status_code}: {said}"
 
 
 def until(done: Callable[[], bool], what: str, failed: Callable[[], bool] = lambda: False) -> None:

@@ -151,6 +151,28 @@ def look(caller: Caller) -> None:
     assert caller.call(200, "GET", "/openapi.json", headers={"Authorization": ""})["openapi"].startswith("3.")
 
 
+def events(caller: Caller) -> None:
+    """What is booked reaches the feed, and whoever listens: here a name that nobody knows, which is an answer too."""
+    end = caller.call(200, "GET", "/events", params={"after": "now"})["nextCursor"]
+    hook = caller.call(201, "POST", "/webhooks", {"url": "https://nobody.invalid/hook"})
+    own = f"/webhooks/{hook['id']}"
+    try:
+        booked = book_at(caller, caller.house(), 9)
+
+        def told() -> bool:
+            news = caller.call(200, "GET", "/events", params={"after": end})["items"]
+            return any(event["data"].get("visitId") == booked for event in news)
+
+        until(told, "the event of the booking")
+        until(lambda: caller.call(200, "GET", own)["status"] == "failing", "the first try")
+        assert any(each["id"] == hook["id"] for each in caller.call(200, "GET", "/webhooks")["items"])
+        caller.call(200, "PUT", f"{own}/position", {"after": end})
+        caller.call(200, "POST", f"{own}/secret")
+        caller.call(202, "POST", f"{own}/test")
+    finally:
+        caller.call(204, "DELETE", own)
+
+
 CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "register": register,
     "book": book,
@@ -161,4 +183,5 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "intake": intake,
     "acknowledge": acknowledge,
     "look": look,
+    "events": events,
 }

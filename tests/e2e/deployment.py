@@ -27,7 +27,7 @@ from chalicelib.functions import FUNCTIONS
 from devstack.emulator import Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
 from tools.deliver.cloudformation import bring_up_to_date, delete
-from tools.deliver.data_stack import any_client, create_data_stack, credentials
+from tools.deliver.data_stack import any_client, create_data_stack, credentials, stream_of
 from tools.deliver.gateway_settings import BINARY_TYPES
 from tools.deliver.package import ALIAS, ZIP, expanded
 from tools.generate.gateway_responses import EXTENSION
@@ -39,7 +39,7 @@ STACK: Final = f"visits-{STAGE}"
 BUCKET: Final = "code"
 
 TEMPLATE_NAMES: Final = {str(function): traits.template_name for function, traits in FUNCTIONS.items()}
-ROLES: Final = {"api_handler": "ApiHandlerRole", "bearer_key": "BearerKeyRole", "work_off_queue": "WorkOffQueueRole"}
+ROLES: Final = {str(it): "".join(part.title() for part in f"{it}_role".split("_")) for it in FUNCTIONS}
 """The functions and their roles, as Chalice names them in the template."""
 
 BATCHES: Final = {"sqs:SendMessage": "sqs:SendMessageBatch", "sqs:DeleteMessage": "sqs:DeleteMessageBatch"}
@@ -221,7 +221,8 @@ class Account:
         # CloudFormation takes one of this size from a bucket only.
         place = self._stored("templates/{}.json", json.dumps(template).encode())
         where = {"TemplateURL": f"{self.aws.endpoint}/{place['Bucket']}/{place['Key']}"}
-        outputs = bring_up_to_date(self.cloudformation, STACK, where, {}, capabilities=able)
+        parameters = {"StreamArn": stream_of(self.cloudformation, STAGE)}
+        outputs = bring_up_to_date(self.cloudformation, STACK, where, parameters, capabilities=able)
         answer_as_the_template_says(self.aws.endpoint, outputs["RestAPIId"], packaged)
         return self._described(outputs["RestAPIId"])
 

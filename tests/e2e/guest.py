@@ -12,15 +12,16 @@ from typing import Any, Final
 import httpx
 
 from chalicelib.domain.slots import QUARTER
-from chalicelib.http.instants import instant_text, parse_instant
-from tests.e2e.caller import HOUSE, Caller, Stage, until
-from tools.operate.smoke import TIMES_DRAWN, a_visit
+from chalicelib.http.instants import instant_text
+from tests.e2e.caller import HOUSE, Caller, Stage, refused, until
 
 PROPERTY_ID: Final = "e2e-test"
 CALENDAR_ID: Final = "e2e-test-calendar"
 """Of its own: it shows no more than the first 2,000 visits of a year, cancelled ones among them."""
 VISITOR: Final = {"name": "Erika Mustermann", "email": "erika@example.com", "phone": "+49 30 901820"}
 NEAR_DAYS: Final = 40
+QUARTERS_OF_A_YEAR: Final = 365 * 96
+TIMES_DRAWN: Final = 5
 
 Document = dict[str, Any]
 
@@ -44,29 +45,28 @@ class Guest(Caller):
 
     def wishes(self, number: int, **more: object) -> list[Document]:
         """Visits of a quarter hour, one after the other, from a time on that is drawn by chance."""
-        wish = a_visit() | {"propertyId": PROPERTY_ID, "place": "End-to-end test", "agentId": self.agent}
-        first = parse_instant(wish["date"])
+        first = this_hour() + random.randrange(QUARTERS_OF_A_YEAR, 4 * QUARTERS_OF_A_YEAR) * QUARTER
+        wish = {"propertyId": PROPERTY_ID, "durationMinutes": 15, "place": "End-to-end test", "agentId": self.agent}
         return [wish | {"date": instant_text(first + n * QUARTER)} | more for n in range(number)]
 
     def soon(self) -> Document:
         """One that a calendar shows."""
         quarters = random.randrange(96, NEAR_DAYS * 96)
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         (wish,) = self.wishes(1, propertyId=CALENDAR_ID, visitor=VISITOR, notes="Of Erika")
-        return wish | {"date": instant_text(hour + quarters * QUARTER)}
+        return wish | {"date": instant_text(this_hour() + quarters * QUARTER)}
 
     def book(self, number: int = 1, **more: object) -> list[Document]:
         """Visits by start, each at a time of its own."""
         booked = [self.booked(lambda: self.wishes(1, **more)[0]) for _ in range(number)]
         return sorted(booked, key=lambda visit: str(visit["date"]))
 
-    def booked(self, draw: Callable[[], Document]) -> Document:
+    def booked(self, draw: Callable[[], Document], **more: Any) -> Document:
         """A visit. When somebody else has its time by chance, another is drawn."""
         for _ in range(TIMES_DRAWN):
-            answer = self.send("POST", "/visits", draw())
+            answer = self.send("POST", "/visits", draw(), **more)
             if answer.status_code != 409:
                 break
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 201, refused(answer)
         visit: Document = answer.json()
         return visit
 
@@ -128,8 +128,12 @@ def guest_at(stage: Stage) -> Iterator[Guest]:
             house = HOUSE | {"name": "End-to-end test: no property"}
             answer = guest.send("PUT", f"/properties/{id}", house, headers={"If-None-Match": "*"})
             # 412: an earlier run has made it.
-            assert answer.status_code in (201, 412), answer.text
+            assert answer.status_code in (201, 412), refused(answer)
         try:
             yield guest
         finally:
             guest.leave()
+
+
+def this_hour() -> datetime:
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

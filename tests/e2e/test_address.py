@@ -1,8 +1,10 @@
 """A deployed stage as its users see it, from an address and a key alone: what a gateway, a real table and a real queue
 could get wrong after all that was tested before.
 
-`make e2e URL=... KEY=...` tries the stage at that address, `make test` the package deployed on the emulator. What is
-booked is cancelled; what cannot be deleted stays: two properties, cancelled visits, and intakes for 30 days.
+`make e2e URL=... KEY=...` tries the stage at that address, `make test` the package deployed on the emulator, and
+`make smoke URL=... [KEY=...]` those that are marked: quick, in words for whoever is on call, without a key only those
+that look. What is booked is cancelled; what cannot be deleted stays: two properties, cancelled visits, and intakes for
+30 days.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import csv
 import io
 import json
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -21,8 +24,9 @@ import icalendar
 import openpyxl
 import pytest
 
-from chalicelib.http.instants import parse_instant
-from tests.e2e.caller import Caller, Stage, until
+from chalicelib.domain.slots import QUARTER
+from chalicelib.http.instants import instant_text, parse_instant
+from tests.e2e.caller import Caller, Stage, refused, until
 from tests.e2e.guest import CALENDAR_ID, PROPERTY_ID, VISITOR, Document, Guest, guest_at
 from tests.integration.access import call
 from tests.integration.problems import pointers, problem
@@ -32,6 +36,12 @@ CALLERS: Final = 12
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 BROWSER: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
 PLACE: Final = "Zum Löwen & Söhne, 5 % <Hof>; 東京 🏡"
+
+
+FOREIGN: Final = "https://foreign.invalid"
+NOWHERE: Final = "/e2e/nowhere"
+
+smoke: Final = pytest.mark.smoke
 
 
 @pytest.fixture
@@ -50,7 +60,56 @@ def ids(visits: list[Document]) -> list[str]:
     return [visit["id"] for visit in visits]
 
 
+# Is it up, and ours?
+
+
+@smoke
+def test_the_service_and_its_store_are_well(stranger: Caller, pytestconfig: pytest.Config) -> None:
+    """First of all: an address that was deployed a moment ago may take some seconds."""
+    deadline = time.monotonic() + pytestconfig.getoption("--patience")
+    while True:
+        try:
+            assert stranger.call(200, "GET", "/health") == {"status": "ok"}, "GET /health is not about a well service"
+            return
+        except AssertionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(1)
+
+
+@smoke
+def test_the_contract_is_the_one_of_property_visits(stranger: Caller) -> None:
+    contract = stranger.call(200, "GET", "/openapi.json")
+    assert contract is not None, "GET /openapi.json is no JSON"
+    title = contract.get("info", {}).get("title")
+    assert title == "Property Visits", f"the title of GET /openapi.json is {title!r}, not 'Property Visits'"
+    assert "/visits" in contract["paths"], "GET /openapi.json has no path /visits"
+
+
+@smoke
+def test_an_unknown_address_is_a_problem_document(stranger: Caller) -> None:
+    problem(stranger.send("GET", NOWHERE), 404, "not-found")
+
+
+@smoke
+def test_pages_of_foreign_origins_are_not_let_in(stranger: Caller) -> None:
+    asked = {"Origin": FOREIGN, "Access-Control-Request-Method": "GET"}
+    for method, path in (("OPTIONS", "/visits"), ("GET", "/health")):
+        answer = stranger.send(method, path, headers=asked)
+        assert answer.status_code < 500, refused(answer)
+        allowed = answer.headers.get("Access-Control-Allow-Origin")
+        assert allowed not in ("*", FOREIGN), f"{method} {path} lets {allowed} in, asked for {FOREIGN}"
+
+
 # Who gets in
+
+
+@smoke
+def test_without_a_key_or_with_a_wrong_one_nobody_gets_in(stranger: Caller) -> None:
+    for headers in ({}, {"Authorization": "Bearer pv_0123456789abcdef_no-key-of-anybody"}):
+        answer = stranger.send("GET", "/visits", headers=headers)
+        problem(answer, 401, "unauthorized")
+        assert "WWW-Authenticate" in answer.headers, "GET /visits, 401: the header WWW-Authenticate is missing"
 
 
 def test_every_route_that_the_contract_has_opens_to_whom_it_says(stage: Stage, stranger: Caller) -> None:
@@ -84,6 +143,55 @@ def check_answer(answer: httpx.Response, wanted: str, *, known: bool) -> None:
     else:
         problem(answer, 401, "unauthorized")
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+# What everybody does
+
+
+@smoke
+def test_a_visit_is_booked_once_and_is_where_its_link_leads(guest: Guest) -> None:
+    once = {"Idempotency-Key": secrets.token_hex(16)}
+    visit = guest.booked(lambda: guest.wishes(1)[0], headers=once)
+    again = guest.answer(201, "POST", "/visits", sent(visit), headers=once)
+    assert again.json()["id"] == visit["id"], "the same request with the same key has booked a second visit"
+    assert again.headers.get("Idempotency-Replayed") == "true", "the header Idempotency-Replayed is missing"
+    there = guest.answer(200, "GET", guest.at(again.headers["Location"]))
+    assert there.json() == visit, "the visit is not the one that was booked"
+    guest.answer(304, "GET", f"/visits/{visit['id']}", headers={"If-None-Match": there.headers["ETag"]})
+
+
+@smoke
+def test_the_time_of_a_visit_is_taken_until_it_is_cancelled(guest: Guest) -> None:
+    (visit,) = guest.book()
+    start = parse_instant(visit["date"])
+    window = {"from": instant_text(start), "to": instant_text(start + QUARTER)}
+    assert problem(guest.send("POST", "/visits", sent(visit)), 409, "slot-taken")["conflicts"]
+    guest.call(200, "PUT", f"/visits/{visit['id']}/status", {"status": "cancelled", "reason": "End-to-end test"})
+    busy = guest.call(200, "GET", f"/properties/{PROPERTY_ID}/busy", params=window)["busy"]
+    assert busy == [], "the time of a cancelled visit is still taken"
+
+
+@smoke
+def test_a_visit_moves_to_another_time_for_who_has_seen_its_version(guest: Guest) -> None:
+    (visit,) = guest.book()
+    path, seen = f"/visits/{visit['id']}", {"If-Match": f'"{visit["version"]}"'}
+    later = instant_text(parse_instant(visit["date"]) + 4 * QUARTER)
+    moved = guest.call(200, "PATCH", path, {"date": later}, headers=seen)
+    assert moved["date"] == later, "the visit has not moved to the time that was asked for"
+    guest.answer(412, "PATCH", path, {"place": "Elsewhere"}, headers=seen)
+
+
+@smoke
+def test_an_intake_is_worked_off_with_a_result_for_each_row(guest: Guest) -> None:
+    rows = [*guest.wishes(1), {"place": 7}]
+    handed_in = guest.answer(202, "POST", "/intakes", {"visits": rows})
+    results = guest.results(guest.at(handed_in.headers["Location"]))
+    assert [result["status"] for result in results] == ["created", "rejected"], "the rows came to something else"
+
+
+def sent(visit: Document) -> Document:
+    """What this visit was booked with."""
+    return {name: visit[name] for name in ("propertyId", "date", "durationMinutes", "place", "agentId")}
 
 
 # Many at once
@@ -126,6 +234,7 @@ def test_of_changes_to_the_same_version_one_is_made(guest: Guest) -> None:
 # Lists, and what is taken away
 
 
+@smoke
 def test_pages_of_one_have_every_visit_once(guest: Guest) -> None:
     booked = ids(guest.book(3))
     until(lambda: ids(guest.own(limit=1)) == booked, "the pages with the visits")
@@ -173,6 +282,7 @@ def test_a_workbook_arrives_unharmed(guest: Guest, accepted: str) -> None:
     assert {row["Place"] for row in rows()} == {PLACE}
 
 
+@smoke
 def test_a_table_and_a_calendar_arrive_unharmed(guest: Guest) -> None:
     booked = ids(guest.book(2, place=PLACE))
 
@@ -294,7 +404,6 @@ JSON: Final = {"Content-Type": "application/json"}
 NOBODY: Final = "018f0000-0000-7000-8000-000000000000"
 LONG: Final = json.dumps({"propertyId": PROPERTY_ID, "notes": "x" * 70_000}).encode()
 REFUSALS: Final[dict[str, tuple[int, str, str, str, dict[str, Any]]]] = {
-    "an unknown address": (404, "not-found", "GET", "/e2e/nowhere", {}),
     "an id that nobody has": (404, "visit-not-found", "GET", f"/visits/{NOBODY}", {}),
     "an id in no alphabet": (404, "visit-not-found", "GET", "/visits/%E2%82%AC%20%2525", {}),
     "half of a document": (400, "malformed-request", "POST", "/visits", {"content": b'{"a": ', "headers": JSON}),
@@ -338,17 +447,16 @@ def assert_says_nothing_of_the_inside(answer: httpx.Response) -> None:
 
 
 def assert_is_kept_and_guessed_by_nobody(answer: httpx.Response) -> None:
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+    wanted = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Strict-Transport-Security": "max-age="}
+    for name, value in wanted.items():
+        found = answer.headers.get(name, "")
+        assert found.startswith(value), f"GET {answer.url.path}: {name} is {found!r}, not {value!r}"
 
 
-@pytest.mark.parametrize("path", ["/health", "/properties?limit=1", "/e2e/nowhere"])
-def test_answers_with_and_without_a_key_are_kept_and_guessed_by_nobody(
-    guest: Guest, stranger: Caller, path: str
-) -> None:
-    for caller in (guest, stranger):
-        assert_is_kept_and_guessed_by_nobody(caller.send("GET", path))
+@smoke
+@pytest.mark.parametrize("path", ["/health", "/properties?limit=1", NOWHERE])
+def test_no_answer_may_be_kept_or_guessed_at(stranger: Caller, path: str) -> None:
+    assert_is_kept_and_guessed_by_nobody(stranger.send("GET", path))
 
 
 # The tests themselves

@@ -9,9 +9,11 @@ import io
 import json
 import marshal
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version as version_of
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -20,6 +22,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.functions import FUNCTIONS
+from tests.cicd.linters import findings
 from tests.e2e import swagger
 from tests.e2e.conftest import STAGES
 from tools.deliver import package as packaging
@@ -33,7 +37,8 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter",
+    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine",
+    "LICENSE", "bom.cdx.json",
 }  # fmt: skip
 """What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""
 
@@ -82,7 +87,7 @@ def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path,
     # The templates differ in where the zip is, and in nothing else.
     again = (tmp_path / "again" / "prod.json").read_text(encoding="utf-8")
     beside = json.loads((made / "prod.json").read_text(encoding="utf-8"))
-    for function in ("APIHandler", "BearerKey", "WorkOffQueue"):
+    for function in (traits.template_name for traits in FUNCTIONS.values()):
         beside["Resources"][function]["Properties"]["CodeUri"] = place
     assert json.loads(again) == beside
 
@@ -111,9 +116,44 @@ def test_it_has_what_is_needed_and_no_more_and_is_small(made: Path, files: Mappi
     tops = {name.split("/")[0] for name in files}
     papers = {top for top in tops if top.endswith(".dist-info")}
     assert tops - papers - {"__pycache__"} == CONTENTS
-    assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA"}
+    assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA", "licenses"}
     assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
-    assert (made / "deployment.zip").stat().st_size <= 6_000_000
+    assert (made / "deployment.zip").stat().st_size <= 7_000_000
+
+
+def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:
+    papers = {name.split("/")[0] for name in files if ".dist-info/" in name}
+    texts = {name.split("/")[0] for name in files if "/licenses/" in name and len(files[name]) > 50}
+    assert papers == texts
+    assert {name for name in files if re.fullmatch(r"chalice-[^/]+/licenses/(LICENSE|NOTICE)", name)}, "Apache's 4(d)"
+    assert files["LICENSE"] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_bill_of_materials_names_what_is_in_it_and_nothing_else(made: Path, files: Mapping[str, bytes]) -> None:
+    assert (made / "bom.cdx.json").read_bytes() == files["bom.cdx.json"]
+    bill = json.loads(files["bom.cdx.json"])
+    pinned = re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / "requirements.txt").read_text("utf-8").lower(), re.MULTILINE)
+    expected = {f"pkg:pypi/{name}@{version}" for name, version in [*pinned, ("chalice", version_of("chalice"))]}
+    assert {component["purl"] for component in bill["components"]} == expected
+    assert all(component["licenses"] for component in bill["components"])
+    needed = {entry["ref"]: set(entry["dependsOn"]) for entry in bill["dependencies"]}
+    us = bill["metadata"]["component"]["bom-ref"]
+    assert needed.keys() == expected | {us}
+    reached = needed[us].copy()
+    while more := {purl for ref in reached for purl in needed[ref]} - reached:
+        reached |= more
+    assert reached == expected, "something is in it that nothing needs"
+    core = next(component for component in bill["components"] if component["name"] == "pydantic_core")
+    assert "pkg:cargo/jiter" in str(core["components"]), "what was built into it"
+
+
+def test_the_bill_of_materials_is_cyclonedx(made: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cyclonedx.schema import SchemaVersion as Version;"
+        "from cyclonedx.validation.json import JsonStrictValidator as Validator;"
+        "sys.exit(str(Validator(Version.V1_6).validate_str(Path(sys.argv[1]).read_text()) or ''))"
+    )
+    assert findings("python", "-c", code, made / "bom.cdx.json") == ""
 
 
 def test_everybody_may_read_what_is_in_it(made: Path) -> None:
@@ -129,7 +169,7 @@ def test_a_template_is_for_its_stage_and_has_the_zip_beside_it(made: Path, stage
     template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
     assert template["Parameters"]["Stage"]["Default"] == stage
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
-    assert len(functions) == 3
+    assert len(functions) == len(FUNCTIONS)
     for function in functions:
         assert function["Properties"]["CodeUri"] == "./deployment.zip"
         assert function["Properties"]["Environment"]["Variables"]["STAGE"] == stage
@@ -143,8 +183,9 @@ def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: s
     gateway = json.dumps(cloud["RestAPI"]["Properties"]["Body"])
     assert gateway.count("${APIHandlerAliaslive}") == gateway.count('"aws_proxy"') > 0
     assert gateway.count("${BearerKeyAliaslive}") == 1
-    (queue,) = [r for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
-    assert queue["Properties"]["FunctionName"] == {"Ref": "WorkOffQueueAliaslive"}
+    fed = [r["Properties"] for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
+    fed_functions = {source["FunctionName"]["Ref"] for source in fed}
+    assert fed_functions == {f"{name}Aliaslive" for name in ("WorkOffQueue", "Deliver", "Relay")}
     allowed = [r["Properties"]["FunctionName"] for r in cloud.values() if r["Type"] == "AWS::Lambda::Permission"]
     assert allowed == [{"Ref": "APIHandlerAliaslive"}, {"Ref": "BearerKeyAliaslive"}]
 
@@ -171,7 +212,7 @@ def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path
 
 
 def test_an_origin_that_no_browser_would_send_fails_the_build(copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is no origin"):
+    with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is not an origin"):
         package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", "https://agency.example/"))
 
 

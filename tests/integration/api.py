@@ -18,6 +18,8 @@ from chalicelib.container import over, utc_now
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.services.ports import Receivers
 from chalicelib.services.wired import Services
 from devstack.server import serving
 from tests.contract import check
@@ -79,14 +81,16 @@ def serve(
     table: FreshTable,
     clock: Callable[[], datetime] = utc_now,
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
+    receivers: Receivers | None = None,
 ) -> Iterator[Api]:
-    """The API over the table while the block runs; the clock and the repository of visits can be others."""
+    """The API over the table while the block runs; the clock, the repository of visits and receivers can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
     # The authorizer is a Lambda function of its own: what it reads is not what a request reads.
     authorizer = client_of(table)
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
-    services = over(store, queue, clock, visits(store))
+    wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
+    services = over(store, queue, clock, visits(store), wakes, receivers)
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),
@@ -95,7 +99,7 @@ def serve(
     ):
         patch.setattr(entry, "services", lambda: services)
         keys = access_to(authorizer, table.name)
-        patch.setattr(entry, "access", lambda: keys)
+        patch.setattr(entry, "api_keys", lambda: keys)
         with (
             serving(entry.app, Config.create(app_name="visits")) as url,
             httpx.Client(

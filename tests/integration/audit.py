@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized, serialized
+from chalicelib.repositories.visits import visit_of
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -47,15 +50,17 @@ def slot_audit(found: Iterable[dict[str, Any]]) -> list[str]:
             slots[slot] = item
             held[slot] = set(item.get("holders", ()))
         elif item["pk"].startswith("V#"):
-            visit = items.visit_of(item)
+            visit = visit_of(item)
             if not visit.holds_slots:
                 continue
-            for quarter in visit.quarters:
-                due[_slot(items.property_slot(visit.property_id, quarter))].add(visit.id)
-                if visit.agent_id is not None:
-                    agents = _slot(items.agent_slot(visit.agent_id, quarter))
-                    due[agents].add(visit.id)
-                    shown[agents].add(visit.property_id)
+            for quarter in quarters_within(visit.date, visit.duration_minutes + visit.gap_minutes):
+                due[_slot(property_slot(visit.property_id, quarter))].add(visit.id)
+            if visit.agent_id is None:
+                continue
+            for quarter in quarters_within(visit.date, visit.duration_minutes + visit.travel_minutes):
+                agents = _slot(agent_slot(visit.agent_id, quarter))
+                due[agents].add(visit.id)
+                shown[agents].add(visit.property_id)
     for slot in sorted(held.keys() | due.keys()):
         wrong += [f"{slot} is leaked: {visit} does not hold it" for visit in held.get(slot, set()) - due[slot]]
         wrong += [f"{slot} is lost: {visit} should hold it" for visit in due[slot] - held.get(slot, set())]
@@ -63,9 +68,15 @@ def slot_audit(found: Iterable[dict[str, Any]]) -> list[str]:
         if properties != {slots.get(slot, {}).get("propertyId")}:
             wrong.append(f"{slot} says {slots.get(slot, {}).get('propertyId')}, its visits are at {properties}")
     for slot, item in slots.items():
-        if item.get("ttl") != items.slot_ttl(items.slot_quarter({"pk": slot[0], "sk": slot[1]})):
+        if item.get("ttl") != slot_ttl(slot_quarter({"pk": slot[0], "sk": slot[1]})):
             wrong.append(f"{slot} expires at {item.get('ttl')}")
     return wrong
+
+
+def quarters_within(start: datetime, minutes: int) -> list[datetime]:
+    """The quarter hours that so many minutes touch, reckoned without the code under test."""
+    first = start - timedelta(minutes=start.minute % 15)
+    return [q for n in range(30) if (q := first + timedelta(minutes=15 * n)) < start + timedelta(minutes=minutes)]
 
 
 def _slot(key: items.Key) -> SlotKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,7 @@ def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterat
     redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": receives})
     attributes: Any = {"VisibilityTimeout": str(visibility), "RedrivePolicy": redrive}
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})
     named = replace(table, environment=table.environment | {"QUEUE_NAME": name})
     with contextlib.closing(sqs):
         yield Mailbox(named, sqs, url, dead_url)
@@ -198,3 +200,25 @@ def answered(client: DynamoDBClient | SQSClient, operation: str, hook: Callable[
 def partner_message(*visits: Mapping[str, object], source: str = "partner") -> str:
     """A message as another producer sends it."""
     return json.dumps({"version": 1, "source": source, "visits": visits})
+
+
+class working:  # noqa: N801 - reads as what it is for: with working(box)
+    """Works off the queue beside the block."""
+
+    def __init__(self, box: Mailbox) -> None:
+        self._box = box
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        with instance(self._box) as worker:
+            while not self._over.wait(0.1):
+                if messages := self._box.receive():
+                    worker.handle(messages)

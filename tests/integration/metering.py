@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INDEXES = {"byProperty": ("g1pk", "g1sk"), "byMonth": ("g2pk", "g2sk"), "byAgent": ("g3pk", "g3sk")}
+KEYS_ONLY = {"byEmail": ("g4pk", "pk"), "byPhone": ("g5pk", "pk")}
 
 Stored = dict[str, Any]
 """An item in DynamoDB's own form."""
@@ -78,6 +79,10 @@ class Call:
                 units += kilobytes(old, new)
             else:
                 units += (kilobytes(old) if was else 0) + (kilobytes(new) if now else 0)
+        # What has the keys alone changes with the keys alone.
+        for partition, _ in KEYS_ONLY.values():
+            was, now = (version.get(partition) if version else None for version in (old, new))
+            units += (was is not None) + (now is not None) if was != now else 0
         return units
 
 

@@ -21,6 +21,9 @@ def remember(request: httpx.Request) -> None:
     # Hostile bodies are no JSON, nested too deep, or not shaped like a visit: nobody is in those.
     with contextlib.suppress(ValueError, RecursionError, httpx.RequestNotRead):
         body = json.loads(request.content)
+        if isinstance(body, dict):
+            about_a_person = request.url.path.startswith("/agents/")
+            _sent.update(_telling([body.get(name) for name in ("email", "phone", *["name"] * about_a_person)]))
         for visit in [body, *_members(body, "visits", list)]:
             _sent.update(_telling(_members(visit, "visitor", dict)))
 

@@ -71,13 +71,17 @@ def test_a_key_that_cannot_be_checked_is_neither_good_nor_bad(
     assert answer.json()["type"] == "urn:visits:problem:store-busy"
 
 
-def test_every_answer_forbids_to_keep_it_and_to_guess_its_type(api: Api, headers: dict[str, Headers]) -> None:
+def test_every_answer_forbids_to_keep_it_to_guess_its_type_and_to_show_it_as_a_page(
+    api: Api, headers: dict[str, Headers]
+) -> None:
     for path in ("/health", "/visits", "/visits/nothing", "/nowhere"):
         for key in ("read", "no key"):
             answer = call(api.http, "GET", path, headers[key])
             assert answer.headers["Cache-Control"] == "no-store"
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+            assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+            assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 def test_rotated_keys_are_one_caller_whose_retries_are_retries(api: Api, table: FreshTable) -> None:

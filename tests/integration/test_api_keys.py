@@ -14,9 +14,9 @@ from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, Scope
 from chalicelib.repositories import items
-from chalicelib.repositories.api_keys import DynamoApiKeys
+from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys, api_key_item, api_key_key
 from chalicelib.repositories.table import Table, serialized
-from chalicelib.services.api_keys import Access
+from chalicelib.services.api_keys import ApiKeys
 from tests.builders import NOW, Clock
 
 if TYPE_CHECKING:
@@ -70,14 +70,14 @@ class Office:
         self.client = Lagging(self.table.client)
         answers_as_one: Any = self.client
         self.keys = DynamoApiKeys(Table(answers_as_one, self.table.name))
-        self.access = Access(self.keys, self.clock)
+        self.access = ApiKeys(self.keys, self.clock)
 
     def admits(self, text: str) -> bool:
         return self.access.authenticate(text) is not None
 
     def plant(self, pk: str, key: ApiKey, **changed: Any) -> None:
         """Somebody who may write visits puts an item into the index of keys."""
-        item = {**items.api_key_item(key), "pk": pk, "sk": "V", **changed}
+        item = {**api_key_item(key), "pk": pk, "sk": "V", **changed}
         self.table.client.put_item(TableName=self.table.name, Item=serialized(item))
 
 
@@ -134,14 +134,14 @@ def test_what_is_planted_for_a_caller_without_keys_makes_none(office: Office) ->
 
 def test_an_item_of_the_index_that_is_no_key_stops_nothing(office: Office) -> None:
     mine, _ = office.access.issue(office.name, [Scope.READ])
-    rubbish = {"pk": "V#rubbish", "sk": "V", "g2pk": items.API_KEYS, "g2sk": f"{office.name}#0"}
+    rubbish = {"pk": "V#rubbish", "sk": "V", "g2pk": API_KEYS, "g2sk": f"{office.name}#0"}
     office.table.client.put_item(TableName=office.table.name, Item=serialized(rubbish))
     assert [key.id for key in office.access.revoke_all(office.name)] == [mine.id]
 
 
 def test_rotation_and_revocation_change_one_attribute(office: Office) -> None:
     key, _ = office.access.issue(office.name, [Scope.READ])
-    where = {name: {"S": value} for name, value in items.api_key_key(key.id).items()}
+    where = {name: {"S": value} for name, value in api_key_key(key.id).items()}
     before = office.table.client.get_item(TableName=office.table.name, Key=where)["Item"]
     office.access.rotate(office.name, WEEK)
     rotated = office.table.client.get_item(TableName=office.table.name, Key=where)["Item"]
@@ -165,7 +165,7 @@ def test_a_change_whose_answer_was_lost_is_recognised(office: Office, lost: int)
 def test_a_key_that_has_become_another_is_left_alone(office: Office) -> None:
     key, _ = office.access.issue(office.name, [Scope.READ])
     other = ApiKey(key.id, "other", b"y" * 32, frozenset({Scope.READ}), NOW)
-    office.table.client.put_item(TableName=office.table.name, Item=serialized(items.api_key_item(other)))
+    office.table.client.put_item(TableName=office.table.name, Item=serialized(api_key_item(other)))
     for change in (office.keys.end, office.keys.revoke):
         with pytest.raises(InvalidKeyRequest, match="no longer"):
             change(key, NOW)

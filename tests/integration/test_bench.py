@@ -120,11 +120,12 @@ def test_a_peer_does_the_same_work_as_we_do(table: FreshTable, name: str) -> Non
     calls, booking, visit = work_of(name, table)
 
     assert our_calls == [
-        ("GetItem", True, [], 1, 0),
+        ("Query", True, [], 1, 0),
         ("TransactWriteItems", False, ["Put", "Update", "Update", "Update"], 0, 10),
         ("GetItem", True, [], 1, 0),
     ]
-    assert calls == our_calls
+    # A peer knows no rules: it gets the property alone, at the same price.
+    assert calls == [("GetItem", True, [], 1, 0), *our_calls[1:]]
     assert visit == our_visit
     assert visit["id"] == VISIT_ID
     own = ("id", "createdAt", "updatedAt")

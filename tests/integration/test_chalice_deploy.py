@@ -23,11 +23,12 @@ import pytest
 
 from devstack.emulator import emulator
 from tests.builders import property_body
+from tests.e2e.address import address_of
 from tests.e2e.deployment import boto3_layer
 from tools.deliver.data_stack import any_client
 from tools.deliver.package import copy_project
+from tools.deliver.release import smoke_test
 from tools.generate.gateway_responses import MERGE_TEMPLATE, definition
-from tools.operate import smoke
 from tools.project import HOST, REGION, ROOT
 
 BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
@@ -174,14 +175,13 @@ def test_a_first_deployment_says_where_it_answers_and_what_to_try(folder: Folder
     assert f"make smoke URL={address} KEY=<api key>" in deployed
 
 
-@pytest.mark.usefixtures("names_resolve")
 def test_it_does_all_that_the_smoke_test_asks(
-    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Booking, the queue and its worker, exports, problem documents of the gateway: behind a stage's path."""
     monkeypatch.setenv("VISITS_KEY", key)
-    code = smoke.main(["--url", folder.url])
-    assert code == 0, capsys.readouterr().out
+    with address_of(f"{folder.endpoint}/api", folder.url.removeprefix("http://").removesuffix("/api")) as address:
+        assert smoke_test(address), capfd.readouterr().out
 
 
 def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: str) -> None:
@@ -224,7 +224,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     traced = [{"op": "replace", "path": "/tracingEnabled", "value": "true"}]
     folder.client("apigateway").update_stage(restApiId=before, stageName="api", patchOperations=traced)
     for file in (folder.path / "app.py", folder.path / "chalicelib" / "openapi.json"):
-        text = file.read_text(encoding="utf-8").replace("See whether the service", "Look whether the service")
+        text = file.read_text(encoding="utf-8").replace("Check that the service", "Verify that the service")
         file.write_text(text, encoding="utf-8")
     with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         kept = http.put(f"{folder.url}/properties/kept", json=property_body(), headers={"If-None-Match": "*"})
@@ -232,7 +232,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
         said = folder.deploy()
         assert folder.api_id == before
         assert http.get(f"{folder.url}/properties/kept").status_code == 200
-        assert "Look whether the service" in http.get(f"{folder.url}/openapi.json").text
+        assert "Verify that the service" in http.get(f"{folder.url}/openapi.json").text
         # Chalice's import of the definition has taken them away in between.
         lost = http.get(f"{folder.url}/nothing-here")
     assert lost.status_code == 404
@@ -278,7 +278,7 @@ def test_a_stage_of_cloudformation_is_left_alone(folder: Folder, deployed: str) 
 
 
 def test_data_is_not_deleted_without_a_yes(folder: Folder, deployed: str) -> None:
-    assert "Nothing was deleted. YES=1 answers for you." in folder.delete("--data", "delete", status=1)
+    assert "Nothing was deleted. YES=1 skips the question." in folder.delete("--data", "delete", status=1)
     assert table_is_there(folder)
     assert len(folder.client("lambda").list_functions()["Functions"]) == 3
 
@@ -298,7 +298,7 @@ def test_deleting_takes_the_app_and_keeps_the_data(folder: Folder, key: str) -> 
     assert folder.client("apigateway").get_rest_apis()["items"] == []
     listed = folder.keys("list")
     assert "me" in listed.stdout
-    assert "knows of no app of dev" in folder.delete(), "a second time there is nothing to do"
+    assert "has not deployed dev" in folder.delete(), "a second time there is nothing to do"
 
 
 def test_deleting_with_the_data_leaves_nothing(folder: Folder, deployed: str) -> None:

@@ -86,9 +86,9 @@ def refused(code: str, message: str = "no") -> Session:
     [
         (refused("ExpiredToken"), "The credentials have expired. Sign in again (`aws sso login`)"),
         (refused("InvalidClientTokenId"), "AWS does not know these credentials (InvalidClientTokenId)"),
-        (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Ask for the permission"),
-        (refused("Throttling"), "AWS is asked too often at the moment (DescribeStacks)"),
-        (refused("Odd", "something else"), "AWS refuses DescribeStacks (Odd): something else"),
+        (refused("AccessDenied", "not you."), "may not do DescribeStacks: not you. Request the permission"),
+        (refused("Throttling"), "AWS throttles requests at the moment (DescribeStacks)"),
+        (refused("Odd", "something else"), "AWS rejects DescribeStacks (Odd): something else"),
     ],
 )
 @pytest.mark.parametrize("action", ["deploy", "delete"])
@@ -102,7 +102,7 @@ def test_what_aws_refuses_is_told(session: Session, told: str, action: str, caps
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
-        ("local", "The stage local lives on this machine alone: `make run` starts it."),
+        ("local", "The stage local runs only on this machine: `make run` starts it."),
         ("staging", "There is no stage 'staging' in .chalice/config.json; there are: dev, beta, prod."),
     ],
 )
@@ -119,9 +119,9 @@ def test_a_stage_that_cannot_be_deployed_is_told_before_aws_is_asked(
 @pytest.mark.parametrize(
     ("status", "way_out"),
     [
-        ("ROLLBACK_COMPLETE", "`aws cloudformation delete-stack --stack-name visits-data-dev`, then try again"),
+        ("ROLLBACK_COMPLETE", "`aws cloudformation delete-stack --stack-name visits-data-dev`, then retry"),
         ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name visits-data-dev`"),
-        ("UPDATE_IN_PROGRESS", "somebody else is at it. Wait until it is done"),
+        ("UPDATE_IN_PROGRESS", "another operation is in progress. Wait until it is done"),
     ],
 )
 def test_a_stack_out_of_which_no_update_leads_is_told_with_the_way_out(status: str, way_out: str) -> None:
@@ -165,14 +165,44 @@ def test_the_table_of_a_deleted_stack_is_taken_in_again_with_its_data(aws: str) 
     """Queues too on AWS; the emulator cannot do it with those."""
     own = credentials(aws, f"{secrets.randbelow(10**11) + 10**11}")
     cloudformation, dynamodb = boto3.client("cloudformation", **own), boto3.client("dynamodb", **own)
-    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
+    bring_data_up_to_date(cloudformation, dynamodb, "dev", template_of("dev"))
     item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
     dynamodb.put_item(TableName="visits-dev", Item=item)
     delete(cloudformation, "visits-data-dev")
-    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
+    bring_data_up_to_date(cloudformation, dynamodb, "dev", template_of("dev"))
     assert dynamodb.get_item(TableName="visits-dev", Key=item)["Item"] == item
     assert outputs(cloudformation, "visits-data-dev")["TableName"] == "visits-dev"
-    bring_data_up_to_date(cloudformation, "dev", template_of("dev"))
+    bring_data_up_to_date(cloudformation, dynamodb, "dev", template_of("dev"))
+
+
+def test_a_table_that_has_data_gets_new_indexes_one_after_the_other(aws: str) -> None:
+    own = credentials(aws, f"{secrets.randbelow(10**11) + 10**11}")
+    cloudformation, dynamodb = boto3.client("cloudformation", **own), boto3.client("dynamodb", **own)
+    wanted = template_of("dev")
+    older = template_of("dev") | {"Metadata": {"Version": 1}}
+    properties = older["Resources"]["Table"]["Properties"]
+    for part in ("GlobalSecondaryIndexes", "AttributeDefinitions"):
+        properties[part] = properties[part][:-2]
+    bring_data_up_to_date(cloudformation, dynamodb, "dev", older)
+    key = {"pk": {"S": "V#1"}, "sk": {"S": "V"}}
+    dynamodb.put_item(TableName="visits-dev", Item={**key, "g4pk": {"S": "E#1"}, "g5pk": {"S": "T#1"}})
+    asked: list[list[str]] = []
+
+    def count(params: dict[str, Any], **_: object) -> None:
+        table = json.loads(params["TemplateBody"])["Resources"]["Table"]["Properties"]
+        asked.append([index["IndexName"] for index in table["GlobalSecondaryIndexes"]][3:])
+
+    cloudformation.meta.events.register("provide-client-params.cloudformation.CreateChangeSet", count)
+    assert bring_data_up_to_date(cloudformation, dynamodb, "dev", wanted).startswith("visits-data-dev is at version")
+    assert asked == [[], ["byEmail"], ["byEmail", "byPhone"]]
+    for index, partition in (("byEmail", "g4pk"), ("byPhone", "g5pk")):
+        found = dynamodb.query(
+            TableName="visits-dev",
+            IndexName=index,
+            KeyConditionExpression=f"{partition} = :pk",
+            ExpressionAttributeValues={":pk": {"S": "E#1" if index == "byEmail" else "T#1"}},
+        )
+        assert [item["pk"]["S"] for item in found["Items"]] == ["V#1"]
 
 
 def test_what_makes_a_stack_fail_is_told_and_then_the_way_out(aws: str, account: str) -> None:

@@ -111,7 +111,7 @@ def test_reported_failures_come_again_and_the_rest_is_gone(box: Mailbox, capfd: 
     _, kept = box.send("one", "two")
     handler = Handler(answer={"batchItemFailures": [{"itemIdentifier": kept}]})
     worker(box, handler, REPORT_FAILURES).work_once(1)
-    assert "1 of 2 messages come again" in capfd.readouterr().err
+    assert "1 of 2 messages are redelivered" in capfd.readouterr().err
     (again,) = received(box)
     assert again["MessageId"] == kept
 
@@ -236,7 +236,7 @@ def test_the_process_reports_what_cannot_be_read_and_deletes_the_rest(aws: str) 
         child.kill()
         sqs.purge_queue(QueueUrl=url)
         sqs.close()
-    assert re.fullmatch(r"  worker: 1 of [12] messages come again after the visibility timeout\n", told.decode())
+    assert re.fullmatch(r"  worker: 1 of [12] messages are redelivered after the visibility timeout\n", told.decode())
 
 
 def received(box: Mailbox) -> Sequence[Message]:

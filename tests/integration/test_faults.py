@@ -27,8 +27,8 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
 from chalicelib.repositories.intake_queue import SqsQueue
+from chalicelib.repositories.intakes import chunk_number, outcomes_key
 from chalicelib.repositories.table import Table
 from chalicelib.services import intake_worker
 from tests.integration.api import Api, serve
@@ -390,7 +390,7 @@ def results_of(run: Run) -> Counter[str]:
 def outcomes_told(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
     """The intake and the outcome of every row that a finished chunk vouches for."""
     vouched = {
-        items.outcomes_key(chunk["pk"][2:], items.chunk_number(chunk), chunk["finishedBy"])["sk"] + chunk["pk"]
+        outcomes_key(chunk["pk"][2:], chunk_number(chunk), chunk["finishedBy"])["sk"] + chunk["pk"]
         for chunk in run.stored
         if "finishedBy" in chunk
     }

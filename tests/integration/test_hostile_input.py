@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import app as entry
-from chalicelib.http.spellings import agent_id as agent_spelling
+from chalicelib.domain.spellings import agent_id as agent_spelling
 from tests.integration.api import PROPERTY, Api, serve
 from tests.integration.audit import everything, slot_audit
 from tests.integration.intake import mailbox
@@ -93,7 +93,8 @@ HEADERS = {
 }
 
 QUERY = (
-    "propertyId", "agentId", "from", "to", "status", "order", "limit", "cursor", "format", "token", "qqmarkqq",
+    "propertyId", "agentId", "q", "visitsAllowed", "from", "to", "status", "order", "limit", "cursor", "format",
+    "token", "qqmarkqq",
 )  # fmt: skip
 
 INSIDE = re.compile(
@@ -103,6 +104,11 @@ INSIDE = re.compile(
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/properties"): dict(PROPERTY),
     ("PUT", "/properties/{property_id}"): dict(PROPERTY),
+    ("PUT", "/properties/{property_id}/availability"): {
+        "weekly": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
+        "dates": [{"from": "2030-01-01", "to": "2030-01-02", "open": [["09:00", "10:00"]]}],
+        "stepMinutes": 15, "noticeMinutes": 0, "horizonDays": 1830, "gapMinutes": 0,
+    },
     ("POST", "/visits"): {
         "propertyId": "hostile", "date": "2027-05-01T10:00:00Z", "durationMinutes": 30, "place": "Door", "agentId": "a",
         "status": "confirmed", "notes": "n", "visitor": {"name": "Ada", "email": "a@example.com", "phone": "+1"},
@@ -112,10 +118,17 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "visitor": {"name": "Ada", "email": "a@example.com", "phone": "+1"},
     },
     ("PUT", "/visits/{visit_id}/status"): {"status": "cancelled", "reason": "r"},
+    ("PUT", "/agents/{agent_id}"): {
+        "name": "Grace", "email": "g@example.com", "phone": "+1", "language": "en", "timeZone": "Europe/Berlin",
+        "availability": {"weekly": {"mon": [["09:00", "12:00"]]}, "dates": []}, "travelMinutes": 15,
+    },
+    ("PUT", "/agents/{agent_id}/calendar-token"): {"visitors": False},
+    ("POST", "/visitors/search"): {"email": "nobody@example.com", "limit": 5},
+    ("POST", "/visitors/erase"): {"phone": "+49 30 5550000"},
     ("POST", "/intakes"): {"visits": [{"propertyId": "hostile", "date": "2027-05-03T10:00:00Z"}]},
 }  # fmt: skip
 
-ROUTES = sorted(entry.required)
+ROUTES = sorted(route for route in entry.required if route[0] != "HEAD")
 BODIED = [route for route in ROUTES if route[0] in ("POST", "PUT", "PATCH")]
 
 
@@ -152,7 +165,12 @@ _victims = iter(range(10_000))
 
 def filled(path: str, visit: str, text: str | None = None) -> str:
     """The address of a route: of things that are there, or with a text in place of every id."""
-    known = {"{property_id}": "hostile", "{visit_id}": visit, "{intake_id}": "018f0000-0000-7000-8000-000000000000"}
+    known = {
+        "{property_id}": "hostile",
+        "{agent_id}": "hostile agent",
+        "{visit_id}": visit,
+        "{intake_id}": "018f0000-0000-7000-8000-000000000000",
+    }
     for name, id in known.items():
         path = path.replace(name, quote(text, safe="") if text is not None else id)
     return path
@@ -187,7 +205,9 @@ def test_in_the_path(api: Api, victim: str, method: str, path: str) -> None:
     for name, text in TEXTS.items():
         if name != "long":
             answer = send(api, method, filled(path, victim, text[:1000]), body=BODIES.get((method, path)))
-            assert answer.status_code in (400, 401, 404, 412, 415, 422), (name, answer.text)
+            # Any line of text may be an agent, who may have no visits, and whom nobody replaces by mistake.
+            harmless = (200, 428) if "{agent_id}" in path else ()
+            assert answer.status_code in (400, 401, 404, 412, 415, 422, *harmless), (name, answer.text)
 
 
 @pytest.mark.parametrize(("method", "path"), [r for r in ROUTES if r[1] not in ("/health", "/openapi.json")])

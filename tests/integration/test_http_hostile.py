@@ -165,7 +165,6 @@ def test_an_address_where_nothing_is(api: Api, method: str, path: str) -> None:
         ("POST", "/health", {"GET"}),
         ("TRACE", "/visits", {"GET", "POST"}),
         ("BREW", "/visits", {"GET", "POST"}),
-        ("get", "/visits", {"GET", "POST"}),
     ],
 )
 def test_a_method_that_the_address_does_not_know(api: Api, method: str, path: str, allowed: set[str]) -> None:

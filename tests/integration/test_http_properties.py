@@ -192,7 +192,7 @@ def test_a_property_that_was_read_can_be_sent_back_whole(api: Api, house: str) -
     assert (replaced.status_code, replaced.json()["name"], replaced.json()["version"]) == (200, "Villa", 2)
     stale = api.http.put(address, json=edited, headers={"If-Match": "*"})
     assert pointers(stale) == ["#/version"]
-    assert "send it back as it is" in stale.json()["errors"][0]["detail"]
+    assert "send it back unchanged" in stale.json()["errors"][0]["detail"]
 
 
 def test_a_corrected_address_reaches_upcoming_visits(api: Api, house: str) -> None:
@@ -369,6 +369,25 @@ def test_a_closed_property_takes_no_new_times_but_keeps_its_visits(api: Api, hou
     assert api.put(f"/visits/{visit['id']}/status", {"status": "cancelled"}).status_code == 200
 
 
+def test_at_a_closed_property_a_visit_moves_within_the_quarters_that_it_holds(api: Api, house: str) -> None:
+    visit = api.visit(house, "2027-03-12T10:05:00Z", durationMinutes=20)
+    api.http.put(f"/properties/{house}", json=property_body(visitsAllowed=False), headers={"If-Match": "*"})
+    held = api.get(f"/properties/{house}/busy").json()["busy"]
+    for change in (
+        {"date": "2027-03-12T10:10:00Z"},
+        {"date": "2027-03-12T10:00:00Z", "durationMinutes": 30},
+        {"date": "2027-03-12T10:10:00Z", "durationMinutes": 10},
+    ):
+        moved = api.patch(f"/visits/{visit['id']}", change)
+        assert (moved.status_code, moved.json() | change) == (200, moved.json())
+    # Ten past, for ten minutes, is in both quarters still; a minute longer than the second is not.
+    assert api.get(f"/properties/{house}/busy").json()["busy"] == held
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 25}), 409, "visits-not-allowed")
+    assert api.patch(f"/visits/{visit['id']}", {"durationMinutes": 5}).status_code == 200
+    # What was let go is a new time from then on.
+    problem(api.patch(f"/visits/{visit['id']}", {"durationMinutes": 10}), 409, "visits-not-allowed")
+
+
 def test_a_raised_capacity_counts_for_the_next_booking(api: Api, house: str) -> None:
     api.visit(house, "2027-03-12T10:00:00Z")
     problem(api.post("/visits", visit_body(house)), 409, "slot-taken")
@@ -398,6 +417,84 @@ def test_properties_are_listed_by_id_page_by_page(api: Api) -> None:
     assert listed == sorted(set(listed))
     assert set(ids) <= set(listed)
     assert all("visits" not in property for property in found)
+
+
+SOUGHT: dict[str, dict[str, Any]] = {
+    "lodz": {"name": "Łódź Loft", "address": "Piotrkowska 1, Łódź"},
+    "strasse": {"name": "Haus am See", "address": "Große Straße 12, 14467 Potsdam"},
+    "closed": {"name": "Haus im Wald", "address": "Straßburger Weg 3, Potsdam", "visitsAllowed": False},
+    "cafe": {"name": "Le Café-Théâtre", "address": "Rue de l’Église 5, Genève"},
+}
+
+
+@pytest.fixture(scope="module")
+def sought(api: Api) -> dict[str, str]:
+    """The ids of properties that are looked for, by name."""
+    return {api.property(property_id(), **details): name for name, details in SOUGHT.items()}
+
+
+def looked_for(api: Api, sought: dict[str, str], limit: int = 100, **query: object) -> set[str]:
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        answer = api.get("/properties", limit=limit, cursor=cursor, **query)
+        assert answer.status_code == 200, answer.text
+        found += [sought[property["id"]] for property in answer.json()["items"] if property["id"] in sought]
+        cursor = answer.json()["nextCursor"]
+        if cursor is None:
+            assert len(found) == len(set(found))
+            return set(found)
+
+
+@pytest.mark.parametrize(
+    ("q", "names"),
+    [
+        ("lodz", {"lodz"}),
+        ("ŁÓDŹ loft", {"lodz"}),
+        ("grosse STRASSE", {"strasse"}),
+        ("haus potsd", {"strasse", "closed"}),
+        ("14467 haus", {"strasse"}),
+        ("cafe", {"cafe"}),
+        ("CAFÉ, église!", {"cafe"}),
+        ("theatre geneve", {"cafe"}),
+        # The beginning of a word, all of them, and nothing else of the property.
+        ("otsdam", set()),
+        ("haus lodz", set()),
+        ("EUR", set()),
+    ],
+)
+def test_properties_are_found_by_the_beginnings_of_words_of_name_and_address(
+    api: Api, sought: dict[str, str], q: str, names: set[str]
+) -> None:
+    assert looked_for(api, sought, q=q) == names
+    assert looked_for(api, sought, q=q, limit=1) == names
+
+
+def test_properties_are_found_by_whether_they_accept_visits(api: Api, sought: dict[str, str]) -> None:
+    assert looked_for(api, sought, visitsAllowed="false") == {"closed"}
+    assert looked_for(api, sought, visitsAllowed="true") == SOUGHT.keys() - {"closed"}
+    assert looked_for(api, sought, visitsAllowed="false", q="strass") == {"closed"}
+
+
+def test_the_next_page_is_of_what_was_looked_for_and_of_nothing_else(api: Api, sought: dict[str, str]) -> None:
+    answer = api.get("/properties", q="haus pötsdam", visitsAllowed="true", limit=1)
+    while not answer.json()["nextCursor"]:
+        api.property(property_id(), **SOUGHT["strasse"])
+        answer = api.get("/properties", q="haus pötsdam", visitsAllowed="true", limit=1)
+    link = answer.headers["Link"]
+    assert api.http.get(link[1 : link.index(">")]).status_code == 200
+    cursor = answer.json()["nextCursor"]
+    others: list[dict[str, str]] = [{}, {"q": "haus"}, {"q": "haus pötsdam"}]
+    for other in [*others, {"q": "haus pötsdam", "visitsAllowed": "false"}]:
+        problem(api.get("/properties", cursor=cursor, **other), 400, "invalid-cursor")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=", "q=%20", "q=-,.", f"q={'a+' * 11}", f"q={'a' * 201}", "q=a&q=b", "visitsAllowed=1", "visitsAllowed=TRUE"],
+)
+def test_what_cannot_be_looked_for_is_refused(api: Api, query: str) -> None:
+    assert pointers(api.http.get(f"/properties?{query}")) == [f"?{query.partition('=')[0]}"]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=%2B1", "limit=", "limit=1&limit=2"])

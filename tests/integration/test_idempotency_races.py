@@ -14,7 +14,7 @@ import pytest
 from chalicelib.container import new_id
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
+from chalicelib.repositories.signing_keys import signing_keys_key, signing_keys_of
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
 from tests.builders import Clock
@@ -259,15 +259,15 @@ def test_an_expired_key_that_comes_back_twenty_times_at_once_books_once(
 
 def rotate(table: FreshTable, secret: bytes, keep_old: bool = True) -> None:
     """Signs with another key from now on, as an operator would have it."""
-    key = serialized(items.signing_keys_key())
-    before = items.signing_keys_of(
+    key = serialized(signing_keys_key())
+    before = signing_keys_of(
         next(item for item in everything(table) if serialized({"pk": item["pk"], "sk": item["sk"]}) == key)
     )
     name = f"k{secret.hex()[:8]}"
     kept = dict(before.secrets) if keep_old else {}
     table.client.put_item(
         TableName=table.name,
-        Item=serialized({**items.signing_keys_key(), "current": name, "secrets": {**kept, name: secret}}),
+        Item=serialized({**signing_keys_key(), "current": name, "secrets": {**kept, name: secret}}),
     )
 
 

@@ -74,11 +74,11 @@ def test_the_example_file_works_with_the_sample_properties(
         again = site.run(example)
 
     assert again == importer.REJECTED
-    assert "10 booked, 0 there already, 2 rejected" in capsys.readouterr().out
+    assert "10 booked, 0 already booked, 2 rejected" in capsys.readouterr().out
     with (tmp_path / "visits.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
         rejected = list(csv.DictReader(file))
     assert [(row["externalId"], row["line"]) for row in rejected] == [("example-11", "12"), ("example-12", "13")]
-    assert "no property with this id" in rejected[0]["reason"]
+    assert "No property has this id" in rejected[0]["reason"]
     assert "durationMinutes" in rejected[1]["reason"]
     assert rejected[1]["visitorPhone"] == "'+1 555 0104"
 
@@ -103,7 +103,7 @@ def test_importing_twice_books_once_also_without_external_ids(
     with working(site.worker):
         assert [site.run(path), site.run(path)] == [importer.OK, importer.OK]
     assert booked(site.api, "twice-1") == 3
-    assert "3 booked, 0 there already, 0 rejected" in capsys.readouterr().out
+    assert "3 booked, 0 already booked, 0 rejected" in capsys.readouterr().out
 
 
 def test_a_file_that_has_grown_and_been_sorted_books_only_what_is_new(
@@ -115,7 +115,7 @@ def test_a_file_that_has_grown_and_been_sorted_books_only_what_is_new(
         assert site.run(ndjson(tmp_path, *rows)) == importer.OK
         assert site.run(ndjson(tmp_path, rows[2], rows[0] | {"notes": "new"}, rows[1], rows[0])) == importer.OK
     assert booked(site.api, "grown-1") == 4
-    assert "1 booked, 3 there already, 0 rejected" in capsys.readouterr().out
+    assert "1 booked, 3 already booked, 0 rejected" in capsys.readouterr().out
 
 
 def test_what_was_rejected_is_tried_again_by_the_next_run(
@@ -126,9 +126,9 @@ def test_what_was_rejected_is_tried_again_by_the_next_run(
         assert site.run(file) == importer.REJECTED
         site.api.property("again-1")
         assert site.run(file) == importer.OK
-        assert "1 booked, 0 there already, 0 rejected" in capsys.readouterr().out
+        assert "1 booked, 0 already booked, 0 rejected" in capsys.readouterr().out
         assert site.run(file) == importer.OK
-    assert "0 booked, 1 there already, 0 rejected" in capsys.readouterr().out
+    assert "0 booked, 1 already booked, 0 rejected" in capsys.readouterr().out
     assert booked(site.api, "again-1") == 1
 
 
@@ -263,7 +263,7 @@ def test_make_import_takes_a_file_of_any_name(site: Site, tmp_path: Path, name: 
     with working(site.worker):
         done = make_import(site, tmp_path, file.name, by)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "1 booked, 0 there already, 0 rejected\n"
+    assert done.stdout == "1 booked, 0 already booked, 0 rejected\n"
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 

@@ -14,9 +14,9 @@ import app as entry
 from chalicelib.container import utc_now
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import OWN_SOURCE
-from chalicelib.events.intake_queue import Unfinished
+from chalicelib.events.batches import Unfinished
 from chalicelib.repositories.table import Table
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tests.builders import Clock, property_body
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
@@ -192,7 +192,7 @@ def test_a_chunk_that_is_left_is_a_fault_unless_the_store_is_only_busy(
 
     box.send(partner_message(visit(house, 8)))
     with monkeypatch.context() as patch:
-        patch.setattr(Booking, "book_row", fail)
+        patch.setattr(Visits, "book_row", fail)
         with pytest.raises(Unfinished):
             handle(box.receive())
     (line,) = said.of("chunk-left")
@@ -212,7 +212,7 @@ def test_lambda_never_sees_the_words_of_what_fails_around_a_batch(
     box.send(partner_message(visit(house, 8)))
     batch = box.receive()
     monkeypatch.setattr(entry, "services", services)
-    with pytest.raises(Exception, match="the line before") as raised:
+    with pytest.raises(Exception, match="the previous line") as raised:
         handle(batch)
     assert "Zara" not in f"{raised.value}{said.text}"
     assert said.counted("Faults", Function="work_off_queue") == 1

@@ -123,14 +123,14 @@ def test_what_may_have_been_done_is_not_told_as_none(
     monkeypatch.setattr(tool, "table_of", lambda settings: deaf)
     assert tool.main(["--stage", "local", *arguments]) == 2
     told = capsys.readouterr()
-    assert ("not known whether anything was changed" in told.err) == silent
+    assert ("outcome is unknown" in told.err) == silent
     assert not told.out
 
 
 def test_signing_keys_are_rotated_in_two_steps(aws: str, client: object) -> None:
     repository = DynamoSigningKeys(Table(client, "visits-local"))  # type: ignore[arg-type] # a client of DynamoDB
     before = repository.load()
-    assert "signs from" in keys(aws, "rotate-signing").stderr
+    assert "is used from" in keys(aws, "rotate-signing").stderr
     after = repository.load()
     assert after.current == before.current
     assert len(after.secrets) == 2

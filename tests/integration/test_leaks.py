@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from chalicelib.container import utc_now
-from chalicelib.events.intake_queue import Unfinished
+from chalicelib.events.batches import Unfinished
 from chalicelib.journal import Failed
-from chalicelib.services.intake_worker import Worker
+from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tests.fakes import FakeSigningKeys
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything
@@ -79,7 +79,7 @@ def _faults(api: Api, box: Mailbox) -> list[httpx.Response]:
     assert answer.status_code == 500
     box.send(partner_message(body))
     batch = box.receive()
-    for of, call, raised in ((Booking, "book_row", Unfinished), (Worker, "work", Failed)):
+    for of, call, raised in ((Visits, "book_row", Unfinished), (IntakeWorker, "work", Failed)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(of, call, broken)
             with pytest.raises(raised):

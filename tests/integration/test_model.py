@@ -26,6 +26,8 @@ from hypothesis.stateful import (
 
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot_day
+from chalicelib.repositories.visits import visits_of_property
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, partition, slot_audit
@@ -59,16 +61,52 @@ class Interval:
     agent: str | None
     status: str
     version: int = 1
+    gap: int = 0
+    """So many minutes behind it are the property's, as long as it holds anything."""
+    travel: int = 0
+    """So many minutes behind it are its agent's."""
+    visitor: str | None = None
 
     @property
-    def end(self) -> datetime:
-        return self.start + timedelta(minutes=self.minutes)
+    def of_property(self) -> set[datetime]:
+        return self._quarters(self.gap)
 
     @property
-    def quarters(self) -> set[datetime]:
+    def of_agent(self) -> set[datetime]:
+        return self._quarters(self.travel)
+
+    def _quarters(self, behind: int) -> set[datetime]:
+        end = self.start + timedelta(minutes=self.minutes + behind)
         midnight = self.start.replace(hour=0, minute=0)
         around = (midnight + n * QUARTER for n in range(2 * 96))
-        return {quarter for quarter in around if quarter < self.end and quarter + QUARTER > self.start}
+        return {quarter for quarter in around if quarter < end and quarter + QUARTER > self.start}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the model knows of rules: the gap, and until when visits may last."""
+
+    gap: int
+    until: datetime | None
+    body: dict[str, Any] = field(hash=False)
+
+    def allow(self, visit: Interval) -> bool:
+        """Nothing that has begun, nothing between the steps, nothing that lasts longer."""
+        on_step = visit.start.minute % 15 == 0
+        ends = visit.start + timedelta(minutes=visit.minutes)
+        return visit.start >= NOW and on_step and (self.until is None or ends <= self.until)
+
+
+RULES = (
+    Rules(15, None, {"gapMinutes": 15}),
+    Rules(0, None, {}),
+    # In Berlin it is midnight.
+    Rules(
+        40,
+        NOW + timedelta(minutes=75),
+        {"gapMinutes": 40, "weekly": {"wed": [["20:00", "24:00"]], "thu": [["00:00", "01:15"]]}},
+    ),
+)
 
 
 @dataclass
@@ -76,18 +114,39 @@ class Model:
     """The whole truth about slots: a quarter is full when as many visits are in it as the property takes."""
 
     visits: dict[str, Interval] = field(default_factory=dict)
+    rules: dict[int, Rules] = field(default_factory=dict)
+    travel: dict[str, int] = field(default_factory=dict)
+
+    def held_by(self, visit: Interval, before: Interval | None = None) -> Interval:
+        """The visit with what it holds behind its end. What is only made shorter keeps what it was booked with."""
+        kept = before is not None and self.shorter(visit, before)
+        gap = self.rules[visit.place].gap if visit.place in self.rules else 0
+        travel = self.travel.get(visit.agent or "", 0)
+        return replace(
+            visit,
+            gap=before.gap if before and kept else gap,
+            travel=before.travel if before and kept and before.agent == visit.agent else travel,
+        )
+
+    def allowed(self, visit: Interval, before: Interval | None = None) -> bool:
+        if before is not None and self.shorter(visit, before):
+            return True
+        return visit.place not in self.rules or self.rules[visit.place].allow(visit)
+
+    def shorter(self, visit: Interval, before: Interval) -> bool:
+        return visit.start == before.start and visit.minutes <= before.minutes
 
     def holding(self, but: str | None = None) -> list[Interval]:
         return [visit for id, visit in self.visits.items() if visit.status in HOLDING and id != but]
 
     def held(self, place: int, quarter: datetime, but: str | None = None) -> int:
-        return sum(visit.place == place and quarter in visit.quarters for visit in self.holding(but))
+        return sum(visit.place == place and quarter in visit.of_property for visit in self.holding(but))
 
     def taken(self, wish: Interval, but: str | None = None) -> Taken:
         elsewhere = [v for v in self.holding(but) if v.agent and v.agent == wish.agent and v.place != wish.place]
         return {
-            "property": {q for q in wish.quarters if self.held(wish.place, q, but) >= CAPACITIES[wish.place]},
-            "agent": {q for q in wish.quarters if any(q in visit.quarters for visit in elsewhere)},
+            "property": {q for q in wish.of_property if self.held(wish.place, q, but) >= CAPACITIES[wish.place]},
+            "agent": {q for q in wish.of_agent if any(q in visit.of_agent for visit in elsewhere)},
         }
 
     def sorted(self, **wanted: object) -> list[str]:
@@ -107,6 +166,7 @@ wishes = st.builds(
     minutes=durations,
     agent=agents,
     status=st.sampled_from(["requested", "confirmed"]),
+    visitor=st.sampled_from([None, "ada", "eve"]),
 )
 changes = st.fixed_dictionaries(
     {},
@@ -142,12 +202,67 @@ class History(RuleBasedStateMachine):
     def agent_id(self, agent: str | None) -> str | None:
         return f"{agent} of h{self.number}" if agent else None
 
-    @rule(target=visits, wanted=st.lists(st.tuples(wishes, st.booleans()), min_size=1, max_size=4))
-    def book(self, wanted: list[tuple[Interval, bool]]) -> Any:
-        return multiple(*[id for wish, with_key in wanted if (id := self.book_one(wish, with_key))])
+    @rule(place=places, rules=st.sampled_from(RULES))
+    def set_rules(self, place: int, rules: Rules) -> None:
+        condition = {"If-Match": "*"} if place in self.model.rules else {"If-None-Match": "*"}
+        path = f"/properties/{self.property_id(place)}/availability"
+        answer = self.api.http.put(path, json=rules.body, headers=condition)
+        assert answer.is_success, answer.text
+        self.model.rules[place] = rules
 
-    def book_one(self, wish: Interval, with_key: bool) -> str | None:
-        """The visit's id, or None when the wish met others."""
+    @rule(name=st.sampled_from(["ann", "bob"]), travel=st.sampled_from([0, 20, 60]))
+    def register_agent(self, name: str, travel: int) -> None:
+        condition = {"If-Match": "*"} if name in self.model.travel else {"If-None-Match": "*"}
+        agent = {"name": name, "timeZone": "Europe/Berlin", "travelMinutes": travel}
+        answer = self.api.http.put(f"/agents/{self.agent_id(name)}", json=agent, headers=condition)
+        assert answer.is_success, answer.text
+        self.model.travel[name] = travel
+
+    @rule(name=st.sampled_from(["ann", "bob"]))
+    def erase_agent(self, name: str) -> None:
+        answer = self.api.http.delete(f"/agents/{self.agent_id(name)}")
+        if name in self.model.travel:
+            assert answer.status_code == 204, answer.text
+            del self.model.travel[name]
+        else:
+            assert_problem(answer, 404, "agent-not-found")
+
+    def email(self, visitor: str) -> str:
+        return f"{visitor}@h{self.number}.example"
+
+    @rule(visitor=st.sampled_from(["ada", "eve"]), limit=st.sampled_from([2, 50]))
+    def search(self, visitor: str, limit: int) -> None:
+        found: list[dict[str, Any]] = []
+        body: dict[str, Any] = {"email": self.email(visitor).upper(), "limit": limit}
+        while True:
+            page = self.api.post("/visitors/search", body).json()
+            found += page["items"]
+            if page["nextCursor"] is None:
+                break
+            body["cursor"] = page["nextCursor"]
+        assert [visit["id"] for visit in found] == sorted(self.model.sorted(visitor=visitor))
+        for visit in found:
+            self.assert_shows(visit, visit["id"])
+
+    @rule(visitor=st.sampled_from(["ada", "eve"]))
+    def erase_visitor(self, visitor: str) -> None:
+        hers = self.model.sorted(visitor=visitor)
+        answer = self.api.post("/visitors/erase", {"email": self.email(visitor)})
+        assert answer.json() == {"erased": len(hers), "more": False}
+        for id in hers:
+            before = self.model.visits[id]
+            self.model.visits[id] = replace(before, visitor=None, version=before.version + 1)
+
+    @rule(
+        target=visits,
+        wanted=st.lists(st.tuples(wishes, st.booleans(), st.booleans()), min_size=1, max_size=4),
+    )
+    def book(self, wanted: list[tuple[Interval, bool, bool]]) -> Any:
+        return multiple(*[id for wish, with_key, lenient in wanted if (id := self.book_one(wish, with_key, lenient))])
+
+    def book_one(self, wish: Interval, with_key: bool, lenient: bool) -> str | None:
+        """The visit's id, or None when the wish met others, or the rules."""
+        wish = self.model.held_by(wish)
         body: dict[str, Any] = {
             "propertyId": self.property_id(wish.place),
             "date": instant_text(wish.start),
@@ -156,9 +271,16 @@ class History(RuleBasedStateMachine):
         }
         if wish.agent:
             body["agentId"] = self.agent_id(wish.agent)
+        if wish.visitor:
+            body["visitor"] = {"email": self.email(wish.visitor)}
         self.attempts += 1
         key = f"h{self.number}-{self.attempts}" if with_key else None
-        answer = self.api.post("/visits", body, key)
+        preferred = {"Prefer": "handling=lenient"} if lenient else {}
+        headers = preferred | ({"Idempotency-Key": key} if key else {})
+        answer = self.api.http.post("/visits", json=body, headers=headers)
+        if not lenient and not self.model.allowed(wish):
+            assert_problem(answer, 409, "outside-hours")
+            return None
         if any((taken := self.model.taken(wish)).values()):
             assert_slot_taken(answer, taken)
             return None
@@ -190,8 +312,12 @@ class History(RuleBasedStateMachine):
             minutes=change.get("durationMinutes", before.minutes) or 30,
             agent=change.get("agentId", before.agent),
         )
+        if after != before:
+            after = self.model.held_by(after, before)
         if after != before and before.status not in HOLDING:
             assert_problem(answer, 409, "slots-released")
+        elif not self.model.allowed(after, before):
+            assert_problem(answer, 409, "outside-hours")
         elif after != before and any((taken := self.model.taken(after, but=id)).values()):
             assert_slot_taken(answer, taken)
         else:
@@ -247,6 +373,7 @@ class History(RuleBasedStateMachine):
         self.assert_lists(self.model.sorted(place=place, agent=agent), **of_property, **of_agent, **paging)
         self.assert_lists(self.model.sorted(place=place, status=status), **of_property, status=status, **paging)
         self.assert_busy(place)
+        self.assert_engaged(agent)
 
     def assert_busy(self, place: int) -> None:
         day = NOW.replace(hour=0)
@@ -257,8 +384,16 @@ class History(RuleBasedStateMachine):
             assert interval["held"] + interval["free"] == CAPACITIES[place]
             for quarter in quarters_of(interval):
                 held[quarter] = interval["held"]
-        quarters = {q for visit in self.model.holding() if visit.place == place for q in visit.quarters}
+        quarters = {q for visit in self.model.holding() if visit.place == place for q in visit.of_property}
         assert held == {quarter: self.model.held(place, quarter) for quarter in quarters}
+
+    def assert_engaged(self, agent: str) -> None:
+        day = NOW.replace(hour=0)
+        bounds = {"from_": instant_text(day), "to": instant_text(day + timedelta(days=2))}
+        shown = self.api.get(f"/agents/{self.agent_id(agent)}/busy", **bounds).json()["busy"]
+        engaged = {quarter: interval["propertyId"] for interval in shown for quarter in quarters_of(interval)}
+        holding = [visit for visit in self.model.holding() if visit.agent == agent]
+        assert engaged == {q: self.property_id(visit.place) for visit in holding for q in visit.of_agent}
 
     def assert_lists(self, expected: list[str], **query: Any) -> None:
         found: list[str] = []
@@ -278,6 +413,7 @@ class History(RuleBasedStateMachine):
         assert parse_instant(shown["date"]) == known.start
         assert shown["durationMinutes"] == known.minutes
         assert shown.get("agentId") == self.agent_id(known.agent)
+        assert shown.get("visitor", {}).get("email") == (self.email(known.visitor) if known.visitor else None)
         assert (shown["status"], shown["version"]) == (known.status, known.version)
 
     def teardown(self) -> None:
@@ -287,13 +423,13 @@ class History(RuleBasedStateMachine):
 
     def own_items(self) -> Iterator[dict[str, Any]]:
         """The visits of this history and the slots of its properties and agents."""
-        calendars = [items.property_slot_day(self.property_id(place), "") for place in range(len(CAPACITIES))]
-        calendars += [items.agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-10] for agent in ("ann", "bob")]
+        calendars = [property_slot_day(self.property_id(place), "") for place in range(len(CAPACITIES))]
+        calendars += [agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-10] for agent in ("ann", "bob")]
         for calendar in calendars:
             for day in (NOW, NOW + timedelta(days=1)):
                 yield from partition(self.table, f"{calendar}{day:%Y-%m-%d}")
         for place in range(len(CAPACITIES)):
-            yield from partition(self.table, items.visits_of_property(self.property_id(place)), items.BY_PROPERTY)
+            yield from partition(self.table, visits_of_property(self.property_id(place)), items.BY_PROPERTY)
 
 
 def quarters_of(interval: dict[str, Any]) -> set[datetime]:

@@ -13,8 +13,8 @@ import pytest
 from chalicelib.container import new_id
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
 from chalicelib.repositories.table import serialized
+from chalicelib.repositories.visits import months_between, visit_item
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 
@@ -51,7 +51,7 @@ class Crowd:
         self.visits |= {visit.id: visit for visit in visits}
 
         def put(batch: list[Visit]) -> None:
-            requests: Any = [{"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in batch]
+            requests: Any = [{"PutRequest": {"Item": serialized(visit_item(visit))}} for visit in batch]
             answer = self._table.client.batch_write_item(RequestItems={self._table.name: requests})
             assert not answer["UnprocessedItems"]
 
@@ -305,12 +305,12 @@ def test_all_of_time_is_a_window_for_one_property(api: Api, crowd: Crowd) -> Non
 
 
 def test_a_window_looks_into_the_months_that_it_touches_and_no_others() -> None:
-    assert list(items.months_between("2027-11-30T00:00:00Z", "2028-01-01T00:00:00Z")) == [
+    assert list(months_between("2027-11-30T00:00:00Z", "2028-01-01T00:00:00Z")) == [
         "2027-11",
         "2027-12",
         "2028-01",
     ]
-    assert list(items.months_between("9999-12-01T00:00:00Z", "9999-12-31T00:00:00Z")) == ["9999-12"]
+    assert list(months_between("9999-12-01T00:00:00Z", "9999-12-31T00:00:00Z")) == ["9999-12"]
 
 
 def test_the_link_header_leads_to_the_next_page(api: Api, crowd: Crowd) -> None:

@@ -90,11 +90,11 @@ def test_pause_and_resume_switch_the_event_source_of_the_worker_alone(
     for _ in range(2):  # again does no harm
         assert stage.run("pause") == worker.OK
         assert (stage.state(), stage.state("visits-dev-work_off_queue_too")) == ("Disabled", "Enabled")
-    assert "Go on with: make resume STAGE=dev" in capsys.readouterr().out
+    assert "Continue with: make resume STAGE=dev" in capsys.readouterr().out
     for _ in range(2):
         assert stage.run("resume") == worker.OK
         assert stage.state() == "Enabled"
-    assert "The worker of dev takes messages again." in capsys.readouterr().out
+    assert "The worker of dev is running again." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("action", "before"), [("pause", "Enabled"), ("resume", "Disabled")])
@@ -130,7 +130,7 @@ def test_a_worker_that_raises_is_right_with_any_event_source(stage: Stage, respo
 
 
 def test_a_queue_that_calls_nothing_is_told(stage: Stage) -> None:
-    with pytest.raises(CannotGoOn, match=f"Nothing hands the messages of visits-dev to {WORKER}"):
+    with pytest.raises(CannotGoOn, match=f"No event source sends messages of visits-dev to {WORKER}"):
         stage.run("pause")
 
 
@@ -210,7 +210,7 @@ def test_one_that_does_not_stop_is_told(scripted: Scripted, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
-        ("local", "The worker of local is a part of `make run`"),
+        ("local", "The worker of local is part of `make run`"),
         ("nowhere", "There is no stage 'nowhere' in .chalice/config.json"),
         ("prod", "AWS cannot be reached"),
         ("$(touch stolen)", "There is no stage '$(touch stolen)'"),

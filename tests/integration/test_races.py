@@ -19,9 +19,11 @@ from chalicelib.domain.listing import Window
 from chalicelib.domain.slots import QUARTER, intervals
 from chalicelib.domain.visits import Visit
 from chalicelib.http.instants import instant_text, parse_instant
-from chalicelib.repositories import items
+from chalicelib.repositories.agents import agent_item
+from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import Table, serialized
-from chalicelib.repositories.visits import DynamoVisits
+from chalicelib.repositories.visits import DynamoVisits, visit_item
+from tests.builders import an_agent
 from tests.integration.api import Api, client_of, serve
 from tests.integration.audit import everything, slot_audit
 from tests.races import Call, at_once
@@ -122,14 +124,14 @@ class QueryThenPut(DynamoVisits):
         if any(count >= capacity for count in self.held_quarters(visit.property_id, asked).values()):
             raise SlotTaken([])
         self._all_have_looked.wait()
-        self._client.put_item(TableName=self._name, Item=serialized(items.visit_item(visit)))
+        self._client.put_item(TableName=self._name, Item=serialized(visit_item(visit)))
         for quarter in visit.quarters:
             self._client.update_item(
                 TableName=self._name,
-                Key=serialized(items.property_slot(visit.property_id, quarter)),
+                Key=serialized(property_slot(visit.property_id, quarter)),
                 UpdateExpression="SET #ttl = :ttl ADD holders :visit",
                 ExpressionAttributeNames={"#ttl": "ttl"},
-                ExpressionAttributeValues=serialized({":ttl": items.slot_ttl(quarter), ":visit": {visit.id}}),
+                ExpressionAttributeValues=serialized({":ttl": slot_ttl(quarter), ":visit": {visit.id}}),
             )
 
     def close(self) -> None:
@@ -242,6 +244,65 @@ def test_an_agent_is_booked_at_one_property_at_a_time(api: Api) -> None:
             if answer.status_code != 201:
                 assert answer.status_code == 409
                 assert {conflict["holder"] for conflict in answer.json()["conflicts"]} == {"agent"}
+
+
+def ruled(api: Api, property_id: str, **rules: object) -> str:
+    """A property with rules; gives back its id."""
+    path = f"/properties/{api.property(property_id)}/availability"
+    assert api.http.put(path, json=rules, headers={"If-None-Match": "*"}).status_code == 201
+    return property_id
+
+
+def test_of_neighbours_whose_gaps_overlap_one_wins(api: Api) -> None:
+    property_id = ruled(api, "neighbours", gapMinutes=30)
+    for round in range(ROUNDS):
+        noon = FIRST_DAY + timedelta(days=round, hours=12)
+        # Back to back, so that without a gap all would fit: 12:00, 12:15, 12:00, ...
+        answers = at_once(
+            booking(api, property_id, noon + timedelta(minutes=15 * (n % 2)), durationMinutes=15)
+            for n in range(THREADS)
+        )
+        assert statuses(answers) == {201: 1, 409: THREADS - 1}
+        # Behind the gap it is free again.
+        late = booking(api, property_id, noon + timedelta(hours=1), durationMinutes=15)()
+        assert late.status_code == 201, late.text
+
+
+def test_of_two_properties_that_are_too_far_apart_an_agent_gets_to_one(api: Api, table: FreshTable) -> None:
+    traveller = an_agent("traveller", travel_minutes=30)
+    table.client.put_item(TableName=table.name, Item=serialized(agent_item(traveller)))
+    first, second = api.property("here", capacity=20), api.property("there", capacity=20)
+    for round in range(ROUNDS):
+        noon = FIRST_DAY + timedelta(days=round, hours=12)
+        answers = at_once(
+            booking(
+                api,
+                (first, second)[n % 2],
+                noon + timedelta(minutes=15 * (n % 2)),
+                durationMinutes=15,
+                agentId="traveller",
+            )
+            for n in range(THREADS)
+        )
+        # An open house has no travel between its visits: all at one property, nobody at the other.
+        assert statuses(answers) == {201: THREADS // 2, 409: THREADS // 2}
+        assert len({answer.json()["propertyId"] for answer in answers if answer.status_code == 201}) == 1
+
+
+def test_an_open_house_has_no_travel_between_its_visits(api: Api, table: FreshTable) -> None:
+    host = an_agent("host", travel_minutes=60)
+    table.client.put_item(TableName=table.name, Item=serialized(agent_item(host)))
+    house, elsewhere = api.property("open-all-day"), api.property("an-hour-away")
+    noon = FIRST_DAY + timedelta(hours=12)
+    visits = [api.visit(house, instant_text(noon + timedelta(minutes=30 * n)), agentId="host") for n in range(3)]
+    # The way is held after the last of them, and before the first.
+    for minutes, status in ((-60, 409), (-90, 201), (150 - 15, 409), (150, 201)):
+        answer = booking(api, elsewhere, noon + timedelta(minutes=minutes), agentId="host")()
+        assert answer.status_code == status, (minutes, answer.text)
+    # Without the last one the way begins sooner; what the others hold of it stays held.
+    assert becoming(api, visits[2], "cancelled")().status_code == 200
+    assert booking(api, elsewhere, noon + timedelta(minutes=105), agentId="host")().status_code == 409
+    assert booking(api, elsewhere, noon + timedelta(minutes=120), agentId="host")().status_code == 201
 
 
 def test_an_agent_holds_an_open_house_for_as_many_as_the_property_takes(api: Api) -> None:

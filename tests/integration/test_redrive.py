@@ -18,7 +18,7 @@ import app as entry
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import intake_id
 from chalicelib.events.intake_queue import Sending
-from chalicelib.repositories import items
+from chalicelib.repositories.intakes import manifest_key
 from devstack.worker import QueueWorker
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, hooked, instance, mailbox, partner_message
@@ -46,10 +46,7 @@ class Site:
 
     def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
         given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
-        services = self.api.services
-        return redrive.run(
-            self.letters, given, services.intake_worker.give_up, lambda id: redrive.known(services.intakes, id)
-        )
+        return redrive.run(self.letters, given, self.api.services)
 
     @property
     def letters(self) -> DeadLetterQueue:
@@ -140,7 +137,7 @@ def test_a_replay_completes_the_intake(site: Site, capsys: pytest.CaptureFixture
     site.dead("unreadable")
     assert site.intake(intake)["status"] == "queued"
 
-    assert site.redrive("replay") == redrive.OK
+    assert site.redrive("replay") == redrive.LEFT
     told = capsys.readouterr().out
     assert "3 dead letters with 60 rows sent again, 1 left" in told
     assert "stays: unreadable" in told
@@ -189,7 +186,7 @@ def test_what_is_too_old_is_not_replayed(
 ) -> None:
     site.dead(partner_message(visit("old-1")))
     monkeypatch.setattr(redrive, "OLDEST", timedelta(seconds=-1))
-    site.redrive("replay")
+    assert site.redrive("replay") == redrive.LEFT
     assert "sent again, 1 left" in capsys.readouterr().out
     assert site.box.waiting() == 0
 
@@ -252,12 +249,12 @@ def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest
     def discard(request: AWSPreparedRequest, **_: object) -> None:
         if not told:
             told.append("")
-            site.redrive("discard")
+            assert site.redrive("discard") == redrive.LEFT
             told.append(capsys.readouterr().out)
 
     with instance(site.box) as worker, hooked(worker.dynamodb, "TransactWriteItems", discard):
         worker.handle(batch)
-    assert f"{letter.id} stays: a worker is at it" in told[1]
+    assert f"{letter.id} stays: a worker is processing it" in told[1]
     assert site.intake(intake)["status"] == "done"
     assert [row["status"] for row in site.results(intake)] == ["created", "created"]
     assert site.booked("both-1") == 2
@@ -270,7 +267,7 @@ def test_a_chunk_that_a_worker_is_at_is_not_discarded(site: Site, capsys: pytest
 def restored_to_before(site: Site, intake: str) -> None:
     """The table is what it was before the intake was handed in; messages are where they are."""
     table = site.box.table
-    key = {name: {"S": value} for name, value in items.manifest_key(intake).items()}
+    key = {name: {"S": value} for name, value in manifest_key(intake).items()}
     table.client.delete_item(TableName=table.name, Key=key)
 
 
@@ -289,16 +286,16 @@ def test_after_a_restore_the_rows_to_hand_in_again_are_told_and_nothing_else_of_
     told = capsys.readouterr().out
     assert SECRET not in told
     lines = {line[:36].strip(): line for line in told.splitlines()}
-    assert lines[first].endswith("the table does not know its intake")
-    assert lines[last].endswith("the table does not know its intake")
-    assert "does not know" not in lines[standing]
+    assert lines[first].endswith("its intake is not in the table")
+    assert lines[last].endswith("its intake is not in the table")
+    assert "not in the table" not in lines[standing]
     assert f"  tests: {gone}, 35 rows: 0-24, 50-59\n" in told
-    assert "3 dead letters with 36 rows, 0 unreadable, 1 intake unknown to the table" in told
+    assert "3 dead letters with 36 rows, 0 unreadable, 1 intake not in the table" in told
 
     site.redrive("replay")
 
     told = capsys.readouterr().out
-    assert f"{first} stays: the table does not know its intake, so it would fail again" in told
+    assert f"{first} stays: its intake is not in the table, so it would fail again" in told
     assert "1 dead letter with 1 row sent again, 3 left" in told
     site.work()
     assert site.intake(stands)["status"] == "done"
@@ -320,7 +317,9 @@ def test_a_forged_message_tells_nothing_of_what_is_in_it(site: Site, capsys: pyt
     assert site.box.waiting(dead=True) == 0
 
 
-def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_deleted_whose_loss_was_not_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The table did not answer when the dead letters were looked at, and then does not know the intake."""
     gone, (body,) = site.hand_in(visit("restore-2"))
     site.dead(body)
@@ -329,11 +328,11 @@ def test_nothing_is_deleted_whose_loss_was_not_told(site: Site, capsys: pytest.C
     def away(id: str) -> bool:
         raise StoreBusy
 
-    given = argparse.Namespace(action="discard", stage="test", only=(), dry_run=False, yes=True)
-    assert redrive.run(site.letters, given, site.api.services.intake_worker.give_up, away) == redrive.OK
+    monkeypatch.setattr(site.api.services.intakes, "look_up", away)
+    assert site.redrive("discard") == redrive.LEFT
     told = capsys.readouterr().out
-    assert "The table does not answer (StoreBusy)" in told
-    assert "stays: the table does not know its intake now" in told
+    assert "The table does not respond (StoreBusy)" in told
+    assert "stays: the table no longer has its intake" in told
     assert site.box.waiting(dead=True) == 1
 
 
@@ -350,7 +349,7 @@ def test_a_message_that_refers_to_no_intake_of_the_table_ends_among_the_dead_let
         site.work()
     assert site.booked("restore-3") == 0
     (letter,) = site.letters.look()
-    assert redrive.lost([letter], lambda id: redrive.known(site.api.services.intakes, id)) == {gone}
+    assert redrive.lost([letter], site.api.services.intakes) == {gone}
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])
@@ -385,7 +384,7 @@ def test_discarding_needs_a_yes(
         site.redrive("discard", yes=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
-    assert site.redrive("discard", yes=False) == redrive.OK
+    assert site.redrive("discard", yes=False) == redrive.LEFT
     assert "Nothing was discarded" in capsys.readouterr().out
     assert site.box.waiting(dead=True) == 1
     monkeypatch.setattr("builtins.input", lambda question: "y")

@@ -19,9 +19,9 @@ from tools.deliver.cloudformation import bring_up_to_date, delete
 from tools.deliver.data_stack import TEMPLATE as DATA
 from tools.deliver.data_stack import credentials, data_stack_of, template_of
 from tools.deliver.package import ZIP
-from tools.deliver.release import Account, Package, main, release
+from tools.deliver.release import Account, Package, main, release, stack_of
 from tools.failure import CannotGoOn
-from tools.generate.release_roles import FILE, stack_of
+from tools.generate.templates import RELEASE
 from tools.project import REGION
 
 STAGE = "beta"
@@ -49,7 +49,7 @@ def account(aws: Emulator) -> Iterator[Account]:
     client = boto3.client("cloudformation", **credentials(aws.endpoint))
     issuer = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
     parameters = {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer}
-    template = json.loads(FILE.read_text(encoding="utf-8"))
+    template = json.loads(RELEASE.read_text(encoding="utf-8"))
     # The emulator knows no such resource. It is one that the account has already.
     del template["Resources"]["Issuer"]
     body = {"TemplateBody": json.dumps(template)}
@@ -106,7 +106,7 @@ def test_a_release_deploys_data_and_app_and_a_second_one_updates_them(account: A
 
 def test_a_release_that_does_not_answer_well_is_taken_back_at_once(account: Account, tmp_path: Path) -> None:
     release(packaged(tmp_path, "good"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well)
-    with pytest.raises(CannotGoOn, match="the release before it is in place again"):
+    with pytest.raises(CannotGoOn, match="the previous release is back in place"):
         release(packaged(tmp_path, "bad"), account, {"DeploymentType": "Canary10Percent5Minutes"}, ill)
     assert (value("says"), value("how")) == ("good", "AllAtOnce")
 
@@ -165,7 +165,7 @@ def test_going_back_leaves_the_data_stack_as_it_is(
     release(of_version(packaged(tmp_path, "old"), 10), account, {}, well)
     assert value("says") == "old"
     assert "byVisitor" in indexes()
-    assert "visits-data-beta is left as it is, version 11: this release is older, 10" in capsys.readouterr().out
+    assert "visits-data-beta stays at version 11: this release is older, 10" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("no_data")
@@ -237,7 +237,7 @@ def test_other_code_under_the_name_of_ours_is_not_deployed(account: Account, tmp
     name = f"code/{hashlib.sha256(package.zip).hexdigest()}.zip"
     s3: Any = boto3.client("s3")
     s3.put_object(Bucket=account.bucket, Key=name, Body=b"somebody else's", IfNoneMatch="*")
-    with pytest.raises(CannotGoOn, match=f"{name} is not what its name says"):
+    with pytest.raises(CannotGoOn, match=f"{name} does not match the hash in its name"):
         release(package, account, {}, well)
     assert value("says") != "overtaken"
 
@@ -264,6 +264,6 @@ def test_what_is_missing_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "make package STAGE=dev" in capsys.readouterr().err
     shutil.copyfile(tmp_path / f"{STAGE}.json", tmp_path / "dev.json")
     assert main(["dev", "--folder", str(tmp_path)]) == 1
-    assert "no stack visits-release-dev" in capsys.readouterr().err
+    assert "the stack visits-release-dev is missing" in capsys.readouterr().err
     assert main([STAGE, "--folder", str(tmp_path), "--parameters", "DeploymentType"]) == 1
     assert "Name=value" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,8 +22,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.domain import patience
+from chalicelib.domain.availability import ALL_DAY, Availability, Dates, Hours, Opening, Rules
 from chalicelib.domain.calendars import KEPT as RENDERING_KEPT
-from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Rendering, Shared
+from chalicelib.domain.calendars import RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
     OutcomeUnknown,
     PropertyExists,
@@ -47,21 +48,48 @@ from chalicelib.domain.intakes import (
     Manifest,
     RowOutcome,
 )
-from chalicelib.domain.listing import VisitFilter, Window
+from chalicelib.domain.listing import EVERY_PROPERTY, VisitFilter, Window
+from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
 from chalicelib.repositories import items
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.agents import DynamoAgents
+from chalicelib.repositories.availability import DynamoAvailability
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
-from chalicelib.repositories.signing_keys import DynamoSigningKeys
+from chalicelib.repositories.signing_keys import DynamoSigningKeys, signing_keys_key
+from chalicelib.repositories.slots import agent_slot, property_slot
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import CalendarTokens, IdempotencyRecords, Intakes, Properties, Visits
-from tests.builders import NOW, TEN, a_property, a_record, a_visit, agent_id, minutes, property_id, utc, visit_id
+from chalicelib.services.ports import (
+    AgentStore,
+    AvailabilityStore,
+    CalendarStore,
+    IdempotencyStore,
+    IntakeStore,
+    PropertyStore,
+    VisitStore,
+)
+from tests.builders import (
+    NOW,
+    TEN,
+    a_property,
+    a_record,
+    a_visit,
+    agent_id,
+    an_agent,
+    minutes,
+    property_id,
+    utc,
+    visit_id,
+)
 from tests.fakes import (
+    FakeAgents,
+    FakeAvailability,
     FakeCalendarTokens,
     FakeIdempotencyRecords,
     FakeIntakes,
@@ -83,11 +111,13 @@ winters = itertools.count(2030, 2)
 
 @dataclass(frozen=True)
 class Repositories:
-    properties: Properties
-    visits: Visits
-    records: IdempotencyRecords
-    intakes: Intakes
-    tokens: CalendarTokens
+    properties: PropertyStore
+    visits: VisitStore
+    records: IdempotencyStore
+    intakes: IntakeStore
+    tokens: CalendarStore
+    availability: AvailabilityStore
+    agents: AgentStore
 
 
 @pytest.fixture(params=["fake", "dynamodb"])
@@ -100,25 +130,29 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
             FakeIdempotencyRecords(memory),
             FakeIntakes(memory),
             FakeCalendarTokens(memory),
+            FakeAvailability(memory),
+            FakeAgents(memory),
         )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
     return Repositories(
         DynamoProperties(table),
         DynamoVisits(table),
-        DynamoIdempotencyRecords(table),
+        DynamoIdempotency(table),
         DynamoIntakes(table),
-        DynamoCalendarTokens(table),
+        DynamoCalendars(table),
+        DynamoAvailability(table),
+        DynamoAgents(table),
     )
 
 
 @pytest.fixture
-def properties(repositories: Repositories) -> Properties:
+def properties(repositories: Repositories) -> PropertyStore:
     return repositories.properties
 
 
 @pytest.fixture
-def visits(repositories: Repositories) -> Visits:
+def visits(repositories: Repositories) -> VisitStore:
     return repositories.visits
 
 
@@ -133,7 +167,7 @@ def agent() -> str:
     return agent_id()
 
 
-def booked(visits: Visits, visit: Visit, capacity: int = 1) -> Visit:
+def booked(visits: VisitStore, visit: Visit, capacity: int = 1) -> Visit:
     visits.add(visit, capacity)
     return visit
 
@@ -156,14 +190,14 @@ def at(time: str) -> datetime:
     return utc(f"2027-03-12T{time}")
 
 
-def conflicts(visits: Visits, visit: Visit, capacity: int = 1) -> list[TakenInterval]:
+def conflicts(visits: VisitStore, visit: Visit, capacity: int = 1) -> list[TakenInterval]:
     """The intervals that are in the visit's way."""
     with pytest.raises(SlotTaken) as refused:
         visits.add(visit, capacity)
     return refused.value.intervals
 
 
-def is_free(visits: Visits, visit: Visit, capacity: int = 1) -> bool:
+def is_free(visits: VisitStore, visit: Visit, capacity: int = 1) -> bool:
     """Whether the visit's slots can be had; afterwards it has them."""
     try:
         visits.add(visit, capacity)
@@ -172,7 +206,7 @@ def is_free(visits: Visits, visit: Visit, capacity: int = 1) -> bool:
     return True
 
 
-def walk(visits: Visits, filter: VisitFilter, limit: int) -> list[list[Visit]]:
+def walk(visits: VisitStore, filter: VisitFilter, limit: int) -> list[list[Visit]]:
     """Every page of a list."""
     pages = []
     after: str | None = None
@@ -191,7 +225,7 @@ def flat(pages: Iterable[list[Visit]]) -> list[Visit]:
 # Properties
 
 
-def test_a_property_is_found_as_it_was_added(properties: Properties) -> None:
+def test_a_property_is_found_as_it_was_added(properties: PropertyStore) -> None:
     for property in (
         a_property(),
         a_property("~._-" + property_id(), price=Decimal("0.125"), capacity=7, visits_allowed=False, name="Ñandú 🏠"),
@@ -200,13 +234,13 @@ def test_a_property_is_found_as_it_was_added(properties: Properties) -> None:
         assert properties.get(property.id) == property
 
 
-def test_a_property_that_is_not_there_is_not_found(properties: Properties, house: str) -> None:
+def test_a_property_that_is_not_there_is_not_found(properties: PropertyStore, house: str) -> None:
     with pytest.raises(PropertyNotFound) as refused:
         properties.get(house)
     assert refused.value.property_id == house
 
 
-def test_a_property_is_added_only_once(properties: Properties, house: str) -> None:
+def test_a_property_is_added_only_once(properties: PropertyStore, house: str) -> None:
     properties.add(a_property(house, name="First"))
     with pytest.raises(PropertyExists) as refused:
         properties.add(a_property(house, name="Second"))
@@ -215,7 +249,7 @@ def test_a_property_is_added_only_once(properties: Properties, house: str) -> No
 
 
 def test_a_property_is_saved_over_the_version_that_was_read_and_over_no_other(
-    properties: Properties, house: str
+    properties: PropertyStore, house: str
 ) -> None:
     before = a_property(house)
     properties.add(before)
@@ -226,7 +260,7 @@ def test_a_property_is_saved_over_the_version_that_was_read_and_over_no_other(
     assert properties.get(house) == after
 
 
-def test_a_property_that_is_not_there_cannot_be_saved(properties: Properties, house: str) -> None:
+def test_a_property_that_is_not_there_cannot_be_saved(properties: PropertyStore, house: str) -> None:
     missing = a_property(house)
     with pytest.raises(VersionMismatch):
         properties.save(missing, replace(missing, version=2))
@@ -235,14 +269,14 @@ def test_a_property_that_is_not_there_cannot_be_saved(properties: Properties, ho
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_properties_are_listed_by_id_and_each_exactly_once(properties: Properties, limit: int) -> None:
+def test_properties_are_listed_by_id_and_each_exactly_once(properties: PropertyStore, limit: int) -> None:
     ids = {f"{first}{property_id()}" for first in ("~", ".", "-", "_", "A", "z", "0")}
     for id in ids:
         properties.add(a_property(id))
     found: list[Property] = []
     after: str | None = None
     while True:
-        page = properties.list(after, limit)
+        page = properties.list(EVERY_PROPERTY, after, limit)
         assert len(page.items) <= limit
         found += page.items
         if page.next is None:
@@ -271,10 +305,51 @@ def test_a_refused_property_leaves_no_idempotency_record(repositories: Repositor
     assert repositories.records.find(once.id, NOW) is None
 
 
+# Availability
+
+
+def rules_of(house: str, **changes: Any) -> Availability:
+    nine = Opening(9 * 60, 24 * 60)
+    hours = Hours(((nine, Opening(0, 1)),) * 6 + ((),), (Dates(date(2027, 12, 24), date(2028, 2, 29), (nine,)),))
+    return replace(Availability(house, Rules(hours, 45, 90, 0, 15), 1, NOW, NOW), **changes)
+
+
+def test_a_property_is_found_with_its_rules_or_without(repositories: Repositories, house: str) -> None:
+    with pytest.raises(PropertyNotFound):
+        repositories.availability.premises(house)
+    property = a_property(house)
+    repositories.properties.add(property)
+    # What else lies beside a property is none of it.
+    repositories.tokens.keep(Owner("property", house), Shared(b"hash"), NOW)
+    assert repositories.availability.premises(house) == Premises(property)
+    for rules in (rules_of(house), rules_of(house, rules=Rules(), version=2), rules_of(house, version=3)):
+        if rules.version == 1:
+            repositories.availability.add(rules)
+        else:
+            repositories.availability.save(replace(rules, version=rules.version - 1), rules)
+        assert repositories.availability.premises(house) == Premises(property, rules)
+    assert repositories.properties.get(house) == property
+
+
+def test_rules_are_added_once_and_saved_as_they_were_read(repositories: Repositories, house: str) -> None:
+    repositories.properties.add(a_property(house))
+    before = rules_of(house)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    repositories.availability.add(before)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.add(before)
+    after = replace(before, version=2)
+    repositories.availability.save(before, after)
+    with pytest.raises(VersionMismatch):
+        repositories.availability.save(before, replace(before, version=2))
+    assert repositories.availability.premises(house).availability == after
+
+
 # Visits: one by one
 
 
-def test_a_visit_is_found_as_it_was_booked(visits: Visits, house: str, agent: str) -> None:
+def test_a_visit_is_found_as_it_was_booked(visits: VisitStore, house: str, agent: str) -> None:
     bare = a_visit(property_id=house)
     full = a_visit(
         property_id=house,
@@ -292,14 +367,14 @@ def test_a_visit_is_found_as_it_was_booked(visits: Visits, house: str, agent: st
         assert visits.get(booked(visits, visit).id) == visit
 
 
-def test_a_visit_that_is_not_there_is_not_found(visits: Visits) -> None:
+def test_a_visit_that_is_not_there_is_not_found(visits: VisitStore) -> None:
     missing = a_visit().id
     with pytest.raises(VisitNotFound) as refused:
         visits.get(missing)
     assert refused.value.visit_id == missing
 
 
-def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits: Visits, house: str) -> None:
+def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits: VisitStore, house: str) -> None:
     visit = booked(visits, a_visit(property_id=house))
     for again in (visit, replace(visit, date=TEN + minutes(600))):
         with pytest.raises(VisitExists) as refused:
@@ -311,25 +386,25 @@ def test_a_visit_with_a_known_id_exists_whether_or_not_its_slots_are_free(visits
 # Slots
 
 
-def test_visits_that_share_a_quarter_hour_conflict_and_the_quarter_is_named(visits: Visits, house: str) -> None:
+def test_visits_that_share_a_quarter_hour_conflict_and_the_quarter_is_named(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:20")))
     assert conflicts(visits, a_visit(property_id=house, date=at("10:50"))) == [taken("10:45", "11:00")]
 
 
-def test_visits_that_meet_on_a_quarter_hour_do_not_conflict(visits: Visits, house: str) -> None:
+def test_visits_that_meet_on_a_quarter_hour_do_not_conflict(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:00")))
     assert is_free(visits, a_visit(property_id=house, date=at("10:30")))
     assert is_free(visits, a_visit(property_id=house, date=at("09:30")))
 
 
-def test_every_taken_interval_is_named_in_order(visits: Visits, house: str) -> None:
+def test_every_taken_interval_is_named_in_order(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("11:30"), duration_minutes=30))
     booked(visits, a_visit(property_id=house, date=at("10:00"), duration_minutes=15))
     wish = a_visit(property_id=house, date=at("09:00"), duration_minutes=240)
     assert conflicts(visits, wish) == [taken("10:00", "10:15"), taken("11:30", "12:00")]
 
 
-def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: Visits, house: str) -> None:
+def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("23:50"), duration_minutes=30))
     late, early = a_visit(property_id=house, date=at("23:45")), a_visit(property_id=house, date=utc("2027-03-13T00:16"))
     midnight = TakenInterval(at("23:45"), utc("2027-03-13T00:15"), "property")
@@ -337,19 +412,19 @@ def test_a_visit_across_midnight_holds_the_slots_of_both_days(visits: Visits, ho
     assert conflicts(visits, early) == [TakenInterval(utc("2027-03-13T00:15"), utc("2027-03-13T00:30"), "property")]
 
 
-def test_other_properties_are_free(visits: Visits, house: str) -> None:
+def test_other_properties_are_free(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house))
     assert is_free(visits, a_visit(property_id=property_id()))
 
 
-def test_a_property_takes_as_many_visits_at_once_as_its_capacity(visits: Visits, house: str) -> None:
+def test_a_property_takes_as_many_visits_at_once_as_its_capacity(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:00")), capacity=2)
     booked(visits, a_visit(property_id=house, date=at("10:15")), capacity=2)
     assert conflicts(visits, a_visit(property_id=house, duration_minutes=60), capacity=2) == [taken("10:15", "10:30")]
     assert is_free(visits, a_visit(property_id=house, duration_minutes=60), capacity=3)
 
 
-def test_a_lowered_capacity_counts_for_the_next_booking(visits: Visits, house: str) -> None:
+def test_a_lowered_capacity_counts_for_the_next_booking(visits: VisitStore, house: str) -> None:
     for _ in range(3):
         booked(visits, a_visit(property_id=house), capacity=3)
     assert conflicts(visits, a_visit(property_id=house), capacity=1) == [taken("10:00", "10:30")]
@@ -368,7 +443,7 @@ def test_a_refused_booking_leaves_nothing_behind(repositories: Repositories, hou
     assert is_free(visits, a_visit(property_id=property_id(), date=at("10:00"), agent_id=agent))
 
 
-def test_an_agent_is_in_one_place_at_a_time(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_is_in_one_place_at_a_time(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=house, agent_id=agent))
     elsewhere = property_id()
     assert conflicts(visits, a_visit(property_id=elsewhere, date=at("10:20"), agent_id=agent)) == [
@@ -378,14 +453,14 @@ def test_an_agent_is_in_one_place_at_a_time(visits: Visits, house: str, agent: s
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=agent_id()))
 
 
-def test_an_agent_may_show_one_property_to_several_visitors(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_may_show_one_property_to_several_visitors(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=house, agent_id=agent), capacity=3)
     assert is_free(visits, a_visit(property_id=house, date=at("10:15"), agent_id=agent), capacity=3)
     # Somebody else's slot too, so the open house is still one property's.
     assert not is_free(visits, a_visit(property_id=property_id(), date=at("10:30"), agent_id=agent))
 
 
-def test_a_conflict_with_property_and_agent_names_both(visits: Visits, house: str, agent: str) -> None:
+def test_a_conflict_with_property_and_agent_names_both(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=property_id(), date=at("10:15"), agent_id=agent))
     booked(visits, a_visit(property_id=house, date=at("10:30")))
     assert conflicts(visits, a_visit(property_id=house, duration_minutes=60, agent_id=agent)) == [
@@ -394,7 +469,7 @@ def test_a_conflict_with_property_and_agent_names_both(visits: Visits, house: st
     ]
 
 
-def test_an_agent_who_is_free_again_can_go_elsewhere(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_who_is_free_again_can_go_elsewhere(visits: VisitStore, house: str, agent: str) -> None:
     first = booked(visits, a_visit(property_id=house, agent_id=agent), capacity=2)
     second = booked(visits, a_visit(property_id=house, agent_id=agent), capacity=2)
     elsewhere = property_id()
@@ -407,7 +482,7 @@ def test_an_agent_who_is_free_again_can_go_elsewhere(visits: Visits, house: str,
 # Changes
 
 
-def test_a_saved_visit_is_found_as_it_was_saved(visits: Visits, house: str) -> None:
+def test_a_saved_visit_is_found_as_it_was_saved(visits: VisitStore, house: str) -> None:
     before = booked(visits, a_visit(property_id=house, visitor=Visitor("Ann"), notes="bell broken"))
     after = next_version(before, visitor=None, notes=None, place="Garden")
     visits.save(before, after)
@@ -415,7 +490,7 @@ def test_a_saved_visit_is_found_as_it_was_saved(visits: Visits, house: str) -> N
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.DECLINED, Status.COMPLETED, Status.NO_SHOW])
-def test_a_visit_that_is_over_frees_its_slots(visits: Visits, house: str, agent: str, status: Status) -> None:
+def test_a_visit_that_is_over_frees_its_slots(visits: VisitStore, house: str, agent: str, status: Status) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.save(before, next_version(before, status=status))
     assert visits.held_quarters(house, DAY) == {}
@@ -423,7 +498,7 @@ def test_a_visit_that_is_over_frees_its_slots(visits: Visits, house: str, agent:
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=agent))
 
 
-def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: Visits, house: str) -> None:
+def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: VisitStore, house: str) -> None:
     requested = booked(visits, a_visit(property_id=house, status=Status.REQUESTED))
     confirmed = next_version(requested, status=Status.CONFIRMED)
     visits.save(requested, confirmed)
@@ -431,7 +506,7 @@ def test_a_visit_that_is_confirmed_or_erased_keeps_its_slots(visits: Visits, hou
     assert not is_free(visits, a_visit(property_id=house))
 
 
-def test_a_stale_save_changes_nothing_and_frees_nothing(visits: Visits, house: str) -> None:
+def test_a_stale_save_changes_nothing_and_frees_nothing(visits: VisitStore, house: str) -> None:
     first = booked(visits, a_visit(property_id=house))
     second = next_version(first, notes="somebody was here")
     visits.save(first, second)
@@ -443,7 +518,7 @@ def test_a_stale_save_changes_nothing_and_frees_nothing(visits: Visits, house: s
     assert not is_free(visits, a_visit(property_id=house))
 
 
-def test_a_visit_that_is_not_there_cannot_be_changed(visits: Visits, house: str) -> None:
+def test_a_visit_that_is_not_there_cannot_be_changed(visits: VisitStore, house: str) -> None:
     missing = a_visit(property_id=house)
     with pytest.raises(VersionMismatch):
         visits.save(missing, next_version(missing, notes="x"))
@@ -454,7 +529,35 @@ def test_a_visit_that_is_not_there_cannot_be_changed(visits: Visits, house: str)
     assert visits.held_quarters(house, DAY) == {}
 
 
-def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: Visits, house: str, agent: str) -> None:
+def test_a_visit_holds_and_frees_its_gap_and_its_agents_way(visits: VisitStore, house: str, agent: str) -> None:
+    before = booked(visits, a_visit(property_id=house, agent_id=agent, gap_minutes=15, travel_minutes=30))
+    assert visits.get(before.id) == before
+    assert visits.held_quarters(house, DAY) == {at(q): 1 for q in ("10:00", "10:15", "10:30")}
+    assert not is_free(visits, a_visit(property_id=house, date=at("10:30")))
+    assert not is_free(visits, a_visit(property_id=property_id(), date=at("10:45"), agent_id=agent))
+    # What it holds now is what it was moved with.
+    after = next_version(before, date=at("10:15"), gap_minutes=0, travel_minutes=15)
+    visits.move(before, after, 1)
+    assert visits.held_quarters(house, DAY) == {at("10:15"): 1, at("10:30"): 1}
+    whole_day = [(DAY.start, DAY.end)]
+    assert visits.whereabouts(agent, whole_day) == {at(q): house for q in ("10:15", "10:30", "10:45")}
+    visits.save(after, cancelled(after))
+    assert visits.held_quarters(house, DAY) == {}
+    assert visits.whereabouts(agent, whole_day) == {}
+
+
+def test_taken_quarters_are_those_of_the_spans_and_maybe_others_of_their_days(visits: VisitStore, house: str) -> None:
+    for hour in ("08:00", "12:00", "18:00"):
+        booked(visits, a_visit(property_id=house, date=at(hour)))
+    booked(visits, a_visit(property_id=house, date=at("12:15") + DAY.width))
+    found = visits.taken_quarters(house, [(at("07:00"), at("08:15")), (at("12:10"), at("12:20") + DAY.width)])
+    assert {at("08:00"), at("12:00"), at("12:15"), at("12:15") + DAY.width} <= found.keys()
+    assert at("12:30") + DAY.width not in found
+    assert visits.taken_quarters(house, []) == {}
+    assert visits.whereabouts(house, []) == {}
+
+
+def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: VisitStore, house: str, agent: str) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     after = next_version(before, date=at("12:00"))
     visits.move(before, after, 1)
@@ -476,14 +579,14 @@ def test_a_moved_visit_frees_its_old_time_and_holds_the_new_one(visits: Visits, 
     ],
 )
 def test_a_visit_never_conflicts_with_itself(
-    visits: Visits, house: str, agent: str, date: str, duration: int, held: list[str]
+    visits: VisitStore, house: str, agent: str, date: str, duration: int, held: list[str]
 ) -> None:
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.move(before, next_version(before, date=at(date), duration_minutes=duration), 1)
     assert sorted(visits.held_quarters(house, DAY)) == [at(quarter) for quarter in held]
 
 
-def test_a_visit_does_not_move_to_a_taken_time(visits: Visits, house: str) -> None:
+def test_a_visit_does_not_move_to_a_taken_time(visits: VisitStore, house: str) -> None:
     before = booked(visits, a_visit(property_id=house))
     booked(visits, a_visit(property_id=house, date=at("11:00")))
     with pytest.raises(SlotTaken) as refused:
@@ -493,14 +596,14 @@ def test_a_visit_does_not_move_to_a_taken_time(visits: Visits, house: str) -> No
     assert sorted(visits.held_quarters(house, DAY)) == [at(q) for q in ("10:00", "10:15", "11:00", "11:15")]
 
 
-def test_a_visit_that_keeps_a_quarter_keeps_it_though_the_capacity_was_lowered(visits: Visits, house: str) -> None:
+def test_a_visit_that_keeps_a_quarter_keeps_it_though_the_capacity_was_lowered(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house), capacity=2)
     before = booked(visits, a_visit(property_id=house), capacity=2)
     visits.move(before, next_version(before, duration_minutes=45), 1)
     assert visits.held_quarters(house, DAY) == {at("10:00"): 2, at("10:15"): 2, at("10:30"): 1}
 
 
-def test_a_stale_move_is_stale_before_its_time_is_taken(visits: Visits, house: str) -> None:
+def test_a_stale_move_is_stale_before_its_time_is_taken(visits: VisitStore, house: str) -> None:
     first = booked(visits, a_visit(property_id=house))
     booked(visits, a_visit(property_id=house, date=at("11:00")))
     visits.save(first, next_version(first, notes="somebody was here"))
@@ -508,7 +611,7 @@ def test_a_stale_move_is_stale_before_its_time_is_taken(visits: Visits, house: s
         visits.move(first, next_version(first, date=at("11:00")), 1)
 
 
-def test_another_agent_holds_the_slots_from_then_on(visits: Visits, house: str, agent: str) -> None:
+def test_another_agent_holds_the_slots_from_then_on(visits: VisitStore, house: str, agent: str) -> None:
     other = agent_id()
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     after = next_version(before, agent_id=other)
@@ -522,7 +625,7 @@ def test_another_agent_holds_the_slots_from_then_on(visits: Visits, house: str, 
     assert is_free(visits, a_visit(property_id=property_id(), agent_id=other))
 
 
-def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: Visits, house: str, agent: str) -> None:
+def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: VisitStore, house: str, agent: str) -> None:
     booked(visits, a_visit(property_id=property_id(), date=at("10:15"), agent_id=agent))
     before = booked(visits, a_visit(property_id=house))
     with pytest.raises(SlotTaken) as refused:
@@ -531,7 +634,7 @@ def test_an_agent_who_is_busy_elsewhere_cannot_take_over(visits: Visits, house: 
     assert visits.get(before.id) == before
 
 
-def test_time_and_agent_can_change_at_once(visits: Visits, house: str, agent: str) -> None:
+def test_time_and_agent_can_change_at_once(visits: VisitStore, house: str, agent: str) -> None:
     other = agent_id()
     before = booked(visits, a_visit(property_id=house, agent_id=agent))
     visits.move(before, next_version(before, agent_id=other, date=at("10:15")), 1)
@@ -574,7 +677,7 @@ def test_an_expired_record_is_replaced(repositories: Repositories, house: str) -
 # Held quarters
 
 
-def test_held_quarters_counts_the_visits_that_hold_each(visits: Visits, house: str) -> None:
+def test_held_quarters_counts_the_visits_that_hold_each(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("10:20")), capacity=2)
     booked(visits, a_visit(property_id=house, date=at("10:30"), duration_minutes=15), capacity=2)
     gone = booked(visits, a_visit(property_id=house, date=at("15:00")))
@@ -595,14 +698,14 @@ def test_held_quarters_counts_the_visits_that_hold_each(visits: Visits, house: s
     ],
 )
 def test_held_quarters_are_those_that_the_window_touches(
-    visits: Visits, house: str, start: str, end: str, expected: list[str]
+    visits: VisitStore, house: str, start: str, end: str, expected: list[str]
 ) -> None:
     booked(visits, a_visit(property_id=house, duration_minutes=60))
     found = visits.held_quarters(house, Window(utc(start), utc(end)))
     assert sorted(found) == [at(time) for time in expected]
 
 
-def test_held_quarters_span_midnight(visits: Visits, house: str) -> None:
+def test_held_quarters_span_midnight(visits: VisitStore, house: str) -> None:
     booked(visits, a_visit(property_id=house, date=at("23:45"), duration_minutes=60))
     window = Window(at("23:50"), utc("2027-03-13T00:20"))
     quarters = [at("23:45"), utc("2027-03-13T00:00"), utc("2027-03-13T00:15")]
@@ -613,7 +716,7 @@ def test_held_quarters_span_midnight(visits: Visits, house: str) -> None:
 # Lists
 
 
-def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: Visits, house: str) -> None:
+def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: VisitStore, house: str) -> None:
     first, second, third = (
         booked(visits, a_visit(property_id=house, date=at(time))) for time in ("10:00", "11:00", "12:00")
     )
@@ -625,7 +728,7 @@ def test_a_list_takes_in_its_start_and_leaves_out_its_end(visits: Visits, house:
         assert visits.list(VisitFilter(window, property_id=house), None, 10).items == expected
 
 
-def test_the_filters_of_a_list_combine(visits: Visits, house: str, agent: str) -> None:
+def test_the_filters_of_a_list_combine(visits: VisitStore, house: str, agent: str) -> None:
     elsewhere = property_id()
     mine = booked(visits, a_visit(property_id=house, agent_id=agent, date=at("10:00")))
     asked = booked(visits, a_visit(property_id=house, agent_id=agent, date=at("11:00"), status=Status.REQUESTED))
@@ -651,7 +754,7 @@ def test_the_filters_of_a_list_combine(visits: Visits, house: str, agent: str) -
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
 @pytest.mark.parametrize("by", ["property", "agent"])
 def test_pages_hold_every_visit_exactly_once_in_order(
-    visits: Visits, house: str, agent: str, order: Literal["asc", "desc"], limit: int, by: str
+    visits: VisitStore, house: str, agent: str, order: Literal["asc", "desc"], limit: int, by: str
 ) -> None:
     made = [
         booked(visits, a_visit(property_id=house, agent_id=agent, date=TEN + minutes(n // 2 * 30)), capacity=2)
@@ -666,7 +769,9 @@ def test_pages_hold_every_visit_exactly_once_in_order(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("limit", [1, 4, 100])
-def test_the_whole_agency_is_listed_across_months(visits: Visits, order: Literal["asc", "desc"], limit: int) -> None:
+def test_the_whole_agency_is_listed_across_months(
+    visits: VisitStore, order: Literal["asc", "desc"], limit: int
+) -> None:
     year = next(winters)
     starts = [
         datetime(year + (month < 7), month, day, hour, tzinfo=UTC)
@@ -681,7 +786,9 @@ def test_the_whole_agency_is_listed_across_months(visits: Visits, order: Literal
     assert all(len(page) <= limit for page in pages)
 
 
-def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before_it(visits: Visits, house: str) -> None:
+def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before_it(
+    visits: VisitStore, house: str
+) -> None:
     first, second, third = (
         booked(visits, a_visit(property_id=house, date=at(time))) for time in ("10:00", "11:00", "12:00")
     )
@@ -697,6 +804,7 @@ def test_a_page_goes_on_after_its_position_whatever_was_inserted_or_moved_before
 # Intakes
 
 SECOND = timedelta(seconds=1)
+HOURS = ("10:00", "11:00", "12:00")
 LATER = NOW + timedelta(seconds=70)
 
 
@@ -715,11 +823,11 @@ def told(*rows: int, rejected: int = 0) -> list[RowOutcome]:
 
 
 @pytest.fixture
-def intakes(repositories: Repositories) -> Intakes:
+def intakes(repositories: Repositories) -> IntakeStore:
     return repositories.intakes
 
 
-def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: Intakes) -> None:
+def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: IntakeStore) -> None:
     manifest = a_manifest()
     id = manifest.id
     with pytest.raises(IntakeNotFound):
@@ -738,7 +846,7 @@ def test_an_intake_stands_until_it_expires_and_is_not_opened_twice(intakes: Inta
     assert intakes.get(id, NOW + KEPT) == anew
 
 
-def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(intakes: Intakes) -> None:
+def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     chunk = a_chunk(manifest)
     assert intakes.claim(chunk, manifest, "a", NOW, LATER) is Claim.GRANTED
@@ -755,7 +863,7 @@ def test_a_chunk_is_one_workers_until_its_claim_has_run_out_or_was_given_back(in
     assert intakes.progress(manifest.id, NOW).status is IntakeStatus.QUEUED
 
 
-def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: Intakes) -> None:
+def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     first, second = a_chunk(manifest), a_chunk(manifest, 1)
     intakes.claim(second, manifest, "a", NOW, LATER)
@@ -782,7 +890,7 @@ def test_what_became_of_a_chunk_is_told_once_it_is_finished(intakes: Intakes) ->
         assert found == everything
 
 
-def test_a_chunk_is_given_up_unless_it_is_finished(intakes: Intakes) -> None:
+def test_a_chunk_is_given_up_unless_it_is_finished(intakes: IntakeStore) -> None:
     manifest = intakes.open(a_manifest())
     first, second = a_chunk(manifest), a_chunk(manifest, 1)
     for chunk in (first, second):
@@ -800,60 +908,133 @@ def test_a_chunk_is_given_up_unless_it_is_finished(intakes: Intakes) -> None:
     assert intakes.outcomes(manifest.id, None, 10).items == [*told(0), *told(rejected=2)]
 
 
+# Agents
+
+
+@pytest.fixture
+def agents(repositories: Repositories) -> AgentStore:
+    return repositories.agents
+
+
+def test_an_agent_is_registered_once_and_replaced_as_it_was_read(agents: AgentStore, agent: str) -> None:
+    hours = Hours((ALL_DAY,) * 5 + ((), ()), (Dates(NOW.date(), NOW.date()),))
+    first = an_agent(agent, email="ann@example.com", language="de", availability=hours, travel_minutes=30)
+    assert agents.get(agent) is None
+    assert agents.add(first) == first
+    assert agents.get(agent) == first
+    with pytest.raises(VersionMismatch):
+        agents.add(first)
+    second = replace(first, name="Anna", availability=None, version=2, updated_at=LATER)
+    agents.save(first, second)
+    with pytest.raises(VersionMismatch):
+        agents.save(first, second)
+    assert agents.get(agent) == second
+
+
+def test_an_agent_who_was_erased_is_gone_and_the_version_goes_on(agents: AgentStore, agent: str) -> None:
+    first = agents.add(an_agent(agent))
+    agents.erase(first, NOW)
+    assert agents.get(agent) is None
+    assert agent not in [found.id for found in agents.list(None, 1000).items]
+    with pytest.raises(VersionMismatch):
+        agents.erase(first, NOW)
+    with pytest.raises(VersionMismatch):
+        agents.save(first, first)
+    again = agents.add(an_agent(agent, name="Bob"))
+    assert again.version == 3
+    assert agents.get(agent) == again
+    with pytest.raises(VersionMismatch):
+        agents.add(again)
+
+
+def test_visits_are_found_by_the_contacts_of_their_visitor_as_long_as_they_have_it(
+    visits: VisitStore, house: str
+) -> None:
+    email, phone = f"{house}@Example.com", "+49 30 " + re.sub("[^0-9]", "", house)
+    by_email, by_phone = Contact.of_email(email.upper()), Contact.of_phone(phone.replace("+", "00"))
+    booked = [a_visit(property_id=house, date=at(hour), visitor=Visitor(None, email, phone)) for hour in HOURS]
+    for visit in (*booked, a_visit(property_id=house, date=at("15:00"), visitor=Visitor("Ada"))):
+        visits.add(visit, 1)
+    ids = [visit.id for visit in booked]
+    for contact in (by_email, by_phone):
+        first = visits.of_contact(contact, None, 2)
+        assert (first.items, visits.of_contact(contact, first.next, 2).items) == (ids[:2], ids[2:])
+    changed = next_version(booked[0], visitor=Visitor(None, "other@example.com", phone))
+    visits.save(booked[0], changed)
+    assert visits.of_contact(by_email, None, 10).items == ids[1:]
+    assert visits.of_contact(by_phone, None, 10).items == ids
+    visits.save(changed, next_version(changed, visitor=None))
+    assert visits.of_contact(by_phone, None, 10).items == ids[1:]
+
+
 # Calendar feeds
 
 
 @pytest.fixture
-def tokens(repositories: Repositories) -> CalendarTokens:
+def tokens(repositories: Repositories) -> CalendarStore:
     return repositories.tokens
 
 
-def standing(tokens: CalendarTokens, house: str) -> Shared:
-    shared = tokens.find(house)
+@pytest.fixture(params=["property", "agent"])
+def owner(request: pytest.FixtureRequest) -> Owner:
+    return Owner(request.param, property_id())
+
+
+def standing(tokens: CalendarStore, owner: Owner) -> Shared:
+    shared = tokens.find(owner)
     assert shared is not None
     return shared
 
 
-def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarTokens, house: str) -> None:
-    tokens.remove(house, NOW)
-    assert tokens.find(house) is None
-    tokens.keep(house, b"first", NOW)
-    tokens.keep_rendering(house, Shared(b"first"), Rendering(b"content", NOW))
-    tokens.keep(house, b"second", NOW)
-    assert tokens.find(house) == Shared(b"second"), "with nothing kept of the feed"
-    tokens.remove(house, NOW)
-    assert tokens.find(house) is None
+def test_a_feed_has_one_token_until_it_is_withdrawn(tokens: CalendarStore, owner: Owner) -> None:
+    tokens.remove(owner, NOW)
+    assert tokens.find(owner) is None
+    tokens.keep(owner, Shared(b"first"), NOW)
+    tokens.keep_rendering(owner, Shared(b"first"), Rendering(b"content", NOW))
+    tokens.keep(owner, Shared(b"second"), NOW)
+    assert tokens.find(owner) == Shared(b"second"), "with nothing kept of the feed"
+    tokens.remove(owner, NOW)
+    assert tokens.find(owner) is None
 
 
-def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarTokens, house: str) -> None:
-    assert not tokens.claim(house, Shared(b"hash"), NOW)
-    tokens.keep(house, b"hash", NOW)
-    shared = standing(tokens, house)
-    assert not tokens.claim(house, Shared(b"another"), NOW)
-    assert tokens.claim(house, shared, NOW)
-    assert not tokens.claim(house, shared, NOW + RENEWED_WITHIN - SECOND)
-    assert tokens.claim(house, shared, NOW + RENEWED_WITHIN)
+def test_one_poll_at_a_time_may_renew_a_feed(tokens: CalendarStore, owner: Owner) -> None:
+    assert not tokens.claim(owner, Shared(b"hash"), NOW)
+    tokens.keep(owner, Shared(b"hash"), NOW)
+    shared = standing(tokens, owner)
+    assert not tokens.claim(owner, Shared(b"another"), NOW)
+    assert tokens.claim(owner, shared, NOW)
+    assert not tokens.claim(owner, shared, NOW + RENEWED_WITHIN - SECOND)
+    assert tokens.claim(owner, shared, NOW + RENEWED_WITHIN)
 
 
-def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarTokens, house: str) -> None:
+def test_the_newest_rendering_of_a_shared_feed_is_kept(tokens: CalendarStore, owner: Owner) -> None:
     old, new, late = Rendering(b"old", NOW), Rendering(b"new", NOW + SECOND), Rendering(b"late", NOW)
-    tokens.keep_rendering(house, Shared(b"hash"), old)
-    assert tokens.find(house) is None
-    tokens.keep(house, b"hash", NOW)
-    unread = standing(tokens, house)
+    tokens.keep_rendering(owner, Shared(b"hash"), old)
+    assert tokens.find(owner) is None
+    tokens.keep(owner, Shared(b"hash"), NOW)
+    unread = standing(tokens, owner)
     # A token that is in force no longer keeps nothing; where the pieces lie, nothing of it is read.
-    tokens.keep_rendering(house, Shared(b"another"), Rendering(b"another", NOW - SECOND))
-    assert tokens.find(house) == unread
+    tokens.keep_rendering(owner, Shared(b"another"), Rendering(b"another", NOW - SECOND))
+    assert tokens.find(owner) == unread
     for rendering in (old, new, late):
-        tokens.keep_rendering(house, unread, rendering)
-    assert tokens.find(house) == Shared(b"hash", Kept(new.tag, new.as_of, new.as_of + RENDERING_KEPT))
-    assert [tokens.rendering(house, kept.tag) for kept in (old, new, late)] == [None, b"new", None]
+        tokens.keep_rendering(owner, unread, rendering)
+    assert tokens.find(owner) == Shared(b"hash", Kept(new.tag, new.as_of, new.as_of + RENDERING_KEPT))
+    assert [tokens.rendering(owner, kept.tag) for kept in (old, new, late)] == [None, b"new", None]
     # The same content is not written anew, and the store drops it when it would have.
     again = Rendering(b"new", NOW + 2 * SECOND)
-    tokens.keep_rendering(house, standing(tokens, house), again)
-    assert standing(tokens, house).kept == Kept(new.tag, again.as_of, new.as_of + RENDERING_KEPT)
-    tokens.remove(house, NOW + 3 * SECOND)
-    assert tokens.rendering(house, new.tag) is None
+    tokens.keep_rendering(owner, standing(tokens, owner), again)
+    assert standing(tokens, owner).kept == Kept(new.tag, again.as_of, new.as_of + RENDERING_KEPT)
+    tokens.remove(owner, NOW + 3 * SECOND)
+    assert tokens.rendering(owner, new.tag) is None
+
+
+def test_of_a_feed_that_names_visitors_only_the_tag_is_kept(tokens: CalendarStore, owner: Owner) -> None:
+    tokens.keep(owner, Shared(b"hash", shows=Shows.VISITORS), NOW)
+    rendering = Rendering(b"Ada", NOW)
+    tokens.keep_rendering(owner, standing(tokens, owner), rendering)
+    kept = Kept(rendering.tag, NOW, NOW + RENDERING_KEPT)
+    assert standing(tokens, owner) == Shared(b"hash", kept, Shows.VISITORS)
+    assert tokens.rendering(owner, rendering.tag) is None
 
 
 # DynamoDB alone: items that are missing
@@ -912,7 +1093,7 @@ def test_a_slot_expires_thirty_days_after_its_end_whether_held_or_freed(
 ) -> None:
     visit = booked(store.visits, a_visit(property_id=house, agent_id=agent, duration_minutes=15))
     expires = {"N": str(int((at("10:15") + timedelta(days=30)).timestamp()))}
-    keys = [items.property_slot(house, at("10:00")), items.agent_slot(agent, at("10:00"))]
+    keys = [property_slot(house, at("10:00")), agent_slot(agent, at("10:00"))]
     assert [slot_item(table, key)["ttl"] for key in keys] == [expires, expires]
     store.visits.save(visit, cancelled(visit))
     for key in keys:
@@ -925,7 +1106,7 @@ def test_freeing_a_slot_whose_item_has_expired_leaves_one_that_expires_too(
     store: Store, table: FreshTable, house: str, agent: str
 ) -> None:
     visit = booked(store.visits, a_visit(property_id=house, agent_id=agent, duration_minutes=15))
-    keys = [items.property_slot(house, at("10:00")), items.agent_slot(agent, at("10:00"))]
+    keys = [property_slot(house, at("10:00")), agent_slot(agent, at("10:00"))]
     for key in keys:
         table.client.delete_item(TableName=table.name, Key={"pk": {"S": key["pk"]}, "sk": {"S": key["sk"]}})
     store.visits.save(visit, cancelled(visit))
@@ -1245,7 +1426,7 @@ def test_all_instances_share_the_signing_keys(store: Store) -> None:
 
 
 def test_two_instances_that_make_the_keys_at_once_agree(store: Store, table: FreshTable) -> None:
-    key = {"pk": {"S": items.signing_keys_key()["pk"]}, "sk": {"S": items.signing_keys_key()["sk"]}}
+    key = {"pk": {"S": signing_keys_key()["pk"]}, "sk": {"S": signing_keys_key()["sk"]}}
     table.client.delete_item(TableName=table.name, Key=key)
     other: list[Any] = []
 
@@ -1271,7 +1452,7 @@ def test_the_expressions_are_such_as_dynamodb_takes(store: Store, house: str, ag
 
     store.client.meta.events.register("provide-client-params.dynamodb.*", note)
     store.properties.add(a_property(house), a_record())
-    store.properties.list(None, 1)
+    store.properties.list(EVERY_PROPERTY, None, 1)
     visit = a_visit(property_id=house, agent_id=agent)
     store.visits.add(visit, 1, a_record())
     store.visits.move(visit, moved := next_version(visit, date=at("10:15"), agent_id=agent_id()), 1)

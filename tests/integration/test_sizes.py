@@ -53,7 +53,7 @@ def test_every_body_up_to_the_limit_reaches_the_app_and_none_beyond(
     assert pointers(taken) == ["#/visits/0"]
     for size in (LARGEST_BODY + 1, 4_720_000, 5_242_880, 10_485_760):
         refused = api.http.post("/intakes", content=filled(start, filler, end, size), headers=headers)
-        assert problem(refused, 413, "body-too-large")["detail"] == "The body may have 4,500,000 bytes at most."
+        assert problem(refused, 413, "body-too-large")["detail"] == "The body must not exceed 4,500,000 bytes."
 
 
 def test_the_contract_and_the_gateway_name_the_limit(api: Api) -> None:

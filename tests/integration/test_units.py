@@ -15,11 +15,16 @@ import httpx
 import pytest
 
 from chalicelib.container import new_id
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.http.instants import instant_text
-from chalicelib.repositories import items
+from chalicelib.repositories.agents import agent_item
+from chalicelib.repositories.items import Item
+from chalicelib.repositories.properties import property_item
+from chalicelib.repositories.slots import property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
-from tests.builders import Clock
+from chalicelib.repositories.visits import visit_item
+from tests.builders import Clock, a_property, an_agent
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
 from tools.project import ROOT
@@ -33,7 +38,9 @@ NOW = datetime(2027, 3, 10, 8, 0, tzinfo=UTC)
 ON_THE_QUARTER = "2027-03-12T10:00:00Z"
 OFF_THE_QUARTER = "2027-03-12T10:20:00Z"
 READ_THEN_TRANSACT = ["GetItem", "TransactWriteItems"]
-READ_TWICE_THEN_TRANSACT = ["GetItem", "GetItem", "TransactWriteItems"]
+LOOK_AT_RULES = "Query"
+"""The property with its availability."""
+LOOK_AT_AGENT = "GetItem"
 
 
 @dataclass(frozen=True)
@@ -88,14 +95,73 @@ def test_a_booking_is_one_strongly_consistent_read_and_one_transaction(
     body = {"propertyId": property_id, "date": date, "durationMinutes": minutes}
     headers = {"Idempotency_Key": new_id()} if key else {}
     _, meter, written = bench.cost("POST", "/visits", body | ({"agentId": new_id()} if agent else {}), **headers)
-    assert meter.operations() == READ_THEN_TRANSACT
-    assert meter.calls[0].consistent
-    assert meter.read_units == 1
+    assert meter.operations() == [LOOK_AT_RULES, *[LOOK_AT_AGENT] * agent, "TransactWriteItems"]
+    assert all(call.consistent for call in meter.calls[:-1])
+    assert meter.read_units == 1 + agent
     # Two for the visit, for each quarter of the property and of the agent, and for the record of the key; one for
     # each of the indexes byProperty and byMonth, and byAgent if there is an agent.
     assert written == 2 * (1 + quarters + agent * quarters + key) + 2 + agent
     # The emulator agrees, but for the indexes.
-    assert meter.calls[1].reported[0] in (written, written - 2 - agent)
+    assert meter.calls[-1].reported[0] in (written, written - 2 - agent)
+
+
+CONTACTS: dict[str, dict[str, str]] = {
+    "a name alone": {"name": "Ada"},
+    "an e-mail address": {"name": "Ada", "email": "ada@units.example"},
+    "a phone": {"phone": "+49 30 1234567"},
+    "both": {"email": "ada@units.example", "phone": "+49 30 1234567"},
+}
+
+
+@pytest.mark.parametrize("who", CONTACTS)
+def test_a_booking_costs_one_unit_more_for_each_contact_and_later_changes_nothing_more(
+    bench: Bench, property_id: str, who: str
+) -> None:
+    visitor = CONTACTS[who]
+    contacts = len(visitor.keys() & {"email", "phone"})
+    body = {"propertyId": property_id, "date": ON_THE_QUARTER, "visitor": visitor}
+    answer, meter, written = bench.cost("POST", "/visits", body)
+    assert meter.operations() == [LOOK_AT_RULES, "TransactWriteItems"]
+    assert written == 2 * (1 + 2) + 2 + contacts
+    path = f"/visits/{answer.json()['id']}"
+    _, _, moved = bench.cost("PATCH", path, {"date": "2027-03-12T10:15:00Z"}, If_Match="*")
+    assert moved == 2 * (1 + 2) + 2 * 2
+    _, _, noted = bench.cost("PATCH", path, {"notes": "bring the key"}, If_Match="*")
+    assert noted == 1 + 2
+    _, _, erased = bench.cost("DELETE", f"{path}/visitor")
+    assert erased == 1 + 2 + contacts
+
+
+def test_a_search_for_a_person_reads_the_index_and_each_visit_once(bench: Bench) -> None:
+    for n in range(5):
+        house = bench.api.property(new_id())
+        bench.api.visit(house, ON_THE_QUARTER, visitor={"email": "reads@units.example"}, notes=f"{n}")
+    body = {"email": "reads@units.example", "limit": 3}
+    answer, meter, written = bench.cost("POST", "/visitors/search", body)
+    assert len(answer.json()["items"]) == 3
+    assert (meter.operations(), written) == (["Query", *["GetItem"] * 3], 0)
+    assert meter.read_units == 0.5 + 3
+
+
+def test_looking_for_a_property_reads_a_thousand_at_most(bench: Bench) -> None:
+    properties = [a_property(f"far-{n:04}", name="Far away") for n in range(1500)]
+    wanted = a_property("far-9999", name="Needle Cottage")
+    put_all(bench.table.client, bench.table.name, [property_item(property) for property in [*properties, wanted]])
+    found: list[str] = []
+    cursor: str | None = None
+    reads: list[int] = []
+    while True:
+        with metered(bench.api.dynamodb) as meter:
+            page = bench.api.get("/properties", q="needle", limit=1, cursor=cursor).json()
+        found += [property["id"] for property in page["items"]]
+        reads.append(sum(call.answered["ScannedCount"] for call in meter.calls))
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert found == [wanted.id]
+    # A query of each shard may be under way when the budget is spent.
+    assert max(reads) <= 1000 + 4 * 50
+    assert 2 <= len(reads) <= 4
 
 
 def test_a_replay_reads_instead_of_writing(bench: Bench, property_id: str) -> None:
@@ -104,7 +170,7 @@ def test_a_replay_reads_instead_of_writing(bench: Bench, property_id: str) -> No
     with metered(bench.api.dynamodb) as meter:
         assert bench.api.post("/visits", body, key).status_code == 201
     # The transaction is cancelled by the record, which names the visit. (AWS charges a cancelled one like a done one.)
-    assert meter.operations() == [*READ_THEN_TRANSACT, "GetItem", "GetItem"]
+    assert meter.operations() == [LOOK_AT_RULES, "TransactWriteItems", "GetItem", "GetItem"]
 
 
 @pytest.mark.parametrize("agent", [0, 1], ids=["without an agent", "with an agent"])
@@ -124,9 +190,9 @@ def test_a_reschedule_pays_for_the_difference_of_the_quarters(
 ) -> None:
     visit = bench.api.visit(property_id, ON_THE_QUARTER, **({"agentId": new_id()} if agent else {}))
     _, meter, written = bench.cost("PATCH", f"/visits/{visit['id']}", change, If_Match="*")
-    assert meter.operations() == READ_TWICE_THEN_TRANSACT
-    assert all(call.consistent for call in meter.calls[:2])
-    assert meter.read_units == 2
+    assert meter.operations() == ["GetItem", LOOK_AT_RULES, *[LOOK_AT_AGENT] * agent, "TransactWriteItems"]
+    assert all(call.consistent for call in meter.calls[:-1])
+    assert meter.read_units == 2 + agent
     # A new start moves the visit within each of its indexes: taken out and put in again.
     assert written == 2 * (1 + (1 + agent) * (freed + held)) + (1 + moved) * (2 + agent)
 
@@ -138,7 +204,8 @@ def test_a_change_of_agent_pays_for_the_quarters_of_the_agents_alone(
     old, new = (f"{agent} {new_id()}" if agent else None for agent in (before, after))
     visit = bench.api.visit(property_id, ON_THE_QUARTER, **({"agentId": old} if old else {}))
     _, meter, written = bench.cost("PATCH", f"/visits/{visit['id']}", {"agentId": new}, If_Match="*")
-    assert meter.operations() == READ_TWICE_THEN_TRANSACT
+    looks = [LOOK_AT_AGENT] if after else []
+    assert meter.operations() == ["GetItem", LOOK_AT_RULES, *looks, "TransactWriteItems"]
     agents = sum(agent is not None for agent in (old, new))
     assert written == 2 * (1 + 2 * agents) + 2 + agents
 
@@ -167,7 +234,7 @@ def test_what_touches_no_slots_is_one_put(bench: Bench, property_id: str, agent:
     )
     path = f"/visits/{visit['id']}"
     _, patched, notes = bench.cost("PATCH", path, {"notes": "bring the key"}, If_Match="*")
-    assert patched.operations() == ["GetItem", "GetItem", "PutItem"]
+    assert patched.operations() == ["GetItem", LOOK_AT_RULES, "PutItem"]
     _, put, confirmed = bench.cost("PUT", f"{path}/status", {"status": "confirmed"})
     assert put.operations() == ["GetItem", "PutItem"]
     _, deleted, erased = bench.cost("DELETE", f"{path}/visitor")
@@ -182,7 +249,8 @@ def test_asking_for_what_is_so_already_writes_nothing(bench: Bench, property_id:
     _, again, _ = bench.cost("PUT", f"{path}/status", {"status": "confirmed"})
     _, same, _ = bench.cost("PATCH", path, {"date": ON_THE_QUARTER}, If_Match="*")
     _, nobody, _ = bench.cost("DELETE", f"{path}/visitor")
-    assert set(again.operations() + same.operations() + nobody.operations()) == {"GetItem"}
+    assert again.operations() + nobody.operations() == ["GetItem"] * 2
+    assert same.operations() == ["GetItem", LOOK_AT_RULES]
 
 
 def test_long_notes_are_paid_by_the_kilobyte(bench: Bench, property_id: str) -> None:
@@ -218,7 +286,7 @@ def test_a_corrected_address_costs_two_reads_and_a_put_for_each_visit_that_follo
     _, renamed, _ = bench.cost("PUT", f"/properties/{house}", body | {"address": "Lane 1", "capacity": 6}, If_Match="*")
     assert renamed.operations() == ["GetItem", "PutItem"]
     _, meter, written = bench.cost("PUT", f"/properties/{house}", body, If_Match="*")
-    each = ["GetItem", "GetItem", "PutItem"]
+    each = ["GetItem", LOOK_AT_RULES, "PutItem"]
     assert meter.operations() == ["GetItem", "PutItem", "Query", *each * len(visits), "Query"]
     assert written == 2 + (1 + 2) * len(visits)
     _, again, nothing = bench.cost("PUT", f"/properties/{house}", body, If_Match="*")
@@ -251,6 +319,88 @@ def test_busy_times_are_one_read_and_one_strongly_consistent_query_for_every_day
     assert meter.read_units == 1 + days
 
 
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TEN_HOURS_A_DAY: dict[str, object] = {
+    "weekly": {day: [["09:00", "19:00"]] for day in WEEK},
+    "gapMinutes": 15,
+}
+
+
+def ruled(api: Api, property_id: str, **rules: object) -> str:
+    """Sets the rules of a property; gives back its id."""
+    path, new = f"/properties/{property_id}/availability", {"If-None-Match": "*"}
+    assert api.http.put(path, json=TEN_HOURS_A_DAY | rules, headers=new).status_code == 201
+    return property_id
+
+
+@pytest.mark.parametrize("agent", [0, 1], ids=["without an agent", "with an agent"])
+def test_a_booking_pays_for_the_quarters_of_its_gap_and_its_agents_travel(
+    bench: Bench, property_id: str, agent: int
+) -> None:
+    ruled(bench.api, property_id, gapMinutes=30)
+    id = new_id()
+    put_agent(bench, an_agent(id, travel_minutes=45))
+    body = {"propertyId": property_id, "date": ON_THE_QUARTER} | ({"agentId": id} if agent else {})
+    answer, meter, written = bench.cost("POST", "/visits", body)
+    assert meter.operations() == [LOOK_AT_RULES, *[LOOK_AT_AGENT] * agent, "TransactWriteItems"]
+    assert meter.read_units == 1 + agent
+    assert written == 2 * (1 + (2 + 2) + agent * (2 + 3)) + 2 + agent
+    path = f"/visits/{answer.json()['id']}/status"
+    _, _, freed = bench.cost("PUT", path, {"status": "cancelled"})
+    assert freed == written
+
+
+def put_agent(bench: Bench, agent: Agent) -> None:
+    bench.table.client.put_item(TableName=bench.table.name, Item=serialized(agent_item(agent)))
+
+
+def fill(bench: Bench, day: datetime, days: int, property_id: str) -> None:
+    """Holds every quarter from 09:00 to 19:00 in Berlin, summer or winter, as visits of half an hour with a gap do."""
+    quarters = [day + timedelta(days=n, hours=7, minutes=15 * q) for n in range(days) for q in range(45)]
+    visits = {quarter: new_id() for quarter in quarters[::3]}
+    items: list[Item] = [
+        {**property_slot(property_id, quarter), "holders": {visits[quarters[n - n % 3]]}, "ttl": slot_ttl(quarter)}
+        for n, quarter in enumerate(quarters)
+    ]
+    put_all(bench.table.client, bench.table.name, items)
+
+
+@pytest.mark.parametrize(("days", "most"), [(7, 8), (31, 32)])
+def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(bench: Bench, days: int, most: int) -> None:
+    property_id = ruled(bench.api, bench.api.property(new_id()))
+    monday, path = NOW.replace(day=15, hour=0), f"/properties/{property_id}/slots"
+    window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=days))}
+    with metered(bench.api.dynamodb) as meter:
+        assert len(bench.api.get(path, **window).json()["slots"]) >= days * 39
+    assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * days
+    assert meter.read_units == 1 + days / 2
+    fill(bench, monday, days, property_id)
+    with metered(bench.api.dynamodb) as meter:
+        assert bench.api.get(path, **window).json()["reason"] == "taken"
+    assert meter.read_units <= most
+
+
+def test_free_slots_with_an_agent_cost_twice_the_days_and_the_agent(bench: Bench, property_id: str) -> None:
+    agent = new_id()
+    ruled(bench.api, property_id)
+    put_agent(bench, an_agent(agent))
+    monday = NOW.replace(day=15, hour=0)
+    window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=7))}
+    with metered(bench.api.dynamodb) as meter:
+        bench.api.get(f"/properties/{property_id}/slots", **window, agentId=agent)
+    assert meter.operations() == [LOOK_AT_RULES, LOOK_AT_AGENT] + ["Query"] * 14
+    assert meter.read_units == 2 + 7
+
+
+def test_days_that_are_closed_or_beyond_the_horizon_cost_nothing(bench: Bench, property_id: str) -> None:
+    working_days = {day: [["09:00", "19:00"]] for day in WEEK[:5]}
+    ruled(bench.api, property_id, weekly=working_days, horizonDays=4)
+    with metered(bench.api.dynamodb) as meter:
+        assert bench.api.get(f"/properties/{property_id}/slots").json()["slots"]
+    # Wednesday to Friday.
+    assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * 3
+
+
 def visit_at(property_id: str, date: datetime, agent: str | None = None, status: Status = Status.CONFIRMED) -> Visit:
     """A visit of the same size as any other here."""
     return Visit(
@@ -274,13 +424,17 @@ def visit_at(property_id: str, date: datetime, agent: str | None = None, status:
 def load(client: DynamoDBClient, table: str, visits: list[Visit]) -> None:
     """Puts many visits into the table at once, without slots: lists do not look at them."""
 
-    def put(batch: list[Visit]) -> None:
-        requests: Any = [{"PutRequest": {"Item": serialized(items.visit_item(visit))}} for visit in batch]
+    put_all(client, table, [visit_item(visit) for visit in visits])
+
+
+def put_all(client: DynamoDBClient, table: str, items: list[Item]) -> None:
+    def put(batch: list[Item]) -> None:
+        requests: Any = [{"PutRequest": {"Item": serialized(item)}} for item in batch]
         answer = client.batch_write_item(RequestItems={table: requests})
         assert not answer["UnprocessedItems"]
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(put, (visits[n : n + 25] for n in range(0, len(visits), 25))))
+        list(pool.map(put, (items[n : n + 25] for n in range(0, len(items), 25))))
 
 
 def others(count: int) -> list[Visit]:
@@ -320,7 +474,7 @@ def test_a_page_costs_the_same_among_a_hundred_visits_and_among_twenty_thousand(
     load(client, name, others(20_000)[100:])
     many = [pages_cost(bench, **query) for query in queries]
     assert many == few
-    one_item = serialized(items.visit_item(visit_at("busy-house", NOW, "busy-agent")))
+    one_item = serialized(visit_item(visit_at("busy-house", NOW, "busy-agent")))
     for _, costs in many:
         # One item more than the page shows, to know whether more follow; and on the second page the last one again.
         assert [calls for calls, _ in costs] == [["Query"], ["Query"]]

@@ -21,13 +21,16 @@ from chalicelib.container import new_id, utc_now
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import intake_id
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.events.intake_queue import Sending, Unfinished, UnreadableMessage, read_message
+from chalicelib.events.batches import Unfinished
+from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.http.instants import instant_text
 from chalicelib.journal import Failed
-from chalicelib.repositories import items
 from chalicelib.repositories.intake_queue import SqsQueue
+from chalicelib.repositories.intakes import manifest_key
+from chalicelib.repositories.signing_keys import signing_keys_item, signing_keys_key, signing_keys_of
 from chalicelib.repositories.table import deserialized, serialized
-from chalicelib.services.intake_worker import Worker
+from chalicelib.repositories.visits import visit_key
+from chalicelib.services.intake_worker import IntakeWorker
 from tests.builders import Clock
 from tests.integration.api import Api, serve
 from tests.integration.audit import everything, slot_audit
@@ -234,7 +237,7 @@ def test_where_failures_are_reported_nothing_is_raised_or_deleted_by_hand(api: A
         poisons = isinstance(request.body, bytes) and poisoned.encode() in request.body
         return answer_of(request, 400, {"__type": "x#Broken"}) if poisons else None
 
-    with sent_to(sqs_of(api), "*") as calls, answered(api.dynamodb, "GetItem", refuse):
+    with sent_to(sqs_of(api), "*") as calls, answered(api.dynamodb, "Query", refuse):
         answer: Any = handle(batch)
     assert answer.keys() == {"batchItemFailures"}
     assert sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"]) == sorted(others)
@@ -257,7 +260,7 @@ def test_where_failures_are_reported_too_a_fault_around_the_batch_returns_all_of
         raise RuntimeError
 
     box.send(partner_message(row(house, 0)))
-    monkeypatch.setattr(Worker, "work", broken)
+    monkeypatch.setattr(IntakeWorker, "work", broken)
     with pytest.raises(Failed):
         handle(box.receive())
 
@@ -276,7 +279,7 @@ def test_finished_messages_that_cannot_be_deleted_are_no_failure_and_are_not_wor
     assert counts(api, partners(ids[0])) == ("done", 1, 1, 0, 0)
 
 
-@pytest.mark.parametrize("boundary", ["GetItem", "TransactWriteItems", "UpdateItem", "PutItem"])
+@pytest.mark.parametrize("boundary", ["Query", "TransactWriteItems", "UpdateItem", "PutItem"])
 def test_what_fails_for_one_chunk_only_holds_up_that_chunk(
     api: Api, box: Mailbox, house: str, boundary: str, log: pytest.LogCaptureFixture
 ) -> None:
@@ -456,7 +459,7 @@ def test_a_worker_that_has_lost_its_claim_decides_nothing_any_more(
 
 
 def manifest_pk(location: str) -> str:
-    return items.manifest_key(location.rsplit("/", 1)[-1])["pk"]
+    return manifest_key(location.rsplit("/", 1)[-1])["pk"]
 
 
 def test_a_worker_without_time_gives_everything_back_and_claims_nothing(
@@ -555,7 +558,7 @@ def test_a_row_whose_visitor_was_erased_never_books_again(api: Api, box: Mailbox
 
 
 def origin_of(table: FreshTable, visit_id: str) -> dict[str, Any]:
-    item = table.client.get_item(TableName=table.name, Key=serialized(items.visit_key(visit_id)))["Item"]
+    item = table.client.get_item(TableName=table.name, Key=serialized(visit_key(visit_id)))["Item"]
     origin: dict[str, Any] = deserialized(item)["origin"]
     return origin
 
@@ -882,11 +885,11 @@ def test_a_key_that_came_with_other_rows_is_refused(api: Api, box: Mailbox, hous
 
 def rotate(box: Mailbox) -> None:
     """Another current key; the old one still verifies."""
-    key = serialized(items.signing_keys_key())
-    keyring = items.signing_keys_of(deserialized(box.table.client.get_item(TableName=box.table.name, Key=key)["Item"]))
+    key = serialized(signing_keys_key())
+    keyring = signing_keys_of(deserialized(box.table.client.get_item(TableName=box.table.name, Key=key)["Item"]))
     fresh = f"k{len(keyring.secrets)}"
     rotated = Keyring(fresh, {**keyring.secrets, fresh: fresh.encode() * 16})
-    box.table.client.put_item(TableName=box.table.name, Item=serialized(items.signing_keys_item(rotated)))
+    box.table.client.put_item(TableName=box.table.name, Item=serialized(signing_keys_item(rotated)))
 
 
 def test_the_same_key_is_the_same_intake_though_the_signing_keys_were_rotated(

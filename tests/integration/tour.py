@@ -5,14 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
-from chalicelib.events.intake_queue import Unfinished
+import app as entry
+from chalicelib.domain.webhooks import Answer
+from chalicelib.events.batches import Unfinished
+from chalicelib.repositories.receivers import Receivers
+from devstack.stream import StreamPoller
+from devstack.worker import QueueWorker
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox, handle, partner_message
 
 DAY = "2027-03-12"
+
+
+def relay(box: Mailbox) -> None:
+    """Hands out the stream of the table, as Lambda does."""
+    make: Any = boto3.client
+    streams = make("dynamodbstreams", **box.table.access)
+    poller = StreamPoller(entry.relay, box.table.client, streams, box.table.name)
+    while poller.work_once():
+        pass
+
+
+def deliver(box: Mailbox) -> None:
+    """Works off what wakes webhooks, until it is all done or put off."""
+    worker = QueueWorker(entry.deliver, box.sqs, f"{box.table.name}-webhooks.fifo")
+    while worker.work_once():
+        pass
+
+
+def follow(api: Api, box: Mailbox) -> None:
+    """A receiver that is there, then one that is not."""
+    relay(box)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Receivers, "post", lambda *_: Answer("204", 204))
+        deliver(box)
+        patch.setattr(Receivers, "post", lambda *_: Answer("500", 500))
+        api.visit("tour-house", f"{DAY}T18:00:00Z")
+        relay(box)
+        deliver(box)
 
 
 def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes") -> list[httpx.Response]:
@@ -46,6 +80,25 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json"):
         done(api.get(path), 200)
     done(api.get("/properties/tour-house/busy", from_=f"{DAY}T00:00:00Z", to=f"{DAY}T23:00:00Z"), 200)
+    rules = {"weekly": {"mon": [["09:00", "17:00"]]}, "gapMinutes": 15}
+    own = "/properties/tour-other/availability"
+    done(api.get(own), 404)
+    done(api.http.put(own, json=rules, headers={"If-None-Match": "*"}), 201)
+    done(api.http.put(own, json=rules | {"noticeMinutes": 60}, headers={"If-Match": "*"}), 200)
+    done(api.get(own), 200)
+    done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="any"), 200)
+    done(api.get("/properties/tour-other/slots", from_=f"{DAY}T00:00:00Z", agentId="agent"), 200)
+    agent = {"name": "Grace Tourguide", "email": "grace@tour.example", "timeZone": "Europe/Berlin"}
+    own = "/agents/agent"
+    done(api.get(own), 404)
+    done(api.http.put(own, json=agent, headers={"If-None-Match": "*"}), 201)
+    done(api.http.put(own, json=agent | {"travelMinutes": 15}, headers={"If-Match": "*"}), 200)
+    done(api.get(own), 200)
+    done(api.get("/agents"), 200)
+    done(api.get(f"{own}/busy", from_=f"{DAY}T00:00:00Z"), 200)
+    done(api.post("/visits", visit(9, agentId="agent") | {"propertyId": "tour-other"}), 409)
+    lenient = {"Prefer": "handling=lenient"}
+    done(api.http.post("/visits", json=visit(20) | {"propertyId": "tour-other"}, headers=lenient), 201)
     around = {"from_": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:00:00Z"}
     done(api.post("/visits", visit(13)), 201)
     for chosen in ({}, {"propertyId": "tour-house"}, {"agentId": "agent"}):
@@ -59,6 +112,10 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     shared = done(api.http.put("/properties/tour-house/calendar-token"), 200)
     done(api.http.get(shared["links"]["calendar"]), 200)
     answers.append(api.http.delete("/properties/tour-house/calendar-token"))
+    shared = done(api.http.put(f"{own}/calendar-token", json={"visitors": False}), 200)
+    done(api.http.get(shared["links"]["calendar"]), 200)
+    answers.append(api.http.delete(f"{own}/calendar-token"))
+    done(api.http.delete(own), 204)
     done(api.http.post("/visits", json=visit(15), headers={"Prefer": "respond-async"}), 202)
     rows = [visit(16, externalId="good"), visit(9, externalId="wrong", place=[person["name"]]), visit(16)]
     intake = api.post("/intakes", {"visits": rows}, key="tour-intake")
@@ -68,6 +125,20 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
         handle(box.receive())
     done(api.get(intake.headers["Location"]), 200)
     done(api.get(f"{intake.headers['Location']}/results"), 200)
+    done(api.get("/events", after="now"), 200)
+    hook = done(api.post("/webhooks", {"url": "https://crm.example.com/hook"}), 201)
+    own = f"/webhooks/{hook['id']}"
+    done(api.http.put(f"{own}/position", json={"after": done(api.get("/events"), 200)["nextCursor"]}), 200)
+    done(api.http.post(f"{own}/secret"), 200)
+    done(api.http.post(f"{own}/test"), 202)
+    for path in ("/webhooks", own):
+        done(api.get(path), 200)
+    follow(api, box)
+    answers.append(api.http.delete(own))
+    for by in ("email", "phone"):
+        done(api.post("/visitors/search", {by: person[by], "limit": 1}), 200)
+    done(api.post("/visitors/search", {"email": person["email"], "phone": person["phone"]}), 422)
+    done(api.post("/visitors/erase", {"email": "nobody@tour.example"}), 200)
     done(api.http.put(f"{one}/status", json={"status": "cancelled", "reason": notes}), 200)
     done(api.http.put(f"{one}/status", json={"status": "confirmed"}), 409)
     answers.append(erased := api.http.delete(f"{one}/visitor"))

@@ -26,19 +26,23 @@ from chalicelib.container import wire
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.signing_keys import RotationUnderWay
-from chalicelib.repositories import items
-from chalicelib.repositories.api_keys import DynamoApiKeys
-from chalicelib.repositories.calendars import DynamoCalendarTokens
-from chalicelib.repositories.idempotency import DynamoIdempotencyRecords
+from chalicelib.repositories.agents import DynamoAgents, agent_item
+from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
+from chalicelib.repositories.availability import DynamoAvailability
+from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.events import DynamoEvents
+from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.properties import DynamoProperties, property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.api_keys import Access
+from chalicelib.repositories.webhooks import DynamoWebhooks
+from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
-from tests.builders import a_property, event
+from tests.builders import a_property, an_agent, event
+from tests.fakes import FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
 from tests.simulation.queue import LAMBDA_SECONDS, VISIBILITY_SECONDS, Message, Queue, SqsClient, event_of
@@ -49,6 +53,16 @@ START: Final = datetime(2027, 3, 10, 12, 0, tzinfo=UTC)
 HOUSES: Final = {"house-1": 1, "house-2": 1, "house-3": 2}
 AGENTS: Final = (None, None, None, "ann", "bob")
 CALLERS: Final = ("feed", "partner")
+RULES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"gapMinutes": 15},
+    {"gapMinutes": 30, "noticeMinutes": 60},
+    # Berlin is an hour or two ahead, and visits are from nine to one o'clock of UTC.
+    {"weekly": {day: [["10:00", "13:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}},
+)
+"""What a house may be told."""
+TRAVEL: Final = {"bob": 30}
+"""Ann is nobody that anybody registered."""
 GATEWAY_SECONDS: Final = 29.0
 FUNCTION_SECONDS: Final = 30.0
 JSON: Final = {"content-type": "application/json"}
@@ -101,7 +115,10 @@ class Simulation:
         self.store.lag = lambda: self._rng.choice((0.02, 0.02, 0.1, 5.0, 60.0))
         self.truth.capacity |= HOUSES
         for house, capacity in HOUSES.items():
-            self.store.put_by_hand(serialized(items.property_item(a_property(house, capacity=capacity))))
+            self.store.put_by_hand(serialized(property_item(a_property(house, capacity=capacity))))
+        for agent, travel in TRAVEL.items():
+            self.store.put_by_hand(serialized(agent_item(an_agent(agent, travel_minutes=travel))))
+        self.truth.travel |= TRAVEL
 
     def play(self, steps: Sequence[Step]) -> None:
         """Raises Violated as soon as something does not hold."""
@@ -143,6 +160,8 @@ class Simulation:
                 return (lambda: self._work_off(batch)) if batch else None
             case Kind.ISSUE | Kind.ROTATE | Kind.REVOKE | Kind.ADMIT:
                 return lambda: self._operate(step, rng)
+            case Kind.SET_RULES:
+                return lambda: self._set_rules(rng)
             case Kind.ROTATE_SIGNING:
                 return self._rotate_signing
         about = self.wishes.get(step.about)
@@ -196,7 +215,7 @@ class Simulation:
                 {
                     "pk": f"P#planted-{step.number}",
                     "sk": "P",
-                    "g2pk": items.API_KEYS,
+                    "g2pk": API_KEYS,
                     "g2sk": f"{name}#9",
                     "id": rng.choice(ids) if ids else "0" * 16,
                     "name": name,
@@ -263,11 +282,17 @@ class Simulation:
         sqs: Any = SqsClient(self.queue, self._line)
         return wire(
             properties=DynamoProperties(table),
+            availability=DynamoAvailability(table),
+            agents=DynamoAgents(table),
             visits=DynamoVisits(table),
-            records=DynamoIdempotencyRecords(table),
+            records=DynamoIdempotency(table),
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
-            calendar_tokens=DynamoCalendarTokens(table),
+            calendar_tokens=DynamoCalendars(table),
+            events=DynamoEvents(table),
+            webhooks=DynamoWebhooks(table),
+            webhook_queue=FakeWebhookQueue(),
+            receivers=FakeReceivers(),
             queue=SqsQueue(lambda: sqs, "visits", world.pause),
             store=table,
             clock=world.clock,
@@ -374,6 +399,22 @@ class Simulation:
         self.world.tell(f"{self._actor.name}: {visit_id} {given.get('body', b'').decode()}")
         self._call(attempt, method, resource, path=resource.replace("{visit_id}", visit_id), **given)
 
+    def _set_rules(self, rng: Random) -> None:
+        """When and with which gap a house is visited, by If-Match: * or as the first rules it has."""
+        house, rules = rng.choice(list(HOUSES)), rng.choice(RULES)
+        attempt = Attempt(f"{self._actor.name} of {house}", house=house, rules=rules)
+        first = rng.random() < 0.3
+        self.world.tell(f"{attempt.what}: {json.dumps(rules)}{', the first' if first else ''}")
+        self._call(
+            attempt,
+            "PUT",
+            "/properties/{property_id}/availability",
+            path=f"/properties/{house}/availability",
+            parameters={"property_id": house},
+            headers=JSON | ({"if-none-match": "*"} if first else {"if-match": "*"}),
+            body=json.dumps(rules).encode(),
+        )
+
     def _look_up(self, intake_id: str, rows: Sequence[Row]) -> None:
         path = f"/intakes/{intake_id}"
         at: dict[str, Any] = {"path": path, "parameters": {"intake_id": intake_id}}
@@ -403,7 +444,7 @@ class Simulation:
 
     def _operate(self, step: Step, rng: Random) -> None:
         """`make key`, `make rotate-key`, `make revoke-key`, and somebody who shows a key."""
-        access, caller = Access(DynamoApiKeys(self._table()), self.world.clock), rng.choice(CALLERS)
+        access, caller = ApiKeys(DynamoApiKeys(self._table()), self.world.clock), rng.choice(CALLERS)
         actor = self._actor
         mine = [id for id, (whose, _) in self.keys.items() if whose == caller]
         attempt = actor.doing = Attempt(f"{step.kind.split()[0]} {caller}", caller=caller)

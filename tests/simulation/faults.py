@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,12 +13,16 @@ from chalicelib.domain import patience
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.errors import StoreBusy, Unavailable
 from chalicelib.domain.intakes import Intake, Manifest, chunks, intake_id
+from chalicelib.domain.visits import Visit
 from chalicelib.http.fields import Input
-from chalicelib.repositories import api_keys, items, table
+from chalicelib.repositories import api_keys, table, visits
+from chalicelib.repositories.api_keys import api_key_item, api_key_key, api_key_of
+from chalicelib.repositories.items import Item
 from chalicelib.repositories.table import Table, Write
+from chalicelib.repositories.visits import visit_of
 from chalicelib.services import idempotency
-from chalicelib.services.api_keys import Access
-from chalicelib.services.intakes import IntakeDesk, Submission
+from chalicelib.services.api_keys import ApiKeys
+from chalicelib.services.intakes import Intakes, Submission
 
 
 class Fault(NamedTuple):
@@ -60,26 +64,39 @@ def _by_rows(submission: Submission) -> str | None:
 
 def _as_listed(self: Any) -> list[ApiKey]:
     page = self._keys._table.page(api_keys.ALL, None, api_keys.PAGE)
-    return [items.api_key_of(item) for item in page.items]
+    return [api_key_of(item) for item in page.items]
 
 
 def _put_whole(self: Any, key: ApiKey, at: datetime) -> None:
-    ended = items.api_key_item(replace(key, expires_at=at))
-    self._table.put(Write(key=items.api_key_key(key.id), item=ended, condition="attribute_exists(pk)"))
+    ended = api_key_item(replace(key, expires_at=at))
+    self._table.put(Write(key=api_key_key(key.id), item=ended, condition="attribute_exists(pk)"))
 
 
 def _as_spelled(self: Input) -> dict[str, Any]:
     return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+_freed = visits._free_property
+
+
+def _free_without_the_gap(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
+    return _freed(visit, set(quarters) & set(visit.quarters))
+
+
+def _without_what_it_held(item: Item) -> Visit:
+    return replace(visit_of(item), gap_minutes=0, travel_minutes=0)
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     "1: an unknown outcome is told as none": Fault("store-busy", ((Table, "_until_settled", _told_as_none),)),
-    "2: an intake's id follows from its key": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_key)),)),
+    "2: an intake's id follows from its key": Fault("intake", ((Intakes, "_opened", _opened_as(_by_key)),)),
     "3: a key of a booking lives for a day": Fault("wish", ((idempotency, "KEPT", timedelta(hours=24)),)),
-    "4: equal requests without a key are one": Fault("intake", ((IntakeDesk, "_opened", _opened_as(_by_rows)),)),
+    "4: equal requests without a key are one": Fault("intake", ((Intakes, "_opened", _opened_as(_by_rows)),)),
     "6: a rotation trusts the listing": Fault(
-        "rotate", ((Access, "all_keys", _as_listed), (api_keys.DynamoApiKeys, "end", _put_whole))
+        "rotate", ((ApiKeys, "all_keys", _as_listed), (api_keys.DynamoApiKeys, "end", _put_whole))
     ),
+    "a visit forgets what it held": Fault("has a ", ((visits, "visit_of", _without_what_it_held),)),
+    "a gap stays held": Fault("is held by", ((visits, "_free_property", _free_without_the_gap),)),
     "15: the spelling counts": Fault("reused", ((Input, "meaning", _as_spelled),)),
 }
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     HAND_IN = "hand in"
     HAND_IN_KEYLESS = "hand in without a key"
     RESCHEDULE = "reschedule"
+    SET_RULES = "set the rules"
     STATUS = "change the status"
     ERASE = "erase"
     DELIVER = "deliver"
@@ -45,6 +46,7 @@ USUAL: Final[dict[Kind, int]] = {
     Kind.HAND_IN: 3,
     Kind.HAND_IN_KEYLESS: 1,
     Kind.RESCHEDULE: 8,
+    Kind.SET_RULES: 2,
     Kind.STATUS: 11,
     Kind.ERASE: 2,
     Kind.DELIVER: 14,

@@ -17,6 +17,7 @@ from chalicelib.domain.signing_keys import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
+from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized
 from tests.simulation.expressions import StoredItem
 from tests.simulation.store import Change, ItemKey, Store
@@ -75,6 +76,9 @@ class Attempt:
     wish: Wish | None = None
     target: str | None = None
     caller: str | None = None
+    house: str | None = None
+    rules: Mapping[str, Any] | None = None
+    """What the house is told."""
     started: float = 0.0
     made: list[str] = field(default_factory=list)
     wrote: bool = False
@@ -99,6 +103,9 @@ class Truth:
         self.world = world
         self.store: Store
         self.capacity: dict[str, int] = {}
+        self.travel: dict[str, int] = {}
+        self.rules: dict[str, list[Mapping[str, Any]]] = defaultdict(lambda: [{}])
+        """What each house was told, the latest last."""
         self.rows: dict[str, Row] = {}
         self.visits: dict[str, Fact] = {}
         self.intakes: dict[str, Wish] = {}
@@ -152,6 +159,9 @@ class Truth:
             raise Violated(f"{attempt.what} was told {slug}: {body}")
         if slug == "slot-taken":
             self._really_taken(attempt, body)
+        if slug == "outside-hours":
+            house = wish.rows[0].property_id if wish is not None else self._property_of(attempt.target)
+            self._really_ruled(attempt.what, house)
         if wish is None or wish.key is None:
             return
         if slug in ("slot-taken", "handed-in"):
@@ -171,10 +181,14 @@ class Truth:
             while quarter < end:
                 if conflict["holder"] == "property":
                     where = attempt.wish.rows[0].property_id if attempt.wish else self._property_of(attempt.target)
-                    key = _slot(items.property_slot(where, quarter))
+                    key = _slot(property_slot(where, quarter))
                     if self._full.get(key, -1) < attempt.started:
                         raise Violated(f"{attempt.what} was told that {quarter} is taken, and it was free")
                 quarter += timedelta(minutes=15)
+
+    def _really_ruled(self, what: str, house: str) -> None:
+        if len(self.rules[house]) == 1:
+            raise Violated(f"{what} was told that {house} is closed, and nobody said so")
 
     def _property_of(self, visit_id: str | None) -> str:
         return self.visits[str(visit_id)].row.property_id
@@ -246,6 +260,8 @@ class Truth:
             )
             if row.external_id is None or not (others or unknown):
                 raise Violated(f"{where} ({slug}), and nothing else came with its externalId")
+        elif slug == "outside-hours":
+            self._really_ruled(where, row.property_id)
         elif slug != "slot-taken":
             raise Violated(f"{where} ({slug})")
 
@@ -264,6 +280,8 @@ class Truth:
             match key[0][:2]:
                 case "V#":
                     touched |= self._visit(doing, key[0][2:], before, after)
+                case "P#" if key[1] == "P#A":
+                    self._ruled(doing, after)
                 case "S#":
                     touched.add(key)
                     if after is None:
@@ -295,13 +313,32 @@ class Truth:
         }
         slots: frozenset[ItemKey] = frozenset()
         if item["status"] in HOLDING:
-            slots = frozenset(_slots(item["propertyId"], item.get("agentId"), start, minutes))
+            gap, travel = int(item.get("gapMinutes", 0)), int(item.get("travelMinutes", 0))
+            slots = frozenset(_slots(item["propertyId"], item.get("agentId"), start, minutes + gap, minutes + travel))
+            self._check_held(id, item)
         for key in fact.slots - slots:
             self._held[key].discard(id)
         for key in slots - fact.slots:
             self._held[key].add(id)
         changed, fact.slots = fact.slots ^ slots, slots
         return changed
+
+    def _ruled(self, doing: object, after: StoredItem | None) -> None:
+        assert after is not None
+        item = deserialized(after)
+        if not isinstance(doing, Attempt) or doing.rules is None or doing.house != item["propertyId"]:
+            raise Violated(f"the rules of {item['propertyId']} were changed by {doing}")
+        doing.wrote = True
+        self._not_denied(doing)
+        self.rules[item["propertyId"]].append(doing.rules)
+
+    def _check_held(self, id: str, item: Mapping[str, Any]) -> None:
+        """It holds no more than some rules of its house have said, and its agent's way."""
+        gap, travel = int(item.get("gapMinutes", 0)), int(item.get("travelMinutes", 0))
+        if all(gap != rules.get("gapMinutes", 0) for rules in self.rules[item["propertyId"]]):
+            raise Violated(f"visit {id} has a gap of {gap} minutes, and nobody ever said so")
+        if travel != self.travel.get(item.get("agentId", ""), 0):
+            raise Violated(f"visit {id} has a way of {travel} minutes")
 
     def _made(self, doing: object, id: str, item: Mapping[str, Any]) -> Fact:
         row = self.rows.get(item.get("notes", ""))
@@ -342,7 +379,7 @@ class Truth:
             self._full[key] = self.world.now
 
     def _expired(self, key: ItemKey) -> bool:
-        return items.slot_ttl(items.slot_quarter({"pk": key[0], "sk": key[1]})) <= self.world.now
+        return slot_ttl(slot_quarter({"pk": key[0], "sk": key[1]})) <= self.world.now
 
     def _not_denied(self, attempt: Attempt) -> None:
         if attempt.denied is not None:
@@ -376,12 +413,19 @@ class Truth:
             raise Violated(f"{doing.what} made the key {id} last longer")
 
 
-def _slots(property_id: str, agent: str | None, start: datetime, minutes: int) -> Iterable[ItemKey]:
+def _slots(property_id: str, agent: str | None, start: datetime, of_property: int, of_agent: int) -> Iterable[ItemKey]:
+    """What a visit holds of its property and of its agent, in minutes each."""
+    for quarter in _quarters(start, of_property):
+        yield _slot(property_slot(property_id, quarter))
+    if agent is not None:
+        for quarter in _quarters(start, of_agent):
+            yield _slot(agent_slot(agent, quarter))
+
+
+def _quarters(start: datetime, minutes: int) -> Iterable[datetime]:
     quarter, end = floor_to_quarter(start), start + timedelta(minutes=minutes)
     while quarter < end:
-        yield _slot(items.property_slot(property_id, quarter))
-        if agent is not None:
-            yield _slot(items.agent_slot(agent, quarter))
+        yield quarter
         quarter += timedelta(minutes=15)
 
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.calendars import Current, Feed, Rendering, Shared
+from chalicelib.domain.calendars import Current, Feed, Owner, Rendering, Shared
 from chalicelib.domain.errors import FeedNotFound, PropertyNotFound, StoreBusy
 from tests.agency import Agency
 from tests.builders import NOW, TEN, a_property, a_visit, booking
 from tests.fakes import FakeCalendarTokens, Memory
 
+HOUSE = Owner("property", "house")
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 
@@ -33,25 +34,25 @@ class Calendar:
     complete: bool | None = None
 
     def __post_init__(self) -> None:
-        self.token = self.agency.feeds.share("house")
+        self.token = self.agency.feeds.share(HOUSE)
 
     def render(self, feed: Feed) -> Iterator[bytes]:
         self.rendered += 1
         self.complete = feed.complete
         if self.while_rendering:
             self.while_rendering()
-        yield f"{feed.property.id}:".encode()
-        for visit in feed.visits:
-            yield b"\n" + visit.id.encode()
+        yield f"{feed.name}:".encode()
+        for entry in feed.entries:
+            yield b"\n" + entry.visit.id.encode()
 
     def poll(self, knows: Callable[[str], bool] = nothing) -> Current:
-        return self.agency.feeds.read("house", self.token, self.render, knows)
+        return self.agency.feeds.read(HOUSE, self.token, self.render, knows)
 
     def shown(self) -> list[str]:
         content = self.poll().content
         assert content is not None
         house, *visits = content.decode().split("\n")
-        assert house == "house:"
+        assert house == "House:"
         return visits
 
 
@@ -72,7 +73,7 @@ def put_visit(calendar: Calendar, **fields: object) -> str:
 
 def refused(calendar: Calendar, property_id: str, token: str) -> bool:
     with pytest.raises(FeedNotFound):
-        calendar.agency.feeds.read(property_id, token, calendar.render, nothing)
+        calendar.agency.feeds.read(Owner("property", property_id), token, calendar.render, nothing)
     return calendar.rendered == 0
 
 
@@ -90,7 +91,7 @@ def test_a_new_address_takes_the_place_of_the_one_before_and_shows_the_present(c
     old = calendar.token
     calendar.shown()
     visit = calendar.agency.booking.book(booking()).result.id
-    calendar.token = calendar.agency.feeds.share("house")
+    calendar.token = calendar.agency.feeds.share(HOUSE)
     assert calendar.shown() == [visit]
     calendar.rendered = 0
     assert refused(calendar, "house", old)
@@ -98,20 +99,20 @@ def test_a_new_address_takes_the_place_of_the_one_before_and_shows_the_present(c
 
 def test_a_withdrawn_feed_is_closed_and_withdrawing_it_again_does_no_harm(calendar: Calendar) -> None:
     for _ in range(2):
-        calendar.agency.feeds.withdraw("house")
+        calendar.agency.feeds.withdraw(HOUSE)
         assert refused(calendar, "house", calendar.token)
 
 
 def test_there_is_no_feed_of_a_property_that_is_not_there(calendar: Calendar) -> None:
     for attempt in (calendar.agency.feeds.share, calendar.agency.feeds.withdraw):
         with pytest.raises(PropertyNotFound) as refused:
-            attempt("nowhere")
+            attempt(Owner("property", "nowhere"))
         assert refused.value.property_id == "nowhere"
 
 
 def test_addresses_are_long_and_no_two_are_alike_nor_kept(calendar: Calendar) -> None:
     assert len(calendar.token) == 43
-    assert calendar.agency.feeds.share("house") != calendar.token
+    assert calendar.agency.feeds.share(HOUSE) != calendar.token
     assert calendar.token not in repr(calendar.agency.memory)
 
 
@@ -138,7 +139,7 @@ def test_it_shows_two_thousand_visits_at_most_and_says_when_there_are_more(
 
 
 def test_the_tag_of_a_content_is_the_same_on_every_instance_and_in_every_release(calendar: Calendar) -> None:
-    assert calendar.poll() == Current("227561aebab52000efb1c993dd6b06ec", b"house:")
+    assert calendar.poll() == Current("24c6398d437a09059e5eb8baef2e9995", b"House:")
 
 
 # How old it may be
@@ -201,14 +202,14 @@ def test_a_renewal_that_died_is_taken_over_after_half_a_minute(calendar: Calenda
 
 def test_a_rendering_that_the_store_has_dropped_is_made_and_kept_again(calendar: Calendar) -> None:
     before = calendar.poll()
-    FakeCalendarTokens(calendar.agency.memory).lose_rendering("house")
+    FakeCalendarTokens(calendar.agency.memory).lose_rendering(HOUSE)
     calendar.agency.clock.advance(SECOND)
     assert [calendar.poll(), calendar.poll()] == [before, before]
     assert calendar.rendered == 2
 
 
 class Full(FakeCalendarTokens):
-    def keep_rendering(self, property_id: str, shared: Shared, rendering: Rendering) -> None:
+    def keep_rendering(self, owner: Owner, shared: Shared, rendering: Rendering) -> None:
         raise StoreBusy
 
 
@@ -220,7 +221,7 @@ def test_what_cannot_be_kept_is_answered_all_the_same() -> None:
 
 
 def test_nothing_stays_of_a_feed_that_was_withdrawn_while_it_was_rendered(calendar: Calendar) -> None:
-    calendar.while_rendering = lambda: calendar.agency.feeds.withdraw("house")
+    calendar.while_rendering = lambda: calendar.agency.feeds.withdraw(HOUSE)
     calendar.poll()
     assert calendar.agency.memory.feeds == {}
     calendar.rendered = 0

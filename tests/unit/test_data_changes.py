@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tools.deliver.data_changes import fingerprint, goes_back, refuse_losses, refuse_replacements
+from tools.deliver.data_changes import fingerprint, goes_back, refuse_losses, refuse_replacements, steps
 from tools.deliver.data_stack import TEMPLATE
 from tools.failure import CannotGoOn
 
@@ -58,7 +58,7 @@ def test_a_template_that_has_changed_has_a_new_version() -> None:
 
 TAKES: Final[dict[str, Change]] = {
     "QueuePolicy": lambda resources: resources.pop("QueuePolicy"),
-    "Table.GlobalSecondaryIndexes.byAgent": without_index,
+    "Table.GlobalSecondaryIndexes.byPhone": without_index,
     "Table.GlobalSecondaryIndexes": lambda resources: table(resources).pop("GlobalSecondaryIndexes"),
     "Table.GlobalSecondaryIndexes.byAgent.Projection.ProjectionType": lambda resources: table(resources)[
         "GlobalSecondaryIndexes"
@@ -92,7 +92,7 @@ TAKES: Final[dict[str, Change]] = {
 
 @pytest.mark.parametrize("path", TAKES)
 def test_what_takes_something_away_is_refused_by_name_unless_the_template_names_it(path: str) -> None:
-    with pytest.raises(CannotGoOn, match=f"would lose {path.replace('.', '[.]')}, and code that is live may use it"):
+    with pytest.raises(CannotGoOn, match=f"would lose {path.replace('.', '[.]')}, which live code may use"):
         refuse_losses(committed(), changed(TAKES[path]))
     refuse_losses(committed(), changed(TAKES[path], takes_away=(path,)))
 
@@ -101,9 +101,10 @@ def test_a_stream_that_ends_or_shows_less_is_refused() -> None:
     def streaming(kind: str) -> Template:
         return changed(lambda resources: table(resources).update(StreamSpecification={"StreamViewType": kind}))
 
-    refuse_losses(committed(), streaming("NEW_AND_OLD_IMAGES"))
+    without = changed(lambda resources: table(resources).pop("StreamSpecification"))
+    refuse_losses(without, committed())
     with pytest.raises(CannotGoOn, match=r"Table\.StreamSpecification,"):
-        refuse_losses(streaming("NEW_AND_OLD_IMAGES"), committed())
+        refuse_losses(committed(), without)
     with pytest.raises(CannotGoOn, match=r"Table\.StreamSpecification\.StreamViewType"):
         refuse_losses(streaming("NEW_AND_OLD_IMAGES"), streaming("KEYS_ONLY"))
 
@@ -147,6 +148,19 @@ def test_what_cloudformation_adds_or_changes_in_place_is_let_through(change: dic
     refuse_replacements([{"ResourceChange": {"LogicalResourceId": "Table", **change}}], changed(nothing))
 
 
+def test_new_indexes_are_deployed_one_at_a_time_with_the_attributes_of_their_keys_alone() -> None:
+    wanted = committed()
+    older = changed(without_index)
+    without_index(older["Resources"])
+    without, first, last = (table(step["Resources"]) for step in steps(older, wanted))
+    assert [index["IndexName"] for index in without["GlobalSecondaryIndexes"]] == ["byProperty", "byMonth", "byAgent"]
+    assert last == table(wanted["Resources"])
+    assert [index["IndexName"] for index in first["GlobalSecondaryIndexes"]][3:] == ["byEmail"]
+    assert [each["AttributeName"] for each in first["AttributeDefinitions"]][-2:] == ["g3sk", "g4pk"]
+    assert steps(wanted, wanted) == [wanted]
+    assert len(steps(changed(without_index), wanted)) == 2
+
+
 def test_a_release_with_an_older_template_goes_back() -> None:
     newer = changed(with_index("byVisitor"), version=3)
     assert goes_back(deployed=newer, wanted=changed(nothing, version=2))
@@ -161,8 +175,8 @@ def test_a_stack_from_before_versions_were_counted_is_the_oldest() -> None:
 
 
 def test_nobody_goes_back_to_code_that_needs_what_is_gone() -> None:
-    gone = changed(without_index, version=3, takes_away=("Table.GlobalSecondaryIndexes.byAgent",))
-    with pytest.raises(CannotGoOn, match=r"This release needs Table\.GlobalSecondaryIndexes\.byAgent"):
+    gone = changed(without_index, version=3, takes_away=("Table.GlobalSecondaryIndexes.byPhone",))
+    with pytest.raises(CannotGoOn, match=r"This release needs Table\.GlobalSecondaryIndexes\.byPhone"):
         goes_back(deployed=gone, wanted=changed(nothing, version=2))
     # What no code asks for keeps nobody from going back.
     shorter = changed(TAKES["IntakeQueue.MessageRetentionPeriod"], version=3)

@@ -13,12 +13,19 @@ from chalicelib.domain.listing import Page, VisitFilter
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import ChangeVisit, Status, Visit
 from chalicelib.services.following import VISITS_OF_PAGE, Following
-from chalicelib.services.idempotency import Once
-from chalicelib.services.properties import Portfolio, Replaced
+from chalicelib.services.idempotency import Idempotency
+from chalicelib.services.properties import Properties, Replaced
 from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tests.builders import NOW, TEN, Clock, Ids, a_visit, booking, details, minutes
-from tests.fakes import FakeIdempotencyRecords, FakeProperties, FakeSigningKeys, FakeVisits, Memory
+from tests.fakes import (
+    FakeIdempotencyRecords,
+    FakeProperties,
+    FakeSigningKeys,
+    FakeVisits,
+    Memory,
+    finders,
+)
 
 OLD = "Lane 1, Berlin"
 NEW = "Lane 10, Berlin"
@@ -53,10 +60,17 @@ class Agency:
 
     def __post_init__(self) -> None:
         self.properties, self.visits = FakeProperties(self.memory), Interrupted(self.memory)
-        once = Once(FakeIdempotencyRecords(self.memory), Signer(FakeSigningKeys(), self.clock), self.clock)
-        self.booking = Booking(self.properties, self.visits, once, self.clock, Ids(), lambda _: None)
+        once = Idempotency(FakeIdempotencyRecords(self.memory), Signer(FakeSigningKeys(), self.clock), self.clock)
+        self.booking = Visits(
+            *finders(self.memory),
+            self.visits,
+            once,
+            self.clock,
+            Ids(),
+            lambda _: None,
+        )
         following = Following(self.visits, self.booking, self.clock)
-        self.portfolio = Portfolio(self.properties, following, once, self.clock, Ids())
+        self.portfolio = Properties(self.properties, following, once, self.clock, Ids())
         self.portfolio.create("house", details(address=OLD, capacity=50))
 
     def book(self, place: str | None = None, date: datetime = TEN, status: Status = Status.CONFIRMED) -> str:

@@ -77,7 +77,7 @@ def test_the_gateway_names_the_first_origin_of_the_stage(origins: str, named: st
     "wrong", ["*", "agency.example", "https://agency.example/", "https://Agency.example", "https://a'b"]
 )
 def test_what_no_browser_would_send_as_an_origin_is_refused(wrong: str) -> None:
-    with pytest.raises(CannotGoOn, match="no origin"):
+    with pytest.raises(CannotGoOn, match="not an origin"):
         named_origin(f"https://agency.example,{wrong}")
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_only_the_container_makes_aws_clients(path: Path) -> None:
 @pytest.mark.parametrize("path", OPERATED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tools_reach_aws_by_boto3_and_so_with_any_profile(path: Path) -> None:
     # The clients of the run time know neither single sign-on nor STS.
-    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.access", "chalicelib.container.services"}
+    run_time = {"chalicelib.aws.clients.client", "chalicelib.container.api_keys", "chalicelib.container.services"}
     assert not run_time & imports(path)
 
 
@@ -88,3 +89,39 @@ def test_whoever_turns_an_alias_back_clears_the_weights_of_its_canary() -> None:
     commands = [line for text in texts for line in text.splitlines() if "aws lambda update-alias" in line]
     assert commands
     assert [line for line in commands if "--routing-config AdditionalVersionWeights={}" not in line] == []
+
+
+BUILDS_ROUTES = ("route", "register")
+"""What makes entry points of the others in app.py, and is none."""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines(first: ast.stmt, last: ast.stmt) -> int:
+    return (last.end_lineno or last.lineno) - first.lineno + 1
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """Of what ships and of the tools: longer ones do more than one thing, or are data that belongs into a table."""
+    bench = sorted((ROOT / "bench").rglob("*.py"))
+    long = {
+        f"{path.relative_to(ROOT)}: {function.name}": lines(function, function)
+        for path in (*SHIPPED, *OPERATED, *bench)
+        for function in functions(path)
+        if lines(function, function) > 60
+    }
+    assert long == {}
+
+
+def test_an_entry_point_is_three_lines_at_most() -> None:
+    entry_points = [function for function in functions(ROOT / "app.py") if function.name not in BUILDS_ROUTES]
+    bodies = {
+        function.name: function.body[1 if ast.get_docstring(function) else 0 :] or function.body
+        for function in entry_points
+    }
+    assert len(bodies) > 20
+    assert {name: len(body) for name, body in bodies.items() if lines(body[0], body[-1]) > 3} == {}

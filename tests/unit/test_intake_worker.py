@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.availability import Availability, Hours, Rules
+from chalicelib.domain.errors import InvalidInput, StoreBusy
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound, IntakeStatus, Manifest, RowOutcome
-from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound, IntakeStatus, Manifest, RowOutcome, row_visit_id
+from chalicelib.domain.visits import Origin, Status, Visit
 from chalicelib.events.intake_queue import Sending, read_message
 from tests.agency import LASTS, Agency, some_rows
 from tests.builders import NOW, booking, details, visit_body
@@ -354,3 +355,20 @@ def test_a_partners_message_that_is_given_up_can_be_looked_up_too(agency: Agency
     chunk = partners("{}")
     assert agency.worker.give_up(chunk)
     assert agency.desk.look_up(chunk.intake_id).status is IntakeStatus.FAILED
+
+
+# Rows and hours
+
+
+def test_rows_pass_the_same_door_and_a_retry_is_told_as_booked_whatever_the_rules_are_by_then(agency: Agency) -> None:
+    intake = agency.hand_in([visit_body(), visit_body(date="2027-03-12T14:00:00Z")])
+    chunk = agency.waiting()[0]
+    row = chunk.rows[0]
+    assert not isinstance(row.wish, InvalidInput)
+    visit_id = row_visit_id(chunk.producer, None, chunk.intake_id, 0)
+    origin = Origin(chunk.intake_id, 0, None)
+    # The worker before this one booked the first row and was gone.
+    agency.booking.book_row(row.wish, visit_id, origin)
+    agency.memory.availability["house"] = Availability("house", Rules(Hours(((),) * 7)), 1, NOW, NOW)
+    agency.work()
+    assert agency.told(intake) == ["created", "outside-hours"]

@@ -190,7 +190,7 @@ class Office:
 
 
 def authorize(monkeypatch: pytest.MonkeyPatch, office: Office) -> Any:
-    monkeypatch.setattr(entry, "access", office)
+    monkeypatch.setattr(entry, "api_keys", office)
     arn = "arn:aws:execute-api:eu-central-1:1:api/stage/GET/properties/zara@geheim"
     return entry.bearer_key({"type": "TOKEN", "authorizationToken": "Bearer geheim", "methodArn": arn}, {})
 

@@ -10,10 +10,10 @@ import pytest
 from chalicelib.domain.errors import FieldError, InvalidInput, PropertyNotFound
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.availability import Availability, BusyInterval
+from chalicelib.services.availability import Availabilities, BusyInterval
 from chalicelib.services.listing import UPCOMING_PAGES, Listing
 from tests.builders import NOW, TEN, Clock, a_property, a_visit, minutes
-from tests.fakes import FakeProperties, FakeVisits, Memory
+from tests.fakes import FakeAgents, FakeAvailability, FakeProperties, FakeVisits, Memory
 
 DAY = timedelta(days=1)
 
@@ -29,8 +29,10 @@ def listing(memory: Memory) -> Listing:
 
 
 @pytest.fixture
-def availability(memory: Memory) -> Availability:
-    return Availability(FakeProperties(memory), FakeVisits(memory), Clock())
+def availability(memory: Memory) -> Availabilities:
+    return Availabilities(
+        FakeProperties(memory), FakeAvailability(memory), FakeAgents(memory), FakeVisits(memory), Clock()
+    )
 
 
 def standing(memory: Memory, *visits: Visit, capacity: int = 1) -> list[Visit]:
@@ -41,19 +43,19 @@ def standing(memory: Memory, *visits: Visit, capacity: int = 1) -> list[Visit]:
 
 
 def busy(
-    availability: Availability, start: datetime | None = TEN, end: datetime | None = TEN + DAY
+    availability: Availabilities, start: datetime | None = TEN, end: datetime | None = TEN + DAY
 ) -> list[BusyInterval]:
     return availability.busy("house", start, end).intervals
 
 
 def test_neighbouring_quarters_with_the_same_holders_are_one_interval(
-    memory: Memory, availability: Availability
+    memory: Memory, availability: Availabilities
 ) -> None:
     standing(memory, a_visit(date=TEN), a_visit(date=TEN + minutes(30)))
     assert busy(availability) == [BusyInterval(TEN, TEN + minutes(60), held=1, free=0)]
 
 
-def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, availability: Availability) -> None:
+def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, availability: Availabilities) -> None:
     standing(memory, a_visit(duration_minutes=60), a_visit(date=TEN + minutes(20), duration_minutes=5), capacity=3)
     assert busy(availability) == [
         BusyInterval(TEN, TEN + minutes(15), held=1, free=2),
@@ -62,19 +64,19 @@ def test_an_interval_ends_where_the_number_of_holders_changes(memory: Memory, av
     ]
 
 
-def test_what_is_apart_stays_apart(memory: Memory, availability: Availability) -> None:
+def test_what_is_apart_stays_apart(memory: Memory, availability: Availabilities) -> None:
     standing(memory, a_visit(), a_visit(date=TEN + minutes(45)))
     assert [interval.start for interval in busy(availability)] == [TEN, TEN + minutes(45)]
 
 
-def test_an_interval_goes_on_across_midnight(memory: Memory, availability: Availability) -> None:
+def test_an_interval_goes_on_across_midnight(memory: Memory, availability: Availabilities) -> None:
     late = TEN.replace(hour=23, minute=45)
     standing(memory, a_visit(date=late))
     assert busy(availability) == [BusyInterval(late, late + minutes(30), held=1, free=0)]
 
 
 def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(
-    memory: Memory, availability: Availability
+    memory: Memory, availability: Availabilities
 ) -> None:
     standing(memory, a_visit(), a_visit(), capacity=1)
     assert [(interval.held, interval.free) for interval in busy(availability)] == [(2, 0)]
@@ -90,21 +92,21 @@ def test_more_visits_than_the_capacity_leave_nothing_free_rather_than_less(
     ],
 )
 def test_busy_looks_a_week_ahead_unless_told_otherwise(
-    memory: Memory, availability: Availability, start: datetime | None, end: datetime | None, window: Window
+    memory: Memory, availability: Availabilities, start: datetime | None, end: datetime | None, window: Window
 ) -> None:
     standing(memory)
     found = availability.busy("house", start, end)
     assert (found.window, found.property) == (window, memory.properties["house"])
 
 
-def test_busy_looks_at_31_days_at_most(memory: Memory, availability: Availability) -> None:
+def test_busy_looks_at_31_days_at_most(memory: Memory, availability: Availabilities) -> None:
     standing(memory)
     with pytest.raises(InvalidInput) as refused:
         busy(availability, TEN, TEN + 31 * DAY + minutes(1))
     assert refused.value.errors == [FieldError("?to", "at most 31 days after 'from'")]
 
 
-def test_busy_of_a_property_that_is_not_there(availability: Availability) -> None:
+def test_busy_of_a_property_that_is_not_there(availability: Availabilities) -> None:
     with pytest.raises(PropertyNotFound):
         busy(availability)
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import json
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +27,7 @@ from chalicelib.http import errors as http_errors
 from tests.contract import Contract, ContractBroken
 from tools.generate import openapi
 from tools.generate.openapi_examples import REFUSALS
+from tools.project import ROOT
 
 Json = dict[str, Any]
 
@@ -45,7 +52,7 @@ def test_the_committed_document_is_what_the_code_promises() -> None:
 
 
 def test_every_route_is_in_the_document_and_nothing_else(document: Json) -> None:
-    routed = {(method, path.replace("_id}", "Id}")) for path, methods in entry.app.routes.items() for method in methods}
+    routed = {(method, path.replace("_id}", "Id}")) for method, path in entry.required if method != "HEAD"}
     shown = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert shown == routed
 
@@ -79,6 +86,51 @@ def _contents(node: Any) -> Iterator[Json]:
             yield from _contents(inner)
 
 
+def _schemas(node: Any) -> Iterator[Json]:
+    """Everything in the document that could be a schema."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _schemas(inner)
+
+
+def test_no_format_has_a_pattern_beside_it(document: Json) -> None:
+    # Clients in PHP and Ruby hold the pattern against a date that is no text any more, and throw after the deed.
+    assert [schema for schema in _schemas(document) if "pattern" in schema and "format" in schema] == []
+
+
+def test_no_field_of_a_body_has_a_default(document: Json) -> None:
+    # openapi-typescript makes such a field required.
+    assert [schema for schema in _schemas(document["components"]["schemas"]) if "default" in schema] == []
+    described = document["components"]["schemas"]["BookVisitInput"]["properties"]["durationMinutes"]["description"]
+    assert "`30` unless given" in described
+
+
+def test_a_client_tells_different_successes_of_an_operation_apart_by_a_field_of_both(document: Json) -> None:
+    def resolved(schema: Json) -> Json:
+        while "$ref" in schema:
+            schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return schema
+
+    apart = 0
+    for operation in operations(document):
+        successes = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        contents = [
+            answer["content"]["application/json"] for answer in successes if "content" in answer and len(successes) > 1
+        ]
+        schemas = {json.dumps(content["schema"]): resolved(content["schema"]) for content in contents}
+        for one, other in itertools.combinations(schemas.values(), 2):
+            told = [
+                name
+                for name in {*one["required"]} & {*other["required"]}
+                if not {*resolved(one["properties"][name]).get("enum", [0])}
+                & {*resolved(other["properties"][name]).get("enum", [0])}
+            ]
+            assert told, operation["operationId"]
+            apart += 1
+    assert apart == 1
+
+
 def test_every_refusal_has_an_example_that_the_document_is_made_of() -> None:
     shown = {type(refusal) for refusal in REFUSALS}
     known = {
@@ -92,9 +144,64 @@ def test_every_refusal_has_an_example_that_the_document_is_made_of() -> None:
 
 
 def test_no_change_since_the_release_breaks_a_client_unless_it_is_declared(document: Json) -> None:
-    released = json.loads(openapi.RELEASED.read_text("utf-8"))
+    last = openapi.released()
+    if last is None:
+        pytest.skip("there is no Git, or no tag v... in its history")
     declared = json.loads(openapi.DECLARED.read_text("utf-8"))
-    assert openapi.undeclared(released, document, declared) == [], "declare it with the reason, or leave it"
+    assert openapi.undeclared(last[1], document, declared) == [], "declare it with the reason, or leave it"
+
+
+def git(project: Path, *arguments: str) -> None:
+    # Nobody's settings but these: a signing key or a hook would be asked for.
+    settings = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+    told = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    subprocess.run(["git", *settings, *arguments], cwd=project, env=told, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(document: Json, tmp_path: Path) -> Path:
+    """A project without Git: the contract that clients know had an export more."""
+    for file in (openapi.FILE, openapi.SHIPPED, openapi.DECLARED):
+        (tmp_path / file.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+    known = copy.deepcopy(document)
+    known["paths"]["/visits/map"] = known["paths"]["/visits/export"]
+    (tmp_path / "docs" / "openapi.json").write_text(json.dumps(known), encoding="utf-8")
+    (tmp_path / "docs" / "openapi.breaking.json").write_text('{"GET /visits gone": "long ago"}')
+    return tmp_path
+
+
+def release(project: Path) -> None:
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "Release")
+    git(project, "tag", "v1.0.0")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_make_openapi_refuses_what_breaks_clients_of_the_last_release_until_it_is_declared(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release(project)
+    declared = project / "docs" / "openapi.breaking.json"
+    assert openapi.main(project) == 1
+    assert "breaks clients of v1.0.0: GET /visits/map is gone" in capsys.readouterr().err
+    assert json.loads(declared.read_text()) == {}, "what was declared for a release before is dropped"
+    declared.write_text('{"GET /visits/map is gone": "nobody has called it"}')
+    assert openapi.main(project) == 0
+    assert json.loads(declared.read_text()) == {"GET /visits/map is gone": "nobody has called it"}
+    git(project, "commit", "-qam", "Next release")
+    git(project, "tag", "v1.1.0")
+    assert openapi.main(project) == 0
+    assert json.loads(declared.read_text()) == {}
+
+
+def test_make_openapi_says_where_there_is_no_release_to_compare_with(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    assert openapi.main(project) == 0
+    assert "not compared with a release" in capsys.readouterr().out
+    assert json.loads((project / "docs" / "openapi.json").read_text()) == json.loads(openapi.text())
 
 
 def _drop(*keys: str) -> Callable[[Json], None]:
@@ -192,6 +299,14 @@ def test_a_change_that_breaks_nobody_passes(document: Json, mutate: Callable[[Js
     assert openapi.breaking_changes(document, changed) == []
 
 
+@pytest.mark.parametrize(("field", "breaks"), [("durationMinutes", False), ("version", True)])
+def test_a_number_of_32_bits_breaks_those_who_could_send_more(document: Json, field: str, breaks: bool) -> None:
+    before = copy.deepcopy(document)
+    number = before["components"]["schemas"]["ChangeVisitInput"]["properties"][field]
+    del next(schema for schema in _schemas(number) if "format" in schema)["format"]
+    assert bool(openapi.breaking_changes(before, document)) is breaks
+
+
 # That the check on every answer can fail
 
 
@@ -231,3 +346,17 @@ def test_the_check_lets_pass_what_is_documented(document: Json) -> None:
 def test_the_check_refuses_what_is_not(document: Json, given: httpx.Response) -> None:
     with pytest.raises(ContractBroken):
         Contract(document).check(given.request, given)
+
+
+# The page of `make docs`
+
+
+def test_the_page_may_fetch_nothing() -> None:
+    """What a browser makes of it is looked at by `make docs-check`, which takes a browser."""
+    page = (ROOT / "docs" / "api.hbs").read_text(encoding="utf-8")
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy"\s+content="([^"]*)"', page)
+    sources = {name: allowed for name, *allowed in (directive.split() for directive in policy.split(";"))}
+    assert sources.pop("default-src") == ["'none'"]
+    assert {each for allowed in sources.values() for each in allowed} == {"'unsafe-inline'", "data:", "blob:"}
+    assert page.index("Content-Security-Policy") < page.index("{{{redocHead}}}"), "what comes first is not bound by it"
+    assert "//" not in page.replace(policy, "")

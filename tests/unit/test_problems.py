@@ -27,6 +27,7 @@ SAMPLES: dict[object, object] = {
     list[str]: ["word"],
     tuple[str, ...]: ("application/json",),
     list[errors.FieldError]: [errors.FieldError("#/date", "is wrong")],
+    list[errors.Objection]: [errors.Objection("closed", "property")],
     list[errors.TakenInterval]: [errors.TakenInterval(NOW, TEN, "property")],
     type(NOW): NOW,
 }

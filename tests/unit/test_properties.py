@@ -36,6 +36,8 @@ def test_a_closed_property_receives_nobody_but_lets_notes_change() -> None:
     assert closed.revise(visit, ChangeVisit(notes="n"), NOW).notes == "n"
     for shorter in (10, 25):
         assert closed.revise(visit, ChangeVisit(duration_minutes=shorter), NOW).duration_minutes == shorter
+    later = ChangeVisit(date=TEN + minutes(5), duration_minutes=25)
+    assert closed.revise(visit, later, NOW).date == TEN + minutes(5), "it holds the same quarters"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_visit_with_a_place_of_its_own_keeps_it_until_it_is_taken_away() -> No
 def test_price_and_currency_go_together(given: str, missing: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         details(**{missing: None})
-    assert refused.value.errors == [FieldError(f"#/{missing}", f"goes with '{given}': give both, or neither")]
+    assert refused.value.errors == [FieldError(f"#/{missing}", f"goes with '{given}': give both or neither")]
 
 
 def test_other_details_make_the_next_version_and_the_same_ones_none() -> None:

@@ -161,14 +161,14 @@ def test_a_zone_is_for_local_times_only(tmp_path: Path, given: str, understood: 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("visits.csv", "propertyId,date,colour\np1,x,red\n", "unknown column 'colour'; known are propertyId, date"),
+        ("visits.csv", "propertyId,date,colour\np1,x,red\n", "unknown column 'colour'; known: propertyId, date"),
         ("visits.csv", "propertyId,place\np1,x\n", "has no column date"),
         ("visits.csv", "propertyId,date,Date\np1,x,y\n", "has the column date twice"),
         ("visits.csv", "propertyId,date\np1,x,y\n", "Row 2 of .* more cells than the header"),
         ("visits.csv", 'propertyId,date\np1,"x\n', "Line 2 of .* is not CSV"),
         ("visits.csv", "propertyId,date\n", "has no rows"),
         ("visits.csv", "", "has no rows"),
-        ("visits.txt", "propertyId,date\n", "no CSV, NDJSON or XLSX"),
+        ("visits.txt", "propertyId,date\n", "not a CSV, NDJSON or XLSX"),
         ("visits.ndjson", '{"propertyId": "p1"}\n{"a\n', "Line 2 of .* is not valid JSON"),
         ("visits.ndjson", '{"propertyId": NaN}\n', "Line 1 of .* is not valid JSON"),
         ("visits.ndjson", "[]\n", "Line 1 of .* is not a JSON object"),
@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, name: str, te
 
 
 def test_a_file_that_is_not_there_and_one_in_another_encoding_are_told(tmp_path: Path) -> None:
-    with pytest.raises(CannotGoOn, match="There is no file"):
+    with pytest.raises(CannotGoOn, match="does not exist"):
         read_rows(tmp_path / "visits.csv")
     with pytest.raises(CannotGoOn, match="CSV UTF-8"):
         read_rows(saved(tmp_path, "propertyId,date,notes\np1,x,Grün\n", encoding="cp1252"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.http import spellings
+from chalicelib.domain import spellings
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_a_telephone_number_gets_its_plain_spelling(pasted: str, plain: str) -> 
         (" 4930901820.00\u202c", "spreadsheet"),
         ("tel:4930901820.0", "spreadsheet"),
         ("+49 30 901820 / +49 170 1234567", "one telephone number"),
-        ("030/901820 (Büro)", "remarks into the notes"),
-        ("4.93090182E9", "remarks into the notes"),
-        ("ext. 12", "remarks into the notes"),
+        ("030/901820 (Büro)", "remarks in the notes"),
+        ("4.93090182E9", "remarks in the notes"),
+        ("ext. 12", "remarks in the notes"),
     ],
 )
 def test_what_may_be_another_number_is_refused_with_a_hint(pasted: str, hint: str) -> None:
@@ -77,12 +77,12 @@ def test_an_unusual_address_stays_as_it_is(address: str) -> None:
 @pytest.mark.parametrize(
     ("pasted", "hint"),
     [
-        ("ann@example.com,", "without ','"),
-        ("ann@example.com; ", "without ';'"),
-        ("ann@example.com.", "without '.'"),
-        ("Ann Example <ann@example.com>", "the name has a field of its own"),
-        ("ann@example.com;bo@example.org", "one only"),
-        ("ann@example,com", "a dot where the comma is"),
+        ("ann@example.com,", "remove the final ','"),
+        ("ann@example.com; ", "remove the final ';'"),
+        ("ann@example.com.", "remove the final '.'"),
+        ("Ann Example <ann@example.com>", "the name has its own field"),
+        ("ann@example.com;bo@example.org", "only one"),
+        ("ann@example,com", "a dot instead of the comma"),
         ("ann@exam\u200bple.com", "like name@example.com"),
         ("ann@example.com?subject=Hello", "like name@example.com"),
         ("ann", "like name@example.com"),

@@ -117,7 +117,7 @@ def test_something_stays_known_of_a_visitor() -> None:
     ):
         with pytest.raises(InvalidInput) as refused:
             changed(visit, visitor=change)
-        why = "must keep a name, an e-mail address or a telephone number; null takes the visitor away"
+        why = "must keep a name, an e-mail address or a telephone number; send null to remove the visitor"
         assert refused.value.errors == [FieldError("#/visitor", why)]
     assert changed(a_visit(), visitor=ChangeVisitor(email="a@example.com")).visitor == Visitor(email="a@example.com")
     assert changed(lead, visitor=ChangeVisitor(email=None, phone="2")).visitor == Visitor(phone="2")

@@ -27,15 +27,14 @@ PATIENCE_SECONDS: Final = 3000
 """Longer than a canary of half an hour, with what comes before and after it."""
 NOTHING_TO_DO: Final = ("didn't contain changes", "No updates are to be performed")
 NEVER_CREATED: Final = (
-    "its creation failed, and such a stack can only be deleted: "
-    "`aws cloudformation delete-stack --stack-name {name}`, then try again"
+    "its creation failed and it can only be deleted: `aws cloudformation delete-stack --stack-name {name}`, then retry"
 )
 WAY_OUT: Final = {
     "ROLLBACK_COMPLETE": NEVER_CREATED,
     "ROLLBACK_FAILED": NEVER_CREATED,
-    "UPDATE_ROLLBACK_FAILED": "undoing an update failed: mend what its events name, then "
+    "UPDATE_ROLLBACK_FAILED": "an update's rollback failed: fix what its events name, then "
     "`aws cloudformation continue-update-rollback --stack-name {name}`",
-    "DELETE_FAILED": "it could not be deleted wholly: mend what its events name, then "
+    "DELETE_FAILED": "its deletion failed: fix what its events name, then "
     "`aws cloudformation delete-stack --stack-name {name}`",
 }
 """States out of which no update leads, and what does."""
@@ -130,7 +129,9 @@ def _is_new(client: CloudFormationClient, name: str) -> bool:
     if way_out := WAY_OUT.get(status):
         raise CannotGoOn(f"The stack {name} is {status}: {way_out.format(name=name)}.")
     if status.endswith("_IN_PROGRESS"):
-        raise CannotGoOn(f"The stack {name} is {status}: somebody else is at it. Wait until it is done, and try again.")
+        raise CannotGoOn(
+            f"The stack {name} is {status}: another operation is in progress. Wait until it is done and retry."
+        )
     return False
 
 
@@ -146,9 +147,9 @@ def _has_changes(client: CloudFormationClient, change_set: str) -> bool:
         reason = said.get("StatusReason", "no reason given")
         if any(words in reason for words in NOTHING_TO_DO):
             return False
-        raise CannotGoOn(f"CloudFormation refuses the change of {said['StackName']}: {reason}")
+        raise CannotGoOn(f"CloudFormation rejects the change to {said['StackName']}: {reason}")
 
-    return _waited_for(f"The change set {change_set}", found)
+    return waited_for(f"The change set {change_set}", found)
 
 
 def _changes(client: CloudFormationClient, change_set: str) -> Changes:
@@ -163,7 +164,7 @@ def _settled(client: CloudFormationClient, name: str) -> Mapping[str, Any]:
         stack = client.describe_stacks(StackName=name)["Stacks"][0]
         return None if stack["StackStatus"].endswith("_IN_PROGRESS") else dict(stack)
 
-    return _waited_for(f"The stack {name}", found)
+    return waited_for(f"The stack {name}", found)
 
 
 def _reasons(client: CloudFormationClient, name: str) -> str:
@@ -177,13 +178,13 @@ def _reasons(client: CloudFormationClient, name: str) -> str:
     return "; ".join(failed[:3]) or "its events say why"
 
 
-def _waited_for(what: str, found: Callable[[], T | None]) -> T:
+def waited_for(what: str, found: Callable[[], T | None]) -> T:
     """Looks until it is found, at first in quick succession (the embedded AWS is fast), later every five seconds."""
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.05
     while (it := found()) is None:
         if time.monotonic() > deadline:
             raise CannotGoOn(
-                f"{what} was not done within {PATIENCE_SECONDS // 60} minutes; look at it in the AWS console."
+                f"{what} was not done within {PATIENCE_SECONDS // 60} minutes; check it in the AWS console."
             )
         time.sleep(pause)
         pause = min(pause * 1.5, 5)

@@ -6,6 +6,7 @@ deployed goes back, and a version that takes something away must name it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ def goes_back(deployed: Template, wanted: Template) -> bool:
     lacking = [path for path in _lost(wanted, deployed) if "." not in path or NEEDED_BY_CODE in path]
     if lacking:
         raise CannotGoOn(
-            f"This release needs {', '.join(lacking)}, which a later one took away from the data stack "
+            f"This release needs {', '.join(lacking)}, which a later release removed from the data stack "
             f"(version {version(deployed)}; this is {version(wanted)}). Nothing was deployed. Release a fix instead."
         )
     return True
@@ -52,7 +53,7 @@ def refuse_losses(deployed: Template, wanted: Template) -> None:
 
 
 def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) -> None:
-    """The same by CloudFormation's own judgement: which resources it would remove or make anew."""
+    """The same by CloudFormation's own judgement: which resources it would remove or replace."""
     _refuse(
         [
             change["LogicalResourceId"]
@@ -63,12 +64,37 @@ def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) 
     )
 
 
+def steps(deployed: Template, wanted: Template) -> list[Template]:
+    """The templates to deploy one after the other: first all but the new indexes, then each with one of them more.
+
+    DynamoDB makes one at a time.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+    """
+    known = _indexes(deployed)
+    new = [name for name in _indexes(wanted) if name not in known]
+    return [_without(wanted, new[count:]) for count in range(len(new))] + [wanted]
+
+
+def _indexes(template: Template) -> list[str]:
+    return [index["IndexName"] for index in template["Resources"]["Table"]["Properties"][NEEDED_BY_CODE]]
+
+
+def _without(template: Template, names: Sequence[str]) -> Template:
+    """The template without these indexes and the attributes that nothing else has as a key."""
+    made: dict[str, Any] = copy.deepcopy(dict(template))
+    table = made["Resources"]["Table"]["Properties"]
+    table[NEEDED_BY_CODE] = [index for index in table[NEEDED_BY_CODE] if index["IndexName"] not in names]
+    keys = {key["AttributeName"] for each in (table, *table[NEEDED_BY_CODE]) for key in each["KeySchema"]}
+    table["AttributeDefinitions"] = [each for each in table["AttributeDefinitions"] if each["AttributeName"] in keys]
+    return made
+
+
 def _refuse(lost: Sequence[str], wanted: Template) -> None:
     meant = wanted.get("Metadata", {}).get("TakesAway", [])
     if unmeant := [path for path in lost if path not in meant]:
         raise CannotGoOn(
-            f"The data stack would lose {', '.join(unmeant)}, and code that is live may use it. Nothing was deployed. "
-            "If it is meant, and no release uses it any more: Metadata.TakesAway of .chalice/data.json names it."
+            f"The data stack would lose {', '.join(unmeant)}, which live code may use. Nothing was deployed. "
+            "If no release uses it any more, name it in Metadata.TakesAway of .chalice/data.json."
         )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template
-from tools.deliver.data_changes import goes_back, refuse_losses, refuse_replacements, version
+from tools.deliver.cloudformation import Changes, bring_up_to_date, deployed_template, outputs, waited_for
+from tools.deliver.data_changes import goes_back, refuse_losses, refuse_replacements, steps, version
 from tools.project import REGION, ROOT
 
 if TYPE_CHECKING:
@@ -25,34 +25,58 @@ QUICK = Config(retries={"max_attempts": 3}, proxies={}, connect_timeout=5, read_
 
 def create_data_stack(endpoint: str, stage: str, account: str = ACCOUNT) -> None:
     """Creates the stage's table and queues, or brings them up to date; the data in them stays."""
-    bring_data_up_to_date(boto3.client("cloudformation", **credentials(endpoint, account)), stage, template_of(stage))
-    switch_on_expiry(boto3.client("dynamodb", **credentials(endpoint, account)), f"visits-{stage}")
+    own = credentials(endpoint, account)
+    dynamodb = boto3.client("dynamodb", **own)
+    bring_data_up_to_date(boto3.client("cloudformation", **own), dynamodb, stage, template_of(stage))
+    switch_on_expiry(dynamodb, f"visits-{stage}")
 
 
 def bring_data_up_to_date(
-    cloudformation: CloudFormationClient, stage: str, template: dict[str, Any], role: str = ""
+    cloudformation: CloudFormationClient,
+    dynamodb: DynamoDBClient,
+    stage: str,
+    template: dict[str, Any],
+    role: str = "",
 ) -> str:
     """The stage's data stack as the template has it; gives what was done, in words. Raises CannotGoOn.
 
     A template that is older than the deployed one changes nothing: live code may use what came since. One that takes
     something away without saying so is refused. A table that outlived an earlier stack is taken in again.
+    New indexes come one after the other, and can be used afterwards.
     """
     name, wanted = data_stack_of(stage), with_names(template, stage)
+    stations: Sequence[Mapping[str, Any]] = [wanted]
     if cloudformation.meta.endpoint_url.startswith("http://"):
         # The embedded AWS knows no TLS, without which the policy lets nobody at the queues.
         wanted["Resources"].pop("QueuePolicy", None)
     if before := deployed_template(cloudformation, name):
         deployed = with_names(before, stage)
         if goes_back(deployed, wanted):
-            return f"{name} is left as it is, version {version(deployed)}: this release is older, {version(wanted)}"
+            return f"{name} stays at version {version(deployed)}: this release is older, {version(wanted)}"
         refuse_losses(deployed, wanted)
+        stations = steps(deployed, wanted)
 
     def judge(changes: Changes) -> None:
         refuse_replacements(changes, wanted)
 
-    body = {"TemplateBody": json.dumps(wanted)}
-    bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
-    return f"{name} has version {version(wanted)}"
+    for station in stations:
+        body = {"TemplateBody": json.dumps(station)}
+        bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
+        _wait_for_indexes(dynamodb, names_of(stage)[0])
+    return f"{name} is at version {version(wanted)}"
+
+
+def _wait_for_indexes(dynamodb: DynamoDBClient, table: str) -> None:
+    """CloudFormation does not wait until an index has what the table has.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+    """
+
+    def ready() -> bool | None:
+        indexes = dynamodb.describe_table(TableName=table)["Table"].get("GlobalSecondaryIndexes", [])
+        return all(index.get("IndexStatus", "ACTIVE") == "ACTIVE" for index in indexes) or None
+
+    waited_for(f"A new index of {table}", ready)
 
 
 def template_of(stage: str) -> dict[str, Any]:
@@ -82,6 +106,11 @@ def data_stack_of(stage: str) -> str:
     return f"visits-data-{stage}"
 
 
+def stream_of(cloudformation: Any, stage: str) -> str:
+    """The ARN of the stream of the stage's table, which the app's template asks for."""
+    return outputs(cloudformation, data_stack_of(stage))["StreamArn"]
+
+
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
     """Creates the stage's table alone, without CloudFormation, for tests; returns its name.
 
@@ -94,6 +123,10 @@ def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
         AttributeDefinitions=properties["AttributeDefinitions"],
         KeySchema=properties["KeySchema"],
         GlobalSecondaryIndexes=properties["GlobalSecondaryIndexes"],
+        StreamSpecification={
+            "StreamEnabled": True,
+            "StreamViewType": properties["StreamSpecification"]["StreamViewType"],
+        },
     )
     name: str = properties["TableName"]
     return name

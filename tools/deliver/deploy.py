@@ -26,7 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe
-from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
@@ -87,7 +87,7 @@ def stage_of(name: str, session: Session) -> Stage:
     config = factory.create_config_obj(chalice_stage_name=name)
     stages: Any = config.config_from_disk.get("stages", {})
     if name == LOCAL:
-        raise CannotGoOn("The stage local lives on this machine alone: `make run` starts it.")
+        raise CannotGoOn("The stage local runs only on this machine: `make run` starts it.")
     if name not in stages:
         known = ", ".join(stage for stage in stages if stage != LOCAL)
         raise CannotGoOn(f"There is no stage '{name}' in .chalice/config.json; there are: {known}.")
@@ -96,7 +96,7 @@ def stage_of(name: str, session: Session) -> Stage:
     if packaged and packaged["StackStatus"] != "REVIEW_IN_PROGRESS":
         raise CannotGoOn(
             f"The stage {name} is deployed by CloudFormation (stack {stage.app_stack}): update or delete it there. "
-            "A second app on the same data is not wanted."
+            "Two apps must not share the data."
         )
     return stage
 
@@ -106,17 +106,20 @@ def deploy(stage: Stage) -> None:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    _say(f"  {bring_data_up_to_date(stage.cloudformation, stage.name, template_of(stage.name))}")
+    dynamodb: Any = stage.session.create_client("dynamodb")
+    _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
+    # Chalice takes the stream's ARN from the app alone, which takes it from here.
+    os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
-    _say("Gateway: what Chalice does not set")
+    _say("Gateway: settings that Chalice does not manage")
     for change in apply(stage.session, _template(stage), api["rest_api_id"], stage.gateway_stage):
         _say(f"  {change}")
     url = api["rest_api_url"].rstrip("/")
     print(f"\nThe stage {stage.name} answers at {url}. Try:\n")
     print(f"curl -s {url}/health\n")
-    print(f"A key for it:  make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
-    print(f"Is it well?    make smoke URL={url} KEY=<api key>")
+    print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
+    print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
 
 
 def _template(stage: Stage) -> Template:
@@ -140,7 +143,7 @@ def _adopt(stage: Stage) -> None:
     if not ids:
         return
     if len(ids) > 1:
-        raise CannotGoOn(f"There are {len(ids)} APIs of the name {name}; delete those that are not in use first.")
+        raise CannotGoOn(f"There are {len(ids)} APIs named {name}; first delete those not in use.")
     _say(f"Taking over the API {name} ({ids[0]}), which was deployed from another folder")
     suffix = "amazonaws.com.cn" if stage.place.partition == "aws-cn" else "amazonaws.com"
     url = f"https://{ids[0]}.execute-api.{stage.place.region}.{suffix}/{stage.gateway_stage}/"
@@ -172,7 +175,7 @@ def _traced(**call: Any) -> None:
 def delete_app(stage: Stage) -> None:
     """`chalice delete`. Logs stay until their retention is over."""
     if stage.deployed_api() is None:
-        _say(f"This folder knows of no app of {stage.name} (`make deploy` takes over one from another folder).")
+        _say(f"This folder has not deployed {stage.name} (`make deploy` adopts a stage deployed from another folder).")
         return
     _say("App: chalice delete")
     with _told_by_chalice():
@@ -188,7 +191,7 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
             raise CannotGoOn(f"The table {table} is protected against deletion. Nothing was deleted.")
     if not confirmed and not _agreed(f"Delete all data of {stage.name} (table {table}, queues {', '.join(queues)})"):
-        raise CannotGoOn("Nothing was deleted. YES=1 answers for you.")
+        raise CannotGoOn("Nothing was deleted. YES=1 skips the question.")
     delete_app(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
     delete(stage.cloudformation, data_stack_of(stage.name))
@@ -210,7 +213,7 @@ def _told_by_chalice() -> Iterator[None]:
             inner = original
         raise CannotGoOn(sentence(inner) if isinstance(inner, ClientError) else str(wrapped).strip()) from wrapped
     except (NoSuchPackageError, PackageDownloadError) as why:
-        raise CannotGoOn(f"What requirements.txt names cannot be downloaded: {why}") from why
+        raise CannotGoOn(f"Cannot download the packages of requirements.txt: {why}") from why
     except RuntimeError as why:  # app.py cannot be imported
         raise CannotGoOn(str(why)) from why
 
@@ -254,13 +257,13 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
                 delete_data(stage, given.yes)
             else:
                 delete_app(stage)
-                _say("The data stays (DATA=delete takes it too).")
+                _say("The data stays (DATA=delete removes it too).")
     except CannotGoOn as why:
         sys.stdout.flush()
         print(why, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where it was.", file=sys.stderr)
+        print("Interrupted; run it again to continue.", file=sys.stderr)
         return 130
     return 0
 

@@ -100,7 +100,7 @@ class Template:
             group, place = self.log_groups[resource]["LogGroupName"], self._place
             arn = f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{group}"
             return arn if attribute == "Arn" else group
-        raise CannotGoOn(f"resources.json names {name} in the API's settings, which `make deploy` cannot look up.")
+        raise CannotGoOn(f"resources.json names {name} in the API's settings, which `make deploy` does not support.")
 
     def _holds(self, condition: Node) -> bool:
         match condition:
@@ -133,7 +133,7 @@ def _gateway_responses(gateway: Any, template: Template, api_id: str) -> list[st
         if any(there.get(kind, {}).get(name) != value for name, value in wanted.items()):
             gateway.put_gateway_response(restApiId=api_id, responseType=kind, **wanted)
             changed.append(kind)
-    return [f"{len(changed)} of the gateway's own answers"] if changed else []
+    return [f"{len(changed)} gateway responses"] if changed else []
 
 
 def _api(gateway: Any, template: Template, api_id: str) -> list[str]:
@@ -184,7 +184,7 @@ def _method_settings(said: list[Mapping[str, Any]], there: Mapping[str, Any]) ->
             if name in ("ResourcePath", "HttpMethod"):
                 continue
             if name not in METHOD_SETTINGS:
-                raise CannotGoOn(f"resources.json sets {name} of a method, which `make deploy` does not know yet.")
+                raise CannotGoOn(f"resources.json sets {name} of a method, which `make deploy` does not support.")
             path, key = METHOD_SETTINGS[name]
             if present.get(_plain(prefix), {}).get(key) != value:
                 operations[f"{prefix}/{path}"] = str(value)

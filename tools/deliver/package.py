@@ -28,6 +28,8 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from tools.deliver.bill_of_materials import FILE as BILL
+from tools.deliver.bill_of_materials import add_papers, is_paper
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
 from tools.operate.refusals import told_in_words
@@ -56,11 +58,14 @@ AS_IN_LAMBDA: Final = "/var/task"
 USELESS: Final = (".pyc", ".pyi", "/py.typed")
 """Bytecode that only happens to be there (ours is made below), and what type checkers read."""
 
-UNUSED: Final = ("pydantic/v1/", "pydantic/mypy.py", "annotated_types/test_cases.py")
-"""pydantic of years ago, which it carries for classes written then, its part for mypy, and somebody's tests."""
-
-KEPT_OF_METADATA: Final = "METADATA"
-"""Names and versions: `importlib.metadata` reads them, and so do scanners for known vulnerabilities."""
+UNUSED: Final = (
+    "pydantic/v1/",
+    "pydantic/mypy.py",
+    "annotated_types/test_cases.py",
+    "phonenumbers/shortdata/region_",
+)
+"""pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, and every
+country's emergency numbers."""
 
 Template = dict[str, Any]
 
@@ -87,7 +92,7 @@ def require_pinned_python() -> None:
 
 
 def package(stages: Sequence[str], out: Path, bucket: str | None = None, project: Path = ROOT) -> None:
-    """Packages the project into the folder: deployment.zip, data.json, and <stage>.json for each stage.
+    """Packages the project into the folder: deployment.zip, bom.cdx.json, data.json, and <stage>.json for each stage.
 
     With a bucket the zip goes there, under a name made of its content, and the templates say so. Raises CannotGoOn.
     """
@@ -100,8 +105,10 @@ def package(stages: Sequence[str], out: Path, bucket: str | None = None, project
         # Chalice makes it once for all stages, of the same files.
         with zipfile.ZipFile(Path(temporary, stages[0], ZIP)) as made:
             made.extractall(folder, [name for name in made.namelist() if _ships(name)])
+            add_papers(folder, made)
         _compile(folder)
         write_zip(folder, out / ZIP)
+        shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
     for stage, template in templates.items():
         finished = _finished(template, stage, code)
@@ -136,7 +143,7 @@ def chalice_package(project: Path, stage: str, out: Path, *options: str) -> None
     if stage not in settings:
         raise CannotGoOn(f"There is no stage '{stage}' in .chalice/config.json; there are: {', '.join(settings)}.")
     if "AWS_ENDPOINT_URL" in settings[stage]["environment_variables"]:
-        raise CannotGoOn(f"The stage '{stage}' lives on the embedded AWS; only stages of the real one are packaged.")
+        raise CannotGoOn(f"The stage '{stage}' runs on the embedded AWS; only stages on real AWS are packaged.")
     _run([sys.executable, "-c", CHECK_CONFIGURATION, stage], project)
     chalice = str(Path(sys.executable).with_name("chalice"))
     said = _run([chalice, "package", "--stage", stage, *options, str(out)], project)
@@ -153,7 +160,7 @@ def _run(command: Sequence[str], project: Path) -> str:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     said = done.stdout + done.stderr
     if done.returncode:
-        raise CannotGoOn(f"The package could not be made:\n{said}")
+        raise CannotGoOn(f"Packaging failed:\n{said}")
     return said
 
 
@@ -163,9 +170,9 @@ def _run(command: Sequence[str], project: Path) -> str:
 def _ships(name: str) -> bool:
     if name.startswith(UNUSED) or name.endswith(USELESS):
         return False
-    top, _, rest = name.partition("/")
+    top = name.partition("/")[0]
     if top.endswith(".dist-info"):
-        return rest == KEPT_OF_METADATA
+        return is_paper(name)
     # Scripts for a terminal.
     return not top.endswith(".data")
 
@@ -183,7 +190,7 @@ def _compile(folder: Path) -> None:
         [*command, *place, str(folder)], env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, cwd=folder
     )
     if done.returncode:
-        raise CannotGoOn(f"Something in the package is no Python:\n{done.stdout}{done.stderr}")
+        raise CannotGoOn(f"The package contains invalid Python:\n{done.stdout}{done.stderr}")
 
 
 def write_zip(folder: Path, file: Path) -> None:
@@ -207,7 +214,9 @@ def uploaded(content: bytes, bucket: str, name: str) -> Mapping[str, str]:
         if error.response["Error"]["Code"] != "PreconditionFailed":
             raise
         if s3.get_object(**place)["Body"].read() != content:
-            raise CannotGoOn(f"{bucket}/{place['Key']} is not what its name says. Nothing was deployed.") from None
+            raise CannotGoOn(
+                f"{bucket}/{place['Key']} does not match the hash in its name. Nothing was deployed."
+            ) from None
     return place
 
 
@@ -224,9 +233,9 @@ def _finished(template: Template, stage: str, code: str | Mapping[str, str]) -> 
         cloud = expanded(template)
     except InvalidDocumentException as refusal:
         causes = "; ".join(cause.message for cause in refusal.causes)
-        raise CannotGoOn(f"CloudFormation would refuse the template of {stage}: {causes}") from refusal
+        raise CannotGoOn(f"CloudFormation would reject the template of {stage}: {causes}") from refusal
     if past := list(past_the_alias(cloud)):
-        raise CannotGoOn(f"The package of {stage} would call functions past their alias: {', '.join(past)}.")
+        raise CannotGoOn(f"The package of {stage} would bypass the alias of functions: {', '.join(past)}.")
     return template
 
 
@@ -323,10 +332,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make package", description="Makes what CloudFormation deploys.")
+    parser = argparse.ArgumentParser(prog="make package", description="Builds what CloudFormation deploys.")
     parser.add_argument("stages", nargs="+", help="stages of .chalice/config.json")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
-    parser.add_argument("--bucket", default="", help="a bucket to put the zip into; without one it stays beside")
+    parser.add_argument("--bucket", default="", help="the bucket for the zip; without one it stays in the folder")
     return parser.parse_args(arguments)
 
 

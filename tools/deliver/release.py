@@ -19,11 +19,11 @@ from typing import Any, Final
 import boto3
 
 from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs
-from tools.deliver.data_stack import bring_data_up_to_date
+from tools.deliver.data_stack import bring_data_up_to_date, stream_of
 from tools.deliver.package import CODE, ZIP, uploaded
 from tools.failure import CannotGoOn
-from tools.generate.release_roles import stack_of
 from tools.operate.refusals import told_in_words
+from tools.project import ROOT
 
 TEMPLATES: Final = "templates/{}.json"
 CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
@@ -46,7 +46,7 @@ class Package:
         """Raises CannotGoOn when there is none."""
         for name in (ZIP, "data.json", f"{stage}.json"):
             if not (folder / name).is_file():
-                raise CannotGoOn(f"There is no {folder / name}: make package STAGE={stage} makes it.")
+                raise CannotGoOn(f"{folder / name} is missing: make package STAGE={stage} creates it.")
         return cls(folder, stage)
 
     @property
@@ -86,8 +86,8 @@ class Account:
         made = outputs(boto3.client("cloudformation"), stack_of(stage))
         if not made:
             raise CannotGoOn(
-                f"This account is not prepared for releases of {stage}: it has no stack {stack_of(stage)}. "
-                "docs/delivery.md says how it is made of release.json."
+                f"This account is not prepared for releases of {stage}: the stack {stack_of(stage)} is missing. "
+                "docs/delivery.md says how to create it from release.json."
             )
         return cls(made["Bucket"], made["DataRoleArn"], made["AppRoleArn"], made["BoundaryArn"])
 
@@ -106,7 +106,8 @@ class Account:
 
     def deploy_data(self, stage: str, template: dict[str, Any]) -> str:
         """Brings the data stack up to date, unless the template is older; gives what was done, in words."""
-        return bring_data_up_to_date(boto3.client("cloudformation"), stage, template, self.data_role)
+        clients = boto3.client("cloudformation"), boto3.client("dynamodb")
+        return bring_data_up_to_date(*clients, stage, template, self.data_role)
 
     def deployed(self, stack: str) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
         """Template and parameters of a stack as it is now, if it works."""
@@ -119,6 +120,11 @@ class Account:
         return (template, parameters) if template else None
 
 
+def stack_of(stage: str) -> str:
+    """The stack of release.json in the account of a stage."""
+    return f"visits-release-{stage}"
+
+
 def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke) -> str:
     """Deploys the package, tries it, gives its address. Raises CannotGoOn, with the former release in place again."""
     code = uploaded(package.zip, account.bucket, CODE)
@@ -126,16 +132,17 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     _refuse_unknown(wishes, data, app)
     values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
     print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
+    values["StreamArn"] = stream_of(boto3.client("cloudformation"), package.stage)
     stack = f"visits-{package.stage}"
     before = account.deployed(stack)
     url = account.deploy(stack, app, _meant_for(app, values))["EndpointURL"]
     if smoke(url):
         return url
     if before is None:
-        raise CannotGoOn(f"{url} does not answer as it should. It is the first release: there is none to go back to.")
+        raise CannotGoOn(f"{url} failed its smoke test. This is the first release: there is none to go back to.")
     template, parameters = before
     account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
-    raise CannotGoOn(f"{url} did not answer as it should, so the release before it is in place again.")
+    raise CannotGoOn(f"{url} failed its smoke test, so the previous release is back in place.")
 
 
 def _meant_for(template: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
@@ -148,9 +155,14 @@ def _refuse_unknown(wishes: Mapping[str, str], *templates: Mapping[str, Any]) ->
         raise CannotGoOn(f"No template has a parameter {', '.join(unknown)}; there are: {', '.join(sorted(known))}.")
 
 
+def smoke_command(url: str) -> list[str]:
+    """What `make smoke` runs: the quick ones of the end-to-end tests, against an address."""
+    return [sys.executable, "-m", "pytest", "tests/e2e/test_address.py", "-m", "smoke", "--maxfail=3", f"--url={url}"]
+
+
 def smoke_test(url: str) -> bool:
-    """`make smoke`, with the key of VISITS_KEY if there is one."""
-    return subprocess.run([sys.executable, "-m", "tools.operate.smoke", "--url", url]).returncode == 0
+    """Tries what was deployed, with the key of VISITS_KEY if there is one."""
+    return subprocess.run(smoke_command(url), cwd=ROOT).returncode == 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -171,14 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _pairs(words: str) -> dict[str, str]:
     pairs = [word.partition("=") for word in words.split()]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise CannotGoOn(f"Parameters are told as Name=value, and not {', '.join(wrong)}.")
+        raise CannotGoOn(f"Parameters must be Name=value, not {', '.join(wrong)}.")
     return {name: value for name, _, value in pairs}
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` made, and tries it.")
-    parser.add_argument("stage", help="a stage that was packaged")
-    parser.add_argument("--folder", type=Path, required=True, help="where `make package` wrote to")
+    parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` built and tests it.")
+    parser.add_argument("stage", help="a packaged stage")
+    parser.add_argument("--folder", type=Path, required=True, help="the output folder of `make package`")
     parser.add_argument("--parameters", default="", help='of the templates: "AlarmTopicArn=... DeploymentType=..."')
     return parser.parse_args(arguments)
 

@@ -1,18 +1,23 @@
 """`make release-data STAGE=beta`: the data stack alone, as `make release` brings it up to date.
 
-CodePipeline runs it before it deploys the app. DATA_ROLE_ARN names the role that CloudFormation takes on.
+CodePipeline runs it before it deploys the app, which is told what build/stream-arn says. DATA_ROLE_ARN names the role
+that CloudFormation takes on.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import boto3
 
-from tools.deliver.data_stack import bring_data_up_to_date, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, stream_of, template_of
 from tools.failure import CannotGoOn
 from tools.operate.refusals import told_in_words
+from tools.project import ROOT
+
+STREAM_ARN: Final = ROOT / "build" / "stream-arn"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     role = os.environ.get("DATA_ROLE_ARN", "")
     try:
         with told_in_words():
-            print(bring_data_up_to_date(boto3.client("cloudformation"), stage, template_of(stage), role))
+            cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
+            print(bring_data_up_to_date(cloudformation, dynamodb, stage, template_of(stage), role))
+            STREAM_ARN.parent.mkdir(exist_ok=True)
+            STREAM_ARN.write_text(stream_of(cloudformation, stage), encoding="utf-8")
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1

@@ -44,6 +44,9 @@ NULL: Final = "${null}"
 
 Node = dict[str, Any]
 
+FED: Final = {"work_off_queue": "QueueArn", "deliver": "WebhookQueueArn", "relay": "StreamArn"}
+"""The functions that something hands work to, and the output of the data stack that it is."""
+
 
 def terraform(stage: str, out: Path) -> None:
     """Writes the folder that `terraform init` and `terraform apply` want. Raises CannotGoOn."""
@@ -87,14 +90,7 @@ def _override(chalices: Node, packaged: Node) -> Node:
         name: _settings(_function_of(packaged, function["handler"]))
         for name, function in chalices["resource"]["aws_lambda_function"].items()
     }
-    (event,) = _function_of(packaged, "app.work_off_queue")["Events"].values()
-    sources = {
-        name: {
-            "event_source_arn": '${aws_cloudformation_stack.data.outputs["QueueArn"]}',
-            "function_response_types": event["Properties"]["FunctionResponseTypes"],
-        }
-        for name in chalices["resource"]["aws_lambda_event_source_mapping"]
-    }
+    sources = {name: _source(packaged, name) for name in chalices["resource"]["aws_lambda_event_source_mapping"]}
     rest_api = {
         "name": api["Name"],
         "binary_media_types": api["DefinitionBody"][BINARY_TYPES],
@@ -150,6 +146,18 @@ def _settings(packaged: Node) -> Node:
     }
 
 
+def _source(packaged: Node, name: str) -> Node:
+    """What feeds a function, by the name that Chalice gives it: an output of the data stack, as in the template."""
+    function = next(each for each in FED if name.startswith(each))
+    (event,) = _function_of(packaged, f"app.{function}")["Events"].values()
+    told: Node = {"event_source_arn": f'${{aws_cloudformation_stack.data.outputs["{FED[function]}"]}}'}
+    if types := event["Properties"].get("FunctionResponseTypes"):
+        told["function_response_types"] = types
+    if criteria := event["Properties"].get("FilterCriteria"):
+        told["filter_criteria"] = {"filter": [{"pattern": each["Pattern"]} for each in criteria["Filters"]]}
+    return told
+
+
 # What stands beside it
 
 
@@ -158,9 +166,7 @@ def _ours(stage: str, packaged: Node) -> Node:
     api, groups = template.api, template.log_groups
     logs = api["AccessLogSetting"]
     return {
-        "variable": {
-            "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic that hears of alarms."}
-        },
+        "variable": {"alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."}},
         "resource": {
             "aws_cloudformation_stack": {
                 "data": {
@@ -205,7 +211,9 @@ def _method_settings(settings: Mapping[str, Any]) -> Node:
     }
     path = {name: settings[name] for name in ("ResourcePath", "HttpMethod")}
     if unknown := settings.keys() - names.keys() - path.keys():
-        raise CannotGoOn(f"The merge template sets {', '.join(sorted(unknown))}, which `make terraform` cannot yet.")
+        raise CannotGoOn(
+            f"The merge template sets {', '.join(sorted(unknown))}, which `make terraform` does not support."
+        )
     return {
         "rest_api_id": "${aws_api_gateway_rest_api.rest_api.id}",
         "stage_name": "${aws_api_gateway_stage.api.stage_name}",
@@ -230,7 +238,7 @@ def _watch(packaged: Node) -> Node:
             parameters[name] = {"Type": "String", "Default": _name_of(packaged, name)}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Property Visits: what watches a stage that Terraform has deployed.",
+        "Description": "Property Visits: alarms and dashboard of a stage deployed by Terraform.",
         "Parameters": parameters,
         "Conditions": conditions,
         "Resources": resources,

@@ -76,7 +76,7 @@ def answers() -> Mapping[str, Response]:
         "BAD_REQUEST_PARAMETERS": malformed,
         "INTEGRATION_FAILURE": no_answer(REQUEST_ID),
         "INTEGRATION_TIMEOUT": no_answer_in_time(REQUEST_ID),
-        "WAF_FILTERED": problem_response(403, "filtered", "Filtered", "A rule of the operator's refuses this request."),
+        "WAF_FILTERED": problem_response(403, "filtered", "Filtered", "Blocked by a rule of the operator."),
     }
 
 
@@ -86,8 +86,8 @@ def named_origin(origins: str) -> str:
     for origin in listed:
         if not ORIGIN.fullmatch(origin):
             raise CannotGoOn(
-                f"CORS_ORIGINS in .chalice/config.json has {origin!r}, which is no origin: write https://host, "
-                "in small letters and without a path."
+                f"CORS_ORIGINS in .chalice/config.json has {origin!r}, which is not an origin: write https://host, "
+                "in lower case and without a path."
             )
     return listed[0] if listed else ""
 

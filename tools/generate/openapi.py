@@ -1,13 +1,15 @@
-"""`make openapi`: writes docs/openapi.json, and the copy that ships, and tells what would break clients.
+"""`make openapi`: writes docs/openapi.json, and the copy that ships, and refuses what would break clients.
 
-docs/openapi.released.json is the contract that clients hold in their hands; `--release` makes it today's. A change that
-breaks them is refused by a test unless docs/openapi.breaking.json declares it with the reason.
+What clients rely on is the contract at the last release, a tag `v...`. A change that breaks them is refused, here and
+by a test, unless docs/openapi.breaking.json declares it with the reason; after the release its entry is dropped.
 """
 
-import argparse
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from tools.generate.openapi_document import document
@@ -15,7 +17,6 @@ from tools.project import ROOT
 
 FILE: Final = ROOT / "docs" / "openapi.json"
 SHIPPED: Final = ROOT / "chalicelib" / "openapi.json"
-RELEASED: Final = ROOT / "docs" / "openapi.released.json"
 DECLARED: Final = ROOT / "docs" / "openapi.breaking.json"
 
 Json = dict[str, Any]
@@ -40,6 +41,22 @@ def shipped() -> str:
     return json.dumps(content(), ensure_ascii=False, separators=(",", ":"))
 
 
+def released(project: Path = ROOT) -> tuple[str, Json] | None:
+    """The last release's tag and contract; None where there is no Git, or no release yet."""
+    tag = _git(project, "describe", "--tags", "--match=v*", "--abbrev=0")
+    name = FILE.relative_to(ROOT)
+    document = tag and _git(project, "show", f"{tag}:{name}")
+    return (tag, json.loads(document)) if tag and document else None
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def breaking_changes(old: Json, new: Json) -> list[str]:
     """What a client of the old document can no longer rely on, a line each; what is only added breaks nobody."""
     return list(dict.fromkeys(_Comparison(old, new).changes()))
@@ -62,9 +79,9 @@ class _Comparison:
 
     def _operation(self, where: str, old: Json, new: Json) -> Iterator[str]:
         if old["operationId"] != new["operationId"]:
-            yield f"{where} is called {new['operationId']}, no longer {old['operationId']}"
+            yield f"{where} is now called {new['operationId']} instead of {old['operationId']}"
         if old["security"] != new["security"]:
-            yield f"{where} needs {new['security']}, no longer {old['security']}"
+            yield f"{where} now needs {new['security']} instead of {old['security']}"
         yield from self._parameters(where, old["parameters"], new["parameters"])
         yield from self._request(where, old.get("requestBody"), new.get("requestBody"))
         yield from self._responses(where, old["responses"], new["responses"])
@@ -127,6 +144,7 @@ class _Comparison:
             yield f"{where} may not be {gone} any more"
         if "enum" in new and "enum" not in old:
             yield f"{where} may only be {new['enum'][:5]} now"
+        old, new = _bounded(old), _bounded(new)
         for bound, sign in (("maximum", 1), ("maxLength", 1), ("maxItems", 1), ("exclusiveMaximum", 1)):
             yield from _tighter(where, bound, sign, old, new)
         for bound, sign in (("minimum", -1), ("minLength", -1), ("minItems", -1)):
@@ -199,16 +217,30 @@ class _Comparison:
         return node
 
 
+_JSON_TYPES: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+
 def _variants(schema: Json) -> list[Json]:
     return [inner for inner in schema.get("anyOf", []) if inner != {"type": "null"}]
 
 
 def _types(schema: Json) -> set[str]:
     """The types that a schema names; nothing when it leaves them to its variants."""
-    named = schema.get("type", [])
+    named = schema.get("type", _JSON_TYPES[type(schema["const"])] if "const" in schema else [])
     types = {named} if isinstance(named, str) else set(named)
     types |= {inner["type"] for inner in schema.get("anyOf", []) if isinstance(inner.get("type"), str)}
     return types
+
+
+def _bounded(schema: Json) -> Json:
+    """With the bounds that a format means: an int32 takes what was taken, if that was never beyond one."""
+    if schema.get("format") != "int32":
+        return schema
+    bounds = {
+        "minimum": max(schema.get("minimum", -(2**31)), -(2**31)),
+        "maximum": min(schema.get("maximum", 2**31 - 1), 2**31 - 1),
+    }
+    return {**schema, **bounds, "format": None}
 
 
 def _tighter(where: str, bound: str, sign: int, old: Json, new: Json) -> Iterator[str]:
@@ -221,23 +253,31 @@ def undeclared(old: Json, new: Json, declared: Json) -> list[str]:
     return [change for change in breaking_changes(old, new) if not declared.get(change)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tools.generate.openapi", description=__doc__)
-    parser.add_argument("--release", action="store_true", help="what is written is what clients may rely on from now")
-    arguments = parser.parse_args()
+def main(project: Path = ROOT) -> int:
     made = text()
-    for path, written in ((FILE, made), (SHIPPED, shipped())):
+    for file, written in ((FILE, made), (SHIPPED, shipped())):
+        path = project / file.relative_to(ROOT)
         path.write_text(written, encoding="utf-8")
-        print(f"written: {path.relative_to(ROOT)}")
-    if arguments.release:
-        RELEASED.write_text(made, encoding="utf-8")
-        DECLARED.write_text("{}\n", encoding="utf-8")
-        print(f"written: {RELEASED.relative_to(ROOT)}")
-        return
-    released, declared = json.loads(RELEASED.read_text("utf-8")), json.loads(DECLARED.read_text("utf-8"))
-    for change in undeclared(released, json.loads(made), declared):
-        print(f"breaks clients: {change}")
+        print(f"written: {path.relative_to(project)}")
+    last = released(project)
+    if last is None:
+        print("No Git, or no tag v... in its history: not compared with a release.")
+        return 0
+    return _told(*last, json.loads(made), project / DECLARED.relative_to(ROOT))
+
+
+def _told(tag: str, old: Json, new: Json, file: Path) -> int:
+    """Says what breaks clients; keeps of what was declared what is still to be released."""
+    declared, changes = json.loads(file.read_text("utf-8")), breaking_changes(old, new)
+    kept = {change: reason for change, reason in declared.items() if change in changes}
+    file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    refused = undeclared(old, new, kept)
+    for change in refused:
+        print(f"breaks clients of {tag}: {change}", file=sys.stderr)
+    if refused:
+        print(f"Declare it in {file.name} with the reason, or undo it.", file=sys.stderr)
+    return 1 if refused else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
-from chalicelib.http.fields import PROPERTY_ID_SCHEMA, UUID, Output
+from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
 from chalicelib.http.guard import PUBLIC, Public
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
@@ -38,72 +38,117 @@ REF: Final = "#/components/schemas/{model}"
 
 ABOUT: Final = cleandoc(
     """
-    The backend with which an estate agency registers, finds and runs visits (viewings) of its properties.
+    Registers, finds and manages visits (viewings) of an estate agency's properties.
 
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes, `read`, `write` and `admin`; none includes
-      another. Without a valid key the answer is 401, without the scope that a call names 403.
-    - **Instants** are RFC 3339 in whole seconds: with an offset in what you send, in UTC with `Z` in what you get.
-    - **Ids are opaque.** Do not take them apart, and do not expect an order.
-    - **Reads by id are strongly consistent**: what was answered is there. Lists follow within moments.
-    - **Lists come in pages.** Go on with `nextCursor`, or follow the `Link` header, until there is none. A page may be
-      short, even empty, before the last. A visit that does not move appears exactly once.
-    - **Time is sold in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20.
-    - **Changes name the version they change.** Send the `ETag` that you read as `If-Match`: 412 says that somebody
-      else was there first, 428 that you have to say it.
-    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request under the same key is done once.
-      Without a key, two requests are two wishes.
+    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
+      includes another. Without a valid key the answer is 401, without the scope a call needs 403.
+    - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
+      `+0100` are accepted too. They are kept to the second; a fraction is dropped.
+    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
+      as people paste it and answered in one plain spelling.
+    - **Ids are opaque**: do not parse them or rely on their order.
+    - **Reads by id are strongly consistent.** Lists follow within moments.
+    - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
+      short or even empty. A visit that does not move appears exactly once.
+    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are
+      set, `GET /properties/{id}/slots` lists the starts that can be booked.
+    - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
+      it first, 428 that the header is required.
+    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
+      Without a key, every request counts.
     - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
-      An address that does not exist is a 404 `not-found`, a method that it does not know a 405 with `Allow`.
-    - **Ignore fields that you do not know**: answers may get more of them, and that breaks nobody.
+      An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
+    - **HEAD** works wherever GET does: the same status and headers, without the body.
+    - **Ignore unknown fields**: answers may gain new ones at any time.
     """
 )
+SERVERS: Final[list[Json]] = [
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "What `make run` starts.",
+        "variables": {"port": {"default": "8000"}},
+    },
+    {
+        "url": "https://{host}/{stage}",
+        "description": "A deployment.",
+        "variables": {
+            "host": {"default": "api-id.execute-api.region.amazonaws.com"},
+            "stage": {"default": "api"},
+        },
+    },
+    {"url": ".", "description": "Where this document is served."},
+]
+"""The first is one that a generated client can start from."""
+
 TAGS: Final = {
-    "Properties": "What is visited: address, price, and how many visits fit in at once.",
-    "Visits": "Who comes when and where, and what becomes of it.",
-    "Intakes": "Many visits at once, worked off in the background, with an outcome for every row.",
+    "Properties": "What is visited: address, price, and how many visits it takes at once.",
+    "Agents": "Who conducts visits: hours, travel time, calendar.",
+    "Visits": "Who comes when and where, and the visit's status.",
+    "Visitors": "Everything of one person, over the whole agency.",
+    "Intakes": "Many visits at once, processed in the background, with a result for every row.",
     "Service": "The service itself.",
 }
 
+_UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "property_id": (PROPERTY_ID_SCHEMA, "The id of a property."),
-    "visit_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of a visit."),
-    "intake_id": ({"type": "string", "pattern": f"^{UUID.pattern}$"}, "The id of an intake."),
+    "agent_id": (AGENT_ID_SCHEMA, "The id of an agent, percent-encoded."),
+    "visit_id": (_UUID_SCHEMA, "The id of a visit."),
+    "intake_id": (_UUID_SCHEMA, "The id of an intake."),
+    "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
 }
+
+ASYNC: Final = (
+    "`respond-async` (RFC 7240): answers 202 with an intake of one row instead of waiting. Its `status` is none that a "
+    "visit has."
+)
+LENIENT: Final = (
+    "`handling=lenient`, with the scope `override`: outside the hours too, and `warnings` say which rules that breaks."
+)
 
 _TAGS_SCHEMA: Final[Json] = {"type": "string", "pattern": rf"^(?:\*|{ENTITY_TAGS})$", "examples": ['"3"']}
 REQUEST_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "Idempotency-Key": (
-        {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
-        "Makes the request safe to send again: what succeeded under this key is done once, for 30 days, at once or "
-        "queued. With another payload: 422.",
+        {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+        "Makes the request safe to retry: for 30 days it is done only once under this key, synchronous or queued. "
+        "A different payload is a 422.",
     ),
-    "If-Match": (_TAGS_SCHEMA, "The `ETag` as you last read it, or `*` for whatever is there."),
-    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` that you have: 304 if nothing has changed since."),
-    "Prefer": (
-        {"type": "string", "examples": ["respond-async"]},
-        "`respond-async` (RFC 7240): 202 and an intake of one, instead of waiting.",
-    ),
+    "If-Match": (_TAGS_SCHEMA, "The `ETag` you last read, or `*` for any version."),
+    "If-None-Match": (_TAGS_SCHEMA, "The `ETag` you have: 304 if unchanged."),
+    "Prefer": ({"type": "string", "examples": ["respond-async"]}, f"{ASYNC} {LENIENT}"),
 }
+ONLY_LENIENT: Final = ({"type": "string", "examples": ["handling=lenient"]}, LENIENT)
 ONLY_NEW: Final = (
-    {"type": "string", "pattern": r"^\*$", "examples": ["*"]},
-    "`*`: only if there is none yet. Either this or `If-Match` is needed.",
+    {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
+    "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
 RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
     "ETag": ({"type": "string", "examples": ['"3"']}, "The version, for `If-Match` and `If-None-Match`."),
-    "Location": ({"type": "string", "format": "uri-reference"}, "Where it is, path-absolute."),
+    "Location": ({"type": "string", "format": "uri-reference"}, "The path of the resource."),
     "Link": ({"type": "string"}, 'The next page, `<...>; rel="next"` (RFC 8288); absent on the last.'),
-    "Retry-After": ({"type": "integer", "minimum": 1}, "In so many seconds."),
+    "Retry-After": ({"type": "integer", "minimum": 1}, "Seconds to wait."),
     "Idempotency-Replayed": (
         {"type": "string", "const": "true"},
-        "This was done by an earlier request with the same key; the body shows it as it is now.",
+        "An earlier request with the same key did this; the body shows the current state.",
     ),
-    "Preference-Applied": ({"type": "string", "const": "respond-async"}, "The preference was honoured (RFC 7240)."),
+    "Preference-Applied": (
+        {"type": "string", "enum": ["respond-async", "handling=lenient"]},
+        "The preference that was honoured (RFC 7240).",
+    ),
     "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
-    "Accept": ({"type": "string"}, "The media types that a body may have here."),
-    "Content-Disposition": ({"type": "string"}, "A name for the file."),
+    "Accept": ({"type": "string"}, "The accepted media types."),
+    "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
+    "Content-Disposition": ({"type": "string"}, "The file name."),
 }
-OPTIONAL_HEADERS: Final = frozenset({"Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"})
+OPTIONAL_HEADERS: Final = frozenset(
+    {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
+)
+
+_OBJECTION: Final[Json] = {
+    "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
+    "holder": {"type": "string", "enum": ["property", "agent"]},
+}
 
 MEMBERS: Final[dict[str, Json]] = {
     "errors": {
@@ -113,7 +158,7 @@ MEMBERS: Final[dict[str, Json]] = {
             "properties": {
                 "pointer": {
                     "type": "string",
-                    "description": "What it is about: `#/date` in the body (RFC 6901), `?limit` in the query.",
+                    "description": "What is invalid: `#/date` in the body (RFC 6901), `?limit` in the query.",
                 },
                 "detail": {"type": "string"},
             },
@@ -122,7 +167,7 @@ MEMBERS: Final[dict[str, Json]] = {
     },
     "conflicts": {
         "type": "array",
-        "description": "The taken time that the request met, in whole quarter hours.",
+        "description": "The times already taken, in whole quarter hours.",
         "items": {
             "type": "object",
             "properties": {
@@ -134,6 +179,7 @@ MEMBERS: Final[dict[str, Json]] = {
         },
     },
     "propertyId": {"type": "string"},
+    "agentId": {"type": "string"},
     "visitId": {"type": "string"},
     "intakeId": {"type": "string"},
     "currentStatus": {"$ref": REF.format(model="Status")},
@@ -141,17 +187,23 @@ MEMBERS: Final[dict[str, Json]] = {
     "starts": {"type": "string", "format": "date-time"},
     "fields": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
-    "scope": {"type": "string", "enum": [str(scope) for scope in Scope]},
-    "requestId": {"type": "string", "description": "Quote it when you ask us."},
+    **_OBJECTION,
+    "objections": {
+        "type": "array",
+        "description": "Every rule that speaks against the time, the most telling first.",
+        "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
+    },
+    "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
+    "requestId": {"type": "string", "description": "Quote it when you report a problem."},
 }
 """The members of problem documents beyond those that all have."""
 
 REASONS: Final = {
-    200: "As asked.",
-    201: "Made.",
-    202: "Accepted: it is in the queue.",
-    204: "Done; there is nothing to say.",
-    304: "You have the current state already.",
+    200: "OK.",
+    201: "Created.",
+    202: "Accepted and queued.",
+    204: "No content.",
+    304: "Not modified.",
 }
 
 
@@ -163,7 +215,8 @@ def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Public]) -> 
 def _routes(app: Chalice) -> Iterable[tuple[str, str, Any]]:
     for path, methods in app.routes.items():
         for method, entry in methods.items():
-            if method != "OPTIONS":  # a preflight is between us and the browser
+            # HEAD is told in words: generators would make a second call of every read. A preflight is the browser's.
+            if method not in ("HEAD", "OPTIONS"):
                 yield method, path, entry.view_function
 
 
@@ -202,6 +255,8 @@ class _Operation:
         headers = {name: (*REQUEST_HEADERS[name], required) for name, required in names.items()}
         if condition is Condition.MATCH_OR_NEW:
             headers["If-None-Match"] = (*ONLY_NEW, False)
+        if self.contract.lenient and "Prefer" not in headers:
+            headers["Prefer"] = (*ONLY_LENIENT, False)
         return headers
 
     @property
@@ -232,8 +287,10 @@ class _Operation:
             found.append(errors.PreconditionRequired)
         named = {
             "property_id": errors.PropertyNotFound,
+            "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
+            "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:
             found += [named[variable] for variable in self.variables]
@@ -245,7 +302,7 @@ class _Operation:
         contract = self.contract
         fields = output.model_fields if isinstance(output, type) else {}
         names = list(contract.headers.get(status, ()))
-        if "version" in fields or status == 304 or (status == 204 and contract.condition):
+        if "version" in fields or status == 304:
             names.append("ETag")
         if status == 200 and contract.condition is Condition.TAGGED and "version" not in fields:
             names.append("ETag")
@@ -259,6 +316,8 @@ class _Operation:
             names += ["Location", "Retry-After"]
             if 201 in contract.gives:
                 names.append("Preference-Applied")
+        if status in (200, 201) and contract.lenient:
+            names.append("Preference-Applied")
         return list(dict.fromkeys(names))
 
 
@@ -269,33 +328,63 @@ def _document(operations: list[_Operation]) -> Json:
     for operation in operations:
         shown = _shown(operation, operations, schemas, kinds)
         paths.setdefault(operation.path, {})[operation.method.lower()] = shown
+    components = {
+        "schemas": {**schemas.components, **kinds.schemas},
+        "responses": kinds.responses,
+        "headers": {name: _header(name) for name in RESPONSE_HEADERS},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Property Visits",
             "version": VERSION,
-            "summary": "Register, find and run visits of properties.",
+            "summary": "Register, find and manage property visits.",
             "description": ABOUT,
+            "contact": {"name": "The agency whose address you call"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ".", "description": "Where this document is."}],
+        "servers": SERVERS,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": dict(sorted({**schemas.components, **kinds.schemas}.items())),
-            "responses": dict(sorted(kinds.responses.items())),
-            "headers": {
-                name: {
-                    "description": description,
-                    "schema": schema,
-                    **({} if name in OPTIONAL_HEADERS else {"required": True}),
-                }
-                for name, (schema, description) in sorted(RESPONSE_HEADERS.items())
-            },
+            **_used(components, paths),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."}
             },
         },
     }
+
+
+def _header(name: str) -> Json:
+    schema, description = RESPONSE_HEADERS[name]
+    return {"description": description, "schema": schema, **({} if name in OPTIONAL_HEADERS else {"required": True})}
+
+
+def _used(components: Mapping[str, Mapping[str, Json]], paths: Json) -> Json:
+    """The components that the paths refer to, and those that these refer to, by kind and name."""
+    found: set[tuple[str, str]] = set()
+    left = list(_references(paths))
+    while left:
+        kind, name = reference = left.pop()
+        if reference not in found:
+            found.add(reference)
+            left += _references(components[kind][name])
+    return {
+        kind: {name: shown for name, shown in sorted(named.items()) if (kind, name) in found}
+        for kind, named in components.items()
+    }
+
+
+def _references(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+    elif isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            _, _, kind, name = node["$ref"].split("/")
+            yield kind, name
+        for inner in node.values():
+            yield from _references(inner)
 
 
 def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schemas, kinds: _Problems) -> Json:
@@ -307,7 +396,7 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
     if contract.condition is Condition.TAGGED:
         answers["304"] = _answer(operation, 304, None, operations, schemas)
     answers.update(kinds.answers(operation.refusals))
-    needs = f" Needs the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
+    needs = f" Requires the scope `{operation.scope}`." if operation.scope != PUBLIC else ""
     shown: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -341,7 +430,7 @@ def _lines() -> Json:
         "schema": {
             "type": "string",
             "format": "ndjson",
-            "description": "Newline-delimited JSON: a `RowInput` a line, 1 to 1,000 of them.",
+            "description": "Newline-delimited JSON: 1 to 1,000 lines, each a `RowInput`.",
         },
         "examples": {"example": {"value": f"{row}\n"}},
     }
@@ -375,7 +464,7 @@ def _file(media_type: str) -> Json:
 
 
 def _links(output: type[Output], tagged: bool, operations: list[_Operation]) -> Json:
-    """What can be done next with the id of a property, visit or intake that is in the answer."""
+    """What can be done next with the id of a property, agent, visit or intake that is in the answer."""
     kind = output.__name__.removesuffix("Output").lower()
     variable = f"{kind}_id"
     if variable not in PATH_PARAMETERS:
@@ -411,7 +500,7 @@ def _parameters(operation: _Operation, schemas: _Schemas) -> list[Json]:
                 "in": "path",
                 "required": True,
                 "description": description,
-                "schema": schema,
+                "schema": _plain(schema),
             }
         )
     if operation.contract.query is not None:
@@ -444,7 +533,7 @@ class _Schemas:
         queries = {self._name(model, mode) for model, mode in wanted if issubclass(model, Query)}
         names = {name: name.removesuffix("Output") for name in self._all if name not in queries}
         self.components: dict[str, Json] = {
-            new: _renamed(_without_absent(self._all[old]) if old != new else self._all[old], names)
+            new: _renamed((_without_absent if old != new else _without_defaults)(self._all[old]), names)
             for old, new in names.items()
         }
         self._names = names
@@ -472,8 +561,26 @@ class _Schemas:
         return parameters
 
 
+def _without_defaults(schema: Json) -> Json:
+    """Of a body: defaults in words. As JSON they make what may be left out required in generated types."""
+    if "properties" not in schema:
+        return schema
+    return {**schema, "properties": {name: _told(shown) for name, shown in schema["properties"].items()}}
+
+
+def _told(shown: Json) -> Json:
+    rest = {name: value for name, value in shown.items() if name != "default"}
+    if rest == shown or shown.get("readOnly"):
+        return rest
+    default = shown["default"] if isinstance(shown["default"], str) else json.dumps(shown["default"])
+    return {**rest, "description": f"{shown.get('description', '')} `{default}` unless given.".strip()}
+
+
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of names, and without defaults that say nothing."""
+    """Without the titles that pydantic makes of names, defaults that say nothing, and patterns beside a format.
+
+    Generated clients hold a pattern against their own object of a date, and those in PHP stumble over its \\u.
+    """
     if isinstance(node, list):
         return [_plain(inner) for inner in node]
     if not isinstance(node, dict):
@@ -481,7 +588,9 @@ def _plain(node: Any) -> Any:
     return {
         name: {key: _plain(inner) for key, inner in value.items()} if name == "properties" else _plain(value)
         for name, value in node.items()
-        if not (name == "title" and isinstance(value, str)) and not (name == "default" and value is None)
+        if not (name == "title" and isinstance(value, str))
+        and not (name == "default" and value is None)
+        and not (name == "pattern" and isinstance(value, str) and "format" in node)
     }
 
 
@@ -580,10 +689,10 @@ class _Problems:
         documents: list[Json] = [json.loads(answer.body) for answer in answers]
         example = documents[0]
         properties: Json = {
-            "type": {"const": example["type"]},
-            "title": {"const": example["title"]},
-            "status": {"const": example["status"]},
-            "detail": {"type": "string", "description": "For people; the wording may change."},
+            "type": {"type": "string", "const": example["type"]},
+            "title": {"type": "string", "const": example["title"]},
+            "status": {"type": "integer", "const": example["status"]},
+            "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
             properties[member] = MEMBERS[member]
@@ -592,7 +701,7 @@ class _Problems:
             "properties": properties,
             "required": [member for member in properties if all(member in document for document in documents)],
         }
-        headers = [header for header in RESPONSE_HEADERS if header in answers[0].headers]
+        headers = [header for header in RESPONSE_HEADERS if any(header in answer.headers for answer in answers)]
         self.responses[name] = {
             "description": f"{example['title']}.",
             **(

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.api import service
-from chalicelib.api.availability import BusyOutput
-from chalicelib.api.calendars import CalendarTokenOutput
+from chalicelib.api.agents import AgentInput, AgentOutput, AgentPage, EngagementsOutput
+from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, BusyOutput, SlotsOutput
+from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
+from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
+from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
+from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
 from chalicelib.domain import errors, intakes
 from chalicelib.http import errors as http_errors
@@ -28,10 +32,14 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PropertyNotFound(""),
     errors.VisitNotFound(_VISIT),
     errors.VisitNotFound(""),
+    errors.AgentNotFound("agent-7"),
+    errors.AgentNotFound(""),
     errors.PropertyExists("house-1"),
     errors.VisitExists(_VISIT),
     errors.VisitsNotAllowed("house-1"),
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
+    errors.OutsideHours([errors.Objection("closed", "property")]),
+    errors.AvailabilityNotFound("house-1"),
     errors.TransitionNotAllowed("completed", "cancelled", ["no_show"]),
     errors.VisitNotStarted(_START),
     errors.SlotsReleased("cancelled", ["date"]),
@@ -41,6 +49,9 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.PreconditionRequired("If-Match"),
     errors.ExportTooLarge("rows", 10_000),
     errors.FeedNotFound(),
+    errors.PositionLost(),
+    errors.WebhookNotFound(),
+    errors.TooManyWebhooks(),
     errors.StoreBusy(),
     errors.OutcomeUnknown(intake_id=_INTAKE),
     errors.OutcomeUnknown(),
@@ -50,9 +61,9 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     intakes.GivenUp(),
     http_errors.MalformedRequest("The body is not valid JSON: Expecting value at line 1, column 1."),
     http_errors.UnsupportedMediaType(("application/json",)),
+    http_errors.UnsupportedMediaType(("application/merge-patch+json", "application/json")),
     http_errors.BodyTooLarge(65536),
-    http_errors.InvalidCursor("This is no cursor of this list."),
-    http_errors.NotAcceptable("text/csv"),
+    http_errors.InvalidCursor("This cursor belongs to another list."),
     http_errors.ResourceNotFound(),
     http_errors.Unauthenticated(),
     http_errors.ScopeMissing("write"),
@@ -73,6 +84,36 @@ _BOOKING: Final[dict[str, Any]] = {
     "date": "2027-03-14T10:30:00+01:00",
     "place": "At the front door",
 }
+_RULES: Final[dict[str, Any]] = {
+    "weekly": {
+        **{day: [["09:00", "12:00"], ["13:00", "18:00"]] for day in ("mon", "tue", "wed", "thu")},
+        "fri": [["09:00", "14:00"]],
+        "sat": [],
+        "sun": [],
+    },
+    "dates": [{"from": "2027-12-24", "to": "2027-12-26", "open": []}],
+    "stepMinutes": 30,
+    "noticeMinutes": 120,
+    "horizonDays": 60,
+    "gapMinutes": 15,
+}
+_AGENT: Final[dict[str, Any]] = {
+    "name": "Grace Hopper",
+    "email": "grace@example.com",
+    "phone": "+49 331 901820",
+    "language": "de",
+    "timeZone": "Europe/Berlin",
+    "availability": {
+        "weekly": {
+            **{day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu")},
+            "fri": [],
+            "sat": [],
+            "sun": [],
+        },
+        "dates": [{"from": "2027-08-02", "to": "2027-08-20", "open": []}],
+    },
+    "travelMinutes": 30,
+}
 _STAMPS: Final[dict[str, Any]] = {
     "version": 1,
     "createdAt": "2027-03-01T08:00:00Z",
@@ -92,6 +133,15 @@ _BOOKED: Final[dict[str, Any]] = {
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
 _OUTCOME: Final[dict[str, Any]] = {"row": 0, "externalId": "crm-4711", "status": "created", "visitId": _VISIT}
 
+_WEBHOOK: Final[dict[str, Any]] = {
+    "id": "01956b2e-5f4a-7d3e-9c1b-2a7f5e8d4c3b",
+    "url": "https://crm.example.com/hooks/visits",
+    "types": ["visit.booked", "visit.cancelled"],
+    "status": "active",
+    "cursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
+    "createdAt": "2027-03-01T08:00:00Z",
+}
+
 BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     RegisterPropertyInput: {"id": "house-1", **_HOUSE},
     PropertyInput: _HOUSE,
@@ -103,6 +153,29 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,
     VisitPage: {"items": [_BOOKED], "nextCursor": None},
+    AvailabilityInput: _RULES,
+    AvailabilityOutput: {"propertyId": "house-1", **_RULES, **_STAMPS},
+    SlotsOutput: {
+        "propertyId": "house-1",
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
+        "timeZone": "Europe/Berlin",
+        "durationMinutes": 30,
+        "slots": [{"start": "2027-03-14T09:30:00Z", "localStart": "2027-03-14T10:30:00+01:00", "free": 1}],
+    },
+    SearchInput: {"email": "ada@example.com"},
+    EraseInput: {"phone": "+49 30 901820"},
+    ErasureOutput: {"erased": 3, "more": False},
+    AgentInput: _AGENT,
+    AgentOutput: {"id": "agent-7", **_AGENT, **_STAMPS},
+    AgentPage: {"items": [{"id": "agent-7", **_AGENT, **_STAMPS}], "nextCursor": None},
+    AgentCalendarInput: {"visitors": False},
+    EngagementsOutput: {
+        "agentId": "agent-7",
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
+        "busy": [{"from": "2027-03-14T09:30:00Z", "to": "2027-03-14T10:30:00Z", "propertyId": "house-1"}],
+    },
     BusyOutput: {
         "propertyId": "house-1",
         "from": "2027-03-14T00:00:00Z",
@@ -123,6 +196,37 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     CalendarTokenOutput: {
         "token": "kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE",
         "links": {"calendar": "/properties/house-1/calendar.ics?token=kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE"},
+    },
+    WebhookInput: {"url": "https://crm.example.com/hooks/visits", "types": ["visit.booked", "visit.cancelled"]},
+    WebhookSecretOutput: {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    WebhookOutput: _WEBHOOK,
+    WebhookList: {"items": [_WEBHOOK]},
+    PositionInput: {"after": "MDAwMDAwMDAwMDAwMDQzLjAwMA=="},
+    EventPage: {
+        "items": [
+            {
+                "specversion": "1.0",
+                "id": f"{_VISIT}.2",
+                "source": "urn:visits",
+                "type": "visit.rescheduled",
+                "subject": f"visits/{_VISIT}",
+                "time": "2027-03-02T08:00:00Z",
+                "datacontenttype": "application/json",
+                "sequence": "000000000000042.003",
+                "data": {
+                    "visitId": _VISIT,
+                    "propertyId": "house-1",
+                    "status": "confirmed",
+                    "date": "2027-03-15T09:30:00Z",
+                    "durationMinutes": 30,
+                    "timeZone": "Europe/Berlin",
+                    "version": 2,
+                    "previousDate": "2027-03-14T09:30:00Z",
+                    "previousDurationMinutes": 30,
+                },
+            }
+        ],
+        "nextCursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
     },
     service.HealthOutput: {"status": "ok"},
 }

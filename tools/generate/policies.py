@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.functions import FUNCTIONS, Function
-from chalicelib.repositories.items import SORT_KEYS
+from chalicelib.functions import FUNCTIONS, Function, Traits
+from chalicelib.repositories.items import BY_MONTH, SORT_KEYS
 from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".chalice" / "policies"
@@ -32,10 +32,17 @@ def policy(function: Function, stage: str) -> Policy:
     """What the function may do in the stage, and nothing else."""
     traits = FUNCTIONS[function]
     statements = [
-        *(_table(stage, *traits.items) if traits.items else ()),
+        *([_table(stage, traits)] if traits.items else ()),
         *([_indexes(stage)] if traits.indexes else ()),
-        *([_queue(stage, *traits.queue)] if traits.queue else ()),
-        *([_no_api_keys(stage)] if traits.items else ()),
+        *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
+        *([_stream(stage)] if traits.fed_by_stream else ()),
+        *([_queue("Queue", f"visits-{stage}", traits.queue)] if traits.queue else ()),
+        *(
+            [_queue("WebhookQueue", f"visits-{stage}-webhooks.fifo", traits.webhook_queue)]
+            if traits.webhook_queue
+            else ()
+        ),
+        *([_no_api_keys(stage)] if traits.items and not traits.only_items else ()),
         *([_one_api_key(stage)] if traits.reads_api_keys else ()),
     ]
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(function, stage), _traces()]}
@@ -56,23 +63,41 @@ def written() -> Mapping[Path, str]:
     }
 
 
-def _table(stage: str, *actions: str) -> Sequence[Statement]:
+def _table(stage: str, traits: Traits) -> Statement:
     """A transaction is allowed by the actions of its members; it has none of its own."""
-    return [_allow("Table", [f"dynamodb:{action}" for action in actions], _table_arn(stage))]
+    table = _allow("Table", [f"dynamodb:{action}" for action in traits.items], _table_arn(stage))
+    return {**table, "Condition": _leading(*traits.only_items)} if traits.only_items else table
+
+
+def _leading(*partitions: str) -> Mapping[str, Any]:
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
+
+
+def _lists(stage: str, partitions: Sequence[str]) -> Statement:
+    """Some lists of the month index, and none of the visits in it."""
+    lists = _allow("Lists", ["dynamodb:Query"], f"{_table_arn(stage)}/index/{BY_MONTH}")
+    return {**lists, "Condition": _leading(*partitions)}
+
+
+def _stream(stage: str) -> Statement:
+    """What Lambda reads the stream with, as the function:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    """
+    actions = ["DescribeStream", "GetRecords", "GetShardIterator"]
+    return _allow("Stream", [f"dynamodb:{action}" for action in actions], f"{_table_arn(stage)}/stream/*")
 
 
 def _indexes(stage: str) -> Statement:
     return _allow("Indexes", ["dynamodb:Query"], [f"{_table_arn(stage)}/index/{name}" for name in SORT_KEYS])
 
 
-def _queue(stage: str, *actions: str) -> Statement:
-    return _allow("Queue", [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:visits-{stage}")
+def _queue(sid: str, name: str, actions: Sequence[str]) -> Statement:
+    return _allow(sid, [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:{name}")
 
 
 def _one_api_key(stage: str) -> Statement:
     """The authorizer reads API keys one by one and nothing else of the table, nobody's visits."""
-    keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [API_KEY_ITEMS]}}
-    return {**_allow("ApiKeys", ["dynamodb:GetItem"], _table_arn(stage)), "Condition": keys}
+    return {**_allow("ApiKeys", ["dynamodb:GetItem"], _table_arn(stage)), "Condition": _leading(API_KEY_ITEMS)}
 
 
 def _no_api_keys(stage: str) -> Statement:

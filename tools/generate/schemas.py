@@ -27,12 +27,12 @@ def intake_message_schema() -> dict[str, Any]:
         "description": message["description"],
         "type": "object",
         "required": message["required"],
-        "not": {"required": ["intake"], "description": "'intake' is for the messages of our own API."},
+        "not": {"required": ["intake"], "description": "'intake' is reserved for the API's own messages."},
         "properties": {
             "version": envelope["version"],
             "source": envelope["source"]
             | {
-                "description": "Who produces. It goes into the ids of intakes and visits: keep it for good.",
+                "description": "The producer's name. The ids of intakes and visits derive from it: never change it.",
                 "not": {"const": OWN_SOURCE},
             },
             "visits": envelope["visits"] | {"items": {"$ref": "#/$defs/Visit"}},

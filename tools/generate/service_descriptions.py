@@ -15,7 +15,7 @@ from chalicelib.aws.clients import DATA
 
 OPERATIONS: Final = {
     "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
-    "sqs": ("DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
 }
 
 UNUSED: Final = frozenset(

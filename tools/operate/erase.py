@@ -16,7 +16,7 @@ from chalicelib.container import over
 from chalicelib.domain.errors import Unavailable, VisitNotFound
 from chalicelib.http.fields import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
-from chalicelib.services.visits import Booking
+from chalicelib.services.visits import Visits
 from tools.failure import CannotGoOn
 from tools.operate.refusals import out_of_reach
 from tools.operate.stages import enter, sqs, table_of
@@ -29,14 +29,14 @@ def ids_in(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise CannotGoOn(f"{path} cannot be read.") from None
+        raise CannotGoOn(f"Cannot read {path}.") from None
     ids = [line.strip().strip('"').lower() for line in lines if line.strip()]
     if wrong := [n for n, id in enumerate(ids, 1) if not re.fullmatch(UUID, id)]:
         raise CannotGoOn(f"Id {wrong[0]} of {path} is not a visit's id. Nothing was erased.")
     return list(dict.fromkeys(ids))
 
 
-def erase(visits: Booking, ids: Iterable[str]) -> Counter[str]:
+def erase(visits: Visits, ids: Iterable[str]) -> Counter[str]:
     """Erases one after the other; again is no harm."""
     became: Counter[str] = Counter()
     for id in ids:
@@ -55,20 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = enter(given.stage, given.aws_port)
         visits = over(table_of(settings), SqsQueue(sqs, settings.queue_name)).visits
         became = erase(visits, ids)
-        print("; ".join(f"{count} {what}" for what, count in became.items()) or "The file names no visit.")
+        print("; ".join(f"{count} {what}" for what, count in became.items()) or "The file contains no ids.")
         return OK
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (ClientError, BotoCoreError, Unavailable) as fault:
         print(out_of_reach("table", given.stage, fault), file=sys.stderr)
-        print("Some may be erased. The same command goes on.", file=sys.stderr)
+        print("Some may be erased. Run it again to continue.", file=sys.stderr)
     return FAILED
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make erase", description=__doc__)
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--aws-port", type=int, default=4566, help="of the embedded AWS, for the stage local")
+    parser.add_argument("--aws-port", type=int, default=4566, help="port of the embedded AWS, for the stage local")
     parser.add_argument("file", help="visits' ids, one a line")
     return parser.parse_args(arguments)
 

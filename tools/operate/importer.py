@@ -29,7 +29,7 @@ import httpx
 from tqdm import tqdm
 
 from chalicelib.http.sizes import LARGEST_BODY
-from devstack.seed import Api
+from tools.client import Client
 from tools.failure import CannotGoOn
 from tools.operate.rows import Row, read_rows, write_rejected
 
@@ -105,7 +105,7 @@ def _identified(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         yield {**row.visit, "externalId": f"import-{content.hex()[:48]}-{seen[content]}"}
 
 
-def import_rows(api: Api, rows: Sequence[Row], patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
+def import_rows(api: Client, rows: Sequence[Row], patience_seconds: float = PATIENCE_SECONDS) -> Outcome:
     """Hands all rows in and waits until they are worked off. Raises CannotGoOn when they are not, after a while."""
     with tqdm(total=len(rows), desc="visits", unit="", file=sys.stderr) as progress:
         pending = [_handed_in(api, batch) for batch in batches(rows)]
@@ -126,22 +126,22 @@ def import_rows(api: Api, rows: Sequence[Row], patience_seconds: float = PATIENC
             if still >= patience_seconds:
                 raise CannotGoOn(
                     f"Intake {pending[0].id} is {pending[0].status} without progress for {still:.0f} s: is the worker "
-                    "running? Nothing is lost; the same command goes on where it was."
+                    "running? Nothing is lost; run it again to continue."
                 )
             if still >= HINT_SECONDS and not hinted:
                 hinted = True
-                progress.write(f"No progress for {still:.0f} s: is the worker running? Waiting on.", file=sys.stderr)
+                progress.write(f"No progress for {still:.0f} s: is the worker running? Still waiting.", file=sys.stderr)
             time.sleep(PAUSE_SECONDS)
     outcome.rejected.sort(key=lambda rejected: rejected[0].line)
     return outcome
 
 
-def _handed_in(api: Api, batch: Batch) -> Pending:
+def _handed_in(api: Client, batch: Batch) -> Pending:
     answer = api.send("POST", "/intakes", {"visits": batch.visits}, {"Idempotency-Key": batch.key}).json()
     return Pending(answer["id"], batch, answer["status"])
 
 
-def _news(api: Api, intake: Pending) -> int:
+def _news(api: Client, intake: Pending) -> int:
     """How many more rows are finished by now."""
     state = api.get(f"/intakes/{intake.id}")
     finished: int = sum(state["counts"][result] for result in ("created", "duplicate", "rejected"))
@@ -149,7 +149,7 @@ def _news(api: Api, intake: Pending) -> int:
     return news
 
 
-def _take_results(api: Api, intake: Pending, outcome: Outcome) -> None:
+def _take_results(api: Client, intake: Pending, outcome: Outcome) -> None:
     for result in api.pages(f"/intakes/{intake.id}/results", limit=100):
         outcome.counts[result["status"]] += 1
         if result["status"] == "rejected":
@@ -170,9 +170,9 @@ def check_address(url: str) -> None:
         local = httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=30, trust_env=not local)
     except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-        raise CannotGoOn(f"{url} is no address of an API: it begins with http:// or https://.") from None
+        raise CannotGoOn(f"{url} is not the URL of an API: it must begin with http:// or https://.") from None
     except httpx.TransportError:
-        raise CannotGoOn(f"No API answers at {url}: is `make run` running, or is it at another URL=?") from None
+        raise CannotGoOn(f"No API answers at {url}: is `make run` running? Otherwise set URL=.") from None
     if answer.status_code == 503:
         return  # busy, or loading: what comes next is patient
     try:
@@ -181,7 +181,7 @@ def check_address(url: str) -> None:
         healthy = False
     if not healthy:
         raise CannotGoOn(
-            f"What answers at {url} ({answer.status_code}) is not this API: does URL= lack the stage's path?"
+            f"What answers at {url} ({answer.status_code}) is not this API: does URL= include the stage's path?"
         )
 
 
@@ -195,7 +195,7 @@ def _canonical(value: object) -> bytes:
 
 def _counts(outcome: Outcome) -> str:
     counts = outcome.counts
-    return f"{counts['created']} booked, {counts['duplicate']} there already, {counts['rejected']} rejected"
+    return f"{counts['created']} booked, {counts['duplicate']} already booked, {counts['rejected']} rejected"
 
 
 def _summary(outcome: Outcome, file: Path) -> str:
@@ -209,13 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except KeyboardInterrupt:
-        print(
-            "Stopped. What was handed in is worked off all the same; run it again to see how it went.", file=sys.stderr
-        )
+        print("Stopped. Submitted rows are still processed; run it again to see the result.", file=sys.stderr)
     except Exception:
         # Left to Python it would end with 1, as if all had gone well but for some rows.
         traceback.print_exc()
-        print("This is a fault of the importer. Nothing is lost; run it again to see how it went.", file=sys.stderr)
+        print("This is a bug in the importer. Nothing is lost; run it again to see the result.", file=sys.stderr)
     return FAILED
 
 
@@ -227,7 +225,7 @@ def _import(given: argparse.Namespace) -> int:
         return WRONG
     check_address(given.url)
     # The key comes by the environment: a command line is for everyone on the machine to read.
-    with Api(given.url, os.environ.get("VISITS_KEY") or None) as api:
+    with Client(given.url, os.environ.get("VISITS_KEY") or None) as api:
         outcome = import_rows(api, rows, given.patience)
     beside = rejected_file(given.file)
     try:
@@ -247,10 +245,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Imports visits from a CSV, NDJSON or XLSX file; docs/intake.md has the columns.",
     )
     parser.add_argument("file", type=Path, help="what to import")
-    parser.add_argument("--url", required=True, help="where the API is, a stage's path included")
+    parser.add_argument("--url", required=True, help="URL of the API, including the stage's path")
     parser.add_argument("--zone", type=_zone, help="the time zone of dates without an offset, like Europe/Berlin")
     parser.add_argument(
-        "--patience", type=float, default=PATIENCE_SECONDS, help="give up after so many seconds without progress"
+        "--patience", type=float, default=PATIENCE_SECONDS, help="give up after this many seconds without progress"
     )
     return parser.parse_args(arguments)
 
@@ -261,7 +259,7 @@ def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"'{name}' is no time zone of the IANA database, like Europe/Berlin") from None
+        raise argparse.ArgumentTypeError(f"'{name}' is not an IANA time zone, like Europe/Berlin") from None
 
 
 if __name__ == "__main__":

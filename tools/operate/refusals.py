@@ -33,7 +33,7 @@ UNKNOWN: Final = frozenset(
 )
 FORBIDDEN: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 BUSY: Final = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"})
-SIGN_IN: Final = "Sign in again (`aws sso login`), or name other credentials in AWS_PROFILE."
+SIGN_IN: Final = "Sign in again (`aws sso login`), or set AWS_PROFILE to other credentials."
 
 
 @contextlib.contextmanager
@@ -48,29 +48,29 @@ def told_in_words() -> Iterator[None]:
 def sentence(fault: Exception) -> str:
     match fault:
         case NoCredentialsError() | PartialCredentialsError():
-            return "There are no AWS credentials here: name yours in AWS_PROFILE, or sign in (`aws sso login`)."
+            return "There are no AWS credentials here: set AWS_PROFILE, or sign in (`aws sso login`)."
         case ProfileNotFound():
-            return f"{fault}: AWS_PROFILE names one that is not in ~/.aws/config."
+            return f"{fault}: AWS_PROFILE is not in ~/.aws/config."
         case NoRegionError():
-            return "Which region? Name it in AWS_DEFAULT_REGION, or in the profile."
+            return "Which region? Set AWS_DEFAULT_REGION, or set it in the profile."
         case TokenRetrievalError() | UnauthorizedSSOTokenError() | SSOTokenLoadError():
-            return f"The sign-in has ended. {SIGN_IN}"
+            return f"The sign-in has expired. {SIGN_IN}"
         case EndpointConnectionError() | ConnectTimeoutError() | ConnectionClosedError():
-            return f"AWS cannot be reached: {fault} Is the network there, and the region right?"
+            return f"AWS cannot be reached: {fault} Check the network and the region."
         case ClientError():
             return _refusal(fault)
         case _:
-            return f"AWS cannot be worked with ({type(fault).__name__}): {fault}"
+            return f"Cannot use AWS ({type(fault).__name__}): {fault}"
 
 
 def out_of_reach(what: str, stage: str, fault: Exception) -> str:
     """Why the table or queue of a stage cannot be worked with."""
     cause = fault if fault.__cause__ is None or isinstance(fault, BotoCoreError | ClientError) else fault.__cause__
     if stage == "local":
-        hint = "is `make run` running, or is it another AWS_PORT=?"
-        return f"The {what} of local cannot be worked with: {hint} ({type(cause).__name__}: {cause})"
+        hint = "is `make run` running? Otherwise set AWS_PORT=."
+        return f"Cannot use the {what} of local: {hint} ({type(cause).__name__}: {cause})"
     told = sentence(cause) if isinstance(cause, BotoCoreError | ClientError) else f"({type(cause).__name__})"
-    return f"The {what} of {stage} cannot be worked with. {told}"
+    return f"Cannot use the {what} of {stage}. {told}"
 
 
 def _refusal(fault: ClientError) -> str:
@@ -80,7 +80,7 @@ def _refusal(fault: ClientError) -> str:
     if code in UNKNOWN:
         return f"AWS does not know these credentials ({code}). {SIGN_IN}"
     if code in FORBIDDEN:
-        return f"These credentials may not do {fault.operation_name}: {said} Ask for the permission, or use others."
+        return f"These credentials may not do {fault.operation_name}: {said} Request the permission or use others."
     if code in BUSY:
-        return f"AWS is asked too often at the moment ({fault.operation_name}). Try again in a minute."
-    return f"AWS refuses {fault.operation_name} ({code}): {said}"
+        return f"AWS throttles requests at the moment ({fault.operation_name}). Retry in a minute."
+    return f"AWS rejects {fault.operation_name} ({code}): {said}"

@@ -60,13 +60,13 @@ def read_rows(path: Path, zone: ZoneInfo | None = None) -> list[Row]:
     readers = {".csv": _csv, ".ndjson": _ndjson, ".jsonl": _ndjson, ".xlsx": _xlsx}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise CannotGoOn(f"{path} is no CSV, NDJSON or XLSX file: its name must end in {', '.join(readers)}.")
+        raise CannotGoOn(f"{path} is not a CSV, NDJSON or XLSX file: its name must end in {', '.join(readers)}.")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise CannotGoOn(f"There is no file {path}.") from None
+        raise CannotGoOn(f"{path} does not exist.") from None
     except OSError as why:
-        raise CannotGoOn(f"{path} cannot be read: {why.strerror}.") from None
+        raise CannotGoOn(f"Cannot read {path}: {why.strerror}.") from None
     rows = list(reader(path, content, zone))
     if not rows:
         raise CannotGoOn(f"{path} has no rows.")
@@ -130,7 +130,7 @@ def _xlsx(path: Path, content: bytes, zone: ZoneInfo | None) -> Iterator[Row]:
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError, TypeError, IndexError):
         raise CannotGoOn(
-            f"{path} is not an XLSX file that can be read: save it anew with a spreadsheet program, or as CSV UTF-8."
+            f"{path} is not an XLSX file that can be read: save it again with a spreadsheet program, or as CSV UTF-8."
         ) from None
     columns: list[str] | None = None
     try:
@@ -145,7 +145,7 @@ def _xlsx(path: Path, content: bytes, zone: ZoneInfo | None) -> Iterator[Row]:
             if isinstance(row.visit.get("date"), datetime):
                 raise CannotGoOn(
                     f"{path} has dates without an offset from UTC (first in row {line}): "
-                    "say which time zone they are in, like ZONE=Europe/Berlin."
+                    "name their time zone, like ZONE=Europe/Berlin."
                 )
             yield row
     finally:
@@ -165,9 +165,7 @@ def _lines(path: Path, book: Workbook) -> Iterator[tuple[int, Sequence[Any]]]:
             [cell.number_format for cell in cells if cell.value is not None]
             yield line, cells
     except (TypeError, IndexError, KeyError, ValueError, OSError, BadZipFile):
-        raise CannotGoOn(
-            f"{path} cannot be read after row {line}: save it anew as XLSX with a spreadsheet program, or as CSV UTF-8."
-        ) from None
+        raise CannotGoOn(f"{path} cannot be read after row {line}: save it again as XLSX, or as CSV UTF-8.") from None
 
 
 def _no_number(name: str) -> None:
@@ -177,7 +175,7 @@ def _no_number(name: str) -> None:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is beyond any number here")
+        raise ValueError(f"{text} is out of range")
     return number
 
 
@@ -215,14 +213,12 @@ def _header(path: Path, cells: Sequence[str]) -> list[str]:
 def _unknown(path: Path, names: Sequence[str], where: str = "") -> CannotGoOn:
     plural = "columns" if len(names) > 1 else "column"
     quoted = ", ".join(f"'{name[:60]}'" for name in names)
-    return CannotGoOn(f"{path}: {where}unknown {plural} {quoted}; known are {', '.join(COLUMNS)}.")
+    return CannotGoOn(f"{path}: {where}unknown {plural} {quoted}; known: {', '.join(COLUMNS)}.")
 
 
 def _row(path: Path, line: int, columns: list[str], cells: Sequence[Any], zone: ZoneInfo | None) -> Row:
     if any(value not in (None, "") for value in cells[len(columns) :]):
-        raise CannotGoOn(
-            f"Row {line} of {path} has more cells than the header: quote a text that has a separator in it."
-        )
+        raise CannotGoOn(f"Row {line} of {path} has more cells than the header: quote text that contains a separator.")
     given: dict[str, Any] = {}
     for column, value in zip(columns, cells, strict=False):
         value = _unmarked(value.strip()) if isinstance(value, str) else value
@@ -274,7 +270,7 @@ def _cell(path: Path, cell: Any) -> object:
     """A cell's value as text, whole number or date with a time; a date alone stays one, for the API to refuse."""
     value, number_format = cell.value, getattr(cell, "number_format", "")
     if getattr(cell, "data_type", "") == "e":
-        raise CannotGoOn(f"{path} has {value} in cell {cell.coordinate}: mend the formula, or clear the cell.")
+        raise CannotGoOn(f"{path} has {value} in cell {cell.coordinate}: correct the formula, or clear the cell.")
     if isinstance(value, timedelta):
         return round(value / timedelta(minutes=1))
     if isinstance(value, datetime):

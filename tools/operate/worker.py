@@ -50,8 +50,8 @@ class EventSource:
         self._mappings = self._found(_arn_of(sqs, queue))
         if not self._mappings:
             raise CannotGoOn(
-                f"Nothing hands the messages of {queue} to {self._worker}. "
-                "Is the stage deployed, and are account and region the right ones?"
+                f"No event source sends messages of {queue} to {self._worker}. "
+                "Is the stage deployed? Are account and region correct?"
             )
 
     def described(self) -> str:
@@ -77,8 +77,8 @@ class EventSource:
         reports = reports_failures(told.get("Environment", {}).get("Variables", {}))
         if reports and REPORT_FAILURES not in mapping.get("FunctionResponseTypes", []):
             raise CannotGoOn(
-                f"{self._worker} reports failures, and its event source does not expect it: messages would be lost. "
-                "Tell it first: aws lambda update-event-source-mapping "
+                f"{self._worker} reports partial failures, but its event source ignores them: messages would be lost. "
+                "First run: aws lambda update-event-source-mapping "
                 f"--uuid {mapping['UUID']} --function-response-types {REPORT_FAILURES}"
             )
 
@@ -90,7 +90,7 @@ class EventSource:
                 return
             asked = asked or self._ask(uuid, wanted)
             self._sleep(WAIT_SECONDS)
-        raise CannotGoOn(f"The event source {uuid} is still {state}, not {wanted}. The same command goes on waiting.")
+        raise CannotGoOn(f"The event source {uuid} is still {state}, not {wanted}. Run it again to keep waiting.")
 
     def _ask(self, uuid: str, wanted: str) -> bool:
         """False when Lambda does not take it now."""
@@ -116,11 +116,11 @@ def run(source: EventSource, given: argparse.Namespace) -> int:
     source.bring_to(STATES[given.action])
     if given.action == "pause":
         print(
-            f"The worker of {given.stage} is paused. A batch that it has begun may take a minute more.\n"
-            f"Messages wait, for 14 days from when each was sent. Go on with: make resume STAGE={given.stage}"
+            f"The worker of {given.stage} is paused. A batch in progress may take another minute.\n"
+            f"Messages wait up to 14 days from when they were sent. Continue with: make resume STAGE={given.stage}"
         )
     else:
-        print(f"The worker of {given.stage} takes messages again.")
+        print(f"The worker of {given.stage} is running again.")
     return OK
 
 
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
         if given.stage == LOCAL:
-            raise CannotGoOn("The worker of local is a part of `make run`, and stops with it.")
+            raise CannotGoOn("The worker of local is part of `make run` and stops with it.")
         queue = enter(given.stage, aws_port=0).queue_name
         with told_in_words():
             # No stubs of Lambda's are installed.
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on waiting.", file=sys.stderr)
+        print("Interrupted; run it again to keep waiting.", file=sys.stderr)
         return INTERRUPTED
     return FAILED
 
@@ -146,7 +146,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools.operate.worker", description=__doc__)
     parser.add_argument("action", choices=tuple(STATES))
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json, not local")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     return parser.parse_args(arguments)
 
 

@@ -1,0 +1,188 @@
+"""A property with the rules by which it is visited: what they say to a visit, and which starts they offer.
+
+Booking and offering ask the same rules here, so that what is offered is what can be booked.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from chalicelib.domain.agents import Agent
+from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, fitting, inside, joined
+from chalicelib.domain.errors import Objection, OutsideHours
+from chalicelib.domain.properties import HORIZON, Property
+from chalicelib.domain.slots import numbered, numbers
+from chalicelib.domain.visits import Visit
+
+Judge = Callable[[Sequence[Objection]], None]
+"""Decides what becomes of a visit that the rules object to."""
+
+
+def strictly(objections: Sequence[Objection]) -> None:
+    """Raises OutsideHours when there are any."""
+    if objections:
+        raise OutsideHours(list(objections))
+
+
+@dataclass
+class Leniently:
+    """Lets the visit pass, and remembers what spoke against it."""
+
+    overruled: Sequence[Objection] = ()
+
+    def __call__(self, objections: Sequence[Objection]) -> None:
+        self.overruled = objections
+
+
+class Slot(NamedTuple):
+    """A start that can be booked. `free` is how many visits still fit in; `agents` who could conduct one, if asked."""
+
+    start: datetime
+    free: int
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """An agent as the offer sees one: an id that nobody registered has no details."""
+
+    id: str
+    details: Agent | None = None
+
+    def could(self, starts: Sequence[datetime], minutes: int) -> list[datetime]:
+        """At which of these starts, which are in order, a visit of so many minutes lies in the hours worked."""
+        if not starts or self.details is None or self.details.availability is None:
+            return list(starts)
+        length, zone = timedelta(minutes=minutes), ZoneInfo(self.details.time_zone)
+        works = joined(self.details.availability.between(zone, starts[0], starts[-1] + length))
+        return fitting(works, starts, minutes)
+
+    @property
+    def travel_minutes(self) -> int:
+        return self.details.travel_minutes if self.details is not None else 0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which starts are asked for: from one instant up to another, for so many minutes, with one of these agents."""
+
+    start: datetime
+    end: datetime
+    minutes: int
+    conductors: tuple[Conductor, ...] | None = None
+    """None: nobody is asked to conduct it."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is taken already: how often each quarter of the property, and where each agent is in a quarter."""
+
+    of_property: Mapping[datetime, int]
+    of_agents: Mapping[str, Mapping[datetime, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Starts that the hours, the notice and the horizon leave; and if there are none, which of them took the last."""
+
+    starts: list[datetime]
+    reason: Closed | None
+
+
+@dataclass(frozen=True)
+class Premises:
+    """A property and its availability; None where nobody has set any, which is open at all times."""
+
+    property: Property
+    availability: Availability | None = None
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.property.details.time_zone)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return self.availability.rules if self.availability is not None else ALWAYS
+
+    def admit(
+        self, visit: Visit, agent: Agent | None, now: datetime, judge: Judge, before: Visit | None = None
+    ) -> Visit:
+        """The visit with what it holds beyond its own time, once the judge has heard what the rules say to it.
+
+        A visit that is only made shorter keeps its gap, and hours that have changed since do not touch it; nor do those
+        of an agent who had it already.
+        """
+        shorter = before is not None and visit.shortens(before)
+        same_agent = before is not None and visit.agent_id == before.agent_id
+        objections: list[Objection] = []
+        gap = before.gap_minutes if before is not None and shorter else self.rules.gap_minutes
+        travel = before.travel_minutes if before is not None and shorter and same_agent else _travel(agent)
+        if not shorter and self.availability is not None:
+            against = self.rules.against(visit.date, visit.duration_minutes, now, self.zone)
+            objections += [Objection(reason, "property") for reason in against]
+        if agent is not None and agent.availability is not None and not (shorter and same_agent):
+            objections += _against_agent(agent.availability, ZoneInfo(agent.time_zone), visit)
+        judge(objections)
+        return replace(visit, gap_minutes=gap, travel_minutes=travel)
+
+    def candidates(self, wanted: Wanted, now: datetime) -> Candidates:
+        """The starts that could be booked if nothing were taken."""
+        if not self.property.details.visits_allowed:
+            return Candidates([], Closed.CLOSED)
+        if wanted.end <= wanted.start:  # all of it is over
+            return Candidates([], Closed.NOTICE)
+        if wanted.start > now + HORIZON:
+            return Candidates([], Closed.HORIZON)
+        found = self.rules.fitting(self.zone, wanted.start, wanted.end, wanted.minutes)
+        if wanted.conductors is not None:
+            found = sorted({start for agent in wanted.conductors for start in agent.could(found, wanted.minutes)})
+        if not found:
+            return Candidates([], Closed.CLOSED)
+        found = found[bisect_left(found, self.rules.notice_ends(now)) :]
+        if not found:
+            return Candidates([], Closed.NOTICE)
+        found = found[: bisect_right(found, now + HORIZON)]
+        if self.rules.horizon_days is not None:
+            last = self.rules.last_date(now, self.zone)
+            found = [start for start in found if start.astimezone(self.zone).date() <= last]
+        return Candidates(found, None if found else Closed.HORIZON)
+
+    def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
+        """Those of the candidates, of which there are some, that can be booked as things stand."""
+        capacity, minutes = self.property.details.capacity, wanted.minutes
+        free_agents: dict[datetime, list[str]] = {}
+        for agent in wanted.conductors or ():
+            places = held.of_agents[agent.id].items()
+            elsewhere = {numbered(quarter) for quarter, where in places if where != self.property.id}
+            for start in agent.could(starts, minutes):
+                if elsewhere.isdisjoint(numbers(start, minutes + agent.travel_minutes)):
+                    free_agents.setdefault(start, []).append(agent.id)
+        blocking = minutes + self.rules.gap_minutes
+        first, last = numbered(starts[0]), numbers(starts[-1], blocking)[-1]
+        counts = [0] * (last - first + 1)
+        for quarter, count in held.of_property.items():
+            if first <= (number := numbered(quarter)) <= last:
+                counts[number - first] = count
+        slots: list[Slot] = []
+        for start in starts if wanted.conductors is None else sorted(free_agents):
+            span = numbers(start, blocking)
+            taken = max(counts[span.start - first : span.stop - first])
+            if taken < capacity:
+                slots.append(Slot(start, capacity - taken, tuple(free_agents.get(start, ()))))
+        return slots
+
+
+def _travel(agent: Agent | None) -> int:
+    return agent.travel_minutes if agent is not None else 0
+
+
+def _against_agent(hours: Hours, zone: ZoneInfo, visit: Visit) -> list[Objection]:
+    end = visit.date + timedelta(minutes=visit.duration_minutes)
+    works = inside(joined(hours.between(zone, visit.date, end)), visit.date, end)
+    return [] if works else [Objection(Closed.CLOSED, "agent")]

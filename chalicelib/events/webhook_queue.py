@@ -1,0 +1,70 @@
+"""The messages that wake a webhook: its news are delivered, or a test is.
+
+A message is finished when there is nothing left to deliver. Until then it comes again, when the receiver may be tried
+again; those behind it for the same webhook wait.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from chalice.app import SQSEvent
+
+from chalicelib.api.events import body_of, trial_of
+from chalicelib.domain.errors import Unavailable, WebhookNotFound
+from chalicelib.events.batches import BatchResponse, ItemFailure, Unfinished
+from chalicelib.functions import Function
+from chalicelib.journal import tell, tell_fault
+from chalicelib.services.wired import Services
+from chalicelib.settings import reports_failures
+
+MARGIN: Final = timedelta(seconds=15)
+"""What is kept back of the time: a receiver may take ten seconds to answer."""
+
+
+def deliver(event: SQSEvent, services: Services) -> BatchResponse:
+    """Works off a batch; says which messages are to come again, and raises Unfinished where nobody asks for that. All
+    behind the first of them in a group come again too.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    context: Any = event.context
+    until = services.clock() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
+    again: list[ItemFailure] = []
+    held: set[str] = set()
+    for record in event.to_dict()["Records"]:
+        webhook_id = str(record["attributes"]["MessageGroupId"])
+        if webhook_id not in held and _finished(record, webhook_id, services, until):
+            continue
+        held.add(webhook_id)
+        again.append({"itemIdentifier": record["messageId"]})
+    if again and not reports_failures(os.environ):
+        raise Unfinished(len(again), len(again))
+    return {"batchItemFailures": again}
+
+
+def _finished(record: Mapping[str, Any], webhook_id: str, services: Services, until: datetime) -> bool:
+    try:
+        if json.loads(record["body"]).get("test"):
+            services.webhooks.test(webhook_id, trial_of(services.clock()))
+            return True
+        round = services.webhooks.deliver(webhook_id, body_of, until)
+    except WebhookNotFound:
+        return True
+    except Unavailable as fault:
+        tell_fault(Function.DELIVER, {"event": "delivery", "webhookId": webhook_id}, fault)
+        return False
+    line: dict[str, object] = {"event": "delivery", "webhookId": webhook_id}
+    if round.disabled:
+        tell(Function.DELIVER, {**line, "disabled": round.disabled}, {"WebhooksDisabled": 1}, logging.WARNING)
+    if round.pause is None:
+        return True
+    seconds = int(round.pause.total_seconds())
+    tell(Function.DELIVER, {**line, "againInSeconds": seconds})
+    services.webhook_queue.hide(record["receiptHandle"], seconds)
+    return False

@@ -1,0 +1,51 @@
+"""The quarters that visits hold of a property and of an agent, as items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.domain.availability import Span
+from chalicelib.domain.slots import QUARTER, floor_to_quarter
+from chalicelib.repositories.items import Key
+
+SLOT_KEPT: Final = timedelta(days=30)
+
+
+def property_slot_day(property_id: str, day: str) -> str:
+    return f"S#P#{property_id}#{day}"
+
+
+def agent_slot_day(agent_id: str, day: str) -> str:
+    return f"S#A#{agent_id}#{day}"
+
+
+def property_slot(property_id: str, quarter: datetime) -> Key:
+    return {"pk": property_slot_day(property_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+
+
+def agent_slot(agent_id: str, quarter: datetime) -> Key:
+    return {"pk": agent_slot_day(agent_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+
+
+def days_touched(spans: Iterable[Span]) -> dict[str, tuple[str, str]]:
+    """Each day of UTC that the spans touch, with the first and the last of its quarters that they do."""
+    touched: dict[str, tuple[str, str]] = {}
+    for start, end in spans:
+        first, last = floor_to_quarter(start), end - timedelta(seconds=1)
+        for n in range((last.date() - first.date()).days + 1):
+            day = first.date() + timedelta(days=n)
+            low = f"{first:%H:%M}" if day == first.date() else "00:00"
+            high = f"{last:%H:%M}" if day == last.date() else "23:59"
+            known = touched.get(day.isoformat(), (low, high))
+            touched[day.isoformat()] = min(low, known[0]), max(high, known[1])
+    return touched
+
+
+def slot_quarter(key: Key) -> datetime:
+    return datetime.fromisoformat(f"{key['pk'][-10:]}T{key['sk']}:00+00:00")
+
+
+def slot_ttl(quarter: datetime) -> int:
+    return int((quarter + QUARTER + SLOT_KEPT).timestamp())

@@ -1,0 +1,78 @@
+"""HEAD, everywhere that GET is: what the GET would say, without saying it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+import app as entry
+from tests.builders import Clock
+from tests.integration.api import Api, serve
+from tests.integration.intake import mailbox
+from tests.integration.problems import problem
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import FreshTable
+
+READ = sorted(path for method, path in entry.required if method == "GET")
+EACH_ANSWERS_OWN = {"date", "x-amzn-requestid"}
+
+
+@pytest.fixture(scope="module")
+def api(table: FreshTable) -> Iterator[Api]:
+    with mailbox(table) as box, serve(box.table, Clock()) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def addresses(api: Api) -> dict[str, str]:
+    """Where something is to be read, by the path of the route."""
+    house = api.property("house")
+    visit = api.visit(house, "2027-03-12T10:00:00Z")
+    calendar = api.http.put(f"/properties/{house}/calendar-token").json()["links"]["calendar"]
+    intake = api.post("/intakes", {"visits": [{"propertyId": house, "date": "2027-03-12T12:00:00Z"}]}).json()
+    always = api.http.put(f"/properties/{house}/availability", json={}, headers={"If-None-Match": "*"})
+    assert always.status_code == 201
+    agent = {"name": "Head Agent", "timeZone": "Europe/Berlin"}
+    assert api.http.put("/agents/agent", json=agent, headers={"If-None-Match": "*"}).status_code == 201
+    of_agent = api.http.put("/agents/agent/calendar-token", json={}).json()["links"]["calendar"]
+    ids = {"{property_id}": house, "{agent_id}": "agent", "{visit_id}": visit["id"], "{intake_id}": intake["id"]}
+    made = {path: re.sub(r"{\w+}", lambda found: ids[found[0]], path) for path in READ}
+    made["/visits/export"] += "?format=csv"
+    made["/properties/{property_id}/calendar.ics"] = calendar
+    made["/agents/{agent_id}/calendar.ics"] = of_agent
+    return made
+
+
+def told(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in EACH_ANSWERS_OWN}
+
+
+@pytest.mark.parametrize("path", READ)
+def test_a_head_says_of_an_answer_what_its_get_says(api: Api, addresses: dict[str, str], path: str) -> None:
+    address = addresses[path]
+    got, head = api.http.get(address), api.http.head(address)
+    assert got.status_code == 200, got.text
+    assert (head.status_code, told(head), head.content) == (200, told(got), b"")
+    assert int(head.headers["Content-Length"]) == len(got.content) > 0
+
+
+def test_a_head_of_what_is_known_already_says_so(api: Api, addresses: dict[str, str]) -> None:
+    address = addresses["/visits/{visit_id}"]
+    tag = api.http.head(address).headers["ETag"]
+    assert api.http.head(address, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_head_of_nothing_is_refused_as_its_get_is(api: Api) -> None:
+    for address in ("/visits/nothing", "/visits?limit=0", "/nowhere", "/visits/x/status"):
+        got, head = api.http.get(address), api.http.head(address)
+        assert (head.status_code, told(head), head.content) == (got.status_code, told(got), b"")
+
+
+def test_where_head_is_not_an_address_says_what_is(api: Api) -> None:
+    assert problem(api.http.delete("/visits"), 405, "method-not-allowed")
+    assert api.http.delete("/visits").headers["Allow"].split(", ") == ["POST", "GET", "HEAD"]

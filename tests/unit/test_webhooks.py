@@ -1,0 +1,356 @@
+"""Webhooks: signed as the standard's own library verifies, in order, retried, given up; and what is never called."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+import standardwebhooks
+
+from chalicelib.api.events import body_of
+from chalicelib.domain.errors import InvalidInput, PositionLost, TooManyWebhooks, WebhookNotFound
+from chalicelib.domain.events import Change, Event, EventType, Position
+from chalicelib.domain.webhooks import (
+    GIVEN_UP_AFTER,
+    LONGEST_PAUSE,
+    MOST_WEBHOOKS,
+    Answer,
+    Why,
+    check_url,
+    is_public,
+    pause_after,
+    shown,
+    signed,
+)
+from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
+from chalicelib.services.webhooks import Round
+from tests.agency import Agency
+
+URL = "https://crm.example.com/hook"
+DATA = {
+    "visitId": "v",
+    "propertyId": "house",
+    "status": "confirmed",
+    "date": "2027-03-01T10:00:00Z",
+    "durationMinutes": 30,
+    "timeZone": "Europe/Berlin",
+    "version": 1,
+}
+
+
+def happen(agency: Agency, *numbers: int, type: EventType = EventType.VISIT_BOOKED) -> None:
+    for n in numbers:
+        event = Event(f"e{n}", type, f"visits/e{n}", agency.clock(), DATA)
+        agency.events.append([Change(n, event)], agency.clock())
+
+
+def deliver(agency: Agency, id: str, lasts: timedelta = timedelta(hours=1)) -> Round:
+    return agency.webhooks.deliver(id, body_of, agency.clock() + lasts)
+
+
+def got(agency: Agency) -> list[str]:
+    return [headers["webhook-id"] for _, headers, _ in agency.receivers.got]
+
+
+@pytest.fixture
+def agency() -> Agency:
+    return Agency()
+
+
+@pytest.fixture
+def hook(agency: Agency) -> str:
+    return agency.webhooks.register(URL, frozenset()).id
+
+
+def test_signatures_are_such_as_the_standards_library_verifies_with_either_secret() -> None:
+    secrets, now = [b"new secret of 24 bytes!!", b"old secret of 24 bytes!!"], datetime.now(UTC)
+    headers = signed("e1", now, b'{"a":1}', secrets)
+    for secret in secrets:
+        assert standardwebhooks.Webhook(shown(secret)).verify('{"a":1}', headers) == {"a": 1}
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(shown(secrets[0])).verify('{"a":2}', headers)
+
+
+def test_what_happens_is_delivered_in_order_and_once(agency: Agency, hook: str) -> None:
+    happen(agency, 1, 2, 3)
+    assert deliver(agency, hook) == deliver(agency, hook) == Round()
+    assert got(agency) == ["e1", "e2", "e3"]
+
+
+def test_what_happened_before_is_not(agency: Agency) -> None:
+    happen(agency, 1)
+    hook = agency.webhooks.register(URL, frozenset()).id
+    happen(agency, 2)
+    deliver(agency, hook)
+    assert got(agency) == ["e2"]
+
+
+def test_only_the_types_asked_for(agency: Agency) -> None:
+    hook = agency.webhooks.register(URL, frozenset({EventType.VISIT_CANCELLED})).id
+    happen(agency, 1)
+    happen(agency, 2, type=EventType.VISIT_CANCELLED)
+    happen(agency, 3)
+    deliver(agency, hook)
+    assert got(agency) == ["e2"]
+
+
+def test_an_event_that_is_not_taken_holds_up_those_behind_it_and_comes_again(agency: Agency, hook: str) -> None:
+    happen(agency, 1, 2)
+    agency.receivers.answers = [Answer("204", 204), Answer("500", 500)]
+    round = deliver(agency, hook)
+    assert round.pause is not None
+    stands = agency.webhooks.get(hook)
+    assert stands.failing is not None
+    assert (stands.failing.tries, stands.failing.answer) == (1, "500")
+    deliver(agency, hook)
+    assert got(agency) == ["e1", "e2", "e2"]
+    assert agency.webhooks.get(hook).failing is None
+
+
+def test_who_fails_is_not_woken_for_news_and_gets_them_with_the_next_try(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("500", 500)]
+    deliver(agency, hook)
+    happen(agency, 2)
+    agency.webhooks.wake()
+    assert agency.webhook_queue.woken == []
+    deliver(agency, hook)
+    assert got(agency) == ["e1", "e1", "e2"]
+
+
+def test_after_three_days_it_is_disabled_and_loses_nothing(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    while (round := _failed(agency, hook)).disabled is None:
+        assert round.pause is not None
+        agency.clock.advance(round.pause + timedelta(seconds=1))
+    assert round.disabled is Why.GAVE_UP
+    stands = agency.webhooks.get(hook)
+    assert stands.failing is not None
+    assert agency.clock() - stands.failing.since >= GIVEN_UP_AFTER
+    posted = len(agency.receivers.got)
+    deliver(agency, hook)
+    assert len(agency.receivers.got) == posted
+    agency.webhooks.go_on_from(hook, stands.position)
+    assert agency.webhook_queue.woken == [hook]
+    deliver(agency, hook)
+    assert got(agency)[posted:] == ["e1"]
+
+
+def _failed(agency: Agency, hook: str) -> Round:
+    agency.receivers.answers = [Answer("no answer in time")]
+    return deliver(agency, hook)
+
+
+def test_a_receiver_that_says_gone_is_disabled_at_once(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("410", 410)]
+    assert deliver(agency, hook).disabled is Why.GONE
+
+
+def test_a_receiver_may_ask_to_be_left_alone_for_a_while(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("429", 429, retry_after_seconds=600)]
+    assert deliver(agency, hook).pause == timedelta(seconds=600)
+
+
+def test_pauses_grow_from_seconds_to_twelve_hours_and_never_beyond() -> None:
+    pauses = [pause_after(tries, 1.0) for tries in range(1, 40)]
+    assert pauses[:3] == [timedelta(seconds=s) for s in (5, 10, 20)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
+    assert pause_after(1, 0.0, asked_seconds=10**6) == LONGEST_PAUSE
+
+
+def test_a_round_ends_in_time_and_goes_on_at_once(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    assert deliver(agency, hook, lasts=timedelta(0)) == Round(pause=timedelta(0))
+    assert got(agency) == []
+
+
+def test_a_replay_delivers_again_from_where_it_is_told(agency: Agency, hook: str) -> None:
+    happen(agency, 1, 2)
+    deliver(agency, hook)
+    agency.webhooks.go_on_from(hook, Position(2, 0))
+    deliver(agency, hook)
+    assert got(agency) == ["e1", "e2", "e2"]
+
+
+def test_for_a_day_both_secrets_sign(agency: Agency, hook: str) -> None:
+    first = agency.webhooks.get(hook).secret
+    second = agency.webhooks.renew_secret(hook).secret
+    happen(agency, 1)
+    deliver(agency, hook)
+    agency.clock.advance(timedelta(hours=25))
+    happen(agency, 2)
+    deliver(agency, hook)
+    counts = [len(headers["webhook-signature"].split()) for _, headers, _ in agency.receivers.got]
+    assert (counts, first != second) == ([2, 1], True)
+
+
+def test_a_test_is_posted_and_its_answer_remembered(agency: Agency, hook: str) -> None:
+    agency.webhooks.ask_for_test(hook)
+    assert agency.webhook_queue.tested == [hook]
+    agency.receivers.answers = [Answer("404", 404)]
+    agency.webhooks.test(hook, b"{}")
+    stands = agency.webhooks.get(hook)
+    assert stands.tested is not None
+    assert stands.tested.answer == "404"
+
+
+def test_a_webhook_that_was_removed_gets_nothing(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.webhooks.remove(hook)
+    assert deliver(agency, hook) == Round()
+    assert got(agency) == []
+    with pytest.raises(WebhookNotFound):
+        agency.webhooks.get(hook)
+
+
+def test_there_is_a_limit(agency: Agency) -> None:
+    for _ in range(MOST_WEBHOOKS):
+        agency.webhooks.register(URL, frozenset())
+    with pytest.raises(TooManyWebhooks):
+        agency.webhooks.register(URL, frozenset())
+
+
+# What is never called
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://crm.example.com/",
+        "ftp://crm.example.com/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://127.1/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://localhost/",
+        "https://intranet/",
+        "https://user:secret@crm.example.com/",
+        "https://crm.example.com:8443/",
+        "https://crm.example.com/#part",
+        "https://crm.example.com\\@evil.example/",
+        "https://crm.example.com/a b",
+        "https://crm.example.com:abc/",
+        "https://[::1",
+        "https:///path",
+        "crm.example.com",
+        "https://exämple.com/",
+        "https://crm.example.com/" + "x" * 500,
+    ],
+)
+def test_such_addresses_are_refused(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_url(url)
+
+
+@pytest.mark.parametrize("url", [URL, "https://crm.example.com:443/a?b=c", "https://xn--exmple-cua.xn--p1ai/"])
+def test_public_https_addresses_by_name_are_taken(url: str) -> None:
+    check_url(url)
+
+
+INSIDE = [
+    *(
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.64.0.1",
+        "0.0.0.0",
+    ),
+    *("224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "192.88.99.1"),
+    *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"),
+    *("::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1"),
+    *("2002:7f00:1::", "2002:808:808::", "2001:0:0:0:0:0:80ff:fffe"),
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_a_name_that_leads_inside_is_not_called(address: str) -> None:
+    assert not is_public(address)
+    answer = Receivers(resolve=_leads_to("93.184.215.14", address)).post(URL, {}, b"{}")
+    assert (answer.said, answer.took) == ("not a public address", False)
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "1.1.1.1", "2606:4700:4700::1111", "52.94.76.1"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    connected: list[tuple[str, int]] = []
+
+    def resolve(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14" if len(asked) == 1 else "127.0.0.1", 443))]
+
+    def connect(address: tuple[str, int], *_: object) -> socket.socket:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert Receivers(resolve=resolve).post(URL, {}, b"{}").said == "ConnectionRefusedError"
+    assert (asked, connected) == (["crm.example.com"], [("93.184.215.14", 443)])
+
+
+def _leads_to(*addresses: str) -> Any:
+    return lambda *_, **__: [(0, 0, 0, "", (address, 443)) for address in addresses]
+
+
+def test_a_name_that_nobody_knows_is_an_answer_too() -> None:
+    def unknown(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror
+
+    assert Receivers(resolve=unknown).post(URL, {}, b"{}").said == "host unknown"
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status = int(self.path.strip("/") or 204)
+        self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("Location", "/204")
+        if status == 429:
+            self.send_header("Retry-After", "30")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Receiver) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_in_development_this_machine_may_be_called_and_redirects_are_never_followed(here: str) -> None:
+    receivers = ReceiversOnThisMachine()
+    receivers.check(here)
+    assert receivers.post(f"{here}/204", {}, b"{}") == Answer("204", 204)
+    assert receivers.post(f"{here}/302", {}, b"{}") == Answer("302", 302)
+    assert receivers.post(f"{here}/429", {}, b"{}") == Answer("429", 429, 30)
+    with pytest.raises(InvalidInput):
+        receivers.check("http://127.0.0.2:80/")
+
+
+def test_a_position_that_the_feed_does_not_have_is_refused(agency: Agency, hook: str) -> None:
+    agency.events.lost = True
+    with pytest.raises(PositionLost):
+        agency.webhooks.go_on_from(hook, Position(1, 0))
+    assert deliver(agency, hook).disabled is Why.POSITION_LOST
