@@ -3,6 +3,7 @@
 Plain Python, copied into each peer's package. The items are those of `chalicelib.repositories.items`, written out.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -14,6 +15,9 @@ FIVE_YEARS = timedelta(days=5 * 365)
 TABLE = os.environ["TABLE_NAME"]
 STAGE = os.environ["STAGE"]
 KEYS = ("pk", "sk", "g1pk", "g1sk", "g2pk", "g2sk")
+CONTACTS = {"email": ("g4pk", "E"), "phone": ("g5pk", "T")}
+UNSHOWN = {*KEYS, *(key for key, _ in CONTACTS.values())}
+"""Attributes that only the store is for."""
 
 
 class Refused(Exception):
@@ -47,7 +51,7 @@ def book(wanted, get, transact):
 
 
 def read(visit_id, get):
-    visit = {name: value for name, value in get({"pk": f"V#{visit_id}", "sk": "V"}).items() if name not in KEYS}
+    visit = {name: value for name, value in get({"pk": f"V#{visit_id}", "sk": "V"}).items() if name not in UNSHOWN}
     return visit | {"durationMinutes": int(visit["durationMinutes"]), "version": int(visit["version"])}
 
 
@@ -57,6 +61,9 @@ def members(visit, capacity):
     sort = f"{date}#{id}"
     keys = (f"V#{id}", "V", f"P#{property_id}", sort, f"M#{date[:7]}#{zlib.crc32(id.encode()) % 4}", sort)
     item = dict(zip(KEYS, keys, strict=True)) | visit
+    for kind, (key, letter) in CONTACTS.items():
+        if contact := visit.get("visitor", {}).get(kind):
+            item[key] = f"{letter}#{hashlib.sha256(contact.casefold().encode()).hexdigest()[:32]}"
     found = [{"Put": {"TableName": TABLE, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}]
     start = datetime.fromisoformat(date)
     quarter = start.replace(minute=start.minute - start.minute % 15, second=0)

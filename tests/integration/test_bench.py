@@ -121,7 +121,7 @@ def test_a_peer_does_the_same_work_as_we_do(table: FreshTable, name: str) -> Non
 
     assert our_calls == [
         ("Query", True, [], 1, 0),
-        ("TransactWriteItems", False, ["Put", "Update", "Update", "Update"], 0, 10),
+        ("TransactWriteItems", False, ["Put", "Update", "Update", "Update"], 0, 12),
         ("GetItem", True, [], 1, 0),
     ]
     # A peer knows no rules: it gets the property alone, at the same price.
