@@ -168,10 +168,11 @@ descriptions: setup ## regenerate chalicelib/aws/data from the pinned botocore
 	@$(BIN)/python -m tools.generate.service_descriptions
 
 spike: setup ## measure a burst of five times the worker's rate; draws docs/spike.png
-	@$(BIN)/python -m bench.spike
+	@$(BIN)/python -m bench --out build/bench/spike.md spike
 
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
-	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
+	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick) \
+		$(if $(ONLY)$(QUICK),--out build/bench/results.md) -- $$GIVEN_ONLY
 
 openapi: setup ## regenerate docs/openapi.json, and refuse breaking changes since the last release tag
 	@$(BIN)/python -m tools.generate.openapi
