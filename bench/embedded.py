@@ -27,11 +27,12 @@ from chalicelib import container
 from chalicelib.aws.clients import client
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 from chalicelib.domain.visits import Visit
+from chalicelib.functions import Function
 from chalicelib.repositories.visits import visit_item
 from chalicelib.services.intakes import Submission
 from devstack.emulator import emulator
 from devstack.server import STAGE, load_app
-from devstack.worker import FED, QueueWorker, working
+from devstack.worker import QueueWorker, working
 from tools.deliver.data_stack import create_data_stack
 
 WORKERS: Final = 2
@@ -127,7 +128,7 @@ def asked(app: Chalice, meter: Meter, house: str, begin: datetime) -> Iterator[t
         if resource == "/visits":
             path["visit_id"] = json.loads(answer["body"])["id"]
         yield name, meter.read()
-    app.handler_map[FED](batch(1, 1, property_id=house), context)
+    app.handler_map[Function.WORKER](batch(1, 1, property_id=house), context)
     yield "work off one row", meter.read()
 
 
@@ -191,7 +192,7 @@ class Producer:
 
 def measure(seconds: float, picture: str) -> Figures:
     with embedded() as app:
-        queue, handler = os.environ["QUEUE_NAME"], app.handler_map[FED]
+        queue, handler = os.environ["QUEUE_NAME"], app.handler_map[Function.WORKER]
         with working(*(QueueWorker(handler, boto3.client("sqs"), queue) for _ in range(WORKERS))):
             producer = Producer(boto3.client("sqs"), queue)
             producer.hand_in(seconds / 4, WARM_UP_ROWS / seconds * 4)
