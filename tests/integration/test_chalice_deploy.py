@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from chalicelib.functions import FUNCTIONS
 from devstack.emulator import emulator
 from tests.builders import property_body
 from tests.e2e.address import address_of
@@ -208,7 +209,7 @@ def untraced(folder: Folder) -> bool:
     stage = folder.client("apigateway").get_stage(restApiId=folder.api_id, stageName="api")
     functions = folder.client("lambda").list_functions()["Functions"]
     modes = {each["TracingConfig"]["Mode"] for each in functions}
-    assert (len(functions), modes) == (3, {"Active"})
+    assert (len(functions), modes) == (len(FUNCTIONS), {"Active"})
     return not stage.get("tracingEnabled", False)
 
 
@@ -280,7 +281,7 @@ def test_a_stage_of_cloudformation_is_left_alone(folder: Folder, deployed: str) 
 def test_data_is_not_deleted_without_a_yes(folder: Folder, deployed: str) -> None:
     assert "Nothing was deleted. YES=1 skips the question." in folder.delete("--data", "delete", status=1)
     assert table_is_there(folder)
-    assert len(folder.client("lambda").list_functions()["Functions"]) == 3
+    assert len(folder.client("lambda").list_functions()["Functions"]) == len(FUNCTIONS)
 
 
 def test_protected_data_is_not_deleted_at_all(folder: Folder, deployed: str) -> None:
@@ -289,7 +290,7 @@ def test_protected_data_is_not_deleted_at_all(folder: Folder, deployed: str) -> 
     said = folder.delete("--data", "delete", "--yes", status=1)
     assert "The table visits-dev is protected against deletion. Nothing was deleted." in said
     dynamodb.update_table(TableName="visits-dev", DeletionProtectionEnabled=False)
-    assert len(folder.client("lambda").list_functions()["Functions"]) == 3
+    assert len(folder.client("lambda").list_functions()["Functions"]) == len(FUNCTIONS)
 
 
 def test_deleting_takes_the_app_and_keeps_the_data(folder: Folder, key: str) -> None:
