@@ -25,7 +25,7 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe
+from tools.deliver.cloudformation import delete, describe, outputs
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.failure import CannotGoOn
@@ -201,12 +201,24 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
         raise CannotGoOn("Nothing was deleted. YES=1 skips the question.")
     delete_app(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
+    _empty(stage)
     delete(stage.cloudformation, data_stack_of(stage.name))
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
     for queue in queues:
         with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+
+
+def _empty(stage: Stage) -> None:
+    """The bucket of sheets goes with its stack, and CloudFormation deletes none that has something in it."""
+    bucket = outputs(stage.cloudformation, data_stack_of(stage.name)).get("SheetsBucket")
+    if bucket is None:
+        return
+    s3: Any = stage.session.create_client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 @contextlib.contextmanager
