@@ -34,7 +34,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
 # Nor is a key part of a command line, which everybody on the machine can read.
 WITH_KEY := VISITS_KEY="$${GIVEN_KEY:-$$VISITS_KEY}"
 
-.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import redrive schemas policies spike bench openapi docs docs-check fuzz setup clean package pipeline unit
+.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import sheet redrive schemas policies spike bench openapi docs docs-check fuzz setup clean package pipeline unit
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -64,9 +64,15 @@ format: $(VENV)/.dev ## format the code and fix what can be fixed
 seed: $(VENV)/.run ## load N sample visits through an API (URL=http://... N=200 KEY=<api key>)
 	@$(WITH_KEY) $(BIN)/python -m devstack.seed --url="$$GIVEN_URL" --visits="$$GIVEN_N"
 
-import: $(VENV)/.run ## submit a file of visits (FILE=visits.csv URL=http://... KEY=<api key> ZONE=Europe/Berlin)
+SHEETS = $(WITH_KEY) $(BIN)/python -m tools.operate.sheets --url="$$GIVEN_URL" --zone="$$GIVEN_ZONE"
+
+import: $(VENV)/.run ## register a list of visits, asking at a terminal (FILE=visits.xlsx URL=http://... KEY=<api key> ZONE=Europe/Berlin YES=1)
 	@test -n "$$GIVEN_FILE" || { echo "Which file? make import FILE=examples/visits.csv" >&2; exit 2; }
-	@$(WITH_KEY) $(BIN)/python -m tools.operate.importer --url="$$GIVEN_URL" --zone="$$GIVEN_ZONE" -- "$$GIVEN_FILE"
+	@$(SHEETS) $(if $(filter 1 yes true,$(YES)),--yes) -- import "$$GIVEN_FILE"
+
+sheet: $(VENV)/.run ## take a photographed list of visits away as Excel (FILE=photo.jpg URL=http://... KEY=<api key> ZONE=Europe/Berlin)
+	@test -n "$$GIVEN_FILE" || { echo "Which file? make sheet FILE=photo.jpg" >&2; exit 2; }
+	@$(SHEETS) -- workbook "$$GIVEN_FILE"
 
 KEYS = $(BIN)/python -m tools.operate.keys --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
@@ -162,10 +168,11 @@ descriptions: setup ## regenerate chalicelib/aws/data from the pinned botocore
 	@$(BIN)/python -m tools.generate.service_descriptions
 
 spike: setup ## measure a burst of five times the worker's rate; draws docs/spike.png
-	@$(BIN)/python -m bench.spike
+	@$(BIN)/python -m bench --out build/bench/spike.md spike
 
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
-	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick --out build/bench) -- $$GIVEN_ONLY
+	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick) \
+		$(if $(ONLY)$(QUICK),--out build/bench/results.md) -- $$GIVEN_ONLY
 
 openapi: setup ## regenerate docs/openapi.json, and refuse breaking changes since the last release tag
 	@$(BIN)/python -m tools.generate.openapi

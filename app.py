@@ -27,6 +27,7 @@ from chalicelib.api import (
     intakes,
     properties,
     service,
+    sheets,
     visitor_links,
     visitors,
     visits,
@@ -35,10 +36,11 @@ from chalicelib.api import (
 )
 from chalicelib.container import api_keys, services
 from chalicelib.domain import errors
+from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.visitor_links import Link
 from chalicelib.domain.visits import Visit
-from chalicelib.events import intake_queue, notice_queue, schedule, table_stream, webhook_queue
+from chalicelib.events import intake_queue, notice_queue, schedule, sheet_queue, table_stream, webhook_queue
 from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
 from chalicelib.http import parsing
@@ -54,6 +56,7 @@ from chalicelib.settings import (
     notice_queue_of_stage,
     origins_of_stage,
     queue_of_stage,
+    sheet_queue_of_stage,
     stream_of_stage,
     webhook_queue_of_stage,
 )
@@ -575,6 +578,143 @@ def list_results(intake_id: str) -> Response:
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> BatchResponse | None:
     return intake_queue.work_off(event, services())
+
+
+# Sheets
+
+
+@route("POST", "/sheets", Scope.WRITE)
+@Contract(
+    takes=sheets.AnnounceSheetInput,
+    gives={201: sheets.AnnouncedSheetOutput},
+    refuses=(errors.PropertyNotFound, sheet_errors.SheetRepeated),
+)
+def announce_sheet() -> Response:
+    """Announce a list of visits, a picture or a file, and get a form to upload it with.
+
+    Upload it within ten minutes: a JPEG, a PNG or a PDF of one page up to 10 MB; a CSV, NDJSON or XLSX file up to 5 MB
+    and 1,000 rows. Then poll the sheet until it is in `review`.
+    """
+    return sheets.announce(current(), services())
+
+
+@route("GET", "/sheets", Scope.READ)
+@Contract(query=PageQuery, gives={200: sheets.SheetPage})
+def list_sheets() -> Response:
+    """List sheets, the newest first."""
+    return sheets.list_all(current(), services())
+
+
+@route("GET", "/sheets/{sheet_id}", Scope.READ)
+@Contract(query=NoQuery, gives={200: sheets.SheetOutput}, condition=Condition.TAGGED)
+def get_sheet(sheet_id: str) -> Response:
+    """Read a sheet without its rows.
+
+    Kept for 90 days; its file or picture for 30.
+    """
+    return sheets.get(current(), services(), sheet_id)
+
+
+@route("DELETE", "/sheets/{sheet_id}", Scope.WRITE)
+@Contract(query=NoQuery, gives={204: None})
+def delete_sheet(sheet_id: str) -> Response:
+    """Delete a sheet with its rows, file and picture, at once. Visits that were registered stay."""
+    return sheets.delete(current(), services(), sheet_id)
+
+
+@route("GET", "/sheets/{sheet_id}/rows", Scope.READ)
+@Contract(query=PageQuery, gives={200: sheets.SheetRowPage}, refuses=(sheet_errors.SheetNotReady,))
+def list_sheet_rows(sheet_id: str) -> Response:
+    """List the rows of a sheet, with what was written, what was understood and what is doubtful."""
+    return sheets.rows(current(), services(), sheet_id)
+
+
+@route("GET", "/sheets/{sheet_id}/rows/{row}", Scope.READ)
+@Contract(
+    query=NoQuery,
+    gives={200: sheets.SheetRowOutput},
+    refuses=(sheet_errors.SheetNotReady,),
+    condition=Condition.TAGGED,
+)
+def get_sheet_row(sheet_id: str, row: str) -> Response:
+    """Read a row of a sheet."""
+    return sheets.get_row(current(), services(), sheet_id, row)
+
+
+@route("PATCH", "/sheets/{sheet_id}/rows/{row}", Scope.WRITE)
+@Contract(
+    takes=sheets.CorrectRowInput,
+    media_types=parsing.MERGE_PATCH[:1],
+    gives={200: sheets.SheetRowOutput},
+    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetRowRegistered),
+    condition=Condition.MATCH,
+)
+def correct_sheet_row(sheet_id: str, row: str) -> Response:
+    """Correct a row, or confirm it with `{}`: either marks it as reviewed.
+
+    A merge patch (RFC 7396), also accepted as `application/json`. Which property is meant by what was written is
+    remembered for later sheets.
+    """
+    return sheets.correct(current(), services(), sheet_id, row)
+
+
+@route("PUT", "/sheets/{sheet_id}/reading", Scope.WRITE)
+@Contract(
+    takes=sheets.ReadingInput,
+    gives={200: sheets.SheetOutput},
+    refuses=(errors.PropertyNotFound, sheet_errors.SheetNotReady, sheet_errors.SheetFileGone),
+    condition=Condition.MAY_MATCH,
+)
+def read_sheet_anew(sheet_id: str) -> Response:
+    """Read a sheet anew with another zone, order of day and month, meaning of columns or property.
+
+    The picture is not recognised again, rows keep their numbers, and those that somebody has reviewed stay as they are.
+    """
+    return sheets.read_anew(current(), services(), sheet_id)
+
+
+@route("POST", "/sheets/{sheet_id}/register", Scope.WRITE)
+@Contract(
+    takes=sheets.RegisterSheetInput,
+    gives={202: intakes.IntakeOutput},
+    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetRepeated, sheet_errors.NothingToRegister),
+)
+def register_sheet(sheet_id: str) -> Response:
+    """Register the rows that are reviewed and complete, as an intake.
+
+    Called twice, or at once, it is the same intake: one visit a row. Rows that were rejected can be corrected and
+    registered again.
+    """
+    return sheets.register(current(), services(), sheet_id)
+
+
+@route("GET", "/sheets/{sheet_id}/export", Scope.READ)
+@Contract(
+    query=sheets.ExportSheetQuery,
+    gives={200: File((exports.XLSX,))},
+    refuses=(sheet_errors.SheetNotReady, errors.ExportTooLarge),
+    headers={200: ("Content-Disposition",)},
+)
+def export_sheet(sheet_id: str) -> Response:
+    """Export a sheet as XLSX: its visits, and the table as it was written."""
+    return sheets.export(current(), services(), sheet_id)
+
+
+@route("GET", "/sheets/{sheet_id}/picture", Scope.READ)
+@Contract(
+    query=NoQuery,
+    gives={200: sheets.PictureOutput},
+    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetFileGone),
+)
+def get_sheet_picture(sheet_id: str) -> Response:
+    """Get a link to the picture of a sheet, good for five minutes."""
+    return sheets.picture(current(), services(), sheet_id)
+
+
+@app.on_sqs_message(queue=sheet_queue_of_stage(os.environ), batch_size=1, maximum_concurrency=2)
+@faults_told(Function.READER)
+def read_sheet(event: SQSEvent) -> BatchResponse | None:
+    return sheet_queue.read_sheets(event, services())
 
 
 # Events

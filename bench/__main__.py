@@ -1,53 +1,57 @@
-"""`make bench`: measures every question, or those that are named, and writes the report beside this file.
-
-    python -m bench [--quick] [--out FOLDER] [QUESTION ...]
-
-What is to be compared is measured in one run, so the figures of two runs are never mixed: naming questions writes a
-report of these alone.
-"""
+"""`make bench`: answers every question, or those that are named in one run, prints the report and writes it."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench.report import Question, write_report
-from tools.failure import CannotGoOn
+from bench import embedded, exports, requests
+from bench.report import Found, page
+from bench.rows import FULL, QUICK, Question, Row, Scale
+from tools.project import ROOT
 
-QUESTIONS: Final = ("cold", "warm", "intake", "growth", "package")
+QUESTIONS: Final[Mapping[str, Question]] = {
+    "cold": requests.COLD,
+    "warm": requests.WARM,
+    "intake": requests.INTAKE,
+    "growth": embedded.GROWTH,
+    "exports": exports.EXPORTS,
+    "package": requests.PACKAGE,
+    "spike": embedded.SPIKE,
+}
 
 
-def measured(name: str, quick: bool) -> Question:
-    measure: Callable[[bool], Question] = importlib.import_module(f"bench.{name}").measure
-    print(f"{name} ...", file=sys.stderr, flush=True)
-    return measure(quick)
+def answered(names: Sequence[str], scale: Scale) -> Found:
+    return {name: [one for row in _told(name, scale) for one in row.measured()] for name in names}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def _told(name: str, scale: Scale) -> Iterator[Row]:
+    for row in QUESTIONS[name].rows(scale):
+        print(f"{name}: {row.name} ...", file=sys.stderr, flush=True)
+        yield row
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
-    parser.add_argument("questions", nargs="*", type=_question, help=f"{', '.join(QUESTIONS)}: all unless named")
+    parser.add_argument("questions", nargs="*", help=f"{', '.join(QUESTIONS)}: all unless named")
     parser.add_argument("--quick", action="store_true", help="only show that everything runs")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where the report goes")
-    given = parser.parse_args(arguments)
-    questions = [measured(name, given.quick) for name in given.questions or QUESTIONS]
-    asked = [f'ONLY="{" ".join(given.questions)}"'] if given.questions else []
-    command = " ".join(["make bench", *asked, *(["QUICK=1"] if given.quick else [])])
-    write_report(given.out, questions, command, given.quick)
-    print(f"The report is in {given.out / 'results.md'}.", file=sys.stderr)
-
-
-def _question(name: str) -> str:
-    if name not in QUESTIONS:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(QUESTIONS)}")
-    return name
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results.md", help="where the report goes")
+    given = parser.parse_args()
+    if unknown := sorted(set(given.questions) - QUESTIONS.keys()):
+        parser.error(f"{', '.join(unknown)}: none of {', '.join(QUESTIONS)}")
+    scale = QUICK if given.quick else replace(FULL, counter=shutil.which(FULL.counter or ""))
+    command = f'make bench ONLY="{" ".join(given.questions)}"' if given.questions else "make bench"
+    command += " QUICK=1 (these figures mean nothing)" if given.quick else ""
+    report = page(answered(given.questions or list(QUESTIONS), scale), QUESTIONS, command)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(report, encoding="utf-8")
+    print(report)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CannotGoOn as why:
-        sys.exit(str(why))
+    main()

@@ -1,14 +1,12 @@
 """A DynamoDB that always takes the same time: canned answers over TLS, from a process of its own.
 
-It knows a property, a visit, a page of fifty and an API key, finds every condition met, and keeps nothing. What it
-stands in for is the wait and the bytes; what DynamoDB would say is for the emulator and the tests.
+It knows a property and a visit, finds every condition met, and keeps nothing: it stands in for the wait and the bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import ssl
@@ -17,13 +15,12 @@ import sys
 import tempfile
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import botocore
 from cryptography import x509
@@ -31,24 +28,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from chalicelib.domain.api_keys import ApiKey, PresentedKey, Scope
-from chalicelib.domain.properties import Property, PropertyDetails
+from bench.samples import HOUSE, NOW, PROPERTY_ID, VISIT
+from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
-from chalicelib.domain.visits import Status, Visit, Visitor
-from chalicelib.repositories.api_keys import api_key_item
 from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.signing_keys import signing_keys_item
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
 from tools.project import HOST, REGION, ROOT
-
-NAMES: Final = (f"*.{REGION}.amazonaws.com", f"*.ddb.{REGION}.amazonaws.com", "localhost")
-NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-PAGE: Final = 50
-
-PROPERTY_ID: Final = "lake-house"
-VISIT_ID: Final = "01956a3c-0000-7000-8000-000000000000"
-TOKEN: Final = PresentedKey("0123456789abcdef", "s" * 43)
 
 
 @dataclass(frozen=True)
@@ -63,94 +50,49 @@ class StandIn:
 def stand_in(latency_ms: float = 0) -> Iterator[StandIn]:
     """Runs one while the block does. Its authorities are botocore's and its own: as many to load as on Lambda."""
     with tempfile.TemporaryDirectory(prefix="visits-bench-") as scratch:
-        folder = Path(scratch)
-        _certify(folder)
+        _certify(Path(scratch))
         command = [sys.executable, "-m", "bench.stand_in", scratch, str(latency_ms)]
+        # It ends when its standard input does.
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                yield StandIn(int(process.stdout.readline()), folder / "authorities.pem")
-            finally:
-                process.stdin.close()
+            assert process.stdin
+            assert process.stdout
+            with process.stdin:
+                yield StandIn(int(process.stdout.readline()), Path(scratch) / "authorities.pem")
 
 
 def _certify(folder: Path) -> None:
-    """A certificate for the names of AWS, signed by an authority that only this run knows."""
-    authority_key, key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    today = datetime.now(UTC)
-
-    def begin(name: x509.Name, public_key: rsa.RSAPublicKey) -> x509.CertificateBuilder:
-        builder = x509.CertificateBuilder(issuer, name, public_key, x509.random_serial_number())
-        return builder.not_valid_before(today - timedelta(days=1)).not_valid_after(today + timedelta(days=2))
-
-    authority = (
-        begin(issuer, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    names = [*(x509.DNSName(name) for name in NAMES), x509.IPAddress(IPv4Address(HOST))]
+    """A certificate for the names of AWS, which is its own authority: only this run knows it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
+    hosts = [x509.DNSName(host) for host in (f"*.{REGION}.amazonaws.com", f"*.ddb.{REGION}.amazonaws.com", "localhost")]
+    public, serial, today = key.public_key(), x509.random_serial_number(), datetime.now(UTC)
     certificate = (
-        begin(subject, key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        x509.CertificateBuilder(name, name, public, serial, today - timedelta(days=1), today + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([*hosts, x509.IPAddress(IPv4Address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .sign(key, hashes.SHA256())
     )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "server.pem").write_bytes(private + certificate.public_bytes(pem))
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    signed = certificate.public_bytes(pem)
+    (folder / "server.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none) + signed)
     known = (Path(botocore.__file__).parent / "cacert.pem").read_bytes()
     # Named as the bundle names those that sign for AWS: it stands in for them too.
-    heading = b"\n# Issuer: CN=Amazon Root CA of the stand-in\n"
-    (folder / "authorities.pem").write_bytes(known + heading + authority.public_bytes(pem))
+    (folder / "authorities.pem").write_bytes(known + b"\n# Issuer: CN=Amazon Root CA of the stand-in\n" + signed)
 
 
 def canned() -> dict[str, dict[str, Any]]:
     """What is in the table, by key, in DynamoDB's own form."""
-    details = PropertyDetails("Lake house", "Seestr. 12, 14467 Potsdam", Decimal("890000"), "EUR", "Europe/Berlin")
-    digest = hashlib.sha256(TOKEN.secret.encode()).digest()
-    key = ApiKey(TOKEN.id, "partner", digest, frozenset(Scope), NOW)
     kept = [
-        property_item(Property(PROPERTY_ID, details, 1, NOW, NOW)),
-        visit_item(_visit(0)),
-        api_key_item(key),
+        property_item(Property(PROPERTY_ID, HOUSE, 1, NOW, NOW)),
+        visit_item(VISIT),
         signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
     ]
     return {f"{item['pk']} {item['sk']}": serialized(item) for item in kept}
 
 
-def _visit(number: int) -> Visit:
-    visitor = Visitor("Ada Example", "ada@example.com", "+49 30 901820")
-    date = datetime(2027, 3, 28, 8, 20, tzinfo=UTC) + timedelta(hours=number)
-    id = f"{VISIT_ID[:-4]}{number:04x}"
-    place, status = "At the gate", Status.CONFIRMED
-    return Visit(
-        id, PROPERTY_ID, date, 30, "Europe/Berlin", place, status, None, visitor, None, None, 1, NOW, NOW
-    )  # fmt: skip
-
-
-class _Answers:
-    def __init__(self) -> None:
-        self._items = canned()
-        self._page = [serialized(visit_item(_visit(number))) for number in range(PAGE)]
-
-    def to(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        if operation == "GetItem":
-            key = asked["Key"]
-            item = self._items.get(f"{key['pk']['S']} {key['sk']['S']}")
-            return {"Item": item} if item else {}
-        if operation == "Query" and "IndexName" not in asked:
-            partition = asked["ExpressionAttributeValues"][":pk"]
-            found = [item for item in self._items.values() if item["pk"] == partition]
-            return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
-        if operation == "Query":
-            return {"Items": self._page, "Count": PAGE, "ScannedCount": PAGE}
-        return {}
-
-
 async def _serve(certificate: Path, latency: float) -> None:
-    answers = _Answers()
+    kept = canned()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -158,37 +100,35 @@ async def _serve(certificate: Path, latency: float) -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 headers = dict(line.partition(": ")[::2] for line in head.split("\r\n")[1:])
                 asked = json.loads(await reader.readexactly(int(headers["content-length"])))
-                operation = headers["x-amz-target"].rpartition(".")[2]
-                body = _json(answers.to(OPERATIONS[operation], asked))
                 if latency:
                     await asyncio.sleep(latency)
-                writer.write(_response(body))
+                writer.write(_response(_answer(kept, headers["x-amz-target"], asked)))
         writer.close()
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = await asyncio.start_server(talk, HOST, 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
-    # It ends with whoever started it.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-OPERATIONS: Final = {
-    name.lower(): name
-    for name in ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
-}
+def _answer(kept: Mapping[str, Any], target: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """To a read of one item, or of a partition, which has one item at most; writes are told that they were done."""
+    if target.endswith(".getitem"):
+        found = kept.get(" ".join(value["S"] for value in asked["Key"].values()))
+        return {"Item": found} if found else {}
+    if target.endswith(".query"):
+        items = [item for item in kept.values() if item["pk"] == asked["ExpressionAttributeValues"][":pk"]]
+        return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+    return {}
 
 
-def _json(answer: dict[str, Any]) -> bytes:
+def _response(answer: dict[str, Any]) -> bytes:
     """As DynamoDB writes it: binary values in base64."""
-    return json.dumps(answer, separators=(",", ":"), default=lambda value: b64encode(value).decode()).encode()
-
-
-def _response(body: bytes) -> bytes:
+    body = json.dumps(answer, separators=(",", ":"), default=lambda value: b64encode(value).decode()).encode()
     head = (
         "HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\n"
-        "x-amzn-RequestId: 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\nx-amzn-RequestId: {'0123456789ABCDEF' * 3}0123\r\n"
         f"x-amz-crc32: {zlib.crc32(body)}\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\n\r\n"
     )
     return head.encode() + body

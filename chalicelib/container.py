@@ -12,7 +12,7 @@ from functools import cache
 from botocore.config import Config
 from uuid6 import uuid7
 
-from chalicelib.aws.clients import client
+from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.domain.notices import Letter, Sender
 from chalicelib.http.problems import describe
 from chalicelib.repositories.agents import DynamoAgents
@@ -27,6 +27,9 @@ from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.outbox import OutboxOnThisMachine, SesOutbox
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
+from chalicelib.repositories.recognition import NoRecognition, Textract
+from chalicelib.repositories.sheet_files import S3SheetFiles
+from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
@@ -57,6 +60,9 @@ from chalicelib.services.ports import (
     Outbox,
     PropertyStore,
     Queue,
+    Recognition,
+    SheetFiles,
+    SheetStore,
     SigningKeyStore,
     Store,
     VisitStore,
@@ -65,13 +71,15 @@ from chalicelib.services.ports import (
 )
 from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
+from chalicelib.services.sheet_reader import SheetReader
+from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitor_links import Links, VisitorLinks
 from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
-from chalicelib.settings import CHANGE_NOTICE, Settings
+from chalicelib.settings import CHANGE_NOTICE, Settings, recognises_pictures, sheet_bucket_of_stage
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -84,6 +92,10 @@ CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=50,
 )
+FILES = CLIENT.merge(Config(signature_version="s3v4", read_timeout=10))
+"""Ten megabytes take longer than an item."""
+RECOGNITION = CLIENT.merge(Config(read_timeout=60))
+"""A page takes some seconds; one that is not answered in a minute is not going to be."""
 
 
 LOCAL = "local"
@@ -107,6 +119,9 @@ def wire(
     keys: SigningKeyStore,
     intakes: IntakeStore,
     calendar_tokens: CalendarStore,
+    sheets: SheetStore,
+    files: SheetFiles,
+    recognition: Recognition,
     events: EventStore,
     webhooks: WebhookStore,
     webhook_queue: WebhookQueue,
@@ -129,6 +144,8 @@ def wire(
     feed = Events(events, clock)
     booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     links = Links(signer)
+    intake_desk = Intakes(intakes, queue, once, clock, new_id)
+    desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
     return Services(
         visits=booking,
@@ -139,7 +156,7 @@ def wire(
         listing=Listing(visits, clock),
         exports=Exports(visits, properties, agents),
         calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
-        intakes=Intakes(intakes, queue, once, clock, new_id),
+        intakes=intake_desk,
         intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
         events=feed,
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
@@ -148,6 +165,8 @@ def wire(
             sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id
         ),
         visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, clock),
+        sheets=desk,
+        sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
         queue=queue,
         signer=signer,
         store=store,
@@ -166,6 +185,8 @@ def over(
     outbox: Outbox | None = None,
     sender: Sender | None = None,
     change_notice: timedelta = CHANGE_NOTICE,
+    files: SheetFiles | None = None,
+    recognition: Recognition | None = None,
 ) -> Services:
     """Services over the repositories of one table; the tests put others in."""
     return wire(
@@ -177,6 +198,9 @@ def over(
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
         calendar_tokens=DynamoCalendars(table),
+        sheets=DynamoSheets(table),
+        files=files or files_of_sheets(),
+        recognition=recognition or recognition_of_stage(),
         events=DynamoEvents(table),
         webhooks=DynamoWebhooks(table),
         webhook_queue=webhook_queue or webhook_queue_of(table.name),
@@ -225,6 +249,19 @@ def compose(letter: Letter) -> bytes:
 def webhook_queue_of(table: str) -> WebhookQueue:
     """The queue beside the table: they share the first part of their names."""
     return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
+
+
+def recognition_of_stage() -> Recognition:
+    """Amazon Textract; the embedded AWS of `make run` has none, unless somebody names one."""
+    if recognises_pictures(os.environ):
+        return Textract(lambda: client("textract", RECOGNITION))
+    return NoRecognition()
+
+
+def files_of_sheets() -> SheetFiles:
+    """Most instances never come to need them."""
+    made = cache(lambda: client("s3", FILES))
+    return S3SheetFiles(made, lambda: signer_of_files(made().meta.region_name), sheet_bucket_of_stage(os.environ))
 
 
 @cache

@@ -18,6 +18,7 @@ class Function(StrEnum):
     API = "api_handler"
     AUTHORIZER = "bearer_key"
     WORKER = "work_off_queue"
+    READER = "read_sheet"
     RELAY = "relay"
     DELIVER = "deliver"
     NOTIFY = "notify"
@@ -30,6 +31,8 @@ class Queue(StrEnum):
     INTAKES = ""
     WEBHOOKS = "-webhooks.fifo"
     """What wakes webhooks."""
+    SHEETS = "-sheets"
+    """What S3 tells of uploaded sheets."""
     NOTICES = "-notices"
     """What may be worth a mail."""
 
@@ -59,6 +62,10 @@ class Traits:
     fed_by: Queue | None = None
     """The queue whose messages are handed to it."""
     sends_mail: bool = False
+    sheet_files: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """What it may do with the files of sheets, by the folder they lie in."""
+    recognises: bool = False
+    """Whether it may have pictures recognised, which costs by the page."""
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
     fed_by_stream: bool = False
@@ -86,6 +93,12 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             indexes=True,
             shifted=True,
             queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
+            # An upload is made with what the API signs, and by the API's permission.
+            sheet_files={
+                "uploads": ("PutObject", "DeleteObject"),
+                "clean": ("GetObject", "DeleteObject"),
+                "answers": ("GetObject", "DeleteObject"),
+            },
         ),
         Function.AUTHORIZER: Traits(
             "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
@@ -143,6 +156,25 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             only_items=("T#clock", "E#head"),
             only_lists=("M#*", *WEBHOOK_LIST),
             queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
+        ),
+        Function.READER: Traits(
+            "Sheet reader",
+            "ReadSheet",
+            timeout_seconds=120,
+            memory_mb=1769,
+            # It reads what strangers send, so it can read nothing of visits, visitors or keys.
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
+            only_items=("X#*", "XD#*", "XW"),
+            only_lists=("PS#*",),
+            queues={Queue.SHEETS: ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")},
+            fed_by=Queue.SHEETS,
+            shifted=True,
+            sheet_files={
+                "uploads": ("GetObject", "DeleteObject"),
+                "clean": ("GetObject", "PutObject", "DeleteObject"),
+                "answers": ("GetObject", "PutObject", "DeleteObject"),
+            },
+            recognises=True,
         ),
     }
 )

@@ -110,6 +110,21 @@ def queue_of_stage(environment: Mapping[str, str]) -> str:
     return environment.get("QUEUE_NAME", "visits-local")
 
 
+def sheet_queue_of_stage(environment: Mapping[str, str]) -> str:
+    """The queue that S3 tells of uploaded sheets."""
+    return f"{queue_of_stage(environment)}-sheets"
+
+
+def sheet_bucket_of_stage(environment: Mapping[str, str]) -> str:
+    """The bucket that sheets are uploaded to. Its name is the world's, so account and Region are part of it."""
+    return environment.get("SHEETS_BUCKET", sheet_queue_of_stage(environment))
+
+
+def recognises_pictures(environment: Mapping[str, str]) -> bool:
+    """Whether there is something that speaks Textract's protocol: on AWS there is."""
+    return stage_of(environment) != "local" or "AWS_ENDPOINT_URL_TEXTRACT" in environment
+
+
 def webhook_queue_of_stage(environment: Mapping[str, str]) -> str:
     """The queue that wakes those who deliver webhooks."""
     return f"{queue_of_stage(environment)}-webhooks.fifo"

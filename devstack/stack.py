@@ -211,9 +211,14 @@ def _api(listener: socket.socket, aws: str, mail: Path) -> Part:
 
 
 def _worker(aws: str, url: str, mail: Path) -> Part:
-    """What hands out the messages of the queues, the stream and the minutes: on the real AWS, Lambda does."""
+    """What hands out the messages of the queues, the stream and the minutes: on the real AWS, Lambda does.
+
+    VISITS_TEXTRACT names what is to recognise pictures, in Textract's protocol; without it only files are read.
+    """
     # Until the visitor's page is there, its address shows at least the link.
     told = {"MAIL_FOLDER": str(mail), "API_URL": url, "VISITOR_PAGE_URL": f"{url}/visit.html"}
+    if textract := os.environ.get("VISITS_TEXTRACT"):
+        told["AWS_ENDPOINT_URL_TEXTRACT"] = textract
     return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told)
 
 

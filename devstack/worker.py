@@ -21,7 +21,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.local import LambdaContext
 
 from chalicelib.functions import FUNCTIONS, Function
-from chalicelib.settings import REPORT_FAILURES, notice_queue_of_stage, queue_of_stage, webhook_queue_of_stage
+from chalicelib.settings import (
+    REPORT_FAILURES,
+    notice_queue_of_stage,
+    queue_of_stage,
+    sheet_queue_of_stage,
+    webhook_queue_of_stage,
+)
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.server import STAGE, load_app
 from devstack.stream import StreamPoller
@@ -32,9 +38,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-FED: Final = Function.WORKER
-TIMEOUT_SECONDS = FUNCTIONS[FED].timeout_seconds
-BATCH = 10
+FED: Mapping[Function, Callable[[Mapping[str, str]], str]] = {
+    Function.WORKER: queue_of_stage,
+    Function.DELIVER: webhook_queue_of_stage,
+    Function.READER: sheet_queue_of_stage,
+    Function.NOTIFY: notice_queue_of_stage,
+}
+"""The functions that are handed messages, and the queue of a stage that they come from."""
+BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.DELIVER: 10, Function.READER: 1, Function.NOTIFY: 10}
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 
@@ -56,14 +67,14 @@ class QueueWorker:
         handler: Handler,
         sqs: "SQSClient",
         queue: str,
-        timeout_seconds: int = TIMEOUT_SECONDS,
+        function: Function = Function.WORKER,
         response_types: Collection[str] = (),
     ) -> None:
         """`response_types` as an event source mapping's `FunctionResponseTypes`."""
+        self._function = function
         self._handler = handler
         self._sqs = sqs
         self._name = queue
-        self._timeout_seconds = timeout_seconds
         self._response_types = response_types
         self._known: tuple[str, str] | None = None
 
@@ -85,7 +96,7 @@ class QueueWorker:
         url, arn = self._queue()
         answer = self._sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=BATCH,
+            MaxNumberOfMessages=BATCHES[self._function],
             WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
@@ -100,7 +111,8 @@ class QueueWorker:
         if not messages:
             return []
         event = {"Records": [record(message, arn) for message in messages]}
-        context = LambdaContext(FED, memory_size=128, max_runtime_ms=self._timeout_seconds * 1000)
+        seconds = FUNCTIONS[self._function].timeout_seconds
+        context = LambdaContext(self._function, memory_size=128, max_runtime_ms=seconds * 1000)
         try:
             answer = self._handler(event, context)
         except Exception as fault:
@@ -228,16 +240,13 @@ def main() -> None:
         stop.wait()
         return
     sqs = boto3.client("sqs", config=QUICK)
-    reported = (REPORT_FAILURES,)
     dynamodb, streams = boto3.client("dynamodb", config=QUICK), boto3.client("dynamodbstreams", config=QUICK)
-    workers = (
-        QueueWorker(handlers[FED], sqs, queue_of_stage(os.environ), response_types=reported),
-        QueueWorker(handlers[Function.DELIVER], sqs, webhook_queue_of_stage(os.environ), response_types=reported),
-        QueueWorker(handlers[Function.NOTIFY], sqs, notice_queue_of_stage(os.environ), response_types=reported),
-        Ticker(handlers[Function.REMIND]),
-        StreamPoller(handlers[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"]),
-    )
-    with working(*workers):
+    queues = [
+        QueueWorker(handlers[function], sqs, queue(os.environ), function, (REPORT_FAILURES,))
+        for function, queue in FED.items()
+    ]
+    stream = StreamPoller(handlers[Function.RELAY], dynamodb, streams, os.environ["TABLE_NAME"])
+    with working(*queues, stream, Ticker(handlers[Function.REMIND])):
         stop.wait()
 
 

@@ -76,6 +76,10 @@ class InThisThread(Executor):
         return future
 
 
+UNUSED: Any = object()
+"""For what no test of the agency in memory comes to ask for: sheets are tested over the emulator."""
+
+
 class NoStore:
     def ping(self) -> None:
         """It is always there."""
@@ -114,6 +118,9 @@ class Agency:
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
             calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
+            sheets=UNUSED,
+            files=UNUSED,
+            recognition=UNUSED,
             events=self.events,
             webhooks=FakeWebhooks(),
             webhook_queue=self.webhook_queue,

@@ -8,6 +8,7 @@ from visits import FIVE_YEARS
 PROPERTY_ID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)*")
 PHONE = re.compile(r"\+?[0-9()./ -]{3,31}")
+ANY = re.compile(r".*\S.*")
 FIELDS = {"propertyId", "date", "durationMinutes", "place", "visitor"}
 
 
@@ -17,10 +18,9 @@ class Invalid(Exception):
 
 def validated(given):
     """The body as it was given, `date` an aware datetime; raises Invalid."""
-    if not isinstance(given, dict) or not given.keys() <= FIELDS:
-        raise Invalid(f"expected an object with {', '.join(sorted(FIELDS))}")
-    check_text(given, "propertyId", 64, PROPERTY_ID, required=True)
-    check_text(given, "place", 200)
+    check_object(given, FIELDS)
+    check_text(given.get("propertyId", ""), "propertyId", 64, PROPERTY_ID)
+    check_text(given.get("place"), "place", 200)
     try:
         date = datetime.fromisoformat(given["date"])
     except (KeyError, TypeError, ValueError):
@@ -30,21 +30,20 @@ def validated(given):
     minutes = given.get("durationMinutes", 30)
     if type(minutes) is not int or not 5 <= minutes <= 240:
         raise Invalid("'durationMinutes' must be 5 to 240")
-    visitor = given.get("visitor")
-    if visitor is not None:
-        if not isinstance(visitor, dict) or not visitor.keys() <= {"name", "email", "phone"}:
-            raise Invalid("'visitor' has name, email and phone")
-        check_text(visitor, "name", 200, required=True)
-        check_text(visitor, "email", 254, EMAIL)
-        check_text(visitor, "phone", 32, PHONE)
+    if (visitor := given.get("visitor")) is not None:
+        check_object(visitor, {"name", "email", "phone"})
+        check_text(visitor.get("name", ""), "name", 200)
+        check_text(visitor.get("email"), "email", 254, EMAIL)
+        check_text(visitor.get("phone"), "phone", 32, PHONE)
     return given | {"date": date}
 
 
-def check_text(given, name, longest, pattern=None, required=False):
-    value = given.get(name)
-    if value is None and not required:
-        return
-    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
+def check_object(value, fields):
+    if not isinstance(value, dict) or not value.keys() <= fields:
+        raise Invalid(f"must be an object with {', '.join(sorted(fields))}")
+
+
+def check_text(value, name, longest, pattern=ANY):
+    text = isinstance(value, str) and len(value) <= longest and value.isprintable() and pattern.fullmatch(value)
+    if value is not None and not text:
         raise Invalid(f"'{name}' must be a text of 1 to {longest} characters")
-    if pattern and not pattern.fullmatch(value):
-        raise Invalid(f"'{name}' is not one")

@@ -144,7 +144,7 @@ def hand_in(request: Request, services: Services) -> Response:
     raw = parsing.read_body(request, LARGEST_BODY)
     rows = [_meaning(row) for row in (_lines(raw) if kind == NDJSON else _members(raw))]
     key = parsing.key_for(request, [canonical(row) for row in rows])
-    return _accepted(request, services.intakes.hand_in(_submission(request, rows, key)))
+    return accepted(request, services.intakes.hand_in(_submission(request, rows, key)))
 
 
 def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> Response:
@@ -154,7 +154,7 @@ def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> R
     row = {name: value for name, value in meaning.items() if name != "notify"}
     submission = _submission(request, [row], parsing.key_for(request, meaning))
     intake = services.intakes.hand_in(replace(submission, notify=body.notify))
-    return _accepted(request, intake, {PREFERENCE_APPLIED: "respond-async"})
+    return accepted(request, intake, {PREFERENCE_APPLIED: "respond-async"})
 
 
 def prefers_async(request: Request) -> bool:
@@ -181,7 +181,7 @@ def results(request: Request, services: Services, intake_id: str) -> Response:
     return page_answer(request, output, following, query.limit)
 
 
-def _accepted(request: Request, intake: Intake, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+def accepted(request: Request, intake: Intake, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """202: it is in the queue; where to look, and when."""
     where = {"Location": url(request, "intakes", intake.manifest.id), "Retry-After": str(RETRY_AFTER_SECONDS)}
     return json_answer(_output(request, intake), {**where, **headers}, status=202)

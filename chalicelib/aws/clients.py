@@ -1,7 +1,7 @@
 """AWS clients that are told only what this service calls.
 
 botocore makes them, and serialises, signs, retries and parses as ever. What costs time and pays nothing here is left
-out by switches of its own: the descriptions of four hundred services (`data/` holds those of three, cut down to our
+out by switches of its own: the descriptions of four hundred services (`data/` holds those of five, cut down to our
 calls by `tools/generate/service_descriptions.py`), the handlers for what other services need, the check of parameters
 that mypy has checked, and a user agent composed for each request. docs/performance.md says what each is worth.
 """
@@ -16,9 +16,12 @@ from urllib.request import getproxies
 from botocore import __version__
 from botocore.config import Config
 from botocore.handlers import add_recursion_detection_header
+from botocore.hooks import HierarchicalEmitter
 from botocore.httpsession import get_cert_path
 from botocore.loaders import Loader
+from botocore.model import ServiceId
 from botocore.session import Session
+from botocore.signers import RequestSigner
 
 from chalicelib.aws.connections import Connections
 
@@ -32,9 +35,12 @@ LEAN: Final = Config(
     parameter_validation=False,
 )
 
+_NOBODY_LISTENS: Final = HierarchicalEmitter()
+"""Here, because a signer keeps no hold of its own of whom it tells."""
+
 
 def client(
-    service: Literal["dynamodb", "ses", "sqs"],
+    service: Literal["dynamodb", "s3", "ses", "sqs", "textract"],
     config: Config,
     *,
     endpoint_url: str | None = None,
@@ -63,3 +69,12 @@ def client(
         made.meta.events.register_last("before-send", connections.send, unique_id=SENDER)
         weakref.finalize(made, connections.close)
     return made
+
+
+def signer_of_files(region_name: str, access: tuple[str, str] | None = None) -> RequestSigner:
+    """Signs links to objects of S3, and forms to upload them with, as whoever runs this, unless the access is given."""
+    session = Session(include_builtin_handlers=False)
+    if access is not None:
+        session.set_credentials(*access)
+    credentials: Any = session.get_credentials()
+    return RequestSigner(ServiceId("S3"), region_name, "s3", "s3v4", credentials, _NOBODY_LISTENS)

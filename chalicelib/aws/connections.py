@@ -40,6 +40,11 @@ class _Body:
     def stream(self) -> Iterator[bytes]:
         yield self._content
 
+    def read(self, _: int | None = None) -> bytes:
+        """The rest of it, which is all at first: as a caller reads an object of S3."""
+        content, self._content = self._content, b""
+        return content
+
 
 class _InOneWrite(http.client.HTTPConnection):
     """Gives head and body of a request to the network together, where `http.client` makes two writes of them."""
@@ -71,7 +76,7 @@ class Connections:
     def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """Answers `before-send`. Raises what botocore's own sender would, so that the same faults are retried."""
         url = urlsplit(request.url)
-        # The stubs allow for more than what our services are sent.
+        # The stubs allow for more than the JSON, or the bytes of an object, that our services are sent.
         body: Any = request.body
         headers: Any = request.headers
         connection = self._connection(url)

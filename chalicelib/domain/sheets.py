@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from chalicelib.domain.errors import Refused
+from chalicelib.domain.intakes import RowOutcome
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status
 
 MOST_ROWS: Final = 1000
@@ -329,3 +331,172 @@ def confirmations(rows: Iterable[SheetRow]) -> Iterator[tuple[str, str]]:
         cell = row.cell(Field.PROPERTY)
         if row.reviewed and cell.text and cell.value and cell.text != cell.value:
             yield cell.text, cell.value
+
+
+KEPT: Final = timedelta(days=90)
+"""How long a sheet and its rows are kept; its files for a third of that (`.chalice/data.json`)."""
+UPLOAD_WITHIN: Final = timedelta(minutes=10)
+NOTICED_WITHIN: Final = timedelta(minutes=5)
+"""How long after it an upload may be noticed, before the sheet counts as expired."""
+READ_WITHIN: Final = timedelta(hours=2)
+"""Longer than all attempts at reading together."""
+
+
+class Kind(StrEnum):
+    """What is uploaded, by its media type."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    PDF = "application/pdf"
+    CSV = "text/csv"
+    NDJSON = "application/x-ndjson"
+    XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+    @property
+    def recognised(self) -> bool:
+        """Whether its text has to be recognised: a picture, or a PDF, which may be nothing but one."""
+        return self in (Kind.JPEG, Kind.PNG, Kind.PDF)
+
+    @property
+    def most_bytes(self) -> int:
+        return MOST_BYTES_OF_PICTURE if self.recognised else MOST_BYTES_OF_FILE
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found in a sheet, but for its rows."""
+
+    rows: int
+    columns: tuple[Column, ...]
+    order: Order | None
+    remarks: tuple[Remark, ...]
+    pages: tuple[int, ...]
+    """The number of the first row of each page that the rows are kept in."""
+
+
+NO_CONTENTS: Final = Contents(0, (), None, (), ())
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as it stands, without its rows. `revision` counts every change of it and of its rows."""
+
+    id: str
+    name: str
+    kind: Kind
+    size: int
+    settings: Settings
+    created_by: str
+    created_at: datetime
+    since: datetime
+    """When it came to have its status."""
+    status: SheetStatus = SheetStatus.AWAITING_UPLOAD
+    revision: int = 1
+    reading: int = 0
+    """How often it was read."""
+    contents: Contents = NO_CONTENTS
+    reviewed: int = 0
+    registered: int = 0
+    failure: Failure | None = None
+    advice: str | None = None
+    digest: str | None = None
+    """SHA-256 of what was uploaded."""
+    same_as: str | None = None
+    """The sheet that had the same bytes before it."""
+    repeats: str | None = None
+    """The sheet that its sender knows to have the same bytes."""
+    orientation: int = 1
+    """How its picture is to be turned to be upright, as Exif counts: 1 to 8."""
+    intake_id: str | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.created_at + KEPT
+
+    def at(self, now: datetime) -> Sheet:
+        """As it is to be told at that instant: what never came, or never ended, is over by then."""
+        if self.status is SheetStatus.AWAITING_UPLOAD and now > self.created_at + UPLOAD_WITHIN + NOTICED_WITHIN:
+            return replace(self, status=SheetStatus.EXPIRED, revision=self.revision + 1)
+        if self.status is SheetStatus.READING and now > self.since + READ_WITHIN:
+            failed = replace(self, status=SheetStatus.FAILED, failure=Failure.GAVE_UP, advice=GAVE_UP)
+            return replace(failed, revision=self.revision + 1)
+        return self
+
+    def moved(self, status: SheetStatus, now: datetime) -> Sheet:
+        assert status in LIFECYCLE[self.status], f"{self.status} never becomes {status}"
+        return replace(self, status=status, revision=self.revision + 1, since=now)
+
+    def failed(self, why: CannotRead, now: datetime) -> Sheet:
+        return replace(self.moved(SheetStatus.FAILED, now), failure=why.failure, advice=why.advice)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A form to upload a file with: its fields as they are, and last the file as `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+    expires_at: datetime
+
+
+GAVE_UP: Final = "it could not be read after several attempts: send it again"
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """A row as it stands: read, or as a person has left it, and what became of it when it was registered."""
+
+    row: SheetRow
+    version: int
+    outcome: RowOutcome | None = None
+    """Of the last attempt to register it."""
+
+    @property
+    def registered(self) -> bool:
+        """From then on it stays as it is: later changes go through its visit."""
+        return self.outcome is not None and self.outcome.result != "rejected"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be registered."""
+        return self.row.reviewed and self.row.complete and not self.registered
+
+
+@dataclass
+class SheetNotFound(Refused):
+    sheet_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
+class SheetRowNotFound(Refused):
+    row: int | None
+
+
+@dataclass
+class SheetNotReady(Refused):
+    """It has no rows to look at or to change, yet or any more."""
+
+    status: SheetStatus
+
+
+@dataclass
+class SheetRepeated(Refused):
+    """The same bytes came before; `sheet_id` is the first sheet that had them."""
+
+    sheet_id: str
+
+
+@dataclass
+class SheetRowRegistered(Refused):
+    """Its visit is booked: it is changed there."""
+
+    row: int
+
+
+class NothingToRegister(Refused):
+    """No row is reviewed, complete and not registered."""
+
+
+class SheetFileGone(Refused):
+    """The file or picture is no longer kept, or there is none."""

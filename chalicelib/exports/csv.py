@@ -71,37 +71,38 @@ def _row(entry: Entry) -> tuple[str, ...]:
     visitor, cancellation = visit.visitor, visit.cancellation
     return (
         visit.id,
-        _inert(visit.property_id),
+        inert(visit.property_id),
         _utc(visit.date),
         visit.date.astimezone(ZoneInfo(visit.time_zone)).isoformat(timespec="seconds"),
         visit.time_zone,
         str(visit.duration_minutes),
-        _inert(visit.place),
+        inert(visit.place),
         str(visit.status),
-        _inert(visit.agent_id),
-        _inert(visitor.name) if visitor else "",
-        _inert(visitor.email) if visitor else "",
+        inert(visit.agent_id),
+        inert(visitor.name) if visitor else "",
+        inert(visitor.email) if visitor else "",
         _phone(visitor.phone) if visitor else "",
-        _inert(visit.notes),
-        _inert(cancellation.reason) if cancellation else "",
+        inert(visit.notes),
+        inert(cancellation.reason) if cancellation else "",
         _utc(cancellation.at) if cancellation else "",
         str(visit.version),
         _utc(visit.created_at),
         _utc(visit.updated_at),
-        _inert(details.name) if details else "",
-        _inert(details.address) if details else "",
-        _inert(entry.agent_name),
+        inert(details.name) if details else "",
+        inert(details.address) if details else "",
+        inert(entry.agent_name),
     )
 
 
-def _inert(text: str | None) -> str:
+def inert(text: str | None) -> str:
+    """The text as a cell that no spreadsheet runs."""
     if text is None:
         return ""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _phone(text: str | None) -> str:
-    return text if text is not None and _PLAIN_NUMBER.fullmatch(text) else _inert(text)
+    return text if text is not None and _PLAIN_NUMBER.fullmatch(text) else inert(text)
 
 
 def _utc(instant: datetime) -> str:

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 from unicodedata import east_asian_width
@@ -151,13 +151,13 @@ def _visits(workbook: Workbook, entries: Iterable[Entry]) -> _Summary:
         )
         for column in COLUMNS
     ]
-    _header(workbook, sheet, [column.name for column in COLUMNS])
+    write_header(workbook, sheet, [column.name for column in COLUMNS])
     summary = _Summary()
     row = 0
     for row, entry in enumerate(entries, 1):
         cells = _row(entry)
         for column, cell in enumerate(cells):
-            _write(sheet, row, column, cell, formats[column])
+            write_typed(sheet, row, column, cell, formats[column])
         if (lines := _lines(cells)) > 1:
             sheet.set_row(row, LINE * lines)
         summary.add(entry, cells[0])
@@ -201,7 +201,7 @@ def _statuses(workbook: Workbook, sheet: Worksheet, last: int) -> None:
 def _counts(workbook: Workbook, summary: _Summary) -> None:
     sheet = workbook.add_worksheet("Counts")
     names = ["Property", *map(str, Status), "Total", "Property name"]
-    _header(workbook, sheet, names)
+    write_header(workbook, sheet, names)
     for column, status in enumerate(Status, 1):
         sheet.write_string(0, column, status, _header_style(workbook, IN_WORDS.format(words.STATUS[status])))
     sheet.set_column(0, 0, 38)
@@ -216,7 +216,7 @@ def _counts(workbook: Workbook, summary: _Summary) -> None:
         for column, number in enumerate([*numbers, sum(numbers)], 1):
             sheet.write_number(row, column, number)
         if details := summary.properties[property_id]:
-            _write(sheet, row, len(names) - 1, details.name, text)
+            write_typed(sheet, row, len(names) - 1, details.name, text)
     last = len(properties) + 1
     sheet.write_string(last, 0, "All", bold)
     totals = [sum(summary.counts[property_id, status] for property_id in properties) for status in Status]
@@ -225,7 +225,7 @@ def _counts(workbook: Workbook, summary: _Summary) -> None:
     _on_paper(sheet, summary.heading(words.COUNTS), summary.footing())
 
 
-def _header(workbook: Workbook, sheet: Worksheet, names: Iterable[str]) -> None:
+def write_header(workbook: Workbook, sheet: Worksheet, names: Iterable[str]) -> None:
     style = _header_style(workbook, TEXT)
     for column, name in enumerate(names):
         sheet.write_string(0, column, name, style)
@@ -250,13 +250,17 @@ def _on_paper(sheet: Worksheet, heading: str, footing: str) -> None:
     sheet.set_footer(footing)
 
 
-def _write(sheet: Worksheet, row: int, column: int, cell: Cell, style: Format) -> None:
+def write_typed(sheet: Worksheet, row: int, column: int, cell: Cell | date | time, style: Format) -> None:
     """By its type and never by its looks: `write` would make a formula of =1+1 and a link of a web address."""
     match cell:
         case str():
             sheet.write_string(row, column, _LINE_END.sub("\n", cell), style)
         case datetime():
             sheet.write_datetime(row, column, cell.replace(tzinfo=None), style)
+        case date():
+            sheet.write_datetime(row, column, datetime.combine(cell, time.min), style)
+        case time():
+            sheet.write_number(row, column, (cell.hour * 60 + cell.minute) / (24 * 60), style)
         case int():
             sheet.write_number(row, column, cell, style)
 

@@ -23,6 +23,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import IntakeNotFound
+from chalicelib.domain.sheets import SheetNotFound, SheetRowNotFound
 from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
@@ -37,6 +38,8 @@ MERGE_PATCH: Final = (problems.MERGE_PATCH, "application/json")
 
 MOST_BYTES: Final = 64 * 1024
 AGENT_ID_RULE: Final = f"must be one line of 1 to {spellings.LONGEST_AGENT_ID} characters, not blank"
+
+_ROW: Final = re.compile("[1-9][0-9]{0,5}")
 
 
 def parse_body(model: type[I], request: Request, accepted: tuple[str, ...] = JSON) -> I:
@@ -140,6 +143,22 @@ def intake_id(raw: str) -> str:
         raise IntakeNotFound("")
     note(intakeId=found)
     return found
+
+
+def sheet_id(raw: str) -> str:
+    """The id in the path of a sheet. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise SheetNotFound("")
+    note(sheetId=found)
+    return found
+
+
+def row_number(raw: str) -> int:
+    """The number in the path of a row of a sheet. What cannot be one is one that is not there."""
+    if _decoded(raw, _ROW) is None:
+        raise SheetRowNotFound(None)
+    return int(raw)
 
 
 def webhook_id(raw: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec
 
 from chalice.app import Request, Response
 
-from chalicelib.domain import errors, intakes, patience
+from chalicelib.domain import errors, intakes, patience, sheets
 from chalicelib.http import errors as http_errors
 from chalicelib.http.headers import SECURITY, secured
 from chalicelib.http.instants import instant_text
@@ -39,6 +39,16 @@ _TOO_LARGE: Final = {
     "rows": "An export can have at most {:,} rows.",
     "bytes": "An export can have at most {:,} bytes.",
     "pages": "Too many records to scan for so few rows.",
+}
+
+_WHEN_READY: Final[Mapping[sheets.SheetStatus, str]] = {
+    sheets.SheetStatus.AWAITING_UPLOAD: "Upload it first.",
+    sheets.SheetStatus.READING: "Look again in a moment.",
+    sheets.SheetStatus.REVIEW: "Look again in a moment.",
+    sheets.SheetStatus.REGISTERING: "Its rows change again once that is done; POST .../register goes on with it.",
+    sheets.SheetStatus.REGISTERED: "Its rows stay as they are: change their visits instead.",
+    sheets.SheetStatus.FAILED: "GET it to see why, and send it again.",
+    sheets.SheetStatus.EXPIRED: "It was never uploaded: send it again.",
 }
 
 _UNKNOWN: Final = "The outcome is unknown. Retry with the same Idempotency-Key, or check first."
@@ -436,6 +446,53 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "given-up",
             "Given up",
             "The row could not be processed and was discarded. Send it again if still needed.",
+        ),
+        sheets.SheetNotFound: Kind(
+            404,
+            "sheet-not-found",
+            "Sheet not found",
+            "No sheet has this id; sheets are kept for 90 days.",
+            lambda refusal: {"sheetId": refusal.sheet_id or None},
+        ),
+        sheets.SheetRowNotFound: Kind(
+            404,
+            "row-not-found",
+            "Row not found",
+            "The sheet has no row of visits with this number.",
+            lambda refusal: {"row": refusal.row},
+        ),
+        sheets.SheetNotReady: Kind(
+            409,
+            "sheet-not-ready",
+            "Sheet not ready",
+            lambda refusal: f"The sheet is {refusal.status}. {_WHEN_READY[refusal.status]}",
+            lambda refusal: {"sheetStatus": refusal.status},
+        ),
+        sheets.SheetRepeated: Kind(
+            409,
+            "sheet-repeated",
+            "Sheet repeated",
+            "The same bytes came before, as the sheet in sheetId. Name it in 'repeats' to go on all the same.",
+            lambda refusal: {"sheetId": refusal.sheet_id},
+        ),
+        sheets.SheetRowRegistered: Kind(
+            409,
+            "row-registered",
+            "Row registered",
+            "The row is registered and stays as it is: change its visit instead.",
+            lambda refusal: {"row": refusal.row},
+        ),
+        sheets.NothingToRegister: Kind(
+            409,
+            "nothing-to-register",
+            "Nothing to register",
+            "No row is reviewed, complete and not registered yet. PATCH a row to review it.",
+        ),
+        sheets.SheetFileGone: Kind(
+            410,
+            "sheet-file-gone",
+            "File gone",
+            "There is no picture, or the file is no longer kept: files are kept for 30 days.",
         ),
         http_errors.MalformedRequest: Kind(
             400, "malformed-request", "Malformed request", lambda refusal: refusal.detail

@@ -9,6 +9,10 @@ calendar     P#id / T, P#id / F#nn, A#id / T, A#id / F#nn
 intake       N#id / N
 chunk        N#id / C#number
 outcomes     N#id / O#number#writer
+sheet        X#id / X                         XS / createdAt#id
+of a sheet   X#id / R#page, X#id / C#row, X#id / L, X#id / O, X#id / P
+sheet bytes  XD#sha256 / D
+confirmed    XW / as written
 idempotency  I#hash / I
 API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K

@@ -18,6 +18,7 @@ from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.notices import Notice, Stopped, Told
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
+from chalicelib.domain.sheets import Reading, Sheet, SheetRow, StoredRow, Upload
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
@@ -215,6 +216,104 @@ class IntakeStore(Protocol):
 
     def outcomes(self, intake_id: str, after: str | None, limit: int) -> Page[RowOutcome]:
         """By row, of the chunks that are finished."""
+
+
+class SheetStore(Protocol):
+    """Sheets and their rows. Every write but `add` raises VersionMismatch when the sheet is no longer as it was."""
+
+    def get(self, sheet_id: str, now: datetime) -> Sheet:
+        """Strongly consistent. Raises SheetNotFound, also once expired or deleted."""
+
+    def add(self, sheet: Sheet) -> None: ...
+
+    def save(self, before: Sheet, after: Sheet) -> None: ...
+
+    def list(self, after: str | None, limit: int) -> Page[Sheet]:
+        """The newest first."""
+
+    def claim(self, sheet: Sheet, claimant: str, now: datetime) -> bool:
+        """Whether the claimant, and for some minutes nobody else, is to read it."""
+
+    def release(self, sheet: Sheet, claimant: str) -> None:
+        """Lets others read it at once."""
+
+    def write(self, before: Sheet, after: Sheet, reading: Reading) -> Sheet:
+        """The sheet with its rows, all or nothing. Raises CannotRead when they say more than is kept."""
+
+    def rows(self, sheet: Sheet, after: int, limit: int) -> Page[StoredRow]:
+        """By number, as they stand. Raises StoreBusy when the sheet was read anew in the meantime."""
+
+    def row(self, sheet: Sheet, number: int) -> StoredRow | None:
+        """As it stands."""
+
+    def review(self, sheet: Sheet, before: StoredRow, after: SheetRow) -> StoredRow:
+        """A row as a person leaves it, unless it, or the state or the reading of the sheet, has changed."""
+
+    def corrections(self, sheet: Sheet) -> frozenset[int]:
+        """The numbers of the rows that persons have left in some way."""
+
+    def begin(self, before: Sheet, after: Sheet, rows: Mapping[int, str]) -> None:
+        """Names the rows that are to be registered, with their externalIds."""
+
+    def pending(self, sheet: Sheet) -> Mapping[int, str]:
+        """What `begin` named, in its order."""
+
+    def settle(self, before: Sheet, after: Sheet, outcomes: Mapping[int, RowOutcome]) -> None:
+        """Adds what became of rows that were registered."""
+
+    def first_with(self, digest: str, sheet: Sheet, now: datetime) -> str:
+        """The sheet that had these bytes first: from now on this one, if there was none."""
+
+    def known(self, digest: str, now: datetime) -> str | None:
+        """The sheet that had these bytes first, if there is one."""
+
+    def forget(self, digest: str, sheet_id: str, now: datetime) -> None:
+        """That the sheet had these bytes, if it was the first."""
+
+    def confirm(self, written: str, property_id: str, now: datetime) -> None:
+        """Remembers which property is meant by what was written."""
+
+    def confirmed(self) -> Mapping[str, str]:
+        """What `confirm` remembers."""
+
+    def delete(self, sheet_id: str, now: datetime) -> None:
+        """All of it; goes on where it was interrupted. Raises SheetNotFound."""
+
+
+class SheetFiles(Protocol):
+    """The files of sheets: what was uploaded, its clean copy, and what the recognition answered."""
+
+    def upload_form(self, sheet: Sheet) -> Upload:
+        """For exactly this type, key and size at most. Asks nobody."""
+
+    def uploaded(self, sheet: Sheet) -> bytes | None:
+        """What was uploaded, while it is there. Raises CannotRead when it is larger than announced kinds may be."""
+
+    def clean(self, sheet: Sheet) -> bytes | None:
+        """The copy without metadata, while it is kept."""
+
+    def keep_clean(self, sheet: Sheet, content: bytes) -> None: ...
+
+    def answer(self, sheet_id: str) -> Mapping[str, object] | None:
+        """What the recognition answered, while it is kept."""
+
+    def keep_answer(self, sheet_id: str, answer: Mapping[str, object]) -> None: ...
+
+    def keeps(self, sheet: Sheet, now: datetime) -> bool:
+        """Whether the clean copy should be there still."""
+
+    def link(self, sheet: Sheet) -> str:
+        """To the clean copy, good for some minutes. Asks nobody."""
+
+    def discard_upload(self, sheet_id: str) -> None: ...
+
+    def delete(self, sheet_id: str) -> None:
+        """All files of the sheet."""
+
+
+class Recognition(Protocol):
+    def analyse(self, picture: bytes) -> Mapping[str, object]:
+        """The tables of a picture. Raises CannotRead, or StoreBusy when it is asked too often or does not answer."""
 
 
 class EventStore(Protocol):

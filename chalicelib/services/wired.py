@@ -15,6 +15,8 @@ from chalicelib.services.listing import Listing
 from chalicelib.services.notices import Notices
 from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
+from chalicelib.services.sheet_reader import SheetReader
+from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitor_links import VisitorLinks
 from chalicelib.services.visitors import Visitors
@@ -34,6 +36,8 @@ class Services:
     calendars: Calendars
     intakes: Intakes
     intake_worker: IntakeWorker
+    sheets: Sheets
+    sheet_reader: SheetReader
     events: Events
     webhooks: Webhooks
     webhook_queue: WebhookQueue

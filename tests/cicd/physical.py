@@ -50,7 +50,7 @@ ARNS: Final = {
     "AWS::Lambda::Permission": _here("lambda", "function:{FunctionName}"),
     "AWS::Lambda::Version": _here("lambda", "function:{FunctionName}:1"),
     "AWS::Logs::LogGroup": _here("logs", "log-group:{LogGroupName}"),
-    "AWS::S3::Bucket": f"arn:{PARTITION}:s3:::{{}}",
+    "AWS::S3::Bucket": f"arn:{PARTITION}:s3:::{{BucketName}}",
     "AWS::SNS::Topic": _here("sns", "{}"),
     "AWS::SQS::Queue": _here("sqs", "{QueueName}"),
     "AWS::StepFunctions::StateMachine": _here("states", "stateMachine:{}"),

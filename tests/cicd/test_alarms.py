@@ -306,6 +306,8 @@ def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> Non
         "webhooks-dead": ("Maximum", 0),
         "notices-age": ("Maximum", 900),
         "notices-dead": ("Maximum", 0),
+        "sheets-dead": ("Maximum", 0),
+        "sheets-age": ("Maximum", 1800),
     }
     for name, (statistic, above) in expected.items():
         ((found, _),) = watched(alarms[name]).values()

@@ -76,8 +76,42 @@ NOT_NEEDED: Final = {
     "logs:PutResourcePolicy": "no resource policy",
     "s3:GetObjectMetadata": "nothing is imported",
     "s3:GetObjectVersion": "the code's name changes with its content",
-    "s3:ListBucket": "nothing is imported",
     "s3:REST.PUT.OBJECT": "logs go nowhere else",
+    **dict.fromkeys(
+        [
+            "s3:CreateBucketMetadataTableConfiguration",
+            "s3:DeleteBucketAnalyticsConfiguration",
+            "s3:DeleteBucketCors",
+            "s3:DeleteBucketEncryption",
+            "s3:DeleteBucketLifecycle",
+            "s3:DeleteBucketMetadataTableConfiguration",
+            "s3:DeleteBucketMetricsConfiguration",
+            "s3:DeleteBucketReplication",
+            "s3:DeleteBucketWebsite",
+            "s3:DeleteObject",
+            "s3:GetBucketAcl",
+            "s3:PutAccelerateConfiguration",
+            "s3:PutAnalyticsConfiguration",
+            "s3:PutBucketAbac",
+            "s3:PutBucketAcl",
+            "s3:PutBucketLogging",
+            "s3:PutBucketObjectLockConfiguration",
+            "s3:PutBucketReplication",
+            "s3:PutBucketVersioning",
+            "s3:PutBucketWebsite",
+            "s3:PutIntelligentTieringConfiguration",
+            "s3:PutInventoryConfiguration",
+            "s3:PutMetricsConfiguration",
+            "s3:PutObjectAcl",
+            "s3:PutObjectLockConfiguration",
+            "s3:PutReplicationConfiguration",
+            "s3:UpdateBucketMetadataAnnotationTableConfiguration",
+            "s3:UpdateBucketMetadataInventoryTableConfiguration",
+            "s3:UpdateBucketMetadataJournalTableConfiguration",
+        ],
+        "the bucket of sheets has none of it: no versions, no copies, no web site, no lists of its objects",
+    ),
+    "s3tables:": "no tables of a bucket's metadata",
     "s3files:": "functions without a file system",
     "codedeploy:RegisterOnPremisesInstance": "functions, not instances",
 }
@@ -158,6 +192,8 @@ def questions(role: str, stack: Stack, name: str, action: str) -> Iterator[Quest
     elif kind == "AWS::SQS::QueuePolicy":
         for queue in (each for each, resource in stack.resources.items() if resource["Type"] == "AWS::SQS::Queue"):
             yield Question(role, action, stack.arn(queue))
+    elif kind == "AWS::S3::BucketPolicy":
+        yield Question(role, action, stack.arn("SheetsBucket"))
     elif action.startswith("apigateway:"):
         yield Question(role, action, own, {MAKER: there("cloudformation", f"stack/{stack.name}/0123")})
     elif action.startswith("iam:"):
@@ -295,6 +331,8 @@ def functions_policies(stack: Stack) -> Iterator[tuple[str, str]]:
 def example(pattern: str) -> str:
     if pattern == "*":
         return pattern
+    # The bucket of sheets ends in account and Region.
+    pattern = pattern.replace("-sheets-*", f"-sheets-{ACCOUNT}-{REGION}")
     arn, partition, service, region, account, rest = pattern.split(":", 5)
     return ":".join(
         [arn, partition, service, region.replace("*", REGION), account.replace("*", ACCOUNT), rest.replace("*", "x")]
@@ -488,6 +526,7 @@ def test_no_role_of_the_pipeline_may_do_everything_or_anything_to_everything() -
         "logs:DescribeIndexPolicies",
         "logs:DescribeLogGroups",
         "logs:DescribeResourcePolicies",
+        "textract:AnalyzeDocument",
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",
     }

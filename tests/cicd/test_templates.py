@@ -13,6 +13,7 @@ import pytest
 from chalicelib.domain.intakes import Manifest
 from chalicelib.functions import FUNCTIONS
 from chalicelib.repositories.intakes import manifest_item
+from chalicelib.repositories.sheet_files import FILES_KEPT
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
@@ -27,6 +28,8 @@ UNKNOWN_TO_CFN_LINT: Final = "E1019"
 """SAM offers `.Alias` within `Fn::Sub`, which cfn-lint does not know. With SAM written out, the rule is content."""
 
 SKIPPED_BY_CHECKOV: Final = {
+    "CKV_AWS_18": "who uploads and looks is in the API's log; S3's own would write down presigned links",
+    "CKV_AWS_21": "an older version of a photograph is what a person asked to be deleted",
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
     "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
@@ -113,7 +116,8 @@ def test_the_worker_is_told_what_its_event_source_is_told(
         for properties in of_type(stack, "AWS::Lambda::Function").values()
         if reports_failures(properties["Environment"]["Variables"])
     }
-    assert told == reported == {f"visits-{stage}-{function}" for function in ("work_off_queue", "deliver", "notify")}
+    fed = ("work_off_queue", "deliver", "notify", "read_sheet")
+    assert told == reported == {f"visits-{stage}-{function}" for function in fed}
 
 
 def test_without_the_merge_template_neither_is_told() -> None:
@@ -156,7 +160,12 @@ def test_functions_have_their_memory_and_time_and_are_traced(packaged: Path, sta
     assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
     assert not any("ReservedConcurrentExecutions" in function for function in functions.values())
     # Lambda asks for six times as long, so that a message is not handed out again while it is worked off.
-    fed = (("IntakeQueue", "WorkOffQueue"), ("WebhookQueue", "Deliver"), ("NoticeQueue", "Notify"))
+    fed = (
+        ("IntakeQueue", "WorkOffQueue"),
+        ("WebhookQueue", "Deliver"),
+        ("NoticeQueue", "Notify"),
+        ("SheetQueue", "ReadSheet"),
+    )
     for queue, function in fed:
         hidden = data(packaged, stage).properties(queue)["VisibilityTimeout"]
         assert hidden >= 6 * functions[function]["Timeout"]
@@ -284,12 +293,26 @@ def test_what_has_an_end_is_removed_by_the_table(packaged: Path) -> None:
     assert intake[expiry["AttributeName"]] == int((now + timedelta(days=30)).timestamp())
 
 
-def test_nobody_reaches_the_queues_without_tls(packaged: Path) -> None:
+def test_nobody_reaches_the_queues_and_the_bucket_without_tls(packaged: Path) -> None:
     stack = data(packaged, "prod")
-    queues = [name for name, resource in stack.resources.items() if resource["Type"] == "AWS::SQS::Queue"]
-    policy = stack.properties("QueuePolicy")
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert sorted(statement["Resource"]) == sorted(stack.arn(name) for name in queues)
-    assert len(policy["Queues"]) == len(queues)
+    held = [
+        stack.arn(name) for name, it in stack.resources.items() if it["Type"] in ("AWS::SQS::Queue", "AWS::S3::Bucket")
+    ]
+    closed: list[str] = []
+    for name, it in stack.resources.items():
+        if it["Type"] in ("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"):
+            for statement in stack.properties(name)["PolicyDocument"]["Statement"]:
+                if statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
+                    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+                    said = statement["Resource"]
+                    closed += said if isinstance(said, list) else [said]
+    assert set(held) <= set(closed)
+
+
+def test_files_of_sheets_are_private_encrypted_and_end(packaged: Path) -> None:
+    bucket = data(packaged, "prod").properties("SheetsBucket")
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    rules = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules == {"uploads/": 1, "clean/": FILES_KEPT.days, "answers/": FILES_KEPT.days, None: None}
+    assert "CorsConfiguration" not in bucket

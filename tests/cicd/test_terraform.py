@@ -111,6 +111,8 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     sources = resources["aws_lambda_event_source_mapping"].values()
     assert len(sources) == 4
     assert all(source["event_source_arn"].startswith(data) for source in sources)
+    told = {name: it["environment"]["variables"] for name, it in resources["aws_lambda_function"].items()}
+    assert all(told[name]["SHEETS_BUCKET"].startswith(data) for name in ("api_handler", "read_sheet"))
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
@@ -120,7 +122,7 @@ def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -
     assert len(reported) == 3
     functions = configuration["resource"]["aws_lambda_function"]
     told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
-    assert told == {"work_off_queue", "deliver", "notify"}
+    assert told == {"work_off_queue", "deliver", "notify", "read_sheet"}
     assert all(name.startswith(tuple(told)) for name in reported)
 
 

@@ -38,6 +38,12 @@ HOUSE: Final = {
 VISIT: Final = {"propertyId": "lake-house", "date": "2027-03-28T10:20:00+02:00", "place": "At the gate"}
 
 
+def _variables(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a function is told; some of it CloudFormation works out."""
+    variables: dict[str, Any] = settings["Environment"]["Variables"]
+    return variables
+
+
 @dataclass(frozen=True)
 class Lambda:
     """The unzipped package, the runtime's boto3, and an AWS to call."""
@@ -51,7 +57,8 @@ class Lambda:
         """A cold start of a function of the template, and its answers to these events."""
         settings = self.template["Resources"][function]["Properties"]
         aws = credentials(self.endpoint)
-        environment = settings["Environment"]["Variables"] | {
+        told = {name: it if isinstance(it, str) else "set-by-aws" for name, it in _variables(settings).items()}
+        environment = told | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,

@@ -185,7 +185,8 @@ def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: s
     assert gateway.count("${BearerKeyAliaslive}") == 1
     fed = [r["Properties"] for r in cloud.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
     fed_functions = {source["FunctionName"]["Ref"] for source in fed}
-    assert fed_functions == {f"{name}Aliaslive" for name in ("WorkOffQueue", "Deliver", "Relay", "Notify")}
+    fed_by = ("WorkOffQueue", "Deliver", "Relay", "Notify", "ReadSheet")
+    assert fed_functions == {f"{name}Aliaslive" for name in fed_by}
     allowed = [r["Properties"]["FunctionName"] for r in cloud.values() if r["Type"] == "AWS::Lambda::Permission"]
     assert allowed == [{"Ref": f"{name}Aliaslive"} for name in ("APIHandler", "BearerKey", "Remind")]
 

@@ -31,6 +31,7 @@ from tests.integration.access import access_to, bearer
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from chalicelib.services.ports import Recognition, SheetFiles
     from tests.integration.conftest import FreshTable
 
 PROPERTY = {"name": "House", "address": "Lane 1", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
@@ -84,6 +85,8 @@ def serve(
     clock: Callable[[], datetime] = utc_now,
     visits: Callable[[Table], DynamoVisits] = DynamoVisits,
     receivers: Receivers | None = None,
+    files: SheetFiles | None = None,
+    recognition: Recognition | None = None,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock, the repository of visits and receivers can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
@@ -99,6 +102,8 @@ def serve(
         visits(store),
         wakes,
         receivers,
+        files=files,
+        recognition=recognition,
         notice_queue=SqsQueue(lambda: sqs, f"{table.name}-notices"),
         outbox=SesOutbox(lambda: client("ses", **table.access)),
         sender=SENDER,

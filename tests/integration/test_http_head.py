@@ -11,9 +11,11 @@ import pytest
 
 import app as entry
 from tests.builders import Clock
-from tests.integration.api import Api, serve
-from tests.integration.intake import mailbox
+from tests.integration.api import Api
 from tests.integration.problems import problem
+from tests.integration.sheets import Desk, desk
+from tests.pictures import a_png
+from tests.sheets import an_answer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -23,14 +25,21 @@ EACH_ANSWERS_OWN = {"date", "x-amzn-requestid"}
 
 
 @pytest.fixture(scope="module")
-def api(table: FreshTable) -> Iterator[Api]:
-    with mailbox(table) as box, serve(box.table, Clock()) as api:
-        yield api
+def office(table: FreshTable) -> Iterator[Desk]:
+    with desk(table, Clock()) as office:
+        yield office
 
 
 @pytest.fixture(scope="module")
-def addresses(api: Api) -> dict[str, str]:
+def api(office: Desk) -> Api:
+    return office.api
+
+
+@pytest.fixture(scope="module")
+def addresses(api: Api, office: Desk) -> dict[str, str]:
     """Where something is to be read, by the path of the route."""
+    office.recognition.answer = an_answer([["Property", "Date", "Time"], ["house", "2027-03-12", "15:30"]])
+    sheet = office.sheet(a_png(1), "png")
     house = api.property("house")
     visit = api.visit(house, "2027-03-12T10:00:00Z")
     calendar = api.http.put(f"/properties/{house}/calendar-token").json()["links"]["calendar"]
@@ -41,6 +50,9 @@ def addresses(api: Api) -> dict[str, str]:
     assert api.http.put("/agents/agent", json=agent, headers={"If-None-Match": "*"}).status_code == 201
     of_agent = api.http.put("/agents/agent/calendar-token", json={}).json()["links"]["calendar"]
     ids = {"{property_id}": house, "{agent_id}": "agent", "{visit_id}": visit["id"], "{intake_id}": intake["id"]}
+    hook = api.post("/webhooks", {"url": "https://crm.example.com/hook"})
+    assert hook.status_code == 201, hook.text
+    ids |= {"{webhook_id}": hook.json()["id"], "{sheet_id}": sheet, "{row}": str(office.rows(sheet)[0]["row"])}
     made = {path: re.sub(r"{\w+}", lambda found: ids[found[0]], path) for path in READ}
     made["/visits/export"] += "?format=csv"
     made["/properties/{property_id}/calendar.ics"] = calendar

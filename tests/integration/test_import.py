@@ -1,188 +1,193 @@
-"""`make import`: a file of visits goes in, and the person learns what became of every row."""
+"""`make import` and `make sheet`: a file of visits goes in, and the person learns what became of every row."""
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
 
 import app as entry
+from chalicelib.domain.sheets import CannotRead, SheetRow
+from chalicelib.functions import Function
 from devstack.emulator import free_port
 from devstack.seed import sample_properties
 from devstack.worker import QueueWorker, working
-from tests.integration.api import Api, serve
-from tests.integration.intake import mailbox
-from tools.operate import importer
+from tests.builders import property_id
+from tests.integration.sheets import Desk, desk
+from tests.pictures import a_png
+from tests.sheets import AGENCY, BERLIN, an_answer, read
+from tools.operate import sheets as tool
 from tools.project import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-DATE = "2028-03-{:02}T{:02}:00:00Z"
+FILES = sorted((ROOT / "tests" / "files").glob("*.[cnx]*"))
 
 
 @dataclass(frozen=True)
 class Site:
-    """The API with its worker, and a person with a file and a key."""
+    """The API with its workers, and a person with a file and a key."""
 
-    api: Api
-    worker: QueueWorker
+    desk: Desk
+    workers: tuple[QueueWorker, ...]
 
-    def run(self, path: Path, *options: str) -> int:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("VISITS_KEY", self.api.http.headers["Authorization"].removeprefix("Bearer "))
-            return importer.main([str(path), "--url", str(self.api.http.base_url), *options])
+    def run(self, path: Path, *options: str, what: str = "import") -> int:
+        with pytest.MonkeyPatch.context() as patch, working(*self.workers):
+            patch.setenv("VISITS_KEY", self.key)
+            url = str(self.desk.api.http.base_url)
+            return tool.main([what, str(path), "--url", url, "--zone", "Europe/Berlin", *options])
+
+    @property
+    def key(self) -> str:
+        return self.desk.api.http.headers["Authorization"].removeprefix("Bearer ")
 
 
 @pytest.fixture(scope="module")
 def site(table: FreshTable) -> Iterator[Site]:
-    with mailbox(table, visibility=30) as box, serve(box.table) as api:
-        yield Site(
-            api, QueueWorker(entry.app.handler_map["work_off_queue"], box.sqs, box.table.environment["QUEUE_NAME"])
-        )
+    with desk(table) as made:
+        for each in AGENCY.properties:
+            made.api.property(each.id, name=each.name, address=each.address, capacity=2 if "cap2" in each.id else 1)
+        sqs, handlers = made.box.sqs, entry.app.handler_map
+        queues = {Function.WORKER: made.box.url, Function.READER: made.queue_url}
+        workers = [
+            QueueWorker(handlers[function], sqs, url.rsplit("/", 1)[1], function) for function, url in queues.items()
+        ]
+        yield Site(made, tuple(workers))
 
 
-def ndjson(folder: Path, *rows: dict[str, Any]) -> Path:
-    path = folder / "visits.ndjson"
-    path.write_text("\n".join(map(json.dumps, rows)))
+def a_file(folder: Path, *rows: str, header: str = "propertyId,date,time", name: str = "visits.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     return path
 
 
-def booked(api: Api, property_id: str) -> int:
-    return len(api.get("/visits", propertyId=property_id, limit=100, from_=DATE.format(1, 0)).json()["items"])
+def left(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
-def test_the_example_file_works_with_the_sample_properties(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def expected(content: bytes) -> tuple[SheetRow, ...] | None:
+    """What the reader, which has tests of its own, makes of a file."""
+    try:
+        return read(content).rows
+    except CannotRead:
+        return None
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_that_people_have_gives_its_visits_and_tells_of_the_rest(
+    site: Site, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for id, details in sample_properties(200).items():
-        assert site.api.put(f"/properties/{id}", details).status_code in (201, 428), id
-        site.api.http.put(f"/properties/{id}", json=details, headers={"If-None-Match": "*"})
-    example = tmp_path / "visits.csv"
-    example.write_bytes((ROOT / "examples" / "visits.csv").read_bytes())
+    file = tmp_path / path.name
+    file.write_bytes(path.read_bytes())
+    known = expected(path.read_bytes())
+    before = {visit["id"] for each in AGENCY.properties for visit in site.desk.visits(each.id)}
 
-    with working(site.worker):
-        assert site.run(example) == importer.REJECTED
-        again = site.run(example)
+    code = site.run(file)
 
-    assert again == importer.REJECTED
-    assert "10 booked, 0 already booked, 2 rejected" in capsys.readouterr().out
-    with (tmp_path / "visits.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
-        rejected = list(csv.DictReader(file))
-    assert [(row["externalId"], row["line"]) for row in rejected] == [("example-11", "12"), ("example-12", "13")]
-    assert "No property has this id" in rejected[0]["reason"]
-    assert "durationMinutes" in rejected[1]["reason"]
-    assert rejected[1]["visitorPhone"] == "'+1 555 0104"
-
-
-def test_what_was_rejected_can_be_corrected_and_imported(site: Site, tmp_path: Path) -> None:
-    site.api.property("correct-1")
-    path = ndjson(tmp_path, {"propertyId": "correct-1", "date": DATE.format(1, 9), "durationMinutes": 500})
-    with working(site.worker):
-        assert site.run(path) == importer.REJECTED
-        rejected = tmp_path / "visits.rejected.csv"
-        rejected.write_text(rejected.read_text(encoding="utf-8").replace("500", "50"), encoding="utf-8")
-        assert site.run(rejected) == importer.OK
-    assert booked(site.api, "correct-1") == 1
-    assert not (tmp_path / "visits.rejected.rejected.csv").exists()
+    if known is None:
+        assert code == tool.WRONG
+        assert len(capsys.readouterr().err.splitlines()) == 1
+        return
+    clean = [row for row in known if row.reviewed and row.complete]
+    visits = [visit for each in AGENCY.properties for visit in site.desk.visits(each.id) if visit["id"] not in before]
+    (sheet, *_) = site.desk.api.get("/sheets", limit=1).json()["items"]
+    rows = site.desk.rows(sheet["id"])
+    values = [{cell["field"]: cell.get("value") for cell in row["cells"]} for row in rows]
+    assert values == [{field: row.value(field) for field in row.cells} for row in known]
+    assert {visit["date"] for visit in visits} <= {str(row.visit(BERLIN.zone)["date"]) for row in clean}
+    problems = [row for row in rows if row.get("problem")]
+    assert sum(row["registered"] for row in rows) == len(clean) - len(problems)
+    assert code == (tool.REGISTERED if len(clean) - len(problems) == len(rows) else tool.LEFT)
+    remaining = [row for row in rows if not row["registered"]]
+    if remaining:
+        assert [row["line"] for row in left(tmp_path / f"{path.stem}.left.csv")] == [str(r["line"]) for r in remaining]
+        assert all(row["reason"] for row in left(tmp_path / f"{path.stem}.left.csv"))
+    exported = site.desk.api.get(f"/sheets/{sheet['id']}/export")
+    assert exported.status_code == 200
 
 
-def test_importing_twice_books_once_also_without_external_ids(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    site.api.property("twice-1", capacity=10)
-    path = ndjson(tmp_path, *[{"propertyId": "twice-1", "date": DATE.format(2, 9)} for _ in range(3)])
-    with working(site.worker):
-        assert [site.run(path), site.run(path)] == [importer.OK, importer.OK]
-    assert booked(site.api, "twice-1") == 3
-    assert "3 booked, 0 already booked, 0 rejected" in capsys.readouterr().out
+def test_the_same_visits_spelled_otherwise_are_booked_once(site: Site, tmp_path: Path) -> None:
+    house = site.desk.api.property(property_id(), capacity=2)
+    first = a_file(tmp_path, f"{house},2028-05-02,10:00")
+    second = a_file(tmp_path, f"{house},02.05.2028,10 Uhr,30", header="Objekt,Datum,Uhrzeit,Dauer", name="b.csv")
+    assert [site.run(first), site.run(second)] == [tool.REGISTERED, tool.REGISTERED]
+    assert len(site.desk.visits(house)) == 1
 
 
-def test_a_file_that_has_grown_and_been_sorted_books_only_what_is_new(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    site.api.property("grown-1", capacity=10)
-    rows = [{"propertyId": "grown-1", "date": DATE.format(2, hour)} for hour in (9, 9, 10)]
-    with working(site.worker):
-        assert site.run(ndjson(tmp_path, *rows)) == importer.OK
-        assert site.run(ndjson(tmp_path, rows[2], rows[0] | {"notes": "new"}, rows[1], rows[0])) == importer.OK
-    assert booked(site.api, "grown-1") == 4
-    assert "1 booked, 3 already booked, 0 rejected" in capsys.readouterr().out
+def test_a_file_that_has_grown_books_only_what_is_new(site: Site, tmp_path: Path) -> None:
+    house = site.desk.api.property(property_id(), capacity=10)
+    rows = [f"{house},2028-05-02,{hour}:00" for hour in (9, 9, 10)]
+    assert site.run(a_file(tmp_path, *rows)) == tool.REGISTERED
+    assert site.run(a_file(tmp_path, rows[2], f"{house},2028-05-02,11:00", rows[0], rows[1])) == tool.REGISTERED
+    assert len(site.desk.visits(house)) == 4
 
 
-def test_what_was_rejected_is_tried_again_by_the_next_run(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = ndjson(tmp_path, {"propertyId": "again-1", "date": DATE.format(2, 9)})
-    with working(site.worker):
-        assert site.run(file) == importer.REJECTED
-        site.api.property("again-1")
-        assert site.run(file) == importer.OK
-        assert "1 booked, 0 already booked, 0 rejected" in capsys.readouterr().out
-        assert site.run(file) == importer.OK
-    assert "0 booked, 1 already booked, 0 rejected" in capsys.readouterr().out
-    assert booked(site.api, "again-1") == 1
+def test_importing_twice_goes_on_with_the_first(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house = site.desk.api.property(property_id(), capacity=2)
+    file = a_file(tmp_path, f"{house},2028-05-02,10:00", f"{house},2028-05-02,half five")
+    assert [site.run(file), site.run(file)] == [tool.LEFT, tool.LEFT]
+    told = capsys.readouterr().out
+    assert "1 registered, 0 registered before, 1 left" in told
+    assert "0 registered, 1 registered before, 1 left" in told
+    assert "time: ambiguous (written “half five”)" in told or "half five" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["visits.csv", "visits.left.csv"]
 
 
-def test_many_rows_go_in_as_several_intakes_with_progress_to_the_end(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importer, "MOST_ROWS", 20)
-    site.api.property("many-1")
-    rows = [{"propertyId": "many-1", "date": DATE.format(day, hour)} for day in range(3, 8) for hour in range(8, 18)]
-    with working(site.worker):
-        assert site.run(ndjson(tmp_path, *rows)) == importer.OK
-    told = capsys.readouterr()
-    assert "50 booked" in told.out
-    assert "50/50" in told.err
-    assert booked(site.api, "many-1") == 50
+def test_what_is_left_can_be_corrected_and_imported(site: Site, tmp_path: Path) -> None:
+    house = site.desk.api.property(property_id())
+    assert site.run(a_file(tmp_path, f"{house},2028-05-02,half five")) == tool.LEFT
+    beside = tmp_path / "visits.left.csv"
+    beside.write_text(beside.read_text(encoding="utf-8-sig").replace("half five,", "16:30,"), encoding="utf-8")
+    assert site.run(beside) == tool.REGISTERED
+    assert [visit["date"] for visit in site.desk.visits(house)] == ["2028-05-02T14:30:00Z"]
 
 
-def test_a_busy_api_is_asked_again(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The queue is away for a moment: 503 with Retry-After, and then the same request again."""
-    from chalicelib.domain.errors import StoreBusy
-
-    queue = site.api.services.queue
-    send = queue.send
-    refused: list[int] = []
-
-    def away_at_first(messages: Any) -> None:
-        if not refused:
-            refused.append(len(messages))
-            raise StoreBusy
-        send(messages)
-
-    monkeypatch.setattr(queue, "send", away_at_first)
-    site.api.property("busy-1")
-    with working(site.worker):
-        assert site.run(ndjson(tmp_path, {"propertyId": "busy-1", "date": DATE.format(8, 9)})) == importer.OK
-    assert refused
-    assert booked(site.api, "busy-1") == 1
-    capsys.readouterr()
+def test_nothing_is_overwritten(site: Site, tmp_path: Path) -> None:
+    precious = tmp_path / "visits.left.csv"
+    precious.write_text("precious")
+    house = site.desk.api.property(property_id())
+    assert site.run(a_file(tmp_path, f"{house},2028-05-02,half five")) == tool.LEFT
+    assert precious.read_text() == "precious"
+    assert left(tmp_path / "visits-2.left.csv")[0]["time"] == "half five"
 
 
-def test_without_a_worker_it_says_so_and_goes_on_next_time(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    site.api.property("late-1")
-    path = ndjson(tmp_path, {"propertyId": "late-1", "date": DATE.format(9, 9)})
-    assert site.run(path, "--patience", "1") == importer.FAILED
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "is queued without progress" in told
-    assert "is the worker running?" in told
-    with working(site.worker):
-        assert site.run(path) == importer.OK
-    assert booked(site.api, "late-1") == 1
+def test_whoever_sits_at_a_terminal_is_asked(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = site.desk.api.property(property_id())
+    file = a_file(tmp_path, f"{house},2028-05-02,10:00")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    asked: list[str] = []
+
+    def no(question: str) -> str:
+        asked.append(question)
+        return "n"
+
+    monkeypatch.setattr("builtins.input", no)
+    assert site.run(file) == tool.LEFT
+    assert asked == ["Register 1 of 1 rows? [y/N] "]
+    assert site.desk.visits(house) == []
+    assert site.run(file, "--yes") == tool.REGISTERED
+
+
+def test_a_picture_becomes_a_workbook_and_registers_nothing(site: Site, tmp_path: Path) -> None:
+    house = site.desk.api.property(property_id())
+    site.desk.recognition.answer = an_answer([["Property", "Date", "Time"], [house, "2028-05-02", "10:00"]])
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(a_png(77))
+    assert site.run(picture, what="workbook") == tool.REGISTERED
+    assert openpyxl.load_workbook(tmp_path / "photo.xlsx").sheetnames[:2] == ["Visits", "Table"]
+    assert site.run(picture) == tool.LEFT
+    assert left(tmp_path / "photo.left.csv")[0]["reason"]
+    assert site.desk.visits(house) == []
 
 
 @pytest.mark.parametrize(
@@ -191,41 +196,33 @@ def test_without_a_worker_it_says_so_and_goes_on_next_time(
 def test_a_wrong_address_is_told_in_a_sentence(
     site: Site, tmp_path: Path, address: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = ndjson(tmp_path, {"propertyId": "p1", "date": DATE.format(1, 9)})
-    url = address.format(port=free_port(), api=str(site.api.http.base_url).rstrip("/"))
-    assert importer.main([str(path), "--url", url]) == importer.FAILED
+    url = address.format(port=free_port(), api=str(site.desk.api.http.base_url).rstrip("/"))
+    assert tool.main(["import", str(a_file(tmp_path, "p1,2028-03-01,10:00")), "--url", url]) == tool.FAILED
     said = capsys.readouterr().err
     assert told in said
     assert len(said.splitlines()) == 1
 
 
 def test_a_missing_key_is_told(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = ndjson(tmp_path, {"propertyId": "p1", "date": DATE.format(1, 9)})
-    assert importer.main([str(path), "--url", str(site.api.http.base_url)]) == importer.FAILED
+    url = str(site.desk.api.http.base_url)
+    assert tool.main(["import", str(a_file(tmp_path, "p1,2028-03-01,10:00")), "--url", url]) == tool.FAILED
     assert "KEY=<api key>" in capsys.readouterr().err
 
 
-def nothing(folder: Path) -> Path:
-    return folder / "nothing.csv"
-
-
-def unknown_column(folder: Path) -> Path:
-    path = folder / "unknown.csv"
-    path.write_text("propertyId,date,colour\np1,2028-03-01T09:00:00Z,red\n")
-    return path
-
-
-@pytest.mark.parametrize("file", [nothing, unknown_column])
-def test_a_file_that_cannot_be_imported_is_wrong_use(
-    file: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_without_a_worker_it_says_so_and_goes_on_next_time(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    assert importer.main([str(file(tmp_path)), "--url", url]) == importer.WRONG
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    house = site.desk.api.property(property_id())
+    file = a_file(tmp_path, f"{house},2028-05-02,10:00")
+    idle = Site(site.desk, ())
+    assert idle.run(file, "--patience", "1") == tool.FAILED
+    assert "is the worker running?" in capsys.readouterr().err
+    assert site.run(file) == tool.REGISTERED
+    assert len(site.desk.visits(house)) == 1
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("of ours"), KeyboardInterrupt(), KeyError("counts")])
-def test_what_breaks_is_never_taken_for_rejected_rows(
+def test_what_breaks_is_never_taken_for_rows_that_are_left(
     site: Site,
     tmp_path: Path,
     fault: BaseException,
@@ -235,70 +232,54 @@ def test_what_breaks_is_never_taken_for_rejected_rows(
     def breaks(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(importer, "import_rows", breaks)
-    assert site.run(ndjson(tmp_path, {"propertyId": "p1", "date": DATE.format(1, 9)})) == importer.FAILED
+    monkeypatch.setattr(tool.Desk, "sheet", breaks)
+    assert site.run(a_file(tmp_path, "p1,2028-03-01,10:00")) == tool.FAILED
     assert "run it again" in capsys.readouterr().err
 
 
-ODD_NAMES = [
-    "a b",
-    'it\'s "quoted"',
-    "a$b",
-    "$(touch hurt)",
-    "`touch hurt`",
-    "a;touch hurt",
-    "-rf",
-    "Größe&#",
-    "$(shell touch hurt)",
-]
+ODD_NAMES = ["a b", 'it\'s "quoted"', "$(touch hurt)", "`touch hurt`", "-rf", "Größe&#", "$(shell touch hurt)"]
 
 
-@pytest.mark.parametrize("by", ["command line", "environment"])
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_make_import_takes_a_file_of_any_name(site: Site, tmp_path: Path, name: str, by: str) -> None:
-    house = f"odd-{ODD_NAMES.index(name)}-{by[0]}"
-    site.api.property(house)
-    file = tmp_path / f"{name}.ndjson"
-    file.write_text(json.dumps({"propertyId": house, "date": DATE.format(10, 9)}))
-    with working(site.worker):
-        done = make_import(site, tmp_path, file.name, by)
+def test_make_import_takes_a_file_of_any_name(site: Site, tmp_path: Path, name: str) -> None:
+    house = site.desk.api.property(property_id())
+    file = a_file(tmp_path, f"{house},2028-05-02,10:00", name=f"{name}.csv")
+    done = make(site, tmp_path, "import", file.name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "1 booked, 0 already booked, 0 rejected\n"
+    assert done.stdout == "1 registered, 0 registered before, 0 left\n"
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-def test_make_import_fails_when_rows_were_rejected_or_nothing_works(site: Site, tmp_path: Path) -> None:
-    file = tmp_path / "visits.ndjson"
-    file.write_text(json.dumps({"propertyId": "nobody-s", "date": DATE.format(10, 9)}))
-    with working(site.worker):
-        rejected = make_import(site, tmp_path, file.name)
-    assert rejected.returncode == 2
-    assert "1 rejected; the rejected rows and why are in visits.rejected.csv" in rejected.stdout
-    assert "Error 1" in rejected.stderr.splitlines()[-1]
-    missing = make_import(site, tmp_path, "missing.csv")
-    assert missing.returncode == 2
-    assert "Error 2" in missing.stderr.splitlines()[-1]
-    away = make_import(site, tmp_path, file.name, url=f"http://127.0.0.1:{free_port()}")
-    assert away.returncode == 2
+def test_make_import_fails_when_rows_are_left_or_nothing_works(site: Site, tmp_path: Path) -> None:
+    file = a_file(tmp_path, "nobody-s,2028-05-02,10:00")
+    assert "Error 1" in make(site, tmp_path, "import", file.name).stderr.splitlines()[-1]
+    assert "Error 2" in make(site, tmp_path, "import", "missing.csv").stderr.splitlines()[-1]
+    away = make(site, tmp_path, "import", file.name, url=f"http://127.0.0.1:{free_port()}")
     assert "Error 3" in away.stderr.splitlines()[-1]
 
 
-def make_import(
-    site: Site, folder: Path, file: str, by: str = "command line", url: str = ""
-) -> subprocess.CompletedProcess[str]:
+def make(site: Site, folder: Path, target: str, file: str, url: str = "") -> subprocess.CompletedProcess[str]:
     """In the folder of the file, as an operator has it; what the environments are made of is not looked at."""
-    given = {"FILE": file, "URL": url or str(site.api.http.base_url)}
-    key = site.api.http.headers["Authorization"].removeprefix("Bearer ")
+    given = {"FILE": file, "URL": url or str(site.desk.api.http.base_url), "ZONE": "Europe/Berlin"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    environment = inherited | {"KEY": key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    environment = inherited | {"KEY": site.key, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     # The environment by a name without blanks, which the folder of the checkout may have.
     environment_folder = folder.with_name(f"{folder.name}-environment")
     if not environment_folder.exists():
         environment_folder.symlink_to(Path(sys.executable).parents[1])
     binaries = f"BIN={environment_folder / 'bin'}"
-    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", "import", binaries]
-    if by == "environment":
-        environment |= given
-    else:
-        command += [f"{name}={value}" for name, value in given.items()]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    command = ["make", "-f", str(ROOT / "Makefile"), "-o", ".venv/.run", target, binaries]
+    command += [f"{name}={value}" for name, value in given.items()]
+    with working(*site.workers):
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_example_file_works_with_the_sample_properties(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for id, details in sample_properties(200).items():
+        site.desk.api.http.put(f"/properties/{id}", json=details, headers={"If-None-Match": "*"})
+    example = tmp_path / "visits.csv"
+    example.write_bytes((ROOT / "examples" / "visits.csv").read_bytes())
+    assert site.run(example) == tool.LEFT
+    assert "10 registered, 0 registered before, 2 left" in capsys.readouterr().out

@@ -17,8 +17,9 @@ import app as entry
 from chalicelib.domain.api_keys import Scope
 from chalicelib.functions import FUNCTIONS, Function, Queue
 from tests.integration import intake
-from tests.integration.api import Api, serve
-from tests.integration.intake import Mailbox, mailbox
+from tests.integration.api import Api
+from tests.integration.intake import Mailbox
+from tests.integration.sheets import Desk, desk, sheets_tour
 from tests.integration.tour import deliver, notify, relay, remind, tour
 from tools.generate import gateway_responses
 from tools.generate.policies import STAGES, policy, written
@@ -40,9 +41,17 @@ LAMBDAS_OWN: dict[Function, set[Right]] = {
     Function.NOTIFY: {
         (f"sqs:{action}", "notice queue") for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
     },
+    Function.API: {("s3:PutObject", "uploads"), ("s3:ListBucket", "bucket")},
+    Function.READER: {
+        *((f"sqs:{action}", "sheet queue") for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")),
+        ("s3:ListBucket", "bucket"),
+        ("textract:AnalyzeDocument", "*"),
+    },
 }
-"""What Lambda does in a function's name to hand it messages, and to delete them where failures are reported."""
-QUEUES = {"-webhooks.fifo": "webhook queue", "-notices": "notice queue"}
+"""What Lambda does in a function's name to hand it messages, and to delete them where failures are reported; what is
+done with what the API has signed; what tells a missing file from a forbidden one; what a fake does here.
+"""
+QUEUES = {"-webhooks.fifo": "webhook queue", "-notices": "notice queue", "-sheets": "sheet queue"}
 OTHERS = ("DescribeTable", "DescribeStream", "GetShardIterator", "GetRecords", "VerifyDomainIdentity")
 """What the pollers call, which is Lambda's own, and the agency."""
 LAMBDAS_CARE = ("Logs", "Traces", "Stream")
@@ -62,7 +71,9 @@ class Recorder:
         self.keys: dict[str, set[str]] = {function: set() for function in FUNCTIONS}
 
     def record(self, function: Function, operation: str, given: dict[str, Any]) -> None:
-        if "QueueUrl" in given or "QueueName" in given:
+        if "Bucket" in given:
+            self.used[function].add((f"s3:{operation}", given["Key"].partition("/")[0]))
+        elif "QueueUrl" in given or "QueueName" in given:
             name = given.get("QueueName") or given["QueueUrl"]
             self.used[function].add((f"sqs:{OF_BATCHES.get(operation, operation)}", queue_of(name)))
         elif operation == "SendRawEmail":
@@ -81,13 +92,14 @@ class Recorder:
 def recorded(table: FreshTable) -> Iterator[Recorder]:
     """What the functions did on a walk through everything."""
     recorder = Recorder()
-    with pytest.MonkeyPatch.context() as patch, mailbox(table) as box, serve(box.table) as api:
+    with pytest.MonkeyPatch.context() as patch, desk(table) as office:
+        api, box = office.api, office.box
         authorizer = entry.api_keys()._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
         box_client: Any = box.sqs
         send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
 
         def make_api_call(self: Any, operation: str, given: dict[str, Any]) -> Any:
-            if self is not box_client and operation not in OTHERS:
+            if self not in (box_client, office.s3) and operation not in OTHERS:
                 recorder.record(Function.AUTHORIZER if self is authorizer else recorder.now, operation, given)
             return send(self, operation, given)
 
@@ -118,12 +130,24 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
         patch.setattr("tests.integration.tour.deliver", by(Function.DELIVER, deliver))
         patch.setattr("tests.integration.tour.notify", by(Function.NOTIFY, notify))
         patch.setattr("tests.integration.tour.remind", by(Function.REMIND, remind))
-        go(api, box)
+        read = entry.read_sheet
+
+        def read_sheet(*given: Any) -> object:
+            recorder.now = Function.READER
+            try:
+                answer: object = read(*given)
+                return answer
+            finally:
+                recorder.now = Function.API
+
+        patch.setattr(entry, "read_sheet", read_sheet)
+        go(api, box, office)
         yield recorder
 
 
-def go(api: Api, box: Mailbox) -> None:
+def go(api: Api, box: Mailbox, office: Desk) -> None:
     answers = tour(api, box, {"name": "Ada", "email": "ada@example.com", "phone": "+1 555 0100"})
+    answers += sheets_tour(office)
     walked = {(answer.request.method, answer.request.url.path) for answer in answers}
     for method, path in (route for route in entry.required if route[0] != "HEAD"):
         shape = re.sub(r"\{\w+\}", "[^/]+", path)
@@ -137,13 +161,18 @@ def allowed(function: Function) -> set[Right]:
         if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
             resources = statement["Resource"]
             for resource in [resources] if isinstance(resources, str) else resources:
-                kind = None if "/index/" in resource else "table"
-                if ":sqs:" in resource:
-                    kind = queue_of(resource)
-                if ":ses:" in resource:
-                    kind = "mail"
+                kind = kind_of(resource)
                 rights |= {(action, kind or resource.rpartition("/")[2]) for action in statement["Action"]}
     return rights
+
+
+def kind_of(resource: str) -> str | None:
+    """None for what the end of the name tells."""
+    if ":sqs:" in resource:
+        return "webhook queue" if resource.endswith("-webhooks.fifo") else "queue"
+    if ":s3:" in resource:
+        return resource.split("/")[1] if "/" in resource else "bucket"
+    return "table" if ":table/" in resource and "/index/" not in resource else None
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -156,7 +185,7 @@ def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, fun
 def test_only_the_authorizer_touches_api_keys_and_touches_nothing_else(recorded: Recorder) -> None:
     api_key = re.compile("K#.{16}")
     assert all(api_key.fullmatch(key) for key in recorded.keys["bearer_key"])
-    for function in ("api_handler", "work_off_queue"):
+    for function in ("api_handler", "work_off_queue", "read_sheet"):
         assert recorded.keys[function]
         assert not [key for key in recorded.keys[function] if api_key.fullmatch(key) or key == "KS"]
 
@@ -174,7 +203,14 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -
         resources = statement["Resource"]
         for resource in [resources] if isinstance(resources, str) else resources:
             if statement["Effect"] == "Allow" and statement["Sid"] not in LAMBDAS_CARE:
+                if statement["Sid"] == "Recognition":  # of what is sent, whatever it is
+                    continue
                 name = resource.split(":", 5)[5]
+                if ":s3:" in resource:
+                    # Account and Region follow, and the objects of one folder; buckets of others are not meant.
+                    assert re.fullmatch(rf"visits-{stage}-sheets-\*(/[a-z]+/\*)?", name)
+                    assert statement["Condition"]["StringEquals"].keys() == {"aws:ResourceAccount"}
+                    continue
                 # Who the agency writes as, a file that is the same for every agency cannot say.
                 if name != "identity/*":
                     assert "*" not in name

@@ -37,7 +37,7 @@ from tests.integration.audit import everything, slot_audit
 from tests.integration.chaos import Killed
 from tests.integration.chaos import answer as answer_of
 from tests.integration.intake import Mailbox, Message, answered, handle, hooked, instance, mailbox, partner_message
-from tests.integration.metering import metered
+from tests.integration.metering import contents, metered
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -978,6 +978,22 @@ def test_an_intake_is_running_while_some_of_its_chunks_are_finished(api: Api, bo
     assert [result["row"] for result in results(api, location)] == list(range(25, 50))
     handle(messages)
     assert counts(api, location) == ("done", 60, 60, 0, 0)
+
+
+def test_a_row_costs_what_a_booking_costs_and_its_part_of_the_chunk(
+    api: Api, box: Mailbox, house: str, table: FreshTable
+) -> None:
+    hand_in(api, [row(house, hour) | {"durationMinutes": 30} for hour in range(25)])
+    before = contents(table.client, table.name)
+    with metered(api.dynamodb) as meter:
+        box.work()
+    after = contents(table.client, table.name)
+    bookings = [call for call in meter.calls if call.operation == "TransactWriteItems"]
+    # Two for the visit and for each quarter, and one for each of two indexes: as in test_units.
+    assert [call.write_units(before, after) for call in bookings] == [2 * (1 + 2) + 2] * 25
+    others = Counter(call.operation for call in meter.calls if call not in bookings)
+    assert (others["PutItem"], others["UpdateItem"]) == (2, 2), "the claim and the outcomes of all rows"
+    assert others.keys() <= {"GetItem", "PutItem", "UpdateItem"}
 
 
 def test_a_poll_of_an_intake_costs_a_few_units_however_much_there_is_to_tell(

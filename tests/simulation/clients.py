@@ -290,6 +290,10 @@ class Simulation:
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
             calendar_tokens=DynamoCalendars(table),
+            # The simulation has no sheets.
+            sheets=cast(Any, None),
+            files=cast(Any, None),
+            recognition=cast(Any, None),
             events=DynamoEvents(table),
             webhooks=DynamoWebhooks(table),
             webhook_queue=FakeWebhookQueue(),

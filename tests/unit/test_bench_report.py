@@ -1,61 +1,86 @@
-"""The benchmark's report: figures as they are, and a missed target told as missed."""
+"""The benchmark's engine and report: ratios of the same turn, and a missed target told as missed."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from bench import growth
-from bench.report import TARGETS, Bars, Question, Row, write_report
+from bench.report import TARGETS, page
+from bench.rows import Figures, Measured, Question, Row
 
 
-def question(*rows: Row) -> Question:
-    bars = Bars(["bare", "ours"], {"import": [1, 2], "first answer": [3, 4]}, "ms")
-    return Question("cold", "How long?", "Measured.", ("", "ms"), [("ours", "6")], bars, rows, ["A note."])
+def rival(name: str, took: list[float], order: list[str]) -> Callable[[], Figures]:
+    left = iter(took)
+
+    def measure() -> Figures:
+        order.append(name)
+        return {"ms": next(left)}
+
+    return measure
 
 
-def test_a_call_that_costs_more_among_more_visits_is_counted() -> None:
-    same, dearer = growth.Cost("1 Query", 1, 0), growth.Cost("1 Query", 1.5, 0)
-    found = growth.question({1_000: {"list": same, "read": same}, 10_000: {"list": dearer, "read": same}}, {})
-    assert {row.name: row.value for row in found.rows}["growth_calls_and_units_changed"] == 1
-    assert "What changed: list." in found.notes
+def test_rivals_take_turns_and_are_compared_with_the_same_turn() -> None:
+    """A machine that gets slower during the run makes both slower, and leaves the ratio alone."""
+    order: list[str] = []
+    row = Row(
+        "book", {"bare": rival("bare", [1, 10, 100], order), "ours": rival("ours", [2, 20, 200], order)}, "bare", 3
+    )
+
+    assert list(row.measured()) == [Measured("book", "bare", "ms", 10, 1), Measured("book", "ours", "ms", 20, 2)]
+    assert order == ["bare", "ours", "ours", "bare", "bare", "ours"]
+
+
+def test_something_against_nothing_is_more() -> None:
+    row = Row("list", {"few": lambda: {"read": 0}, "many": lambda: {"read": 3}, "more": lambda: {"read": 0}}, "few")
+
+    assert [one.ratio for one in row.measured()] == [1, 4, 1]
+
+
+def test_what_has_no_baseline_is_not_compared() -> None:
+    assert [one.ratio for one in Row("spike", {"worker": lambda: {"lost": 0}}, None).measured()] == [None]
+
+
+def nothing(scale: object) -> Iterator[Row]:
+    yield from ()
+
+
+QUESTIONS = {name: Question(f"About {name}", "Measured.", nothing) for name in ("cold", "growth", "intake", "package")}
 
 
 @pytest.mark.parametrize(
-    ("row", "value", "verdict"),
+    ("question", "measured", "verdict"),
     [
-        ("cold_vs_bare", 1.051, "missed"),
-        ("cold_vs_bare", 1.05, "met"),
-        ("cold_vs_bare", 0.8, "met, stretch too"),
-        ("worker_rows_vs_sequential_5ms", 4.99, "missed"),
-        ("worker_rows_vs_sequential_5ms", 5.0, "met"),
-        ("zip_bytes", 6_000_001, "missed"),
+        ("cold", Measured("work", "ours", "both, M instructions", 1500, 1.051), "at most 1.05 | 1.051 | **missed** |"),
+        ("cold", Measured("work", "ours", "both, M instructions", 1500, 1.05), "at most 1.05 | 1.05 | met |"),
+        ("intake", Measured("at 5 ms", "worker", "rows/s", 600, 4.99), "at least 5 | 4.99 | **missed** |"),
+        (
+            "package",
+            Measured("package", "ours", "zip, KB", 6_000.001, None),
+            "at most 6,000 | 6,000.001 | **missed** |",
+        ),
+        ("growth", Measured("list", "900 visits", "calls", 3, 1.5), "at most 1 | 1.5 | **missed** |"),
     ],
 )
-def test_a_target_is_met_or_missed_by_the_exact_figure(row: str, value: float, verdict: str) -> None:
-    (target,) = (target for target in TARGETS if target.row == row)
+def test_a_target_is_met_or_missed_by_the_exact_figure(question: str, measured: Measured, verdict: str) -> None:
+    fine = Measured("any", "bare", "calls", 1, 1)
+    shown = page({question: [fine, measured, fine]}, QUESTIONS, "make bench")
 
-    assert target.met_by(value) == verdict
+    lines = [line for line in shown.splitlines() if "at most" in line or "at least" in line]
+    assert len(lines) == len(TARGETS)
+    assert [line for line in lines if "not measured" not in line] == [line for line in lines if line.endswith(verdict)]
+    assert sum(line.endswith(verdict) for line in lines) == 1
 
 
-def test_the_report_has_every_figure_and_says_what_was_not_measured(tmp_path: Path) -> None:
-    rows = [Row("cold_vs_bare", 1.23456, "ratio"), Row("zip_bytes", 4_567_580, "bytes")]
-    write_report(tmp_path, [question(*rows)], "make bench", quick=False)
+def test_the_report_has_a_table_for_each_set_of_rivals() -> None:
+    found = [
+        Measured("time", "bare", "CPU ms", 0.5, 1),
+        Measured("time", "ours", "CPU ms", 1234.5, 2469),
+        Measured("work", "ours", "instructions", 7, None),
+    ]
+    shown = page({"cold": found}, QUESTIONS, "make bench ONLY=cold")
 
-    written = json.loads((tmp_path / "results.json").read_text())
-    assert written == {
-        "rows": [
-            {"name": "cold_vs_bare", "value": 1.235, "unit": "ratio"},
-            {"name": "zip_bytes", "value": 4567580, "unit": "bytes"},
-        ]
-    }
-    page = (tmp_path / "results.md").read_text(encoding="utf-8")
-    (missed,) = (line for line in page.splitlines() if line.startswith("| `cold_vs_bare`"))
-    assert missed.endswith("| at most 1.05 (stretch 0.8) | 1.235 | missed |")
-    (unmeasured,) = (line for line in page.splitlines() if line.startswith("| `get_cpu_vs_bare`"))
-    assert "not measured" in unmeasured
-    for part in ("| ours | 6 |", "- A note.", "![How long?](cold.svg)", "`make bench`"):
-        assert part in page
-    assert (tmp_path / "cold.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert "`make bench ONLY=cold`" in shown
+    assert "## About cold\n\nMeasured.\n" in shown
+    assert "|  | bare | ours |\n| --- | --- | --- |\n| time: CPU ms | 0.5 (1.00) | 1,234 (2469.00) |\n" in shown
+    assert "|  | ours |\n| --- | --- |\n| work: instructions | 7 |\n" in shown

@@ -13,6 +13,7 @@ from chalice.app import Response
 import app  # noqa: F401 - see `kinds`
 from chalicelib.domain import errors
 from chalicelib.domain.idempotency import AlreadyDone
+from chalicelib.domain.sheets import SheetStatus
 from chalicelib.http.problems import Problem, answers_problems, problem_for
 from tests.builders import NOW, TEN
 
@@ -30,6 +31,8 @@ SAMPLES: dict[object, object] = {
     list[errors.Objection]: [errors.Objection("closed", "property")],
     list[errors.TakenInterval]: [errors.TakenInterval(NOW, TEN, "property")],
     type(NOW): NOW,
+    SheetStatus: SheetStatus.READING,
+    int | None: 7,
 }
 
 

@@ -25,7 +25,7 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe
+from tools.deliver.cloudformation import delete, describe, outputs
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.failure import CannotGoOn
@@ -110,6 +110,7 @@ def deploy(stage: Stage) -> None:
     _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
+    _name_bucket(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: settings that Chalice does not manage")
@@ -120,6 +121,12 @@ def deploy(stage: Stage) -> None:
     print(f"curl -s {url}/health\n")
     print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
+
+
+def _name_bucket(stage: Stage) -> None:
+    """Tells the functions the name of the bucket, of which account and Region are part (`.chalice/data.json`)."""
+    told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
+    told["SHEETS_BUCKET"] = f"visits-{stage.name}-sheets-{stage.place.account}-{stage.place.region}"
 
 
 def _template(stage: Stage) -> Template:
@@ -194,12 +201,24 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
         raise CannotGoOn("Nothing was deleted. YES=1 skips the question.")
     delete_app(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
+    _empty(stage)
     delete(stage.cloudformation, data_stack_of(stage.name))
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
     for queue in queues:
         with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+
+
+def _empty(stage: Stage) -> None:
+    """The bucket of sheets goes with its stack, and CloudFormation deletes none that has something in it."""
+    bucket = outputs(stage.cloudformation, data_stack_of(stage.name)).get("SheetsBucket")
+    if bucket is None:
+        return
+    s3: Any = stage.session.create_client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 @contextlib.contextmanager

@@ -49,6 +49,7 @@ FED: Final = {
     "deliver": "WebhookQueueArn",
     "relay": "StreamArn",
     "notify": "NoticeQueueArn",
+    "read_sheet": "SheetQueueArn",
 }
 """The functions that something hands work to, and the output of the data stack that it is."""
 
@@ -71,9 +72,9 @@ def terraform(stage: str, out: Path) -> None:
         "visits_override.tf.json": _override(stage, chalices, packaged),
         "visits.tf.json": _ours(stage, packaged),
     }.items():
-        (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    # Terraform hands it over in the call, which takes 51,200 bytes.
-    (out / "watch.json").write_text(json.dumps(_watch(packaged), separators=(",", ":")), encoding="utf-8")
+        # Nobody reads the template, and what is handed over in a call may have 51,200 bytes.
+        indent = 2 if name.endswith(".tf.json") else None
+        (out / name).write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
 
 
 def _without_retention(config: Path) -> None:
@@ -141,17 +142,21 @@ def _function_of(packaged: Node, handler: str) -> Node:
 
 
 def _settings(packaged: Node) -> Node:
-    """What the merge template adds to a function, and the table by reference, so that the data stack comes first."""
+    """What the merge template adds to a function; table and bucket by reference, so that the data stack comes first."""
     variables = packaged["Environment"]["Variables"]
+    named = {"TABLE_NAME": "TableName", "SHEETS_BUCKET": "SheetsBucket"}
+    told = {
+        name: f'${{aws_cloudformation_stack.data.outputs["{output}"]}}'
+        for name, output in named.items()
+        if name in variables
+    }
     return {
         "tracing_config": {"mode": packaged["Tracing"]},
         "logging_config": {
             "log_format": "Text",
             "log_group": f"${{aws_cloudwatch_log_group.{packaged['LoggingConfig']['LogGroup']['Ref']}.name}}",
         },
-        "environment": {
-            "variables": variables | {"TABLE_NAME": '${aws_cloudformation_stack.data.outputs["TableName"]}'}
-        },
+        "environment": {"variables": variables | told},
     }
 
 

@@ -18,7 +18,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.api.intakes import Problem
 from chalicelib.api.wishes import RowInput
-from chalicelib.domain import errors, intakes
+from chalicelib.domain import errors, intakes, sheets
 from chalicelib.domain.api_keys import Scope
 from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
@@ -87,6 +87,7 @@ TAGS: Final = {
     "Visitor": "A visit as its visitor sees it, by the link in a mail.",
     "Visitors": "Everything of one person, over the whole agency.",
     "Intakes": "Many visits at once, processed in the background, with a result for every row.",
+    "Sheets": "Lists of visits on paper or in a file, read, reviewed and registered.",
     "Service": "The service itself.",
 }
 
@@ -97,6 +98,8 @@ PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
     "visit_id": (_UUID_SCHEMA, "The id of a visit."),
     "intake_id": (_UUID_SCHEMA, "The id of an intake."),
     "webhook_id": (_UUID_SCHEMA, "The id of a webhook."),
+    "sheet_id": (_UUID_SCHEMA, "The id of a sheet."),
+    "row": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "The number of a row."),
 }
 
 ASYNC: Final = (
@@ -184,6 +187,9 @@ MEMBERS: Final[dict[str, Json]] = {
     "agentId": {"type": "string"},
     "visitId": {"type": "string"},
     "intakeId": {"type": "string"},
+    "sheetId": {"type": "string"},
+    "row": {"type": "integer"},
+    "sheetStatus": {"$ref": REF.format(model="SheetStatus")},
     "currentStatus": {"$ref": REF.format(model="Status")},
     "allowed": {"type": "array", "items": {"$ref": REF.format(model="Status")}},
     "starts": {"type": "string", "format": "date-time"},
@@ -294,6 +300,8 @@ class _Operation:
             "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
             "intake_id": intakes.IntakeNotFound,
+            "sheet_id": sheets.SheetNotFound,
+            "row": sheets.SheetRowNotFound,
             "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:

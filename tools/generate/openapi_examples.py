@@ -12,12 +12,24 @@ from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
+from chalicelib.api.sheets import (
+    AnnouncedSheetOutput,
+    AnnounceSheetInput,
+    CorrectRowInput,
+    PictureOutput,
+    ReadingInput,
+    RegisterSheetInput,
+    SheetOutput,
+    SheetPage,
+    SheetRowOutput,
+    SheetRowPage,
+)
 from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnStatusInput, OwnVisitOutput
 from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
-from chalicelib.domain import errors, intakes
+from chalicelib.domain import errors, intakes, sheets
 from chalicelib.http import errors as http_errors
 from chalicelib.http import fields
 from chalicelib.http.fields import Output
@@ -25,6 +37,7 @@ from chalicelib.http.fields import Output
 _START: Final = datetime(2027, 3, 14, 9, 30, tzinfo=UTC)
 _END: Final = datetime(2027, 3, 14, 10, 0, tzinfo=UTC)
 _VISIT: Final = "01989c3e-7c0a-7b52-9d2e-3f1c0a9b8e77"
+_SHEET: Final = "01989c3e-7c0a-7b52-9d2e-3f1c0a9b8e78"
 _INTAKE: Final = "5b0c7f0e-9a0d-5c0e-8f57-0c7d7d1c6a10"
 
 REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
@@ -62,6 +75,15 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     intakes.IntakeNotFound(""),
     intakes.ExternalIdReused(),
     intakes.GivenUp(),
+    sheets.SheetNotFound(_SHEET),
+    sheets.SheetNotFound(""),
+    sheets.SheetRowNotFound(7),
+    sheets.SheetRowNotFound(None),
+    sheets.SheetNotReady(sheets.SheetStatus.READING),
+    sheets.SheetRepeated(_SHEET),
+    sheets.SheetRowRegistered(7),
+    sheets.NothingToRegister(),
+    sheets.SheetFileGone(),
     http_errors.MalformedRequest("The body is not valid JSON: Expecting value at line 1, column 1."),
     http_errors.UnsupportedMediaType(("application/json",)),
     http_errors.UnsupportedMediaType(("application/merge-patch+json", "application/json")),
@@ -137,6 +159,42 @@ _BOOKED: Final[dict[str, Any]] = {
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
 _OUTCOME: Final[dict[str, Any]] = {"row": 0, "externalId": "crm-4711", "status": "created", "visitId": _VISIT}
 
+_SHEET_READ: Final[dict[str, Any]] = {
+    "id": _SHEET,
+    "name": "Visits of March.jpg",
+    "status": "review",
+    "contentType": "image/jpeg",
+    "timeZone": "Europe/Berlin",
+    "rows": 1,
+    "reviewed": 0,
+    "registered": 0,
+    "columns": [{"index": 0, "heading": "Date", "fields": ["date"]}],
+    "remarks": [],
+    "orientation": 1,
+    "version": 4,
+    "createdAt": "2027-03-01T08:00:00Z",
+    "expiresAt": "2027-05-30T08:00:00Z",
+}
+_SHEET_ROW: Final[dict[str, Any]] = {
+    "row": 2,
+    "line": 2,
+    "cells": [
+        {
+            "field": "date",
+            "text": "14/3",
+            "value": "2027-03-14",
+            "issues": [{"kind": "year-assumed"}],
+            "confidence": 0.99,
+            "place": {"page": 1, "left": 0.1, "top": 0.2, "width": 0.1, "height": 0.02},
+            "choices": [],
+        }
+    ],
+    "issues": [],
+    "reviewed": False,
+    "ready": False,
+    "registered": False,
+    "version": 1,
+}
 _WEBHOOK: Final[dict[str, Any]] = {
     "id": "01956b2e-5f4a-7d3e-9c1b-2a7f5e8d4c3b",
     "url": "https://crm.example.com/hooks/visits",
@@ -215,6 +273,32 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "token": "kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE",
         "links": {"calendar": "/properties/house-1/calendar.ics?token=kJ8y0Vn3mWq2sTzR5bXc7dLf9gHj1aPo4iUe6yBx0wE"},
     },
+    AnnounceSheetInput: {
+        "name": "Visits of March.jpg",
+        "contentType": "image/jpeg",
+        "size": 2_400_000,
+        "timeZone": "Europe/Berlin",
+    },
+    ReadingInput: {"timeZone": "Europe/Madrid", "order": "day-month", "columns": [{"index": 3, "field": "notes"}]},
+    CorrectRowInput: {"date": "2027-03-14", "visitorName": "Ada Lovelace"},
+    RegisterSheetInput: {},
+    SheetOutput: _SHEET_READ,
+    AnnouncedSheetOutput: {
+        **_SHEET_READ,
+        "status": "awaiting-upload",
+        "rows": 0,
+        "columns": [],
+        "version": 1,
+        "upload": {
+            "url": "https://s3.eu-central-1.amazonaws.com/sheets",
+            "fields": {"key": f"uploads/{_SHEET}", "Content-Type": "image/jpeg", "policy": "eyJleHA"},
+            "expiresAt": "2027-03-01T08:10:00Z",
+        },
+    },
+    SheetPage: {"items": [_SHEET_READ], "nextCursor": None},
+    SheetRowOutput: _SHEET_ROW,
+    SheetRowPage: {"items": [_SHEET_ROW], "nextCursor": None},
+    PictureOutput: {"url": f"https://s3.eu-central-1.amazonaws.com/sheets/clean/{_SHEET}", "orientation": 1},
     WebhookInput: {"url": "https://crm.example.com/hooks/visits", "types": ["visit.booked", "visit.cancelled"]},
     WebhookSecretOutput: {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     WebhookOutput: _WEBHOOK,

@@ -53,13 +53,18 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
         "AutoPublishAliasAllProperties": True,
         "RuntimeManagementConfig": {"UpdateRuntimeOn": "FunctionUpdate"},
     }
+    told: Node = {}
+    if traits.sheet_files:
+        told["SHEETS_BUCKET"] = {"Fn::Sub": "visits-${Stage}-sheets-${AWS::AccountId}-${AWS::Region}"}
     if traits.fed_by is not None:
-        properties["Environment"] = {"Variables": {"FUNCTION_RESPONSE_TYPES": REPORT_FAILURES}}
+        told["FUNCTION_RESPONSE_TYPES"] = REPORT_FAILURES
         source: Node = {"FunctionResponseTypes": [REPORT_FAILURES]}
         properties["Events"] = {f"{traits.template_name}SqsEventSource": {"Properties": source}}
     if traits.fed_by_stream:
         source = {"Stream": {"Ref": "StreamArn"}, "FilterCriteria": {"Filters": [{"Pattern": _watched()}]}}
         properties["Events"] = {f"{traits.template_name}DynamodbEventSource": {"Properties": source}}
+    if told:
+        properties["Environment"] = {"Variables": told}
     if traits.shifted:
         properties["DeploymentPreference"] = {
             "Type": {"Ref": "DeploymentType"},

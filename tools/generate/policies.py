@@ -23,6 +23,8 @@ MADE_BY_CHALICE_DEPLOY: Final = "dev"
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
+FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+"""What Lambda needs to hand out messages."""
 
 QUEUES: Final = {Queue.INTAKES: "Queue", Queue.WEBHOOKS: "WebhookQueue", Queue.NOTICES: "NoticeQueue"}
 """How the statements about the queues are called."""
@@ -41,6 +43,8 @@ def policy(function: Function, stage: str) -> Policy:
         *([_stream(stage)] if traits.fed_by_stream else ()),
         *(_queue(QUEUES[queue], f"visits-{stage}{queue}", actions) for queue, actions in traits.queues.items()),
         *([_mail(stage)] if traits.sends_mail else ()),
+        *(_sheet_files(stage, traits.sheet_files) if traits.sheet_files else ()),
+        *([_recognition()] if traits.recognises else ()),
         *([_no_api_keys(stage)] if traits.items and not traits.only_items else ()),
         *([_one_api_key(stage)] if traits.reads_api_keys else ()),
     ]
@@ -92,6 +96,29 @@ def _indexes(stage: str) -> Statement:
 
 def _queue(sid: str, name: str, actions: Sequence[str]) -> Statement:
     return _allow(sid, [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:{name}")
+
+
+def _sheet_files(stage: str, folders: Mapping[str, Sequence[str]]) -> Sequence[Statement]:
+    """By folder. Only whoever may list the bucket is told that something is not there: others are refused.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    # The stage's name is followed by account and Region. Names of buckets are the world's: only one of our own counts.
+    bucket = f"arn:*:s3:::visits-{stage}-sheets-*"
+    own = {"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}
+    statements = [
+        _allow("SheetsListed", ["s3:ListBucket"], bucket),
+        *(
+            _allow(f"Sheets{folder.capitalize()}", [f"s3:{action}" for action in actions], f"{bucket}/{folder}/*")
+            for folder, actions in folders.items()
+        ),
+    ]
+    return [{**statement, "Condition": own} for statement in statements]
+
+
+def _recognition() -> Statement:
+    """Textract knows no resources to name here."""
+    return _allow("Recognition", ["textract:AnalyzeDocument"], "*")
 
 
 def _mail(stage: str) -> Statement:

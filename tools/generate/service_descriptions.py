@@ -1,4 +1,4 @@
-"""`make descriptions`: botocore's descriptions of DynamoDB, SES and SQS, cut down to what this service calls.
+"""`make descriptions`: botocore's descriptions of what we call on AWS, cut down to what this service calls.
 
 They are what `chalicelib/aws/clients.py` loads instead of botocore's own, which describe every operation with its
 documentation. Without rules for endpoints botocore forms an address from the patterns in `endpoints.json`.
@@ -15,8 +15,10 @@ from chalicelib.aws.clients import DATA
 
 OPERATIONS: Final = {
     "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "s3": ("DeleteObject", "GetObject", "PutObject"),
     "ses": ("SendRawEmail",),
     "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
+    "textract": ("AnalyzeDocument",),
 }
 
 UNUSED: Final = frozenset(

@@ -1,0 +1,114 @@
+"""What our package costs against the peers': a cold start, a request of a warm instance, a batch of rows, the zip."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from bench.builds import BARE, Contender, Instance, loader, ours, peer, with_bytecode
+from bench.rows import Figures, Question, Row, Scale
+from bench.samples import BOOK, READ, Event, batch
+from bench.stand_in import StandIn, stand_in
+from chalicelib.domain.intakes import ROWS_IN_CHUNK
+
+REQUESTS: Final = 60
+WARM_UP: Final = 30
+MESSAGES: Final = 10  # in a batch, as the event source hands them out
+COUNTED: Final = re.compile(r"Collected : (\d+)")
+
+
+def cold_rows(scale: Scale) -> Iterator[Row]:
+    plain = [peer(name) for name in scale.peers]
+    contenders = [*plain, *map(with_bytecode, plain), ours()]
+    with stand_in() as store:
+        yield Row("time", {each.name: partial(_started, each, store) for each in contenders}, BARE, scale.turns)
+        if scale.counter:
+            under = (scale.counter, "--tool=callgrind", "--callgrind-out-file=/dev/null")
+            yield Row("work", {each.name: partial(_counted, each, store, under) for each in contenders}, BARE)
+
+
+def _started(contender: Contender, store: StandIn) -> Figures:
+    with Instance(contender, store) as fresh:
+        load, first = fresh.call(None)["cpu_ns"] / 1e6, _called(fresh, BOOK, 1)["CPU ms"]
+    return {"import, CPU ms": load, "first answer, CPU ms": first, "both, CPU ms": load + first}
+
+
+def _counted(contender: Contender, store: StandIn, under: Sequence[str]) -> Figures:
+    fresh = Instance(contender, store, under)
+    _called(fresh, BOOK, 1)
+    (counted,) = COUNTED.findall(fresh.end())
+    return {"both, M instructions": int(counted) / 1e6}
+
+
+def warm_rows(scale: Scale) -> Iterator[Row]:
+    contenders = [*(peer(name) for name in scale.peers), ours()]
+    with stand_in() as store, contextlib.ExitStack() as stack:
+        running = {each.name: stack.enter_context(Instance(each, store)) for each in contenders}
+        for name, event in (("book", BOOK), ("read", READ)):
+            yield Row(name, {rival: _warm(each, event) for rival, each in running.items()}, BARE, scale.turns)
+
+
+def _warm(running: Instance, event: Event) -> Callable[[], Figures]:
+    _called(running, event, WARM_UP)
+    return partial(_called, running, event, REQUESTS)
+
+
+def _called(running: Instance, event: Event, times: int) -> Figures:
+    called = running.call(event, times)
+    assert called["result"]["statusCode"] in (200, 201), called
+    return {"CPU ms": called["cpu_ns"] / 1e6 / times}
+
+
+def intake_rows(scale: Scale) -> Iterator[Row]:
+    contenders = (loader(), Contender("worker", ours().folder, "app.work_off_queue"))
+    for latency in (0, 5):
+        with stand_in(latency) as store, contextlib.ExitStack() as stack:
+            running = {each.name: stack.enter_context(Instance(each, store)) for each in contenders}
+            for each in running.values():
+                _worked_off(each, 1)  # connections
+            rivals = {name: partial(_worked_off, each, MESSAGES) for name, each in running.items()}
+            yield Row(f"at {latency} ms", rivals, loader().name, scale.turns)
+
+
+def _worked_off(running: Instance, messages: int) -> Figures:
+    called = running.call(batch(messages, ROWS_IN_CHUNK))
+    assert called["result"] in (None, {"batchItemFailures": []}), called
+    rows = messages * ROWS_IN_CHUNK
+    return {"rows/s": rows / called["wall_ns"] * 1e9, "rows per CPU second": rows / called["cpu_ns"] * 1e9}
+
+
+def package_rows(scale: Scale) -> Iterator[Row]:
+    contenders = [*(peer(name) for name in scale.peers), ours()]
+    yield Row("package", {each.name: partial(_sized, each) for each in contenders}, None)
+
+
+def _sized(contender: Contender) -> Figures:
+    with zipfile.ZipFile(contender.zip_file) as opened:
+        spread = sum(file.file_size for file in opened.infolist())
+    return {"zip, KB": contender.zip_file.stat().st_size / 1e3, "unpacked, KB": spread / 1e3}
+
+
+COLD: Final = Question(
+    "How long is a cold start?",
+    "A fresh process imports the unpacked package and answers its first `POST /visits`: boto3 is the runtime's, names\n"
+    "of AWS resolve to a stand-in that answers over TLS. Instructions (callgrind) are those of the whole process.",
+    cold_rows,
+)
+WARM: Final = Question(
+    "What does a request cost a warm instance?",
+    f"Instances take turns of {REQUESTS} requests against the stand-in; the CPU is that of the instance's process.",
+    warm_rows,
+)
+INTAKE: Final = Question(
+    "How fast are rows worked off?",
+    f"A batch of {MESSAGES} messages with {ROWS_IN_CHUNK} rows. The worker books each row as a request does. Single\n"
+    "puts are the least that a loader could do: the same rows, read by the same code, one conditional put after the\n"
+    "other on a boto3 client, without property, slots or outcomes.",
+    intake_rows,
+)
+ZIPS: Final = "The zip of `make package`, with its bytecode, and the peers' as pip makes them."
+PACKAGE: Final = Question("How large is the package?", ZIPS, package_rows)

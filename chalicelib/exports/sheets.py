@@ -1,0 +1,229 @@
+"""A sheet as an Excel workbook: its visits with real dates and times, the tables as they were written, the picture.
+
+What somebody should look at is shaded, and said in words beside it. A text stays a text, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from chalicelib.domain.sheets import SURE, Cell, Field, NamedProperty, StoredRow
+from chalicelib.domain.visits import Status
+from chalicelib.exports.xlsx import NUMBER, TEXT, TIME, write_header, write_typed
+from chalicelib.reading.grids import Grid, Written
+
+if TYPE_CHECKING:
+    from xlsxwriter.format import Format
+    from xlsxwriter.workbook import Workbook
+    from xlsxwriter.worksheet import Worksheet
+
+DAY: Final = "yyyy-mm-dd"
+TO_CHECK: Final = "#FFF2CC"
+NOT_UNDERSTOOD: Final = "#F8CBAD"
+LONGEST_TITLE: Final = 28
+
+
+class Column(NamedTuple):
+    name: str
+    width: int
+    shown: str
+    field: Field
+
+
+COLUMNS: Final = (
+    Column("Property", 26, TEXT, Field.PROPERTY),
+    Column("Date", 12, DAY, Field.DATE),
+    Column("Time", 8, TIME, Field.TIME),
+    Column("Minutes", 9, NUMBER, Field.DURATION),
+    Column("Status", 11, TEXT, Field.STATUS),
+    Column("Visitor", 24, TEXT, Field.NAME),
+    Column("Phone", 17, TEXT, Field.PHONE),
+    Column("E-mail", 26, TEXT, Field.EMAIL),
+    Column("Place", 26, TEXT, Field.PLACE),
+    Column("Agent", 14, TEXT, Field.AGENT),
+    Column("Notes", 34, TEXT, Field.NOTES),
+    Column("External id", 20, TEXT, Field.EXTERNAL_ID),
+)
+CHECK: Final = len(COLUMNS)
+SOURCE: Final = CHECK + 1
+STATE: Final = CHECK + 2
+
+
+def write_sheet(
+    rows: Sequence[StoredRow], grids: Sequence[Grid], properties: Sequence[NamedProperty], picture: bytes | None
+) -> bytes:
+    """The workbook."""
+    # Only here: what other requests need starts without it.
+    from xlsxwriter.workbook import Workbook
+
+    file = io.BytesIO()
+    # In memory, because visitors' data has no business in a file of the function's disk.
+    with Workbook(file, {"in_memory": True}) as workbook:
+        names = _names(properties)
+        _visits(workbook, rows, names)
+        for number, grid in enumerate(grids, 1):
+            _table(workbook, grid, "Table" if number == 1 else f"Table {number}")
+        if names:
+            _properties(workbook, properties, names)
+        if picture is not None:
+            _picture(workbook.add_worksheet("Picture"), picture)
+    return file.getvalue()
+
+
+def _names(properties: Iterable[NamedProperty]) -> Mapping[str, str]:
+    """What a property is called in the workbook, by its id: by its name, if no other has that."""
+    known = list(properties)
+    times = Counter(each.name for each in known)
+    return {each.id: each.name if times[each.name] == 1 else each.id for each in known}
+
+
+class _Styles:
+    """One of each kind, with and without a shade."""
+
+    def __init__(self, workbook: Workbook) -> None:
+        self._workbook = workbook
+        self._made: dict[tuple[str, str], Format] = {}
+
+    def of(self, shown: str, shade: str = "") -> Format:
+        if (shown, shade) not in self._made:
+            colour = {"bg_color": shade} if shade else {}
+            style = {"num_format": shown, "align": "left", "valign": "top", "text_wrap": shown == TEXT, **colour}
+            self._made[shown, shade] = self._workbook.add_format(style)
+        return self._made[shown, shade]
+
+
+def _visits(workbook: Workbook, rows: Sequence[StoredRow], names: Mapping[str, str]) -> None:
+    sheet = workbook.add_worksheet("Visits")
+    styles = _Styles(workbook)
+    write_header(workbook, sheet, [*(column.name for column in COLUMNS), "To check", "Row", "State"])
+    for line, stored in enumerate(rows, 1):
+        row = stored.row
+        for number, column in enumerate(COLUMNS):
+            cell = row.cell(column.field)
+            style = styles.of(column.shown, _shade(cell))
+            write_typed(sheet, line, number, _value(column.field, cell, names), style)
+        write_typed(sheet, line, CHECK, _to_check(stored), styles.of(TEXT))
+        write_typed(sheet, line, SOURCE, f"{row.table} {row.line}".strip(), styles.of(TEXT))
+        write_typed(sheet, line, STATE, _state(stored), styles.of(TEXT))
+    for number, column in enumerate(COLUMNS):
+        sheet.set_column(number, number, column.width)
+    sheet.set_column(CHECK, CHECK, 40)
+    sheet.set_column(SOURCE, STATE, 12)
+    if rows:
+        sheet.autofilter(0, 0, len(rows), STATE)
+        sheet.ignore_errors({"number_stored_as_text": f"A2:XFD{len(rows) + 1}"})
+        _validated(sheet, len(rows), len(names))
+
+
+def _validated(sheet: Worksheet, last: int, properties: int) -> None:
+    """What a cell takes, as the API does."""
+    statuses = [Status.REQUESTED.value, Status.CONFIRMED.value]
+    rules: dict[Field, dict[str, object]] = {
+        Field.DATE: {
+            "validate": "date",
+            "criteria": "between",
+            "minimum": date(2000, 1, 1),
+            "maximum": date(2099, 12, 31),
+        },
+        Field.TIME: {"validate": "time", "criteria": "between", "minimum": time(0, 0), "maximum": time(23, 59)},
+        Field.DURATION: {"validate": "integer", "criteria": "between", "minimum": 5, "maximum": 240},
+        Field.STATUS: {"validate": "list", "source": statuses},
+    }
+    if properties:
+        rules[Field.PROPERTY] = {"validate": "list", "source": f"=Properties!$A$2:$A${properties + 1}"}
+    for number, column in enumerate(COLUMNS):
+        if rule := rules.get(column.field):
+            sheet.data_validation(1, number, last, number, {**rule, "ignore_blank": True})
+
+
+def _between(kind: str, least: object, most: object) -> dict[str, object]:
+    return {"validate": kind, "criteria": "between", "minimum": least, "maximum": most}
+
+
+def _shade(cell: Cell) -> str:
+    if not cell.issues:
+        return ""
+    return TO_CHECK if cell.value is not None else NOT_UNDERSTOOD
+
+
+def _value(field: Field, cell: Cell, names: Mapping[str, str]) -> str | int | datetime | date | time | None:
+    """As understood, by its type; as written where it was not."""
+    if cell.value is None:
+        return cell.text or None
+    match field:
+        case Field.DATE:
+            return date.fromisoformat(cell.value)
+        case Field.TIME:
+            clock = time.fromisoformat(cell.value)
+            # Which of the two that the clocks show, Excel's times cannot say.
+            return clock if clock.tzinfo is None else cell.value
+        case Field.DURATION:
+            return int(cell.value)
+        case Field.PROPERTY:
+            return names.get(cell.value, cell.value)
+    return cell.value
+
+
+def _to_check(stored: StoredRow) -> str:
+    told = []
+    for field, issue in stored.row.all_issues:
+        kind = issue.kind.replace("-", " ") + (f" ({issue.hint})" if issue.hint else "")
+        written = stored.row.cell(field).text if field else ""
+        told.append(f"{field}: {kind}" + (f", written “{written}”" if written else "") if field else kind)
+    if stored.outcome and stored.outcome.problem:
+        told.append(str(stored.outcome.problem.get("detail", "")))
+    return "\n".join(told)
+
+
+def _state(stored: StoredRow) -> str:
+    if stored.registered:
+        return "registered"
+    return "reviewed" if stored.row.reviewed else "to review"
+
+
+def _table(workbook: Workbook, grid: Grid, title: str) -> None:
+    """As it was written, all of it text; what the recognition was not sure of is shaded."""
+    sheet = workbook.add_worksheet(f"{title} {_sheet_name(grid.name)}".strip())
+    styles = _Styles(workbook)
+    for number, line in enumerate(grid.lines):
+        for column, written in enumerate(line.cells):
+            if written.text:
+                sheet.write_string(number, column, written.text, styles.of(TEXT, _doubt(written)))
+    for merge in grid.merges:
+        last_row, last_column = merge.row + merge.rows - 1, merge.column + merge.columns - 1
+        if (last_row, last_column) != (merge.row, merge.column) and merge.row < len(grid.lines):
+            cells = grid.lines[merge.row].cells
+            whole = cells[merge.column] if merge.column < len(cells) else Written("")
+            style = styles.of(TEXT, _doubt(whole))
+            sheet.merge_range(merge.row, merge.column, last_row, last_column, "", style)
+            sheet.write_string(merge.row, merge.column, whole.text, style)
+    sheet.set_column(0, max(grid.width - 1, 0), 22)
+
+
+def _doubt(written: Written) -> str:
+    return TO_CHECK if written.confidence is not None and written.confidence < SURE else ""
+
+
+def _sheet_name(name: str) -> str:
+    """Of what Excel takes for one."""
+    return "".join(letter for letter in name if letter.isprintable() and letter not in "[]:*?/\\'")[: LONGEST_TITLE - 8]
+
+
+def _properties(workbook: Workbook, properties: Sequence[NamedProperty], names: Mapping[str, str]) -> None:
+    """What there is to choose from."""
+    sheet = workbook.add_worksheet("Properties")
+    style = _Styles(workbook).of(TEXT)
+    write_header(workbook, sheet, ["Property", "Address", "Id"])
+    for line, each in enumerate(properties, 1):
+        for column, text in enumerate((names[each.id], each.address, each.id)):
+            sheet.write_string(line, column, text, style)
+    sheet.set_column(0, 2, 36)
+
+
+def _picture(sheet: Worksheet, picture: bytes) -> None:
+    image = {"image_data": io.BytesIO(picture), "description": "The sheet as it was sent"}
+    sheet.insert_image(0, 0, "picture", {**image, "x_scale": 0.4, "y_scale": 0.4})
