@@ -110,6 +110,10 @@ def new_id() -> str:
     return str(uuid7())
 
 
+def worker_threads() -> Executor:
+    return ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
+
+
 def wire(
     properties: PropertyStore,
     availability: AvailabilityStore,
@@ -146,7 +150,7 @@ def wire(
     links = Links(signer)
     intake_desk = Intakes(intakes, queue, once, clock, new_id)
     desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
-    pool = pool or ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="chunk")
+    mail = Notices(sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id)
     return Services(
         visits=booking,
         visitors=Visitors(visits, booking),
@@ -157,13 +161,11 @@ def wire(
         exports=Exports(visits, properties, agents),
         calendars=Calendars(properties, agents, visits, calendar_tokens, clock),
         intakes=intake_desk,
-        intake_worker=IntakeWorker(booking, intakes, signer, describe, pool, clock, new_id),
+        intake_worker=IntakeWorker(booking, intakes, signer, describe, pool or worker_threads(), clock, new_id),
         events=feed,
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
-        notices=Notices(
-            sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id
-        ),
+        notices=mail,
         visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, clock),
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),

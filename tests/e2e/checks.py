@@ -265,6 +265,15 @@ def remind(caller: Insider) -> None:
         caller.call(204, "DELETE", f"/webhooks/{hook['id']}")
 
 
+def sheets(caller: Caller) -> None:
+    """A sheet is announced. The emulator takes no upload that a role has signed, so none is read."""
+    about = {"name": "list", "contentType": "text/csv", "size": 10, "timeZone": "Europe/Berlin"}
+    announced = caller.call(201, "POST", "/sheets", about)
+    own = f"/sheets/{announced['id']}"
+    assert caller.call(200, "GET", own)["status"] == "awaiting-upload"
+    assert any(each["id"] == announced["id"] for each in caller.call(200, "GET", "/sheets")["items"])
+
+
 CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "register": register,
     "book": book,
@@ -282,4 +291,5 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "events": events,
     "notices": notices,
     "remind": remind,
+    "sheets": sheets,
 }

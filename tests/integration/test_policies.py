@@ -169,7 +169,9 @@ def allowed(function: Function) -> set[Right]:
 def kind_of(resource: str) -> str | None:
     """None for what the end of the name tells."""
     if ":sqs:" in resource:
-        return "webhook queue" if resource.endswith("-webhooks.fifo") else "queue"
+        return queue_of(resource)
+    if ":ses:" in resource:
+        return "mail"
     if ":s3:" in resource:
         return resource.split("/")[1] if "/" in resource else "bucket"
     return "table" if ":table/" in resource and "/index/" not in resource else None

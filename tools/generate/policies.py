@@ -26,7 +26,12 @@ API_KEY_LIST: Final = "KS"
 FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 """What Lambda needs to hand out messages."""
 
-QUEUES: Final = {Queue.INTAKES: "Queue", Queue.WEBHOOKS: "WebhookQueue", Queue.NOTICES: "NoticeQueue"}
+QUEUES: Final = {
+    Queue.INTAKES: "Queue",
+    Queue.WEBHOOKS: "WebhookQueue",
+    Queue.SHEETS: "SheetQueue",
+    Queue.NOTICES: "NoticeQueue",
+}
 """How the statements about the queues are called."""
 
 Statement = dict[str, Any]
