@@ -27,12 +27,14 @@ def event_of(record: Mapping[str, Any]) -> Event | None:
     change = record["dynamodb"]
     if "NewImage" not in change:
         return None
-    sort_key = change["Keys"]["sk"]["S"]
-    if sort_key not in ("V", "P"):
+    key = change["Keys"]
+    kind = f"{key['pk']['S'].partition('#')[0]} {key['sk']['S']}"
+    # The event source lets through by sort key alone, and other items have such a one too.
+    if kind not in ("V V", "P P"):
         return None
     before, after = _image(change.get("OldImage")), _image(change["NewImage"])
     assert after is not None
-    if sort_key == "V":
+    if kind == "V V":
         return of_visit(visit_of(before) if before else None, visit_of(after))
     return of_property(property_of(before) if before else None, property_of(after))
 

@@ -31,6 +31,7 @@ NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def api(table: FreshTable) -> Iterator[Api]:
+    boto3.client("sqs", **table.access).create_queue(QueueName=f"{table.name}-notices")
     with serve(table) as running:
         yield running
 
@@ -142,9 +143,14 @@ def test_properties_are_told_of_and_the_visits_that_follow_them(api: Api, follow
     assert sorted(follower.types()) == ["property.changed", "property.registered", "visit.booked", "visit.changed"]
 
 
-def test_what_is_neither_a_visit_nor_a_property_is_no_event(api: Api, house: str, follower: Follower) -> None:
+def test_what_is_neither_a_visit_nor_a_property_is_no_event(
+    table: FreshTable, api: Api, house: str, follower: Follower, caplog: pytest.LogCaptureFixture
+) -> None:
     api.http.put(f"/properties/{house}/calendar-token")
+    for pk, sk in (("X#sheet", "P"), ("X#sheet", "V")):
+        api.dynamodb.put_item(TableName=table.name, Item={"pk": {"S": pk}, "sk": {"S": sk}})
     assert follower.types() == []
+    assert "unreadable" not in caplog.text
 
 
 def test_an_event_is_a_cloud_event_in_the_order_of_the_feed(api: Api, house: str, follower: Follower) -> None:
