@@ -109,7 +109,7 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
         assert function["environment"]["variables"]["TABLE_NAME"].startswith(data)
         assert function["environment"]["variables"]["STAGE"] == STAGE
     sources = resources["aws_lambda_event_source_mapping"].values()
-    assert len(sources) == 4
+    assert len(sources) == 5
     assert all(source["event_source_arn"].startswith(data) for source in sources)
     told = {name: it["environment"]["variables"] for name, it in resources["aws_lambda_function"].items()}
     assert all(told[name]["SHEETS_BUCKET"].startswith(data) for name in ("api_handler", "read_sheet"))
@@ -119,7 +119,7 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
     sources = configuration["resource"]["aws_lambda_event_source_mapping"].items()
     reported = [name for name, it in sources if it.get("function_response_types") == [REPORT_FAILURES]]
-    assert len(reported) == 3
+    assert len(reported) == 4
     functions = configuration["resource"]["aws_lambda_function"]
     told = {name for name, it in functions.items() if reports_failures(it["environment"]["variables"])}
     assert told == {"work_off_queue", "deliver", "notify", "read_sheet"}

@@ -50,6 +50,8 @@ that a role has signed, and knows no `aws:ResourceAccount`.
 """
 OF_SHEETS: Final = [each for each in STATEMENTS if each[0] == "read_sheet" or each[1].startswith("Sheets")]
 """For the same reason: test_policies.py shows that they are what is done, and nobody that AWS agrees."""
+BY_THE_MINUTE: Final = [("relay", "WebhookQueue"), ("remind", "WebhookQueue")]
+"""Either wakes a webhook where the other does not; test_policies.py shows that both do."""
 NOT_PROVABLE_HERE: Final = [
     each for each in STATEMENTS if each in (*DENIED_BY_KEYS, *LAMBDAS_OWN, *OF_SHEETS, ("remind", "WebhookQueue"))
 ]
@@ -67,7 +69,7 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("relay", "Table"): ["events", "notices"],
     ("relay", "Lists"): ["events", "notices"],
     ("relay", "Stream"): [],  # test_policies.py
-    ("relay", "WebhookQueue"): ["events"],
+    ("relay", "WebhookQueue"): [],
     ("relay", "NoticeQueue"): ["notices"],
     ("deliver", "Table"): ["events"],
     ("deliver", "WebhookQueue"): [],  # test_policies.py

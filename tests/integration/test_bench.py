@@ -118,6 +118,8 @@ def work_of(name: str, table: FreshTable) -> tuple[list[Any], dict[str, Any], di
 def test_a_peer_does_the_same_work_as_we_do(table: FreshTable, name: str) -> None:
     our_calls, our_booking, our_visit = work_of(OURS, table)
     calls, booking, visit = work_of(name, table)
+    for told in (our_booking, our_visit):
+        told.pop("notify")  # a peer sends no mail
 
     assert our_calls == [
         ("Query", True, [], 1, 0),

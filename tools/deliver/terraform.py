@@ -71,10 +71,12 @@ def terraform(stage: str, out: Path) -> None:
         "chalice.tf.json": chalices,
         "visits_override.tf.json": _override(stage, chalices, packaged),
         "visits.tf.json": _ours(stage, packaged),
+        "watch.json": _watch(packaged),
     }.items():
         # Nobody reads the template, and what is handed over in a call may have 51,200 bytes.
         indent = 2 if name.endswith(".tf.json") else None
-        (out / name).write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
+        separators = None if indent else (",", ":")
+        (out / name).write_text(json.dumps(content, indent=indent, separators=separators) + "\n", encoding="utf-8")
 
 
 def _without_retention(config: Path) -> None:
