@@ -30,7 +30,7 @@ from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
 from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
-from chalicelib.http.fields import UUID, IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone
+from chalicelib.http.fields import UUID, IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
 from chalicelib.http.queries import PageQuery, Query, documented, no_query, short_text
 from chalicelib.services.exports import MOST_BYTES
@@ -60,6 +60,7 @@ class AnnounceSheetInput(Input):
     size: Annotated[
         int,
         Field(ge=1, le=MOST_BYTES_OF_PICTURE, description="In bytes, at most: 10 MB of a picture, 5 MB of a file."),
+        BeforeValidator(whole),
     ]
     time_zone: Annotated[TimeZone, Field(description="Of the times on the sheet.")]
     property_id: Annotated[PropertyId | None, Field(description="Whose visits those are that name no property.")] = None
@@ -83,8 +84,9 @@ class AnnounceSheetInput(Input):
 class ChosenColumn(Input):
     """What a column is: one of the fields of a row, or null for none of them."""
 
-    index: Annotated[int, Field(ge=0, lt=100)]
-    field: domain.Field | None
+    index: Annotated[int, Field(ge=0, lt=100), BeforeValidator(whole)]
+    # Strict, it would have to be one of Python's.
+    field: Annotated[domain.Field, Field(strict=False)] | None
 
 
 class ReadingInput(Input):

@@ -13,10 +13,11 @@ import pytest
 from chalice.config import Config
 
 import app as entry
-from chalicelib.aws.clients import client
+from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.container import over, utc_now
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
+from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
@@ -27,6 +28,7 @@ from tests.agency import SENDER
 from tests.contract import check
 from tests.integration import persons
 from tests.integration.access import access_to, bearer
+from tools.project import REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -95,6 +97,10 @@ def serve(
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
     wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
+    # Nobody looks for the bucket to sign a form.
+    files = files or S3SheetFiles(
+        lambda: client("s3", **table.access), lambda: signer_of_files(REGION, ("test", "test")), "sheets-of-nobody"
+    )
     services = over(
         store,
         queue,
