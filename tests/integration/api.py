@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from chalice.config import Config
 
 import app as entry
@@ -97,7 +99,10 @@ def serve(
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
     wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
-    # Nobody looks for the bucket to sign a form.
+    if files is None:
+        place: Any = {"LocationConstraint": REGION}
+        with contextlib.suppress(ClientError):  # it is there already
+            boto3.client("s3", **table.access).create_bucket(Bucket="sheets-of-nobody", CreateBucketConfiguration=place)
     files = files or S3SheetFiles(
         lambda: client("s3", **table.access), lambda: signer_of_files(REGION, ("test", "test")), "sheets-of-nobody"
     )
