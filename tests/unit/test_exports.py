@@ -534,7 +534,7 @@ ALL = VisitFilter(Window(NOW, NOW + timedelta(days=1)))
 
 def exporting(store: Endless) -> Exports:
     # An export lists visits, and nothing else.
-    return Exports(store, FakeProperties(Memory()), FakeAgents(Memory()))  # type: ignore[arg-type]
+    return Exports(store, FakeProperties(Memory()), FakeAgents(Memory()))  # type: ignore[arg-type] # a store that only lists
 
 
 def lines(entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 import openpyxl
@@ -218,12 +218,12 @@ def test_our_own_export_can_be_handed_in_again() -> None:
 
 
 @pytest.mark.parametrize("write", [write_csv, write_xlsx])
-def test_an_export_comes_back_as_it_was(write: object) -> None:
+def test_an_export_comes_back_as_it_was(write: Callable[[Iterable[Entry]], Iterable[bytes]]) -> None:
     visitor = Visitor("=Ann", "ann@example.com", "+4930901820")
     visit = a_visit(
         property_id="h1-a", date=utc("2029-07-04T08:00Z"), visitor=visitor, notes="-\n'=1+1", agent_id="nora"
     )
-    content = b"".join(write([Entry(visit, a_property(name="Villa Elm").details)]))  # type: ignore[operator]
+    content = b"".join(write([Entry(visit, a_property(name="Villa Elm").details)]))
     (row,) = read(content).rows
     wish = row.visit(BERLIN.zone)
     assert wish["propertyId"] == "h1-a"
