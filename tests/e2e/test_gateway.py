@@ -69,7 +69,7 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("relay", "Table"): ["events", "notices"],
     ("relay", "Lists"): ["events", "notices"],
     ("relay", "Stream"): [],  # test_policies.py
-    ("relay", "WebhookQueue"): [],
+    ("relay", "WebhookQueue"): [],  # test_policies.py: `remind` wakes webhooks too
     ("relay", "NoticeQueue"): ["notices"],
     ("deliver", "Table"): ["events"],
     ("deliver", "WebhookQueue"): [],  # test_policies.py
