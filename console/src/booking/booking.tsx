@@ -80,7 +80,13 @@ export function Booking({ wish }: { wish: Wish }) {
       missing.value = true;
       return;
     }
-    if (busy.value || (outside && !form.value.reason.trim())) return;
+    if (busy.value) return;
+    if (outside && !form.value.reason.trim()) {
+      missing.value = true;
+      document.getElementById("reason")?.focus();
+      return;
+    }
+    missing.value = false;
     busy.value = true;
     const body = bodyOf(form.value, propertyId, start);
     // The same wish has the same key, however often it is sent; another one has another.
@@ -166,7 +172,7 @@ export function Booking({ wish }: { wish: Wish }) {
             )}
           </div>
           {refusal.value && (
-            <Trouble refusal={refusal.value} form={form.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={(choice) => set({ at: choice })} />
+            <Trouble refusal={refusal.value} form={form.value} noReason={missing.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={(choice) => set({ at: choice })} />
           )}
         </div>
         <div class="col">
@@ -247,13 +253,14 @@ function Footer({ form, wall, busy, unknown }: { form: Form; wall: string | null
 interface TroubleProps {
   refusal: Refusal;
   form: Form;
+  noReason: boolean;
   slots: Slot[];
   onReason: (reason: string) => void;
   onPick: (choice: Choice) => void;
 }
 
 /** Why it was not booked, and the next thing that works. */
-function Trouble({ refusal, form, slots, onReason, onPick }: TroubleProps) {
+function Trouble({ refusal, form, noReason, slots, onReason, onPick }: TroubleProps) {
   const words = say();
   const note = useRef<HTMLDivElement>(null);
   useEffect(() => note.current?.scrollIntoView({ block: "nearest" }), [refusal]);
@@ -267,7 +274,7 @@ function Trouble({ refusal, form, slots, onReason, onPick }: TroubleProps) {
       <p>
         <strong>{told.title}</strong> {told.text} {lenient && words.bookWithReason}
       </p>
-      {lenient && <Field id="reason" label={words.reason} value={form.reason} onInput={onReason} />}
+      {lenient && <Field id="reason" label={words.reason} value={form.reason} onInput={onReason} error={noReason && !form.reason.trim() ? words.sayWhy : undefined} />}
       {refusal.status === 409 && !lenient && next.length > 0 && (
         <div class="row wrap">
           {next.map((slot) => (

@@ -148,6 +148,7 @@ export const words = {
   throwAwayYes: "Throw away",
   keepTyping: "Keep typing",
   reason: "Reason",
+  sayWhy: "Say why in a few words.",
   bookWithReason: "You may book it with a reason.",
   outsideBecause: (reason: string) => `Outside hours: ${reason}`,
   take: (time: string) => `Take ${time}`,
