@@ -200,7 +200,7 @@ def get_slots(property_id: str) -> Response:
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
+@Contract(query=availability.WindowQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
     """Read when a property is taken.
 
@@ -286,7 +286,7 @@ def erase_agent(agent_id: str) -> Response:
 
 
 @route("GET", "/agents/{agent_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+@Contract(query=availability.WindowQuery, gives={200: agents.EngagementsOutput})
 def get_agent_busy(agent_id: str) -> Response:
     """Read when and where an agent is engaged, registered or not.
 
@@ -450,6 +450,21 @@ def erase_visitor(visit_id: str) -> Response:
 def get_own_visit(visit: Visit) -> Response:
     """See the visit that your link leads to."""
     return visitor_links.get(current(), services(), visit)
+
+
+@route("GET", "/visitor/visit/slots", VISITOR)
+@Contract(
+    query=availability.WindowQuery,
+    gives={200: visitor_links.OwnSlotsOutput},
+    refuses=(errors.TooLate, errors.SlotsReleased),
+)
+def get_own_slots(visit: Visit) -> Response:
+    """Look when else your visit can be.
+
+    Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
+    most. If there is none, `reason` says why.
+    """
+    return visitor_links.slots(current(), services(), visit)
 
 
 @route("PATCH", "/visitor/visit", VISITOR)

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain import visitor_links
-from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooLate, TransitionNotAllowed
+from chalicelib.domain.errors import (
+    FieldError,
+    InvalidInput,
+    LinkInvalid,
+    SlotsReleased,
+    TooLate,
+    TransitionNotAllowed,
+)
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Status, Visit
@@ -81,6 +88,13 @@ class VisitorLinks:
         property = self._properties.get(visit.property_id)
         reminders = self._notices.find(visit.id).reminders
         return OwnVisit(visit, property, visit.date - self._change_notice, reminders)
+
+    def earliest(self, visit: Visit) -> datetime:
+        """From when on it can be, if it is moved. Raises TooLate, or SlotsReleased for one that is over."""
+        if not visit.holds_slots:
+            raise SlotsReleased(visit.status, ["date"])
+        self._check_in_time(visit)
+        return self._clock() + self._change_notice
 
     def change(self, opened: Visit, change: ChangeVisit, expected: Expected) -> Visit:
         """Moves the visit to another time that is to be had, or changes how its visitor is written to.
