@@ -14,6 +14,7 @@ from uuid6 import uuid7
 
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.domain.notices import Letter, Sender
+from chalicelib.domain.public import Terms
 from chalicelib.http.problems import describe
 from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
@@ -26,6 +27,7 @@ from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.outbox import OutboxOnThisMachine, SesOutbox
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.public import DynamoPublic
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.recognition import NoRecognition, Textract
 from chalicelib.repositories.sheet_files import S3SheetFiles
@@ -59,6 +61,7 @@ from chalicelib.services.ports import (
     NoticeStore,
     Outbox,
     PropertyStore,
+    PublicStore,
     Queue,
     Recognition,
     SheetFiles,
@@ -71,6 +74,7 @@ from chalicelib.services.ports import (
 )
 from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
+from chalicelib.services.public import Public
 from chalicelib.services.sheet_reader import SheetReader
 from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
@@ -98,6 +102,8 @@ RECOGNITION = CLIENT.merge(Config(read_timeout=60))
 """A page takes some seconds; one that is not answered in a minute is not going to be."""
 
 
+TERMS = Terms()
+
 LOCAL = "local"
 """The stage of `make run`, whose webhooks may lead to this machine."""
 
@@ -119,6 +125,7 @@ def wire(
     availability: AvailabilityStore,
     agents: AgentStore,
     visits: VisitStore,
+    public: PublicStore,
     records: IdempotencyStore,
     keys: SigningKeyStore,
     intakes: IntakeStore,
@@ -137,6 +144,7 @@ def wire(
     store: Store,
     sender: Sender | None = None,
     change_notice: timedelta = CHANGE_NOTICE,
+    terms: Terms = TERMS,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
     pool: Executor | None = None,
@@ -149,13 +157,14 @@ def wire(
     booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
     links = Links(signer)
     intake_desk = Intakes(intakes, queue, once, clock, new_id)
+    slots = Availabilities(properties, availability, agents, visits, clock)
     desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     mail = Notices(sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id)
     return Services(
         visits=booking,
         visitors=Visitors(visits, booking),
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
-        availability=Availabilities(properties, availability, agents, visits, clock),
+        availability=slots,
         agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
         exports=Exports(visits, properties, agents),
@@ -166,7 +175,8 @@ def wire(
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
         notices=mail,
-        visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, clock),
+        visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, terms, clock),
+        public=Public(availability.premises, slots, visits, booking, public, once, links, signer, terms, clock, new_id),
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
         queue=queue,
@@ -187,6 +197,7 @@ def over(
     outbox: Outbox | None = None,
     sender: Sender | None = None,
     change_notice: timedelta = CHANGE_NOTICE,
+    terms: Terms = TERMS,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
 ) -> Services:
@@ -196,6 +207,7 @@ def over(
         availability=DynamoAvailability(table),
         agents=DynamoAgents(table),
         visits=visits or DynamoVisits(table),
+        public=DynamoPublic(table),
         records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
@@ -214,6 +226,7 @@ def over(
         store=table,
         sender=sender,
         change_notice=change_notice,
+        terms=terms,
         clock=clock,
     )
 
@@ -232,6 +245,7 @@ def services() -> Services:
         outbox=_outbox(settings),
         sender=settings.sender,
         change_notice=settings.change_notice,
+        terms=settings.terms,
     )
 
 

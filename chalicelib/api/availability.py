@@ -95,7 +95,7 @@ _OPENING_SCHEMA: Final[dict[str, Any]] = {
     "maxItems": 2,
     "examples": [["09:00", "12:30"]],
 }
-_LOCAL_SCHEMA: Final[dict[str, Any]] = {
+LOCAL_SCHEMA: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}$",
     "description": "The same instant in the property's local time.",
@@ -308,7 +308,7 @@ class SlotOutput(TypedDict):
     """A start that can be booked. A plain dictionary, since a month has three thousand of them."""
 
     start: Annotated[str, WithJsonSchema(INSTANT_OUT_SCHEMA)]
-    localStart: Annotated[str, WithJsonSchema(_LOCAL_SCHEMA)]
+    localStart: Annotated[str, WithJsonSchema(LOCAL_SCHEMA)]
     free: Annotated[int, Field(description="How many more visits fit in at that time.")]
     agents: NotRequired[Annotated[list[str], Field(description="With `agentId=any`: who is free.")]]
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from chalicelib.domain import visitor_links
 from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooLate, TransitionNotAllowed
 from chalicelib.domain.properties import Property
+from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
-from chalicelib.domain.visits import ChangeVisit, Status, Visit
+from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
 from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Expected, Visits
@@ -64,6 +66,7 @@ class VisitorLinks:
         properties: PropertyStore,
         notices: NoticeStore,
         change_notice: timedelta,
+        terms: Terms,
         clock: Clock,
     ) -> None:
         self._links = links
@@ -71,6 +74,7 @@ class VisitorLinks:
         self._properties = properties
         self._notices = notices
         self._change_notice = change_notice
+        self._terms = terms
         self._clock = clock
 
     def open(self, link: Link) -> Visit:
@@ -108,7 +112,10 @@ class VisitorLinks:
         return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
 
     def confirm(self, opened: Visit) -> Visit:
-        """Changes nothing: what is not confirmed yet waits for the agency. Raises TransitionNotAllowed."""
+        """Confirms a visit that awaits that of its visitor. Raises TransitionNotAllowed for one of the agency's."""
+        if opened.awaits(Party.VISITOR):
+            check = partial(self._check_still_the_visitors, opened)
+            return self._visits.answer(opened.id, self._terms.answer_by, check)
         if opened.status is not Status.CONFIRMED:
             allowed = [str(Status.CANCELLED)] if opened.holds_slots else []
             raise TransitionNotAllowed(opened.status, Status.CONFIRMED, allowed)
