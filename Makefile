@@ -41,9 +41,10 @@ help: ## list the targets
 		printf '%-26s %s\n' "$$name" "$$text"; done
 
 run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
+	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -199,6 +200,20 @@ fuzz: setup ## fuzz the API with schemathesis (FUZZ_EXAMPLES=100 FUZZ_SEED=<numb
 simulate: setup ## run random histories against a simulated AWS; prints the shortest failing one (SEEDS=10000 STEPS=200 FROM=0)
 	@SEEDS="$$GIVEN_SEEDS" STEPS="$$GIVEN_STEPS" FROM="$$GIVEN_FROM" $(BIN)/python -m tests.simulation
 
+.PHONY: console console-types
+console: build/console/index.html ## build the console and the booking page in build/console
+
+build/console/index.html: console/node_modules/.installed $(shell find console/src console/*.html console/*.mjs -type f)
+	@sh console/node.sh node console/build.mjs
+
+console-types: console/node_modules/.installed
+	@sh console/node.sh node console/check.mjs
+
+console/node_modules/.installed: $(addprefix console/,package.json package-lock.json .npmrc node.sh)
+	@echo "installing what builds the console ..."
+	@sh console/node.sh npm ci --silent --prefix console
+	@touch $@
+
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
@@ -229,7 +244,7 @@ check-all: ## make check under every installed Python from 3.11 to 3.14
 	done
 
 clean: ## remove everything generated; keeps the data of make run in .state
-	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache mutants build
+	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache mutants build console/node_modules console/generated
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A dependency group of pyproject.toml, installed; the marker file of its name says that it is up to date.

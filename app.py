@@ -201,7 +201,7 @@ def get_slots(property_id: str) -> Response:
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
+@Contract(query=availability.WindowQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
     """Read when a property is taken.
 
@@ -287,7 +287,7 @@ def erase_agent(agent_id: str) -> Response:
 
 
 @route("GET", "/agents/{agent_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+@Contract(query=availability.WindowQuery, gives={200: agents.EngagementsOutput})
 def get_agent_busy(agent_id: str) -> Response:
     """Read when and where an agent is engaged, registered or not.
 
@@ -453,6 +453,21 @@ def get_own_visit(visit: Visit) -> Response:
     return visitor_links.get(current(), services(), visit)
 
 
+@route("GET", "/visitor/visit/slots", VISITOR)
+@Contract(
+    query=availability.WindowQuery,
+    gives={200: visitor_links.OwnSlotsOutput},
+    refuses=(errors.TooLate, errors.SlotsReleased),
+)
+def get_own_slots(visit: Visit) -> Response:
+    """Look when else your visit can be.
+
+    Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
+    most. If there is none, `reason` says why.
+    """
+    return visitor_links.slots(current(), services(), visit)
+
+
 @route("PATCH", "/visitor/visit", VISITOR)
 @Contract(
     takes=visitor_links.ChangeOwnVisitInput,
@@ -525,7 +540,7 @@ def get_public_property(property_id: str) -> Response:
 
 
 @route("GET", "/public/properties/{property_id}/slots", PUBLIC)
-@Contract(query=public.PublicSlotsQuery, gives={200: public.PublicSlotsOutput})
+@Contract(query=availability.WindowQuery, gives={200: public.PublicSlotsOutput})
 def get_public_slots(property_id: str) -> Response:
     """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
     return public.slots(current(), services(), property_id)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 from botocore.config import Config
@@ -83,7 +83,7 @@ from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
-from chalicelib.settings import CHANGE_NOTICE, Settings, recognises_pictures, sheet_bucket_of_stage
+from chalicelib.settings import Settings, recognises_pictures, sheet_bucket_of_stage
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -143,7 +143,6 @@ def wire(
     queue: Queue,
     store: Store,
     sender: Sender | None = None,
-    change_notice: timedelta = CHANGE_NOTICE,
     terms: Terms = TERMS,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
@@ -151,13 +150,10 @@ def wire(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Services:
     """Services over the given repositories: the real ones below, the fakes in the tests."""
-    signer = Signer(keys, clock)
-    once = Idempotency(records, signer, clock)
-    feed = Events(events, clock)
+    signer, slots = Signer(keys, clock), Availabilities(properties, availability, agents, visits, clock)
+    once, links, feed = Idempotency(records, signer, clock), Links(signer), Events(events, clock)
     booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
-    links = Links(signer)
     intake_desk = Intakes(intakes, queue, once, clock, new_id)
-    slots = Availabilities(properties, availability, agents, visits, clock)
     desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     mail = Notices(sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id)
     return Services(
@@ -175,7 +171,7 @@ def wire(
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
         notices=mail,
-        visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, terms, clock),
+        visitor_links=VisitorLinks(links, booking, properties, notices, terms, clock),
         public=Public(availability.premises, slots, visits, booking, public, once, links, signer, terms, clock, new_id),
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
@@ -196,7 +192,6 @@ def over(
     notice_queue: Queue | None = None,
     outbox: Outbox | None = None,
     sender: Sender | None = None,
-    change_notice: timedelta = CHANGE_NOTICE,
     terms: Terms = TERMS,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
@@ -225,7 +220,6 @@ def over(
         queue=queue,
         store=table,
         sender=sender,
-        change_notice=change_notice,
         terms=terms,
         clock=clock,
     )
@@ -244,7 +238,6 @@ def services() -> Services:
         receivers=receivers,
         outbox=_outbox(settings),
         sender=settings.sender,
-        change_notice=settings.change_notice,
         terms=settings.terms,
     )
 

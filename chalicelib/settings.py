@@ -21,8 +21,6 @@ class Misconfigured(Exception):
         self.variables = variables
 
 
-CHANGE_NOTICE: Final = timedelta(minutes=120)
-
 _ALLOWED: Final = {
     "STAGE": re.compile(r"[a-z][a-z0-9-]{0,15}"),
     "TABLE_NAME": re.compile(r".{3,255}"),
@@ -65,10 +63,8 @@ class Settings:
     queue_name: str
     sender: Sender | None = None
     """Who writes to visitors; nobody does without MAIL_FROM."""
-    change_notice: timedelta = CHANGE_NOTICE
-    """How long before a visit its visitor can change it at the latest."""
     terms: Terms = field(default_factory=Terms)
-    """On which visitors book for themselves."""
+    """On which visitors book for themselves, and change their visits."""
     configuration_set: str | None = None
     """Of SES: where it says what became of mail."""
     mail_folder: Path | None = None
@@ -91,22 +87,16 @@ class Settings:
             environment["TABLE_NAME"],
             environment["QUEUE_NAME"],
             sender=_sender(given),
-            change_notice=_change_notice(given),
             terms=_terms(given),
             configuration_set=given.get("MAIL_CONFIGURATION_SET"),
             mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
         )
 
 
-def _change_notice(given: Mapping[str, str]) -> timedelta:
-    minutes = given.get("CHANGE_NOTICE_MINUTES")
-    return CHANGE_NOTICE if minutes is None else timedelta(minutes=int(minutes))
-
-
 def _terms(given: Mapping[str, str]) -> Terms:
     usual = Terms()
     limits, minutes = usual.limits, given.get("BOOKING_CONFIRM_MINUTES")
-    hours = given.get("BOOKING_ANSWER_HOURS")
+    hours, notice = given.get("BOOKING_ANSWER_HOURS"), given.get("CHANGE_NOTICE_MINUTES")
     return Terms(
         agency=given.get("AGENCY_NAME"),
         phone=given.get("AGENCY_PHONE"),
@@ -115,6 +105,7 @@ def _terms(given: Mapping[str, str]) -> Terms:
         minutes=int(given.get("BOOKING_MINUTES", usual.minutes)),
         answer_within=timedelta(hours=int(hours)) if hours else usual.answer_within,
         confirm_within=timedelta(minutes=int(minutes)) if minutes else None,
+        change_notice=timedelta(minutes=int(notice)) if notice else usual.change_notice,
         limits=Limits(
             per_contact=int(given.get("BOOKINGS_PER_CONTACT", limits.per_contact)),
             per_property=int(given.get("BOOKINGS_PER_PROPERTY_HOUR", limits.per_property)),

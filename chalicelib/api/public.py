@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chalice.app import Request, Response
-from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
-from typing_extensions import TypedDict
+from pydantic import ConfigDict, Field, model_validator
 
-from chalicelib.api.availability import LOCAL_SCHEMA
+from chalicelib.api.availability import StartOutput, WindowQuery, start_of
 from chalicelib.api.visitor_links import OwnVisitOutput
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
@@ -16,7 +15,6 @@ from chalicelib.domain.visits import Visitor
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer
 from chalicelib.http.fields import (
-    INSTANT_OUT_SCHEMA,
     AmountOut,
     Email,
     IfAny,
@@ -30,7 +28,7 @@ from chalicelib.http.fields import (
     never,
 )
 from chalicelib.http.preconditions import etag
-from chalicelib.http.queries import From, Query, To, no_query
+from chalicelib.http.queries import no_query
 from chalicelib.journal import note
 from chalicelib.services.availability import FreeSlots
 from chalicelib.services.public import PublicWish
@@ -85,13 +83,6 @@ class PublicPropertyOutput(Output):
         )
 
 
-class PublicSlot(TypedDict):
-    """A start that can be booked. A plain dictionary, since a month has three thousand of them."""
-
-    start: Annotated[str, WithJsonSchema(INSTANT_OUT_SCHEMA)]
-    localStart: Annotated[str, WithJsonSchema(LOCAL_SCHEMA)]
-
-
 class PublicSlotsOutput(Output):
     """When a property can be visited; of other times it is not told why."""
 
@@ -99,7 +90,7 @@ class PublicSlotsOutput(Output):
     end: Annotated[InstantOut, Field(alias="to")]
     time_zone: str
     duration_minutes: int
-    slots: list[PublicSlot]
+    slots: list[StartOutput]
 
     @classmethod
     def of(cls, found: FreeSlots) -> PublicSlotsOutput:
@@ -109,21 +100,8 @@ class PublicSlotsOutput(Output):
             end=found.window.end,
             time_zone=found.premises.property.details.time_zone,
             duration_minutes=found.minutes,
-            slots=[
-                {
-                    "start": f"{slot.start.isoformat()[:19]}Z",
-                    "localStart": slot.start.astimezone(zone).isoformat(),
-                }
-                for slot in found.slots
-            ],
+            slots=[start_of(slot, zone) for slot in found.slots],
         )
-
-
-class PublicSlotsQuery(Query):
-    """GET /public/properties/{id}/slots as it was asked."""
-
-    start: From | None = Field(None, alias="from")
-    end: To | None = Field(None, alias="to")
 
 
 class PublicVisitorInput(Input):
@@ -171,7 +149,7 @@ def get(request: Request, services: Services, property_id: str) -> Response:
 
 
 def slots(request: Request, services: Services, property_id: str) -> Response:
-    query = PublicSlotsQuery.parse(parsing.query_values(request))
+    query = WindowQuery.parse(parsing.query_values(request))
     found = services.public.slots(parsing.property_id(property_id), query.start, query.end)
     return json_answer(PublicSlotsOutput.of(found))
 

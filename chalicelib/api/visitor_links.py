@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start_of
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
@@ -19,6 +20,7 @@ from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, 
 from chalicelib.http.preconditions import etag, optional_versions
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
+from chalicelib.services.availability import FreeSlots
 from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
 
@@ -64,6 +66,28 @@ class OwnVisitOutput(Output):
         )
 
 
+class OwnSlotsOutput(Output):
+    """When else a visit can be. Without slots there is a reason."""
+
+    start: Annotated[InstantOut, Field(alias="from")]
+    end: Annotated[InstantOut, Field(alias="to")]
+    time_zone: str
+    duration_minutes: int
+    slots: list[StartOutput]
+    reason: WhyNone | None = IfAny
+
+    @classmethod
+    def of(cls, found: FreeSlots) -> OwnSlotsOutput:
+        return cls(
+            start=found.window.start,
+            end=found.window.end,
+            time_zone=found.premises.property.details.time_zone,
+            duration_minutes=found.minutes,
+            slots=[start_of(slot, found.premises.zone) for slot in found.slots],
+            reason=str(found.reason) if found.reason else None,
+        )
+
+
 class ChangeOwnVisitInput(Input):
     """The body of PATCH /visitor/visit: what is left out stays."""
 
@@ -102,6 +126,12 @@ class UnsubscribeQuery(Query):
 def get(request: Request, services: Services, visit: Visit) -> Response:
     no_query(parsing.query_values(request))
     return _answer(services, visit)
+
+
+def slots(request: Request, services: Services, visit: Visit) -> Response:
+    query = WindowQuery.parse(parsing.query_values(request))
+    earliest = services.visitor_links.earliest(visit)
+    return json_answer(OwnSlotsOutput.of(services.availability.other_slots(visit, earliest, query.start, query.end)))
 
 
 def change(request: Request, services: Services, visit: Visit) -> Response:

@@ -44,6 +44,8 @@ class Terms:
     """A request that the agency does not answer so soon is declined."""
     confirm_within: timedelta | None = None
     """So soon the visitor must confirm by the link in a mail; None: need not."""
+    change_notice: timedelta = timedelta(minutes=120)
+    """How long before a visit its visitor can change it at the latest."""
     limits: Limits = field(default_factory=Limits)
 
     def answer_by(self, now: datetime, date: datetime) -> datetime:

@@ -7,11 +7,18 @@ and confirm nothing that is the agency's to confirm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from chalicelib.domain import visitor_links
-from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooLate, TransitionNotAllowed
+from chalicelib.domain.errors import (
+    FieldError,
+    InvalidInput,
+    LinkInvalid,
+    SlotsReleased,
+    TooLate,
+    TransitionNotAllowed,
+)
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
@@ -65,7 +72,6 @@ class VisitorLinks:
         visits: Visits,
         properties: PropertyStore,
         notices: NoticeStore,
-        change_notice: timedelta,
         terms: Terms,
         clock: Clock,
     ) -> None:
@@ -73,7 +79,6 @@ class VisitorLinks:
         self._visits = visits
         self._properties = properties
         self._notices = notices
-        self._change_notice = change_notice
         self._terms = terms
         self._clock = clock
 
@@ -84,7 +89,14 @@ class VisitorLinks:
     def look_at(self, visit: Visit) -> OwnVisit:
         property = self._properties.get(visit.property_id)
         reminders = self._notices.find(visit.id).reminders
-        return OwnVisit(visit, property, visit.date - self._change_notice, reminders)
+        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders)
+
+    def earliest(self, visit: Visit) -> datetime:
+        """From when on it can be, if it is moved. Raises TooLate, or SlotsReleased for one that is over."""
+        if not visit.holds_slots:
+            raise SlotsReleased(visit.status, ["date"])
+        self._check_in_time(visit)
+        return self._clock() + self._terms.change_notice
 
     def change(self, opened: Visit, change: ChangeVisit, expected: Expected) -> Visit:
         """Moves the visit to another time that is to be had, or changes how its visitor is written to.
@@ -96,7 +108,7 @@ class VisitorLinks:
             self._check_still_the_visitors(opened, visit)
             if isinstance(change.date, datetime) and change.date != visit.date:
                 self._check_in_time(visit)
-                if change.date < self._clock() + self._change_notice:
+                if change.date < self._clock() + self._terms.change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
         return self._visits.change(opened.id, change, expected, check)
@@ -146,6 +158,6 @@ class VisitorLinks:
             raise LinkInvalid
 
     def _check_in_time(self, visit: Visit) -> None:
-        until = visit.date - self._change_notice
+        until = visit.date - self._terms.change_notice
         if self._clock() > until:
             raise TooLate(until)
