@@ -26,11 +26,12 @@ from tests.builders import NOW, TEN, a_key, a_property, booking, minutes
 
 ADA = Visitor("Ada Lovelace", "ada@example.com")
 HALF_AN_HOUR = minutes(30)
+TERMS = Terms()
 
 
-def agency(booking: PublicBooking = PublicBooking.CONFIRM, capacity: int = 1, **terms: object) -> Agency:
-    made = Agency(terms=replace(Terms(), **terms))  # type: ignore[arg-type]  # what a test names is a field of it
-    made.memory.properties["house"] = a_property("house", public_booking=booking, capacity=capacity)
+def agency(booking: PublicBooking = PublicBooking.CONFIRM, terms: Terms = TERMS) -> Agency:
+    made = Agency(terms=terms)
+    made.memory.properties["house"] = a_property("house", public_booking=booking)
     return made
 
 
@@ -132,7 +133,7 @@ def test_a_wish_beyond_all_calendars_is_refused() -> None:
 
 
 def test_the_same_wish_under_the_same_key_is_one_visit() -> None:
-    made = agency(limits=Limits(per_contact=1, per_property=1))
+    made = agency(terms=Terms(limits=Limits(per_contact=1, per_property=1)))
     first = made.services.public.book(wish(), a_key())
     again = made.services.public.book(wish(), a_key())
     assert (again.result, again.replayed) == (first.result, True)
@@ -150,7 +151,7 @@ def test_a_repetition_never_shows_the_visit_of_somebody_else() -> None:
 
 
 def test_a_person_has_so_many_visits_ahead_at_once_and_another_once_one_is_over_or_called_off() -> None:
-    made = agency(limits=Limits(per_contact=2))
+    made = agency(terms=Terms(limits=Limits(per_contact=2)))
     first, second = book(made), book(made, TEN + HALF_AN_HOUR, Visitor("A.", "ADA@example.com"))
     with pytest.raises(LimitReached) as refused:
         book(made, TEN + 2 * HALF_AN_HOUR)
@@ -162,20 +163,20 @@ def test_a_person_has_so_many_visits_ahead_at_once_and_another_once_one_is_over_
 
 
 def test_two_addresses_with_one_telephone_number_are_one_person() -> None:
-    made = agency(limits=Limits(per_contact=1))
+    made = agency(terms=Terms(limits=Limits(per_contact=1)))
     book(made, visitor=Visitor("Ada", "ada@example.com", "+49 30 1234567"))
     with pytest.raises(LimitReached):
         book(made, TEN + HALF_AN_HOUR, Visitor("Grace", "grace@example.com", "+49 (30) 123-4567"))
 
 
 def test_staff_book_for_a_person_who_is_at_the_limit() -> None:
-    made = agency(limits=Limits(per_contact=1, per_property=1))
+    made = agency(terms=Terms(limits=Limits(per_contact=1, per_property=1)))
     book(made)
     made.booking.book(booking(date=TEN + HALF_AN_HOUR, visitor=ADA))
 
 
 def test_a_property_takes_so_many_bookings_in_an_hour() -> None:
-    made = agency(limits=Limits(per_property=2))
+    made = agency(terms=Terms(limits=Limits(per_property=2)))
     for n in range(2):
         book(made, TEN + n * HALF_AN_HOUR, somebody(n))
     made.clock.advance(minutes(20))
@@ -187,7 +188,7 @@ def test_a_property_takes_so_many_bookings_in_an_hour() -> None:
 
 
 def test_an_address_books_so_much_in_an_hour_whatever_the_property() -> None:
-    made = agency(limits=Limits(per_address=1))
+    made = agency(terms=Terms(limits=Limits(per_address=1)))
     book(made, address="192.0.2.1")
     with pytest.raises(LimitReached) as refused:
         book(made, TEN + HALF_AN_HOUR, somebody(1), "192.0.2.1")
@@ -197,7 +198,7 @@ def test_an_address_books_so_much_in_an_hour_whatever_the_property() -> None:
 
 
 def test_what_is_refused_uses_nothing_up() -> None:
-    made = agency(limits=Limits(per_property=1, per_contact=1))
+    made = agency(terms=Terms(limits=Limits(per_property=1, per_contact=1)))
     made.booking.book(booking())
     for _ in range(3):
         with pytest.raises(NotFree):
@@ -252,7 +253,7 @@ def test_a_request_of_the_staff_waits_for_ever() -> None:
 
 # Confirmation by mail
 
-BY_MAIL = {"confirm_within": minutes(30)}
+BY_MAIL = Terms(confirm_within=minutes(30))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ BY_MAIL = {"confirm_within": minutes(30)}
 def test_a_booking_stands_once_its_visitor_has_confirmed_it_by_the_link_in_the_mail(
     asked: PublicBooking, becomes: Status
 ) -> None:
-    made = agency(asked, **BY_MAIL)
+    made = agency(asked, BY_MAIL)
     visit = book(made, TEN + timedelta(days=7))
     assert (visit.status, visit.awaits(Party.VISITOR)) == (Status.REQUESTED, True)
     assert made.services.public.link(visit) is None, "only who reads the mail has it"
@@ -279,7 +280,7 @@ def test_a_booking_stands_once_its_visitor_has_confirmed_it_by_the_link_in_the_m
 
 
 def test_a_hold_that_nobody_confirms_is_released() -> None:
-    made = agency(**BY_MAIL)
+    made = agency(terms=BY_MAIL)
     visit = book(made)
     made.clock.advance(minutes(30))
     assert made.services.public.decline_unanswered() == 1
@@ -289,12 +290,12 @@ def test_a_hold_that_nobody_confirms_is_released() -> None:
 
 def test_whoever_has_no_mail_cannot_confirm_by_it() -> None:
     with pytest.raises(InvalidInput) as refused:
-        book(agency(**BY_MAIL), visitor=Visitor("Ada", None, "+49 30 1234567"))
+        book(agency(terms=BY_MAIL), visitor=Visitor("Ada", None, "+49 30 1234567"))
     assert refused.value.errors[0].pointer == "#/visitor/email"
 
 
 def test_a_visit_that_its_visitor_was_to_confirm_can_be_erased_and_is_declined_all_the_same() -> None:
-    made = agency(**BY_MAIL)
+    made = agency(terms=BY_MAIL)
     visit = book(made)
     made.booking.erase_visitor(visit.id)
     made.clock.advance(minutes(30))
