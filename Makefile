@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	PARAMETERS PORT PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -92,9 +92,10 @@ revoke-key: $(VENV)/.run ## revoke an API key, or all keys of a caller (STAGE=lo
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
 
-redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
-	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
-		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
+redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard QUEUE=intakes ONLY=<ids> DRY_RUN=1 YES=1)
+	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --queue="$$GIVEN_QUEUE" \
+		--only="$$GIVEN_ONLY" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) \
+		-- "$$GIVEN_ACTION"
 
 .PHONY: erase index-visitors pause resume
 

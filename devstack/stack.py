@@ -22,7 +22,7 @@ from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
 from devstack.server import OUR_OWN, STAGE, listen
 from tools.client import Client
-from tools.deliver.data_stack import create_data_stack
+from tools.deliver.data_stack import create_data_stack, take_uploads_from
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
 
@@ -135,7 +135,7 @@ class Stack:
     def _announce(self) -> None:
         with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
-        print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
+        print(f"\nThe console is at {self.url}, the API at {self.url}/api, the embedded AWS at {self.aws.endpoint}.")
         print(f"Mail to visitors is shown at {self.url}/mailbox.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
@@ -197,16 +197,18 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        parts = [_api(listener, aws.endpoint, state / "mail"), _worker(aws.endpoint, url, state / "mail")]
+        take_uploads_from(url, aws.endpoint, STAGE)
+        parts = [_api(listener, aws.endpoint, state), _worker(aws.endpoint, url, state / "mail")]
         for part in parts:
             cleanup.callback(part.stop)
         yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
 
 
-def _api(listener: socket.socket, aws: str, mail: Path) -> Part:
+def _api(listener: socket.socket, aws: str, state: Path) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
-    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, "--mail", str(mail)]
+    kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
+    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
     return Part("api", command, _environment(), (number,))
 
 

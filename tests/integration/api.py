@@ -16,7 +16,8 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client, signer_of_files
-from chalicelib.container import over, utc_now
+from chalicelib.container import TERMS, over, utc_now
+from chalicelib.domain.public import Terms
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.sheet_files import S3SheetFiles
@@ -101,6 +102,7 @@ def serve(
     receivers: Receivers | None = None,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
+    terms: Terms = TERMS,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock, the repository of visits and receivers can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
@@ -126,6 +128,7 @@ def serve(
         notice_queue=SqsQueue(lambda: sqs, f"{table.name}-notices"),
         outbox=SesOutbox(lambda: client("ses", **table.access)),
         sender=SENDER,
+        terms=terms,
     )
     with (
         pytest.MonkeyPatch.context() as patch,
