@@ -163,7 +163,7 @@ def desk(
     files = S3SheetFiles(lambda: lean, lambda: signer_of_files(REGION, (account, SECRET)), bucket)
     recognition = Recognition()
     with (
-        mailbox(table, visibility=30) as box,
+        mailbox(table) as box,
         serve(box.table, clock, files=files, recognition=textract or recognition) as api,
     ):
         queue_url = box.sqs.create_queue(QueueName=f"{bucket}-queue", Attributes={"VisibilityTimeout": "60"})[
