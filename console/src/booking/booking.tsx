@@ -108,6 +108,12 @@ export function Booking({ wish }: { wish: Wish }) {
     }
   };
 
+  // The button that was pressed goes with the trouble, so the next one has the focus.
+  const take = (choice: Choice): void => {
+    set({ at: choice });
+    document.querySelector<HTMLElement>("dialog [type=submit]")?.focus();
+  };
+
   return (
     <Dialog
       title={words.newVisit}
@@ -172,7 +178,7 @@ export function Booking({ wish }: { wish: Wish }) {
             )}
           </div>
           {refusal.value && (
-            <Trouble refusal={refusal.value} form={form.value} noReason={missing.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={(choice) => set({ at: choice })} />
+            <Trouble refusal={refusal.value} form={form.value} noReason={missing.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={take} />
           )}
         </div>
         <div class="col">
