@@ -228,7 +228,7 @@ function bodyOf(form: Form, propertyId: string, date: string): Body {
 }
 
 const errorsOf = (refusal: Refusal | null) => (pointer: string) =>
-  refusal?.errors.find((error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`))?.detail;
+  refusal?.errors.find((error) => error.pointer.replace(/^#/, "") === pointer)?.detail;
 
 function Footer({ form, wall, busy, unknown }: { form: Form; wall: string | null; busy: boolean; unknown: boolean }) {
   const words = say();
