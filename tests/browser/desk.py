@@ -97,7 +97,7 @@ class Desk:
 
     def ready(self) -> Desk:
         """Once the page shows what it was opened for."""
-        expect(self.page.locator(".foot, main.page").first).to_be_visible(timeout=20_000)
+        expect(self.page.locator("main h1").first).to_be_attached(timeout=20_000)
         if self.page.locator(".foot").count():
             expect(self.page.locator(".foot")).to_contain_text("Up to date", timeout=20_000)
         return self
