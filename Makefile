@@ -12,7 +12,7 @@ OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests examples
 
 # chalice would package stray bytecode, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1

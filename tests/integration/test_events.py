@@ -38,7 +38,7 @@ from tests.fakes import FakeOutbox, FakeQueue
 from tests.integration.api import PROPERTY, Api, client_of, serve
 from tests.integration.conftest import FreshTable, fresh_table
 from tests.integration.intake import Mailbox, handle, mailbox, partner_message
-from tools.deliver.data_stack import credentials
+from tests.integration.relaying import poller_of
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -57,11 +57,7 @@ def api(box: Mailbox) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def poller(table: FreshTable, api: Api) -> StreamPoller:
-    keys = {name: table.environment[name] for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")}
-    # The stubs know a client by its literal name alone.
-    make: Any = boto3.client
-    streams = make("dynamodbstreams", **credentials(*keys.values()))
-    return StreamPoller(lambda event, context: entry.relay(event, context), table.client, streams, table.name)
+    return poller_of(table)
 
 
 class Follower:
