@@ -257,6 +257,9 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 .venv-aws/.emulator: locks/emulator.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-aws emulator
 
+.venv-ocr/.ocr: locks/ocr.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-ocr ocr
+
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint
 

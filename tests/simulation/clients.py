@@ -37,6 +37,7 @@ from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.properties import DynamoProperties, property_item
+from chalicelib.repositories.public import DynamoPublic
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
 from chalicelib.repositories.visits import DynamoVisits
@@ -315,6 +316,7 @@ class Simulation:
             availability=DynamoAvailability(table),
             agents=DynamoAgents(table),
             visits=DynamoVisits(table),
+            public=DynamoPublic(table),
             records=DynamoIdempotency(table),
             keys=DynamoSigningKeys(table, world.clock),
             intakes=DynamoIntakes(table),
