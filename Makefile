@@ -12,7 +12,7 @@ OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests examples
 
 # chalice would package stray bytecode, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -126,7 +126,7 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
-schemas: setup ## regenerate docs/intake-message.schema.json
+schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
@@ -253,6 +253,9 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 
 .venv-aws/.emulator: locks/emulator.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-aws emulator
+
+.venv-ocr/.ocr: locks/ocr.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-ocr ocr
 
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint
