@@ -112,7 +112,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
           <Heading speech={speech} visit={visit} fresh={fresh} />
           {told && <Note title={told} />}
           {refusal && doing !== "move" && <NotDone speech={speech} refusal={refusal} />}
-          <Ticket speech={speech} visit={visit} link={link}>
+          <Ticket speech={speech} visit={visit} link={link} calm={doing !== ""}>
             {visit.awaits?.whose === "visitor" && (
               <button type="button" class="btn big main" aria-busy={busy} onClick={() => void change("PUT", `${OWN}/status`, { status: "confirmed" }, (after) => (after.status === "confirmed" ? words.booked : words.asked))}>
                 <Icon name="check" />{words.confirmIt}
@@ -181,7 +181,7 @@ function Heading({ speech: { words, language }, visit, fresh }: { speech: Speech
   );
 }
 
-function Ticket({ speech: { words, language }, visit, link, children }: { speech: Speech; visit: Visit; link: string; children: ComponentChildren }): VNode {
+function Ticket({ speech: { words, language }, visit, link, calm, children }: { speech: Speech; visit: Visit; link: string; calm: boolean; children: ComponentChildren }): VNode {
   const zone = visit.timeZone;
   const own = ownTime(visit.date, zone, language);
   const over = visit.status === "cancelled" || visit.status === "declined";
@@ -204,7 +204,7 @@ function Ticket({ speech: { words, language }, visit, link, children }: { speech
       <div class="stack">
         {children}
         {!over && visit.awaits?.whose !== "visitor" && (
-          <button type="button" class="btn big main" onClick={() => save(calendarOf(visit, link, words.summary(visit.property.name)), "visit.ics")}>
+          <button type="button" class={`btn big ${calm ? "" : "main"}`} onClick={() => save(calendarOf(visit, link, words.summary(visit.property.name)), "visit.ics")}>
             <Icon name="calendar" />{words.addToCalendar}
           </button>
         )}

@@ -18,7 +18,7 @@ export const words: Words = {
   earlier: "Días anteriores",
   later: "Días posteriores",
   day: "Día",
-  free: (count: number) => `${count} libres`,
+  free: (count: number) => `${count} lib.`,
   noneFree: "nada",
   timesOn: (day: string) => `Horas libres el ${day}`,
   parts: ["Mañana", "Tarde", "Noche"],

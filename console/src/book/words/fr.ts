@@ -18,7 +18,7 @@ export const words: Words = {
   earlier: "Jours précédents",
   later: "Jours suivants",
   day: "Jour",
-  free: (count: number) => `${count} libres`,
+  free: (count: number) => `${count} lib.`,
   noneFree: "aucune",
   timesOn: (day: string) => `Heures libres le ${day}`,
   parts: ["Matin", "Après-midi", "Soir"],
