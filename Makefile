@@ -12,7 +12,7 @@ OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests examples
 
 # chalice would package stray bytecode, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -97,14 +97,11 @@ redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTIO
 		--only="$$GIVEN_ONLY" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) \
 		-- "$$GIVEN_ACTION"
 
-.PHONY: erase index-visitors pause resume
+.PHONY: erase pause resume
 
 erase: $(VENV)/.run ## erase visitors directly in the table, after a restore (STAGE=prod FILE=<visit ids, one per line>)
 	@test -n "$$GIVEN_FILE" || { echo "Whose? make erase STAGE=prod FILE=ids.txt" >&2; exit 2; }
 	@$(BIN)/python -m tools.operate.erase --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" -- "$$GIVEN_FILE"
-
-index-visitors: $(VENV)/.run ## index visits by visitor that were written before those indexes (STAGE=prod)
-	@$(BIN)/python -m tools.operate.index_visitors --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 pause: $(VENV)/.run ## pause a stage's worker; messages wait (STAGE=prod DRY_RUN=1)
 	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
@@ -129,7 +126,7 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
-schemas: setup ## regenerate docs/intake-message.schema.json
+schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
@@ -264,6 +261,9 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 
 .venv-aws/.emulator: locks/emulator.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-aws emulator
+
+.venv-ocr/.ocr: locks/ocr.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-ocr ocr
 
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint

@@ -8,9 +8,10 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start_of
-from chalicelib.api.visits import CancellationOutput, StatusInput, VisitorOutput, without_defaults
+from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
@@ -25,6 +26,15 @@ from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
 
 
+class AgencyOutput(Output):
+    name: str | None = IfAny
+    phone: str | None = IfAny
+
+    @classmethod
+    def of(cls, terms: Terms) -> AgencyOutput:
+        return cls(name=terms.agency, phone=terms.phone)
+
+
 class OwnPropertyOutput(Output):
     name: str
     address: str
@@ -37,10 +47,14 @@ class OwnVisitOutput(Output):
     place: str
     status: Status
     property: OwnPropertyOutput
+    agency: AgencyOutput
     visitor: VisitorOutput | None = IfAny
     cancellation: CancellationOutput | None = IfAny
     reminders: bool
     changeable_until: InstantOut
+    awaits: Annotated[
+        AwaitedOutput | None, Field(description="Whose answer it waits for; without one it is declined.")
+    ] = IfAny
     version: int
 
     @classmethod
@@ -54,10 +68,12 @@ class OwnVisitOutput(Output):
             place=visit.place,
             status=visit.status,
             property=OwnPropertyOutput(name=details.name, address=details.address),
+            agency=AgencyOutput.of(own.terms),
             visitor=VisitorOutput.of(visit.visitor) if visit.visitor else None,
             cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
             reminders=own.reminders,
             changeable_until=own.changeable_until,
+            awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
         )
 
@@ -104,7 +120,7 @@ class ChangeOwnVisitInput(Input):
 
 
 class OwnStatusInput(StatusInput):
-    """The body of PUT /visitor/visit/status. A request waits for the agency: its visitor cannot confirm it."""
+    """The body of PUT /visitor/visit/status. Its visitor can confirm a visit that awaits the visitor, and no other."""
 
     status: Literal["confirmed", "cancelled"]
 

@@ -94,7 +94,7 @@ class Site:
 
 @pytest.fixture
 def site(table: FreshTable) -> Iterator[Site]:
-    with mailbox(table, visibility=30) as box, serve(box.table) as api:
+    with mailbox(table) as box, serve(box.table) as api:
         yield Site(api, box)
 
 
