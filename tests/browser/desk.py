@@ -57,7 +57,7 @@ class Agency:
         self.send("PUT", f"/agents/{id}", {"name": name, "timeZone": BERLIN}, **{"If-None-Match": "*"})
         return id
 
-    def visit(self, property_id: str, day: str, time: str, zone: str = BERLIN, **more: object) -> str:
+    def visit(self, property_id: str, day: str, time: str, zone: str = BERLIN, /, **more: object) -> str:
         body = {"propertyId": property_id, "date": instant(day, time, zone), "notify": False, **more}
         id: str = self.send("POST", "/visits", body)["id"]
         return id
@@ -151,10 +151,10 @@ class Desk:
         debugger = self.context.new_cdp_session(self.page)
         debugger.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
         found = self.page.evaluate(
-            "async () => (await axe.run()).violations.map(v => `${v.id}: ${v.nodes.map(n => n.html.slice(0, 160)).join(' | ')}`)"
+            "async () => (await axe.run()).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])"
         )
         debugger.detach()
-        return [str(one) for one in found]
+        return [" ".join(text[:160] for text in one) for one in found]
 
 
 def box_of(locator: Locator) -> FloatRect:
@@ -192,7 +192,7 @@ class Desks:
         )
         context.set_default_timeout(15_000)
         kept = {"development-key": self._agency.key, "development-scopes": ",".join(scopes)}
-        context.add_init_script("".join(f"sessionStorage.setItem({json.dumps(k)}, {json.dumps(v)});" for k, v in kept.items()))
+        context.add_init_script(f"Object.assign(sessionStorage, {json.dumps(kept)})")
         desk = Desk(context.new_page(), context)
         self._opened.append(desk)
         desk.page.goto(f"{self._agency.url}/{path}")

@@ -16,7 +16,9 @@ ROOMY = 2
 def test_a_visit_lies_at_its_time_and_is_as_high_as_it_is_long(agency: Agency, desk: Desk, week: str) -> None:
     house = agency.property("Lake house", capacity=4)
     at = {plus(week, 1): ("09:00", 60), plus(week, 2): ("13:30", 45), plus(week, 4): ("19:15", 30)}
-    booked = {agency.visit(house, day, time, durationMinutes=long): (day, time, long) for day, (time, long) in at.items()}
+    booked = {
+        agency.visit(house, day, time, durationMinutes=long): (day, time, long) for day, (time, long) in at.items()
+    }
     desk.reload()
     for id, (day, time, long) in booked.items():
         box, column = desk.box(id), box_of(desk.column(day))
@@ -74,8 +76,7 @@ def test_a_visit_in_another_zone_has_the_time_there(agency: Agency, desk: Desk, 
 def test_on_the_day_the_clocks_change_times_are_those_on_the_wall(agency: Agency, desks: Desks) -> None:
     house = agency.property("Clock tower", capacity=2)
     # In Berlin the clocks go from 3 back to 2 on 31 October 2027, and from 2 to 3 on 28 March 2027.
-    first = agency.send("POST", "/visits", {"propertyId": house, "date": "2027-10-31T00:30:00Z", "notify": False})["id"]
-    second = agency.send("POST", "/visits", {"propertyId": house, "date": "2027-10-31T01:30:00Z", "notify": False})["id"]
+    first, second = (agency.visit(house, "2027-10-31", time, "UTC") for time in ("00:30", "01:30"))
     desk = desks.open("#/agenda/week/2027-10-31")
     expect(desk.block(first)).to_contain_text("02:30 (UTC+2)")
     expect(desk.block(second)).to_contain_text("02:30 (UTC+1)")

@@ -162,7 +162,12 @@ def test_an_outcome_that_is_not_known_can_be_tried_again_and_books_once(
         if trouble == "lost":
             route.abort("connectionreset")
         else:
-            body = {"type": "urn:visits:problem:outcome-unknown", "title": "Outcome unknown", "status": 503, "detail": "?"}
+            body = {
+                "type": "urn:visits:problem:outcome-unknown",
+                "title": "Outcome unknown",
+                "status": 503,
+                "detail": "?",
+            }
             route.fulfill(status=503, json=body, headers={"Content-Type": PROBLEM})
 
     desk.page.route("**/api/visits", lose_the_answer, times=1)

@@ -27,7 +27,9 @@ def is_at(agency: Agency, visit_id: str, day: str, time: str) -> bool:
     return datetime.fromisoformat(agency.read(visit_id)["date"]) == datetime.fromisoformat(instant(day, time))
 
 
-def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(
+    agency: Agency, desk: Desk, house: str, week: str
+) -> None:
     one = agency.visit(house, week, "09:00", status="requested")
     other = agency.visit(house, week, "11:00", status="requested")
     desk.reload()
@@ -202,7 +204,9 @@ def test_without_a_connection_what_was_there_stays(agency: Agency, desk: Desk, h
     expect(desk.page.get_by_text("No connection since")).to_have_count(0)
 
 
-def test_whoever_only_reads_sees_no_button_that_would_be_refused(agency: Agency, desks: Desks, house: str, week: str) -> None:
+def test_whoever_only_reads_sees_no_button_that_would_be_refused(
+    agency: Agency, desks: Desks, house: str, week: str
+) -> None:
     id = agency.visit(house, week, "09:00", status="requested", notes="Two children")
     desk = desks.open(f"#/agenda/week/{week}", scopes=("read",))
     panel = panel_of(desk, id)
