@@ -22,7 +22,7 @@ from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
 from devstack.server import OUR_OWN, STAGE, listen
 from tools.client import Client
-from tools.deliver.data_stack import create_data_stack, take_uploads_from
+from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
 
@@ -197,7 +197,6 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        take_uploads_from(url, aws.endpoint, STAGE)
         parts = [_api(listener, aws.endpoint, state), _worker(aws.endpoint, url, state / "mail")]
         for part in parts:
             cleanup.callback(part.stop)
