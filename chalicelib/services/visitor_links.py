@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.domain import visitor_links
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
@@ -109,7 +110,7 @@ class VisitorLinks:
                 if change.date < self._clock() + self._change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
-        return self._visits.change(opened.id, change, expected, check)
+        return self._visits.change(opened.id, change, expected, check, by=VISITOR)
 
     def cancel(self, opened: Visit, reason: str | None, expected: Expected) -> Visit:
         """Raises TooLate, or TransitionNotAllowed for a visit that is over."""
@@ -119,7 +120,7 @@ class VisitorLinks:
             if visit.holds_slots:
                 self._check_in_time(visit)
 
-        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
+        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check, VISITOR)
 
     def confirm(self, opened: Visit) -> Visit:
         """Changes nothing: what is not confirmed yet waits for the agency. Raises TransitionNotAllowed."""
@@ -137,7 +138,7 @@ class VisitorLinks:
 
     def erase(self, opened: Visit, expected: Expected) -> Visit:
         """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
-        after = self._visits.erase_visitor(opened.id, expected)
+        after = self._visits.erase_visitor(opened.id, expected, VISITOR)
         self._notices.forget(opened.id)
         return after
 

@@ -23,6 +23,7 @@ from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.services.callers import Callers
 from chalicelib.services.ports import Receivers
 from chalicelib.services.wired import Services
 from devstack.server import serving
@@ -127,7 +128,7 @@ def serve(
     ):
         patch.setattr(entry, "services", lambda: services)
         keys = access_to(authorizer, table.name)
-        patch.setattr(entry, "api_keys", lambda: keys)
+        patch.setattr(entry, "callers", lambda: Callers(keys))
         with (
             serving(entry.app, Config.create(app_name="visits")) as url,
             httpx.Client(
