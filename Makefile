@@ -20,7 +20,7 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME ONLY OUT OVERLAP \
 	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
@@ -89,6 +89,18 @@ rotate-key: $(VENV)/.run ## create a new API key for a caller; the old ones expi
 revoke-key: $(VENV)/.run ## revoke an API key, or all keys of a caller (STAGE=local ID=<id> or NAME=partner)
 	@$(KEYS) revoke $(if $(ID),--id="$$GIVEN_ID",--name="$$GIVEN_NAME")
 
+.PHONY: person people remove-person
+PEOPLE = $(BIN)/python -m tools.operate.people --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
+
+person: $(VENV)/.run ## invite a person to the console, or change the groups (STAGE=local EMAIL=ann@example.com GROUPS=read,write,override,admin)
+	@$(PEOPLE) add --email="$$GIVEN_EMAIL" --groups="$$GIVEN_GROUPS"
+
+people: $(VENV)/.run ## list who may sign in to the console (STAGE=local)
+	@$(PEOPLE) list
+
+remove-person: $(VENV)/.run ## remove a person and end their sign-ins (STAGE=local EMAIL=ann@example.com)
+	@$(PEOPLE) remove --email="$$GIVEN_EMAIL"
+
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
 
@@ -144,7 +156,7 @@ package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline
 
-.PHONY: release release-data release-roles terraform
+.PHONY: release release-data release-roles console-stack terraform
 
 release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
@@ -154,6 +166,9 @@ release: $(VENV)/.deliver ## deploy what make package built, test it, and roll b
 release-data: $(VENV)/.deliver ## update only the data stack, as make release does (STAGE=beta)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
+
+console-stack: setup ## regenerate .chalice/console.json, the console's bucket, distribution and client
+	@$(BIN)/python -m tools.generate.templates console
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release

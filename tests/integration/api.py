@@ -21,6 +21,7 @@ from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.table import Table
+from chalicelib.repositories.token_keys import PublishedKeys
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.services.callers import Callers
@@ -31,6 +32,7 @@ from tests.agency import SENDER
 from tests.contract import check
 from tests.integration import persons
 from tests.integration.access import access_to, bearer
+from tests.people import ISSUER, published
 from tools.project import REGION
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def serve(
     ):
         patch.setattr(entry, "services", lambda: services)
         keys = access_to(authorizer, table.name)
-        patch.setattr(entry, "callers", lambda: Callers(keys))
+        patch.setattr(entry, "callers", lambda: Callers(keys, ISSUER, PublishedKeys(published)))
         with (
             serving(entry.app, Config.create(app_name="visits")) as url,
             httpx.Client(

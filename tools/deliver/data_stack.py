@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -116,9 +116,14 @@ def data_stack_of(stage: str) -> str:
     return f"visits-data-{stage}"
 
 
-def stream_of(cloudformation: Any, stage: str) -> str:
-    """The ARN of the stream of the stage's table, which the app's template asks for."""
-    return outputs(cloudformation, data_stack_of(stage))["StreamArn"]
+TOLD_TO_APP: Final = ("StreamArn", "SignInIssuer")
+"""The outputs that the app's template asks for, by the same names."""
+
+
+def told_to_app(cloudformation: Any, stage: str) -> Mapping[str, str]:
+    """What the app's template asks for: the stream of the stage's table, and where people sign in."""
+    made = outputs(cloudformation, data_stack_of(stage))
+    return {name: made[name] for name in TOLD_TO_APP}
 
 
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:

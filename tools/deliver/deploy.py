@@ -26,7 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe, outputs
-from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
@@ -109,8 +109,9 @@ def deploy(stage: Stage) -> None:
     dynamodb: Any = stage.session.create_client("dynamodb")
     _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
-    os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
-    _name_bucket(stage)
+    told = told_to_app(stage.cloudformation, stage.name)
+    os.environ["STREAM_ARN"] = told["StreamArn"]
+    _name_places(stage, told["SignInIssuer"])
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: settings that Chalice does not manage")
@@ -123,9 +124,10 @@ def deploy(stage: Stage) -> None:
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
 
 
-def _name_bucket(stage: Stage) -> None:
-    """Tells the functions the name of the bucket, of which account and Region are part (`.chalice/data.json`)."""
+def _name_places(stage: Stage, sign_in: str) -> None:
+    """Tells the functions where people sign in, and the name of the bucket, of which account and Region are part."""
     told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
+    told["SIGN_IN_ISSUER"] = sign_in
     told["SHEETS_BUCKET"] = f"visits-{stage.name}-sheets-{stage.place.account}-{stage.place.region}"
 
 
