@@ -12,7 +12,7 @@ OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests examples
 
 # chalice would package stray bytecode, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	PARAMETERS PORT PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -104,9 +104,10 @@ remove-person: $(VENV)/.run ## remove a person and end their sign-ins (STAGE=loc
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
 
-redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
-	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
-		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
+redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard QUEUE=intakes ONLY=<ids> DRY_RUN=1 YES=1)
+	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --queue="$$GIVEN_QUEUE" \
+		--only="$$GIVEN_ONLY" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) \
+		-- "$$GIVEN_ACTION"
 
 .PHONY: erase index-visitors pause resume
 
@@ -140,7 +141,7 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
-schemas: setup ## regenerate docs/intake-message.schema.json
+schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
@@ -270,6 +271,9 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 
 .venv-aws/.emulator: locks/emulator.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-aws emulator
+
+.venv-ocr/.ocr: locks/ocr.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-ocr ocr
 
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint

@@ -26,6 +26,7 @@ from chalicelib.api import (
     exports,
     intakes,
     properties,
+    public,
     service,
     sheets,
     visitor_links,
@@ -536,6 +537,38 @@ def notify(event: SQSEvent) -> BatchResponse:
 @faults_told(Function.REMIND)
 def remind(_: CloudWatchEvent) -> None:
     schedule.remind(services())
+
+
+# Booking without a key
+
+
+@route("GET", "/public/properties/{property_id}", PUBLIC)
+@Contract(query=NoQuery, gives={200: public.PublicPropertyOutput})
+def get_public_property(property_id: str) -> Response:
+    """See a property that is on the booking page."""
+    return public.get(current(), services(), property_id)
+
+
+@route("GET", "/public/properties/{property_id}/slots", PUBLIC)
+@Contract(query=availability.WindowQuery, gives={200: public.PublicSlotsOutput})
+def get_public_slots(property_id: str) -> Response:
+    """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
+    return public.slots(current(), services(), property_id)
+
+
+@route("POST", "/public/properties/{property_id}/visits", PUBLIC)
+@Contract(
+    takes=public.BookPublicVisitInput,
+    gives={201: public.PublicVisitOutput},
+    refuses=(errors.NotFree, errors.LimitReached, errors.LinkInvalid),
+    idempotent=True,
+)
+def book_public_visit(property_id: str) -> Response:
+    """Book a visit for yourself, or ask for it where the agency confirms.
+
+    Send an `Idempotency-Key` that nobody can guess: the answer to a repetition has the link to the visit.
+    """
+    return public.book(current(), services(), property_id)
 
 
 # Visitors

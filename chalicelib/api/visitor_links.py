@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start_of
-from chalicelib.api.visits import CancellationOutput, StatusInput, VisitorOutput, without_defaults
+from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
 from chalicelib.domain.visitor_links import parse
@@ -41,6 +41,9 @@ class OwnVisitOutput(Output):
     cancellation: CancellationOutput | None = IfAny
     reminders: bool
     changeable_until: InstantOut
+    awaits: Annotated[
+        AwaitedOutput | None, Field(description="Whose answer it waits for; without one it is declined.")
+    ] = IfAny
     version: int
 
     @classmethod
@@ -58,6 +61,7 @@ class OwnVisitOutput(Output):
             cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
             reminders=own.reminders,
             changeable_until=own.changeable_until,
+            awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
         )
 
@@ -104,7 +108,7 @@ class ChangeOwnVisitInput(Input):
 
 
 class OwnStatusInput(StatusInput):
-    """The body of PUT /visitor/visit/status. A request waits for the agency: its visitor cannot confirm it."""
+    """The body of PUT /visitor/visit/status. Its visitor can confirm a visit that awaits the visitor, and no other."""
 
     status: Literal["confirmed", "cancelled"]
 
