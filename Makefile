@@ -109,14 +109,11 @@ redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTIO
 		--only="$$GIVEN_ONLY" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) \
 		-- "$$GIVEN_ACTION"
 
-.PHONY: erase index-visitors pause resume
+.PHONY: erase pause resume
 
 erase: $(VENV)/.run ## erase visitors directly in the table, after a restore (STAGE=prod FILE=<visit ids, one per line>)
 	@test -n "$$GIVEN_FILE" || { echo "Whose? make erase STAGE=prod FILE=ids.txt" >&2; exit 2; }
 	@$(BIN)/python -m tools.operate.erase --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" -- "$$GIVEN_FILE"
-
-index-visitors: $(VENV)/.run ## index visits by visitor that were written before those indexes (STAGE=prod)
-	@$(BIN)/python -m tools.operate.index_visitors --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 pause: $(VENV)/.run ## pause a stage's worker; messages wait (STAGE=prod DRY_RUN=1)
 	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from chalice.app import DynamoDBEvent
 
 import app as entry
 from chalicelib.aws.clients import client
-from chalicelib.container import over
+from chalicelib.container import over, utc_now
 from chalicelib.domain.errors import PositionLost, StoreBusy
 from chalicelib.domain.events import KEPT, Change, Event, EventType, Position
 from chalicelib.domain.visits import Visit
@@ -37,7 +38,7 @@ from tests.builders import a_visit, property_id
 from tests.fakes import FakeOutbox, FakeQueue
 from tests.integration.api import PROPERTY, Api, client_of, serve
 from tests.integration.conftest import FreshTable, fresh_table
-from tests.integration.intake import Mailbox, handle, mailbox, partner_message
+from tests.integration.intake import Mailbox, handle, mailbox, partner_message, services_over
 from tests.integration.relaying import poller_of
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -141,12 +142,26 @@ class Case:
         self.box.delete(messages)
         return httpx.Response(200)
 
+    def booked_by_anybody(self, how: str) -> httpx.Response:
+        """Without a key, on a property that is listed."""
+        assert self.corrected(publicBooking=how).status_code == 200
+        wish = {"date": "2027-03-01T12:00:00Z", "visitor": {"name": "Ada", "email": f"ada@{self.house}.example.com"}}
+        return self.api.post(f"/public/properties/{self.house}/visits", wish)
+
+    def left_unanswered(self) -> httpx.Response:
+        """A request, and what is done every minute, two days later."""
+        answer = self.booked_by_anybody("request")
+        with closing(client_of(self.box.table)) as dynamodb:
+            later = services_over(self.box.table, dynamodb, self.box.sqs, lambda: utc_now() + timedelta(days=3))
+            assert later.public.decline_unanswered() == 1
+        return answer
+
     def unsubscribed(self) -> httpx.Response:
         token = Links(self.api.services.signer).unsubscribe(self.api.services.visits.get(self.visit["id"])) or ""
         return self.api.http.post("/visitor/unsubscribe", params={"token": token})
 
 
-QUEUE = "the queue"
+QUEUE, CLOCK = "the queue", "the clock"
 DATE = "2027-03-02T10:00:00Z"
 
 WRITES: dict[str, tuple[str, Callable[[Case], httpx.Response], list[str]]] = {
@@ -155,6 +170,16 @@ WRITES: dict[str, tuple[str, Callable[[Case], httpx.Response], list[str]]] = {
         "POST /visits",
         lambda c: [c.api.post("/visits", c.rows(12)[0], key=f"twice-{c.house}") for _ in range(2)][-1],
         ["visit.booked"],
+    ),
+    "book without a key": (
+        "POST /public/properties/{property_id}/visits",
+        lambda c: c.booked_by_anybody("confirm"),
+        ["property.changed", "visit.booked"],
+    ),
+    "leave a request unanswered": (
+        CLOCK,
+        lambda c: c.left_unanswered(),
+        ["property.changed", "visit.booked", "visit.declined"],
     ),
     "reschedule": ("PATCH /visits/{visit_id}", lambda c: c.patch(date=DATE), ["visit.rescheduled"]),
     "lengthen": ("PATCH /visits/{visit_id}", lambda c: c.patch(durationMinutes=60), ["visit.rescheduled"]),
@@ -237,7 +262,7 @@ OF_OTHER_THINGS = ("agents", "sheets", "webhooks", "calendar-token", "availabili
 def test_the_table_of_writes_has_every_way_to_write() -> None:
     ways = {f"{method} {path}" for method, path in entry.required if method not in ("GET", "HEAD")}
     about = {way for way in ways if not set(OF_OTHER_THINGS) & set(way.split("/"))} - {"POST /visitors/search"}
-    assert {way for way, _, _ in WRITES.values()} == about | {QUEUE}
+    assert {way for way, _, _ in WRITES.values()} == about | {QUEUE, CLOCK}
 
 
 @pytest.mark.parametrize("name", WRITES)
