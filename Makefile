@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	PARAMETERS PORT PROFILE PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -126,6 +126,10 @@ smoke: $(VENV)/.deliver ## smoke test of a deployment: books and cancels with a 
 e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=https://... KEY=<api key: read,write>)
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
+
+.PHONY: prove
+prove: $(VENV)/.deliver ## try in a real account what only AWS can show, and delete everything again: build/proof.md (PROFILE=<profile> YES=1)
+	@$(BIN)/python -m tools.prove --profile="$$GIVEN_PROFILE" $(if $(filter 1 yes true,$(YES)),--yes)
 
 schemas: setup ## regenerate docs/intake-message.schema.json
 	@$(BIN)/python -m tools.generate.schemas
