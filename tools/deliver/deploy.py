@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -25,9 +25,11 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe
+from tools.deliver.cloudformation import delete, describe, pairs
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
+from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
+from tools.deliver.network import stack_of as network_stack_of
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
 from tools.operate.refusals import sentence, told_in_words
@@ -46,6 +48,10 @@ class Stage:
     factory: CLIFactory
     config: Config
     project: Path = ROOT
+    network: Network = Network.AS_IT_IS
+    """Where its functions are to be."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of that network."""
 
     @property
     def app_stack(self) -> str:
@@ -118,11 +124,15 @@ def deploy(stage: Stage) -> str:
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
     _name_bucket(stage)
+    _place(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: settings that Chalice does not manage")
     for change in apply(stage.session, gateway_template(stage), api["rest_api_id"], stage.gateway_stage):
         _say(f"  {change}")
+    if stage.network is Network.PUBLIC and place_of(stage.cloudformation, stage.name):
+        stage.cloudformation.delete_stack(StackName=network_stack_of(stage.name))
+        _say(f"Network: {network_stack_of(stage.name)} goes when Lambda has left it, in half an hour or so")
     return api["rest_api_url"].rstrip("/")
 
 
@@ -137,6 +147,22 @@ def _name_bucket(stage: Stage) -> None:
     """Tells the functions the name of the bucket."""
     told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
     told["SHEETS_BUCKET"] = stage.sheets_bucket
+
+
+def _place(stage: Stage) -> None:
+    """Tells Chalice where functions and API are, if the stage has a network of its own or is to have one."""
+    if stage.network in (Network.PRIVATE, Network.INTERNAL):
+        _say(f"Network: the stack {network_stack_of(stage.name)}")
+        place = make(stage.cloudformation, stage.name, stage.network, stage.settings)
+    elif (here := place_of(stage.cloudformation, stage.name)) is None:
+        return
+    else:
+        place = here
+    leaves = stage.network is Network.PUBLIC
+    Placing(stage.name, NOWHERE if leaves else place.vpc_config).register(stage.session)
+    if place.api and not leaves:
+        internal = {"api_gateway_endpoint_type": "PRIVATE", "api_gateway_endpoint_vpce": [place.api]}
+        stage.config.config_from_disk["stages"][stage.name].update(internal)
 
 
 def gateway_template(stage: Stage) -> Template:
@@ -279,7 +305,8 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         with told_in_words():
             stage = stage_of(given.stage, session or Session())
             if given.action == "deploy":
-                _say_what_to_try(stage, deploy(stage))
+                placed = replace(stage, network=Network(given.network), settings=pairs(given.parameters))
+                _say_what_to_try(placed, deploy(placed))
             elif given.data == "delete":
                 delete_data(stage, given.yes)
             else:
@@ -299,6 +326,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools.deliver.deploy", description=__doc__)
     parser.add_argument("action", choices=("deploy", "delete"))
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json, not local")
+    parser.add_argument("--network", choices=tuple(Network), default="", help="with deploy: where the functions are")
+    parser.add_argument("--parameters", default="", help='with deploy: of the network, "Zones=3 Mail=yes"')
     parser.add_argument("--data", choices=("keep", "delete"), default="keep", help="with delete: the data too")
     parser.add_argument("--yes", action="store_true", help="with --data delete: do not ask")
     return parser.parse_args(arguments)
