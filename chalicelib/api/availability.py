@@ -297,20 +297,28 @@ class BusyOutput(Output):
         )
 
 
-class BusyQuery(Query):
-    """GET /properties/{id}/busy as it was asked."""
+class WindowQuery(Query):
+    """From one instant up to another, as it was asked."""
 
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")
 
 
-class SlotOutput(TypedDict):
-    """A start that can be booked. A plain dictionary, since a month has three thousand of them."""
+class StartOutput(TypedDict):
+    """A time at which a visit can begin. A plain dictionary, since a month has three thousand of them."""
 
     start: Annotated[str, WithJsonSchema(INSTANT_OUT_SCHEMA)]
     localStart: Annotated[str, WithJsonSchema(_LOCAL_SCHEMA)]
+
+
+class SlotOutput(StartOutput):
+    """A start that can be booked."""
+
     free: Annotated[int, Field(description="How many more visits fit in at that time.")]
     agents: NotRequired[Annotated[list[str], Field(description="With `agentId=any`: who is free.")]]
+
+
+WhyNone = Annotated[str, WithJsonSchema(_WHY_SCHEMA)]
 
 
 class SlotsOutput(Output):
@@ -322,7 +330,7 @@ class SlotsOutput(Output):
     time_zone: str
     duration_minutes: int
     slots: list[SlotOutput]
-    reason: Annotated[str, WithJsonSchema(_WHY_SCHEMA)] | None = IfAny
+    reason: WhyNone | None = IfAny
 
     @classmethod
     def of(cls, found: FreeSlots, agents_asked_for: bool) -> SlotsOutput:
@@ -338,12 +346,13 @@ class SlotsOutput(Output):
         )
 
 
+def start_of(slot: Slot, zone: ZoneInfo) -> StartOutput:
+    return {"start": f"{slot.start.isoformat()[:19]}Z", "localStart": slot.start.astimezone(zone).isoformat()}
+
+
 def _slot(slot: Slot, zone: ZoneInfo, with_agents: bool) -> SlotOutput:
-    shown: SlotOutput = {
-        "start": f"{slot.start.isoformat()[:19]}Z",
-        "localStart": slot.start.astimezone(zone).isoformat(),
-        "free": slot.free,
-    }
+    at = start_of(slot, zone)
+    shown: SlotOutput = {"start": at["start"], "localStart": at["localStart"], "free": slot.free}
     if with_agents:
         shown["agents"] = list(slot.agents)
     return shown
@@ -410,6 +419,6 @@ def slots(request: Request, services: Services, property_id: str) -> Response:
 
 
 def busy(request: Request, services: Services, property_id: str) -> Response:
-    query = BusyQuery.parse(parsing.query_values(request))
+    query = WindowQuery.parse(parsing.query_values(request))
     times = services.availability.busy(parsing.property_id(property_id), query.start, query.end)
     return json_answer(BusyOutput.of(times))
