@@ -1,4 +1,4 @@
-"""`make pipeline`, `make release-roles` and `make console-stack`: templates, from the YAML beside this in `templates`.
+"""`make pipeline`, `release-roles`, `network` and `console-stack`: their templates, from the YAML in `templates`.
 
 That is CloudFormation's own, with comments, plus two things that it lacks: a file that stands for several stages, and
 one that two templates have in common. Words in angle brackets, such as <stage>, are filled in first.
@@ -19,6 +19,7 @@ SOURCES: Final = Path(__file__).with_name("templates")
 PIPELINE: Final = ROOT / "pipeline.json"
 RELEASE: Final = ROOT / "release.json"
 CONSOLE: Final = ROOT / ".chalice" / "console.json"
+NETWORK: Final = ROOT / ".chalice" / "network.json"
 
 STAGES: Final = ("beta", "prod")
 """Of the pipeline. release.json is for one stage, whichever its parameter says."""
@@ -110,7 +111,16 @@ def _with_resources(template: Part, *parts: Part) -> Part:
     return template | {"Resources": resources}
 
 
-FILES: Final = {"pipeline": (PIPELINE, pipeline), "release": (RELEASE, release), "console": (CONSOLE, console)}
+def network() -> Part:
+    return _read("network.yaml")
+
+
+FILES: Final = {
+    "pipeline": (PIPELINE, pipeline),
+    "release": (RELEASE, release),
+    "network": (NETWORK, network),
+    "console": (CONSOLE, console),
+}
 
 
 def written(name: str) -> str:
