@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
@@ -42,6 +43,9 @@ from chalicelib.repositories.slots import (
     slot_ttl,
 )
 from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
+
+SLOT: Final = "sk, holders, propertyId"
+"""What is asked for of a slot. It costs the same units as all of it, and half the time to parse."""
 
 
 def visit_key(visit_id: str) -> Key:
@@ -259,9 +263,10 @@ class DynamoVisits:
     ) -> Iterator[tuple[datetime, Item]]:
         """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
         for day, (low, high) in days_touched(spans).items():
-            for slot in self._table.query(partition(day), low, high, consistency=consistency):
+            pk = partition(day)
+            for slot in self._table.query(pk, low, high, consistency=consistency, attributes=SLOT):
                 if slot.get("holders"):
-                    yield slot_quarter({"pk": slot["pk"], "sk": slot["sk"]}), slot
+                    yield slot_quarter({"pk": pk, "sk": slot["sk"]}), slot
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
