@@ -36,7 +36,7 @@ from chalicelib.domain.signing_keys import Keyring
 from chalicelib.repositories.availability import availability_item
 from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.signing_keys import signing_keys_item
-from chalicelib.repositories.slots import property_slot, slot_ttl
+from chalicelib.repositories.slots import holder, property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
 from tools.project import HOST, REGION, ROOT
@@ -93,7 +93,10 @@ def canned() -> dict[str, dict[str, Any]]:
         availability_item(Availability(OFFICE, OFFICE_HOURS, 1, NOW, NOW)),
         visit_item(VISIT),
         signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
-        *({**property_slot(OFFICE, quarter), "holders": {visit}, "ttl": slot_ttl(quarter)} for quarter, visit in TAKEN),
+        *(
+            {**property_slot(OFFICE, quarter), "holders": {holder(visit)}, "ttl": slot_ttl(quarter)}
+            for quarter, visit in TAKEN
+        ),
     ]
     return {f"{item['pk']} {item['sk']}": serialized(item) for item in kept}
 

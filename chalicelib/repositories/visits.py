@@ -3,7 +3,7 @@
 Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
 agent; without one, t and a are 0. c is how many of e-mail address and phone are given. A transaction doubles the write
 units of the table, each index adds one; every item here is under one kilobyte unless its notes are long, or more than
-25 visits share a quarter hour. The indexes by contact are written only when the contact changes.
+50 visits share a quarter hour. The indexes by contact are written only when the contact changes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from chalicelib.repositories.slots import (
     agent_slot,
     agent_slot_day,
     days_touched,
+    holder,
     property_slot,
     property_slot_day,
     slot_quarter,
@@ -284,7 +285,7 @@ def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) ->
             key=property_slot(visit.property_id, quarter),
             update="SET #ttl = :ttl ADD holders :visit",
             condition="attribute_not_exists(holders) OR size(holders) < :capacity",
-            values={":ttl": slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
+            values={":ttl": slot_ttl(quarter), ":visit": {holder(visit.id)}, ":capacity": capacity},
         )
         for quarter in sorted(quarters)
     ]
@@ -304,7 +305,7 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
             condition="attribute_not_exists(holders) OR propertyId = :property",
             values={
                 ":ttl": slot_ttl(quarter),
-                ":visit": {visit.id},
+                ":visit": {holder(visit.id)},
                 ":property": visit.property_id,
             },
         )
@@ -323,11 +324,14 @@ def _free_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
 
 
 def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
-    """Sets the TTL too: freeing a slot whose item has expired must not leave one that never does."""
+    """Sets the TTL too: freeing a slot whose item has expired must not leave one that never does.
+
+    Slots held before holders were short have the id itself.
+    """
     return Write(
         key=slot,
         update="SET #ttl = :ttl DELETE holders :visit",
-        values={":ttl": slot_ttl(quarter), ":visit": {visit.id}},
+        values={":ttl": slot_ttl(quarter), ":visit": {holder(visit.id), visit.id}},
     )
 
 
