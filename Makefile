@@ -12,7 +12,7 @@ OUT ?= build/package
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
-SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests
+SOURCES := $(wildcard app.py) chalicelib devstack tools bench tests examples
 
 # chalice would package stray bytecode, so none is written.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	PARAMETERS PORT PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -41,9 +41,10 @@ help: ## list the targets
 		printf '%-26s %s\n' "$$name" "$$text"; done
 
 run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=8000 AWS_PORT=4566 STATE=.state)
+	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -91,18 +92,16 @@ revoke-key: $(VENV)/.run ## revoke an API key, or all keys of a caller (STAGE=lo
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
 
-redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard ONLY=<ids> DRY_RUN=1 YES=1 AWS_PORT=4566)
-	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --only="$$GIVEN_ONLY" \
-		$(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) -- "$$GIVEN_ACTION"
+redrive: $(VENV)/.run ## list, replay or discard dead letters (STAGE=local ACTION=list|replay|discard QUEUE=intakes ONLY=<ids> DRY_RUN=1 YES=1)
+	@$(BIN)/python -m tools.operate.redrive --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" --queue="$$GIVEN_QUEUE" \
+		--only="$$GIVEN_ONLY" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run) $(if $(filter 1 yes true,$(YES)),--yes) \
+		-- "$$GIVEN_ACTION"
 
-.PHONY: erase index-visitors pause resume
+.PHONY: erase pause resume
 
 erase: $(VENV)/.run ## erase visitors directly in the table, after a restore (STAGE=prod FILE=<visit ids, one per line>)
 	@test -n "$$GIVEN_FILE" || { echo "Whose? make erase STAGE=prod FILE=ids.txt" >&2; exit 2; }
 	@$(BIN)/python -m tools.operate.erase --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT" -- "$$GIVEN_FILE"
-
-index-visitors: $(VENV)/.run ## index visits by visitor that were written before those indexes (STAGE=prod)
-	@$(BIN)/python -m tools.operate.index_visitors --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
 
 pause: $(VENV)/.run ## pause a stage's worker; messages wait (STAGE=prod DRY_RUN=1)
 	@$(BIN)/python -m tools.operate.worker pause --stage="$$GIVEN_STAGE" $(if $(filter-out 0 no false,$(DRY_RUN)),--dry-run)
@@ -127,7 +126,7 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
-schemas: setup ## regenerate docs/intake-message.schema.json
+schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
 policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gateway responses, alarms, dashboard)
@@ -199,6 +198,20 @@ fuzz: setup ## fuzz the API with schemathesis (FUZZ_EXAMPLES=100 FUZZ_SEED=<numb
 simulate: setup ## run random histories against a simulated AWS; prints the shortest failing one (SEEDS=10000 STEPS=200 FROM=0)
 	@SEEDS="$$GIVEN_SEEDS" STEPS="$$GIVEN_STEPS" FROM="$$GIVEN_FROM" $(BIN)/python -m tests.simulation
 
+.PHONY: console console-types
+console: build/console/index.html ## build the console and the booking page in build/console
+
+build/console/index.html: console/node_modules/.installed $(shell find console/src console/*.html console/*.mjs -type f)
+	@sh console/node.sh node console/build.mjs
+
+console-types: console/node_modules/.installed
+	@sh console/node.sh node console/check.mjs
+
+console/node_modules/.installed: $(addprefix console/,package.json package-lock.json .npmrc node.sh)
+	@echo "installing what builds the console ..."
+	@sh console/node.sh npm ci --silent --prefix console
+	@touch $@
+
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
@@ -229,7 +242,7 @@ check-all: ## make check under every installed Python from 3.11 to 3.14
 	done
 
 clean: ## remove everything generated; keeps the data of make run in .state
-	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache mutants build
+	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache mutants build console/node_modules console/generated
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A dependency group of pyproject.toml, installed; the marker file of its name says that it is up to date.
@@ -240,6 +253,9 @@ $(VENV)/.%: locks/%.txt $(SCRIPTS)
 
 .venv-aws/.emulator: locks/emulator.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-aws emulator
+
+.venv-ocr/.ocr: locks/ocr.txt $(SCRIPTS)
+	@sh devstack/venv.sh .venv-ocr ocr
 
 .venv-lint/.lint: locks/lint.txt $(SCRIPTS)
 	@sh devstack/venv.sh .venv-lint lint

@@ -26,6 +26,7 @@ from chalicelib.api import (
     exports,
     intakes,
     properties,
+    public,
     service,
     sheets,
     visitor_links,
@@ -200,7 +201,7 @@ def get_slots(property_id: str) -> Response:
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: availability.BusyOutput})
+@Contract(query=availability.WindowQuery, gives={200: availability.BusyOutput})
 def get_busy(property_id: str) -> Response:
     """Read when a property is taken.
 
@@ -286,7 +287,7 @@ def erase_agent(agent_id: str) -> Response:
 
 
 @route("GET", "/agents/{agent_id}/busy", Scope.READ)
-@Contract(query=availability.BusyQuery, gives={200: agents.EngagementsOutput})
+@Contract(query=availability.WindowQuery, gives={200: agents.EngagementsOutput})
 def get_agent_busy(agent_id: str) -> Response:
     """Read when and where an agent is engaged, registered or not.
 
@@ -452,6 +453,21 @@ def get_own_visit(visit: Visit) -> Response:
     return visitor_links.get(current(), services(), visit)
 
 
+@route("GET", "/visitor/visit/slots", VISITOR)
+@Contract(
+    query=availability.WindowQuery,
+    gives={200: visitor_links.OwnSlotsOutput},
+    refuses=(errors.TooLate, errors.SlotsReleased),
+)
+def get_own_slots(visit: Visit) -> Response:
+    """Look when else your visit can be.
+
+    Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
+    most. If there is none, `reason` says why.
+    """
+    return visitor_links.slots(current(), services(), visit)
+
+
 @route("PATCH", "/visitor/visit", VISITOR)
 @Contract(
     takes=visitor_links.ChangeOwnVisitInput,
@@ -511,6 +527,38 @@ def notify(event: SQSEvent) -> BatchResponse:
 @faults_told(Function.REMIND)
 def remind(_: CloudWatchEvent) -> None:
     schedule.remind(services())
+
+
+# Booking without a key
+
+
+@route("GET", "/public/properties/{property_id}", PUBLIC)
+@Contract(query=NoQuery, gives={200: public.PublicPropertyOutput})
+def get_public_property(property_id: str) -> Response:
+    """See a property that is on the booking page."""
+    return public.get(current(), services(), property_id)
+
+
+@route("GET", "/public/properties/{property_id}/slots", PUBLIC)
+@Contract(query=availability.WindowQuery, gives={200: public.PublicSlotsOutput})
+def get_public_slots(property_id: str) -> Response:
+    """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
+    return public.slots(current(), services(), property_id)
+
+
+@route("POST", "/public/properties/{property_id}/visits", PUBLIC)
+@Contract(
+    takes=public.BookPublicVisitInput,
+    gives={201: public.PublicVisitOutput},
+    refuses=(errors.NotFree, errors.LimitReached, errors.LinkInvalid),
+    idempotent=True,
+)
+def book_public_visit(property_id: str) -> Response:
+    """Book a visit for yourself, or ask for it where the agency confirms.
+
+    Send an `Idempotency-Key` that nobody can guess: the answer to a repetition has the link to the visit.
+    """
+    return public.book(current(), services(), property_id)
 
 
 # Visitors

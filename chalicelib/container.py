@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 from botocore.config import Config
@@ -14,6 +14,7 @@ from uuid6 import uuid7
 
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.domain.notices import Letter, Sender
+from chalicelib.domain.public import Terms
 from chalicelib.http.problems import describe
 from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
@@ -26,6 +27,7 @@ from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.outbox import OutboxOnThisMachine, SesOutbox
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.public import DynamoPublic
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.repositories.recognition import NoRecognition, Textract
 from chalicelib.repositories.sheet_files import S3SheetFiles
@@ -59,6 +61,7 @@ from chalicelib.services.ports import (
     NoticeStore,
     Outbox,
     PropertyStore,
+    PublicStore,
     Queue,
     Recognition,
     SheetFiles,
@@ -71,6 +74,7 @@ from chalicelib.services.ports import (
 )
 from chalicelib.services.ports import Receivers as ReceiverPort
 from chalicelib.services.properties import Properties
+from chalicelib.services.public import Public
 from chalicelib.services.sheet_reader import SheetReader
 from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
@@ -79,7 +83,7 @@ from chalicelib.services.visitors import Visitors
 from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
-from chalicelib.settings import CHANGE_NOTICE, Settings, recognises_pictures, sheet_bucket_of_stage
+from chalicelib.settings import Settings, recognises_pictures, sheet_bucket_of_stage
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -97,6 +101,8 @@ FILES = CLIENT.merge(Config(signature_version="s3v4", read_timeout=10))
 RECOGNITION = CLIENT.merge(Config(read_timeout=60))
 """A page takes some seconds; one that is not answered in a minute is not going to be."""
 
+
+TERMS = Terms()
 
 LOCAL = "local"
 """The stage of `make run`, whose webhooks may lead to this machine."""
@@ -119,6 +125,7 @@ def wire(
     availability: AvailabilityStore,
     agents: AgentStore,
     visits: VisitStore,
+    public: PublicStore,
     records: IdempotencyStore,
     keys: SigningKeyStore,
     intakes: IntakeStore,
@@ -136,18 +143,16 @@ def wire(
     queue: Queue,
     store: Store,
     sender: Sender | None = None,
-    change_notice: timedelta = CHANGE_NOTICE,
+    terms: Terms = TERMS,
     clock: Clock = utc_now,
     new_id: NewId = new_id,
     pool: Executor | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Services:
     """Services over the given repositories: the real ones below, the fakes in the tests."""
-    signer = Signer(keys, clock)
-    once = Idempotency(records, signer, clock)
-    feed = Events(events, clock)
+    signer, slots = Signer(keys, clock), Availabilities(properties, availability, agents, visits, clock)
+    once, links, feed = Idempotency(records, signer, clock), Links(signer), Events(events, clock)
     booking = Visits(availability.premises, agents.get, visits, once, clock, new_id, sleep)
-    links = Links(signer)
     intake_desk = Intakes(intakes, queue, once, clock, new_id)
     desk = Sheets(sheets, files, properties, intake_desk, clock, new_id)
     mail = Notices(sender, booking, visits, properties, notices, notice_queue, outbox, links, compose, clock, new_id)
@@ -155,7 +160,7 @@ def wire(
         visits=booking,
         visitors=Visitors(visits, booking),
         properties=Properties(properties, Following(visits, booking, clock), once, clock, new_id),
-        availability=Availabilities(properties, availability, agents, visits, clock),
+        availability=slots,
         agents=Agents(agents, calendar_tokens, clock),
         listing=Listing(visits, clock),
         exports=Exports(visits, properties, agents),
@@ -166,7 +171,8 @@ def wire(
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
         notices=mail,
-        visitor_links=VisitorLinks(links, booking, properties, notices, change_notice, clock),
+        visitor_links=VisitorLinks(links, booking, properties, notices, terms, clock),
+        public=Public(availability.premises, slots, visits, booking, public, once, links, signer, terms, clock, new_id),
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),
         queue=queue,
@@ -186,7 +192,7 @@ def over(
     notice_queue: Queue | None = None,
     outbox: Outbox | None = None,
     sender: Sender | None = None,
-    change_notice: timedelta = CHANGE_NOTICE,
+    terms: Terms = TERMS,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
 ) -> Services:
@@ -196,6 +202,7 @@ def over(
         availability=DynamoAvailability(table),
         agents=DynamoAgents(table),
         visits=visits or DynamoVisits(table),
+        public=DynamoPublic(table),
         records=DynamoIdempotency(table),
         keys=DynamoSigningKeys(table),
         intakes=DynamoIntakes(table),
@@ -213,7 +220,7 @@ def over(
         queue=queue,
         store=table,
         sender=sender,
-        change_notice=change_notice,
+        terms=terms,
         clock=clock,
     )
 
@@ -231,7 +238,7 @@ def services() -> Services:
         receivers=receivers,
         outbox=_outbox(settings),
         sender=settings.sender,
-        change_notice=settings.change_notice,
+        terms=settings.terms,
     )
 
 

@@ -152,8 +152,9 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             "Remind",
             timeout_seconds=60,
             memory_mb=512,
-            items=("GetItem", "UpdateItem"),
-            only_items=("T#clock", "E#head"),
+            # It declines what nobody has answered, and thereby frees the time.
+            items=("GetItem", "PutItem", "UpdateItem", "Query"),
+            only_items=("T#clock", "E#head", "D#*", "V#*", "S#*"),
             only_lists=("M#*", *WEBHOOK_LIST),
             queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
         ),

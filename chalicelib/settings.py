@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from chalicelib.domain.notices import Sender
+from chalicelib.domain.public import Limits, Terms
 
 
 class Misconfigured(Exception):
@@ -19,8 +20,6 @@ class Misconfigured(Exception):
         super().__init__(f"Missing or invalid: {', '.join(variables)}")
         self.variables = variables
 
-
-CHANGE_NOTICE: Final = timedelta(minutes=120)
 
 _ALLOWED: Final = {
     "STAGE": re.compile(r"[a-z][a-z0-9-]{0,15}"),
@@ -43,6 +42,14 @@ _MAY_BE: Final = {
     "API_URL": re.compile(_URL),
     "REMINDER_HOURS": re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}"),
     "CHANGE_NOTICE_MINUTES": re.compile("[0-9]{1,5}"),
+    "AGENCY_PHONE": re.compile(r"\+?[0-9 ()/.-]{3,40}"),
+    "BOOKING_CONSENT": re.compile(r"[^\x00-\x1f\x7f]{1,1000}"),
+    "BOOKING_MINUTES": re.compile("[5-9]|[1-9][0-9]|1[0-9]{2}|2[0-3][0-9]|240"),
+    "BOOKING_ANSWER_HOURS": re.compile("[1-9][0-9]{0,2}"),
+    "BOOKING_CONFIRM_MINUTES": re.compile("[1-9][0-9]{0,3}"),
+    "BOOKINGS_PER_CONTACT": re.compile("[1-9]|[1-4][0-9]|50"),
+    "BOOKINGS_PER_PROPERTY_HOUR": re.compile("[1-9][0-9]{0,5}"),
+    "BOOKINGS_PER_ADDRESS_HOUR": re.compile("[1-9][0-9]{0,5}"),
 }
 """What may be left out, or be empty."""
 
@@ -56,8 +63,8 @@ class Settings:
     queue_name: str
     sender: Sender | None = None
     """Who writes to visitors; nobody does without MAIL_FROM."""
-    change_notice: timedelta = CHANGE_NOTICE
-    """How long before a visit its visitor can change it at the latest."""
+    terms: Terms = field(default_factory=Terms)
+    """On which visitors book for themselves, and change their visits."""
     configuration_set: str | None = None
     """Of SES: where it says what became of mail."""
     mail_folder: Path | None = None
@@ -71,6 +78,8 @@ class Settings:
         wrong += [name for name, value in given.items() if not _MAY_BE[name].fullmatch(value)]
         if "MAIL_FROM" in given and "AGENCY_NAME" not in given:
             wrong.append("AGENCY_NAME")
+        if "BOOKING_CONFIRM_MINUTES" in given:  # by the link in a mail
+            wrong += [name for name in ("MAIL_FROM", "VISITOR_PAGE_URL") if name not in given]
         if wrong:
             raise Misconfigured(wrong)
         return cls(
@@ -78,15 +87,31 @@ class Settings:
             environment["TABLE_NAME"],
             environment["QUEUE_NAME"],
             sender=_sender(given),
-            change_notice=_change_notice(given),
+            terms=_terms(given),
             configuration_set=given.get("MAIL_CONFIGURATION_SET"),
             mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
         )
 
 
-def _change_notice(given: Mapping[str, str]) -> timedelta:
-    minutes = given.get("CHANGE_NOTICE_MINUTES")
-    return CHANGE_NOTICE if minutes is None else timedelta(minutes=int(minutes))
+def _terms(given: Mapping[str, str]) -> Terms:
+    usual = Terms()
+    limits, minutes = usual.limits, given.get("BOOKING_CONFIRM_MINUTES")
+    hours, notice = given.get("BOOKING_ANSWER_HOURS"), given.get("CHANGE_NOTICE_MINUTES")
+    return Terms(
+        agency=given.get("AGENCY_NAME"),
+        phone=given.get("AGENCY_PHONE"),
+        consent=given.get("BOOKING_CONSENT"),
+        language=given.get("MAIL_LANGUAGE", usual.language),
+        minutes=int(given.get("BOOKING_MINUTES", usual.minutes)),
+        answer_within=timedelta(hours=int(hours)) if hours else usual.answer_within,
+        confirm_within=timedelta(minutes=int(minutes)) if minutes else None,
+        change_notice=timedelta(minutes=int(notice)) if notice else usual.change_notice,
+        limits=Limits(
+            per_contact=int(given.get("BOOKINGS_PER_CONTACT", limits.per_contact)),
+            per_property=int(given.get("BOOKINGS_PER_PROPERTY_HOUR", limits.per_property)),
+            per_address=int(given.get("BOOKINGS_PER_ADDRESS_HOUR", limits.per_address)),
+        ),
+    )
 
 
 def _sender(given: Mapping[str, str]) -> Sender | None:

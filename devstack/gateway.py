@@ -42,6 +42,8 @@ class Call:
     query: str
     headers: Mapping[str, list[str]]
     body: bytes
+    stage: str = ""
+    """What stands before the path in the address: a stage of the gateway, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def event_of(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]
             "requestId": context.aws_request_id,
             "httpMethod": call.method,
             "resourcePath": match.route,
-            "path": call.path,
+            "path": call.stage + call.path,
             "identity": {"sourceIp": CALLER},
         },
         # The gateway hands on the last of several equal headers.

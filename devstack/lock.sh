@@ -14,7 +14,7 @@ lock() {
         --no-annotate --no-emit-index-url --custom-compile-command "make lock" ${UPGRADE:+--upgrade} --output-file "$file" "$@"
 }
 
-for group in clients emulator lint uv; do
+for group in clients console emulator lint ocr uv; do
     lock "locks/$group.txt" --group "$group"
 done
 # What is installed into one environment agrees on every version.

@@ -30,6 +30,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 
+from devstack.console import Console
 from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.mailbox import Mailbox
@@ -230,6 +231,7 @@ def main() -> None:
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
     parser.add_argument("--mail", type=Path, required=True, help="folder of the mails that were sent")
+    parser.add_argument("--config", type=Path, required=True, help="the console's config.json: where people sign in")
     arguments = parser.parse_args()
     speaks_to_people("")
     gateway: Gateway
@@ -240,7 +242,8 @@ def main() -> None:
         traceback.print_exc()
         print("The app does not load. Waiting for the next change.", file=sys.stderr, flush=True)
         gateway = BrokenApp()
-    server = Server(socket.socket(fileno=arguments.listener), gateway)
+    console = Console(gateway, arguments.config, uploads=arguments.aws)
+    server = Server(socket.socket(fileno=arguments.listener), console)
     ends_with_parent(server.stop)
     server.run()
 

@@ -22,7 +22,7 @@ from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
 from devstack.server import OUR_OWN, STAGE, listen
 from tools.client import Client
-from tools.deliver.data_stack import create_data_stack
+from tools.deliver.data_stack import create_data_stack, take_uploads_from
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
 
@@ -135,8 +135,10 @@ class Stack:
     def _announce(self) -> None:
         with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
-        print(f"\nThe API answers at {self.url}, the embedded AWS at {self.aws.endpoint}.")
+        print(f"\nThe console is at {self.url}, the API at {self.url}/api, the embedded AWS at {self.aws.endpoint}.")
+        print(f"Visitors book at {self.url}/book.html?property={seed.FIRST}")
         print(f"Mail to visitors is shown at {self.url}/mailbox.")
+        print("Photographed lists are read too (make sheet FILE=photo.jpg); the first one installs 350 MB for it.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
@@ -197,29 +199,46 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        parts = [_api(listener, aws.endpoint, state / "mail"), _worker(aws.endpoint, url, state / "mail")]
+        take_uploads_from(url, aws.endpoint, STAGE)
+        pictures = cleanup.enter_context(listen(0))
+        textract = os.environ.get("VISITS_TEXTRACT") or f"http://{HOST}:{pictures.getsockname()[1]}"
+        parts = [
+            _api(listener, aws.endpoint, url, state),
+            _worker(aws.endpoint, url, state / "mail", textract),
+            _textract(pictures),
+        ]
         for part in parts:
             cleanup.callback(part.stop)
         yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
 
 
-def _api(listener: socket.socket, aws: str, mail: Path) -> Part:
+def _api(listener: socket.socket, aws: str, url: str, state: Path) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
-    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, "--mail", str(mail)]
-    return Part("api", command, _environment(), (number,))
+    kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
+    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
+    return Part("api", command, _environment() | _page(url), (number,))
 
 
-def _worker(aws: str, url: str, mail: Path) -> Part:
+def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:
     """What hands out the messages of the queues, the stream and the minutes: on the real AWS, Lambda does.
 
-    VISITS_TEXTRACT names what is to recognise pictures, in Textract's protocol; without it only files are read.
+    `textract` recognises pictures: ours, unless VISITS_TEXTRACT names another.
     """
-    # Until the visitor's page is there, its address shows at least the link.
-    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "VISITOR_PAGE_URL": f"{url}/visit.html"}
-    if textract := os.environ.get("VISITS_TEXTRACT"):
-        told["AWS_ENDPOINT_URL_TEXTRACT"] = textract
-    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told)
+    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "AWS_ENDPOINT_URL_TEXTRACT": textract}
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told | _page(url))
+
+
+def _page(url: str) -> dict[str, str]:
+    """Where visitors book, and see their visits."""
+    return {"VISITOR_PAGE_URL": f"{url}/book.html"}
+
+
+def _textract(listener: socket.socket) -> Part:
+    """What reads pictures, once the first one comes. Like the API it lets calls wait while it restarts."""
+    number = listener.fileno()
+    command = [sys.executable, "-m", "devstack.textract.service", "--listener", str(number)]
+    return Part("pictures", command, _environment(), (number,))
 
 
 def _environment() -> dict[str, str]:

@@ -13,6 +13,7 @@ from chalicelib.container import wire
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
 from chalicelib.domain.notices import Sender
+from chalicelib.domain.public import Terms
 from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
@@ -28,6 +29,7 @@ from tests.fakes import (
     FakeNotices,
     FakeOutbox,
     FakeProperties,
+    FakePublic,
     FakeQueue,
     FakeReceivers,
     FakeSigningKeys,
@@ -100,6 +102,7 @@ class Agency:
     notice_queue: FakeQueue = field(default_factory=FakeQueue)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
     sender: Sender | None = SENDER
+    terms: Terms = field(default_factory=Terms)
     visits: VisitStore | None = None
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
@@ -114,6 +117,7 @@ class Agency:
             availability=FakeAvailability(self.memory),
             agents=FakeAgents(self.memory),
             visits=self.visits or FakeVisits(self.memory),
+            public=FakePublic(self.memory),
             records=self.records or FakeIdempotencyRecords(self.memory),
             keys=self.keys,
             intakes=self.intakes or FakeIntakes(self.memory),
@@ -129,6 +133,7 @@ class Agency:
             notice_queue=self.notice_queue,
             outbox=self.outbox,
             sender=self.sender,
+            terms=self.terms,
             queue=self.queue,
             store=NoStore(),
             clock=self.clock,

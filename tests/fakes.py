@@ -13,6 +13,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
+    LimitReached,
     PositionLost,
     PropertyExists,
     PropertyNotFound,
@@ -41,6 +42,7 @@ from chalicelib.domain.notices import CLAIMED_FOR, Notice, Stopped
 from chalicelib.domain.notices import Told as Heard
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
+from chalicelib.domain.public import Ahead, Hour, Rationed
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.slots import floor_to_quarter, intervals
 from chalicelib.domain.visitors import Contact, contacts_of
@@ -88,6 +90,10 @@ class Memory:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     chunks: dict[tuple[str, int], ChunkState] = field(default_factory=dict)
     feeds: dict[Owner, FeedState] = field(default_factory=dict)
+    hours: Counter[str] = field(default_factory=Counter)
+    """How much was booked in an hour without a key, of a property or from an address."""
+    ahead: dict[str, Ahead] = field(default_factory=dict)
+    declined_until: datetime | None = None
 
     def refuse_replay(self, once: IdempotencyRecord | None, now: datetime) -> None:
         earlier = self.records.get(once.id) if once else None
@@ -216,6 +222,23 @@ class FakeVisits:
             self._memory.visits[visit.id] = visit
             self._memory.remember(once)
 
+    def add_rationed(
+        self, visit: Visit, capacity: int, once: IdempotencyRecord | None, rationed: Sequence[Rationed]
+    ) -> None:
+        with self._memory.lock:
+            self._memory.refuse_replay(once, visit.created_at)
+            for each in rationed:
+                if isinstance(each, Hour) and self._memory.hours[each.key] >= each.most:
+                    raise LimitReached(each.limit, int((each.ends - visit.created_at).total_seconds()))
+                if isinstance(each, Ahead) and self._memory.ahead.get(each.contact, each).version != each.version:
+                    raise VersionMismatch
+            self.add(visit, capacity, once)
+            for each in rationed:
+                if isinstance(each, Hour):
+                    self._memory.hours[each.key] += 1
+                else:
+                    self._memory.ahead[each.contact] = replace(each, version=each.version + 1)
+
     def save(self, before: Visit, after: Visit) -> None:
         with self._memory.lock:
             self._check_version(before)
@@ -294,6 +317,28 @@ class FakeVisits:
         busy = [quarter for quarter in of_agent if quarter in elsewhere]
         if full or busy:
             raise SlotTaken([*_taken(full, "property"), *_taken(busy, "agent")])
+
+
+class FakePublic:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def ahead(self, contact: str) -> Ahead:
+        with self._memory.lock:
+            return self._memory.ahead.get(contact, Ahead(contact))
+
+    def due(self, since: datetime, until: datetime) -> Iterable[str]:
+        with self._memory.lock:
+            visits = list(self._memory.visits.values())
+        return [visit.id for visit in visits if visit.awaited and since <= visit.awaited.until <= until]
+
+    def declined_until(self) -> datetime | None:
+        return self._memory.declined_until
+
+    def has_declined(self, last: datetime | None, until: datetime) -> None:
+        with self._memory.lock:
+            if self._memory.declined_until == last:
+                self._memory.declined_until = until
 
 
 class FakeIdempotencyRecords:

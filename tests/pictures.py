@@ -46,3 +46,21 @@ def a_jpeg(shade: int, orientation: int = 1, width: int = 8, height: int = 8) ->
 
 def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def a_pdf(pages: int = 1) -> bytes:
+    """Blank pages."""
+    kids = " ".join(f"{3 + number} 0 R" for number in range(pages))
+    bodies = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>",
+        *["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>"] * pages,
+    ]
+    document, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(bodies, 1):
+        places.append(len(document))
+        document += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    lines = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"xref\n0 {len(bodies) + 1}\n0000000000 65535 f \n{lines}"
+    trailer = f"trailer\n<< /Size {len(bodies) + 1} /Root 1 0 R >>\nstartxref\n{len(document)}\n%%EOF\n"
+    return document + end.encode() + trailer.encode()

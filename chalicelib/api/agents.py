@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from chalicelib.api.availability import BusyQuery, HoursInput, HoursOutput
+from chalicelib.api.availability import HoursInput, HoursOutput, WindowQuery
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.agents import LONGEST_TRAVEL_MINUTES, Agent
 from chalicelib.domain.availability import Hours
@@ -198,6 +198,6 @@ def erase(request: Request, services: Services, agent_id: str) -> Response:
 
 
 def busy(request: Request, services: Services, agent_id: str) -> Response:
-    query = BusyQuery.parse(parsing.query_values(request))
+    query = WindowQuery.parse(parsing.query_values(request))
     found = services.availability.engagements(parsing.agent_id(agent_id), query.start, query.end)
     return json_answer(EngagementsOutput.of(found))

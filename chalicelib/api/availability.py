@@ -299,20 +299,28 @@ class BusyOutput(Output):
         )
 
 
-class BusyQuery(Query):
-    """GET /properties/{id}/busy as it was asked."""
+class WindowQuery(Query):
+    """From one instant up to another, as it was asked."""
 
     start: From | None = Field(None, alias="from")
     end: To | None = Field(None, alias="to")
 
 
-class SlotOutput(TypedDict):
-    """A start that can be booked. A plain dictionary, since a month has three thousand of them."""
+class StartOutput(TypedDict):
+    """A time at which a visit can begin. A plain dictionary, since a month has three thousand of them."""
 
     start: Annotated[str, WithJsonSchema(INSTANT_OUT_SCHEMA)]
     localStart: Annotated[str, WithJsonSchema(_LOCAL_SCHEMA)]
+
+
+class SlotOutput(StartOutput):
+    """A start that can be booked."""
+
     free: Annotated[int, Field(description="How many more visits fit in at that time.")]
     agents: NotRequired[Annotated[list[str], Field(description="With `agentId=any`: who is free.")]]
+
+
+WhyNone = Annotated[str, WithJsonSchema(_WHY_SCHEMA)]
 
 
 class SlotsOutput(Output):
@@ -324,7 +332,7 @@ class SlotsOutput(Output):
     time_zone: str
     duration_minutes: int
     slots: list[SlotOutput]
-    reason: Annotated[str, WithJsonSchema(_WHY_SCHEMA)] | None = IfAny
+    reason: WhyNone | None = IfAny
 
     @classmethod
     def of(cls, found: FreeSlots, agents_asked_for: bool) -> SlotsOutput:
@@ -341,13 +349,14 @@ class SlotsOutput(Output):
         )
 
 
-def _slot(slot: Slot, zone: ZoneInfo, with_agents: bool) -> SlotOutput:
+def start_of(slot: Slot, zone: ZoneInfo) -> StartOutput:
     local = slot.start.astimezone(zone)
-    shown: SlotOutput = {
-        "start": f"{_minute(slot.start)}Z",
-        "localStart": f"{_minute(local)}{_offset(local.utcoffset())}",
-        "free": slot.free,
-    }
+    return {"start": f"{_minute(slot.start)}Z", "localStart": f"{_minute(local)}{_offset(local.utcoffset())}"}
+
+
+def _slot(slot: Slot, zone: ZoneInfo, with_agents: bool) -> SlotOutput:
+    at = start_of(slot, zone)
+    shown: SlotOutput = {"start": at["start"], "localStart": at["localStart"], "free": slot.free}
     if with_agents:
         shown["agents"] = list(slot.agents)
     return shown
@@ -429,6 +438,6 @@ def slots(request: Request, services: Services, property_id: str) -> Response:
 
 
 def busy(request: Request, services: Services, property_id: str) -> Response:
-    query = BusyQuery.parse(parsing.query_values(request))
+    query = WindowQuery.parse(parsing.query_values(request))
     times = services.availability.busy(parsing.property_id(property_id), query.start, query.end)
     return json_answer(BusyOutput.of(times))

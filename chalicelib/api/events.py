@@ -15,6 +15,7 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator
 
 from chalicelib.domain.events import EventType, Position, Stretch, Told
+from chalicelib.domain.properties import PublicBooking
 from chalicelib.domain.visits import Status
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
@@ -51,6 +52,7 @@ class PropertyChange(Output):
     capacity: int
     time_zone: str
     visits_allowed: bool
+    public_booking: PublicBooking | None = IfAny
     version: int
 
 

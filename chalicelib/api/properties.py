@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from chalicelib.api.visits import VisitOutput
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.listing import PropertyFilter
-from chalicelib.domain.properties import Property, PropertyDetails
+from chalicelib.domain.properties import Property, PropertyDetails, PublicBooking
 from chalicelib.domain.visits import (
     Visit,
 )
@@ -67,6 +67,13 @@ class PropertyFields(Input):
     time_zone: TimeZone
     capacity: Capacity = 1
     visits_allowed: bool = True
+    public_booking: Annotated[
+        Literal["off", "request", "confirm"],
+        Field(
+            description="Whether anybody may book visits without a key, on the booking page: not at all, for the "
+            "agency to confirm, or at once."
+        ),
+    ] = "off"
 
     def to_details(self) -> PropertyDetails:
         return PropertyDetails(
@@ -77,6 +84,7 @@ class PropertyFields(Input):
             time_zone=self.time_zone,
             capacity=self.capacity,
             visits_allowed=self.visits_allowed,
+            public_booking=PublicBooking(self.public_booking),
         )
 
 
@@ -125,6 +133,7 @@ class PropertyOutput(Output):
     time_zone: str
     capacity: int
     visits_allowed: bool
+    public_booking: PublicBooking
     version: int
     created_at: InstantOut
     updated_at: InstantOut
@@ -157,6 +166,7 @@ class PropertyOutput(Output):
             time_zone=details.time_zone,
             capacity=details.capacity,
             visits_allowed=details.visits_allowed,
+            public_booking=details.public_booking,
             version=property.version,
             created_at=property.created_at,
             updated_at=property.updated_at,

@@ -7,9 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from chalicelib.api.visits import CancellationOutput, StatusInput, VisitorOutput, without_defaults
+from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start_of
+from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
@@ -19,8 +21,18 @@ from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, 
 from chalicelib.http.preconditions import etag, optional_versions
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
+from chalicelib.services.availability import FreeSlots
 from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
+
+
+class AgencyOutput(Output):
+    name: str | None = IfAny
+    phone: str | None = IfAny
+
+    @classmethod
+    def of(cls, terms: Terms) -> AgencyOutput:
+        return cls(name=terms.agency, phone=terms.phone)
 
 
 class OwnPropertyOutput(Output):
@@ -35,10 +47,14 @@ class OwnVisitOutput(Output):
     place: str
     status: Status
     property: OwnPropertyOutput
+    agency: AgencyOutput
     visitor: VisitorOutput | None = IfAny
     cancellation: CancellationOutput | None = IfAny
     reminders: bool
     changeable_until: InstantOut
+    awaits: Annotated[
+        AwaitedOutput | None, Field(description="Whose answer it waits for; without one it is declined.")
+    ] = IfAny
     version: int
 
     @classmethod
@@ -52,11 +68,35 @@ class OwnVisitOutput(Output):
             place=visit.place,
             status=visit.status,
             property=OwnPropertyOutput(name=details.name, address=details.address),
+            agency=AgencyOutput.of(own.terms),
             visitor=VisitorOutput.of(visit.visitor) if visit.visitor else None,
             cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
             reminders=own.reminders,
             changeable_until=own.changeable_until,
+            awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
+        )
+
+
+class OwnSlotsOutput(Output):
+    """When else a visit can be. Without slots there is a reason."""
+
+    start: Annotated[InstantOut, Field(alias="from")]
+    end: Annotated[InstantOut, Field(alias="to")]
+    time_zone: str
+    duration_minutes: int
+    slots: list[StartOutput]
+    reason: WhyNone | None = IfAny
+
+    @classmethod
+    def of(cls, found: FreeSlots) -> OwnSlotsOutput:
+        return cls(
+            start=found.window.start,
+            end=found.window.end,
+            time_zone=found.premises.property.details.time_zone,
+            duration_minutes=found.minutes,
+            slots=[start_of(slot, found.premises.zone) for slot in found.slots],
+            reason=str(found.reason) if found.reason else None,
         )
 
 
@@ -80,7 +120,7 @@ class ChangeOwnVisitInput(Input):
 
 
 class OwnStatusInput(StatusInput):
-    """The body of PUT /visitor/visit/status. A request waits for the agency: its visitor cannot confirm it."""
+    """The body of PUT /visitor/visit/status. Its visitor can confirm a visit that awaits the visitor, and no other."""
 
     status: Literal["confirmed", "cancelled"]
 
@@ -98,6 +138,12 @@ class UnsubscribeQuery(Query):
 def get(request: Request, services: Services, visit: Visit) -> Response:
     no_query(parsing.query_values(request))
     return _answer(services, visit)
+
+
+def slots(request: Request, services: Services, visit: Visit) -> Response:
+    query = WindowQuery.parse(parsing.query_values(request))
+    earliest = services.visitor_links.earliest(visit)
+    return json_answer(OwnSlotsOutput.of(services.availability.other_slots(visit, earliest, query.start, query.end)))
 
 
 def change(request: Request, services: Services, visit: Visit) -> Response:

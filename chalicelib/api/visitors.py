@@ -22,12 +22,14 @@ class ContactInput(Input):
     """Who it is about: an e-mail address or a telephone number."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "allOf": [
-                never({"properties": {name: {"type": kind} for name in ("email", "phone")}, "required": required})
-                for kind, required in (("null", []), ("string", ["email", "phone"]))
-            ]
-        }
+        json_schema_extra=never(
+            {
+                "anyOf": [
+                    {"properties": {name: {"type": kind} for name in ("email", "phone")}, "required": required}
+                    for kind, required in (("null", []), ("string", ["email", "phone"]))
+                ]
+            }
+        )
     )
 
     email: Email | None = None

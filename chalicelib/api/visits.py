@@ -24,8 +24,10 @@ from chalicelib.domain.listing import Order, VisitFilter
 from chalicelib.domain.premises import Leniently, strictly
 from chalicelib.domain.visits import (
     UNCHANGED,
+    Awaited,
     ChangeVisit,
     ChangeVisitor,
+    Party,
     Status,
     Unchanged,
     Visit,
@@ -98,6 +100,13 @@ class CancellationInput(Input):
     reason: Annotated[str | None, READ_ONLY_TEXT] = None
 
 
+class AwaitedInput(Input):
+    """As it was read."""
+
+    whose: Literal["agency", "visitor"]
+    until: Instant
+
+
 class ChangeVisitInput(Input):
     """The body of PATCH /visits/{id}: a merge patch (RFC 7396). null removes, or sets the default.
 
@@ -110,6 +119,7 @@ class ChangeVisitInput(Input):
         "status": "cannot be patched: use PUT /visits/{id}/status",
         "propertyId": "cannot be changed: cancel this visit and book another",
         "cancellation": "cannot be patched: use PUT /visits/{id}/status",
+        "awaits": "cannot be patched: use PUT /visits/{id}/status",
         **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), UNCHANGING),
     }
 
@@ -126,6 +136,7 @@ class ChangeVisitInput(Input):
     time_zone: Annotated[str, READ_ONLY_TEXT] = ""
     status: Annotated[str, READ_ONLY_TEXT] = ""
     cancellation: Annotated[CancellationInput | None, READ_ONLY] = None
+    awaits: Annotated[AwaitedInput | None, READ_ONLY] = None
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
@@ -185,6 +196,15 @@ class CancellationOutput(Output):
     reason: str | None = IfAny
 
 
+class AwaitedOutput(Output):
+    whose: Party
+    until: InstantOut
+
+    @classmethod
+    def of(cls, awaited: Awaited) -> AwaitedOutput:
+        return cls(whose=awaited.whose, until=awaited.until)
+
+
 class WarningOutput(Output):
     """A rule that the visit was booked against."""
 
@@ -210,6 +230,10 @@ class VisitOutput(Output):
     notes: str | None = IfAny
     notify: bool
     cancellation: CancellationOutput | None = IfAny
+    awaits: Annotated[
+        AwaitedOutput | None,
+        Field(description="Whose answer a request of the booking page waits for; without one it is declined."),
+    ] = IfAny
     version: int
     created_at: InstantOut
     updated_at: InstantOut
@@ -234,6 +258,7 @@ class VisitOutput(Output):
             notes=visit.notes,
             notify=visit.notify,
             cancellation=CancellationOutput(reason=cancellation.reason, at=cancellation.at) if cancellation else None,
+            awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
             created_at=visit.created_at,
             updated_at=visit.updated_at,

@@ -91,6 +91,22 @@ class Objection:
 
 
 @dataclass
+class NotFree(Refused):
+    """Nobody can book that time. Whether it is taken or closed stays untold; the nearest that are free are not."""
+
+    nearest: list[datetime]
+
+
+@dataclass
+class LimitReached(Refused):
+    """No more can be booked without a key: by one person at once, or in an hour of a property or from an address."""
+
+    reached: Literal["contact", "property", "address"]
+    retry_after_seconds: int | None = None
+    """None where it takes a visit that is over or called off."""
+
+
+@dataclass
 class OutsideHours(Refused):
     """The property's rules, or the agent's hours, do not allow a visit at that time."""
 

@@ -140,6 +140,7 @@ def of_property(before: Property | None, after: Property) -> Event | None:
         "capacity": after.details.capacity,
         "timeZone": after.details.time_zone,
         "visitsAllowed": after.details.visits_allowed,
+        "publicBooking": after.details.public_booking.value,
         "version": after.version,
     }
     type = EventType.PROPERTY_REGISTERED if before is None else EventType.PROPERTY_CHANGED

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from chalicelib.domain.visits import Status, Visit
+from chalicelib.domain.visits import Party, Status, Visit
 
 CLAIMED_FOR: Final = timedelta(seconds=45)
 """How long one has a visitor's mail to oneself: longer than `notify` may run."""
@@ -29,6 +29,8 @@ SETTLED: Final = timedelta(minutes=1)
 class Kind(StrEnum):
     """The mails there are; each has a template of its name."""
 
+    HELD = "held"
+    """Of a visit that its visitor is to confirm."""
     REQUESTED = "requested"
     CONFIRMED = "confirmed"
     CHANGED = "changed"
@@ -190,7 +192,7 @@ def due(visit: Visit, notice: Notice, leads: Iterable[timedelta], now: datetime)
         return None
     told = notice.told
     if told is None or told.recipient != recipient or told.status != visit.status:
-        return NEWS.get(visit.status)
+        return Kind.HELD if visit.awaits(Party.VISITOR) else NEWS.get(visit.status)
     if not told.still_true(visit):
         return Kind.CHANGED if visit.holds_slots else None
     reminded = any(_near(visit, told, lead, now) for lead in leads)

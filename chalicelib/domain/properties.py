@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from chalicelib.domain.errors import FieldError, InvalidInput, VisitsNotAllowed
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Visit
 
 HORIZON = timedelta(days=5 * 366)
 """How far from now a visit may be, before and after."""
+
+
+class PublicBooking(StrEnum):
+    """What becomes of it when anybody books a visit without a key."""
+
+    OFF = "off"
+    REQUEST = "request"
+    CONFIRM = "confirm"
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class PropertyDetails:
     time_zone: str
     capacity: int = 1
     visits_allowed: bool = True
+    public_booking: PublicBooking = PublicBooking.OFF
 
     def __post_init__(self) -> None:
         if (self.price is None) != (self.currency is None):
@@ -73,6 +83,7 @@ class Property:
             origin=origin,
             at_address=place == self.details.address,
             notify=command.notify,
+            awaited=command.awaited,
         )
 
     def revise(self, visit: Visit, change: ChangeVisit, now: datetime) -> Visit:

@@ -86,6 +86,21 @@ class Origin:
     content: Signature | None
 
 
+class Party(StrEnum):
+    AGENCY = "agency"
+    VISITOR = "visitor"
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """Whose answer a requested visit waits for, and until when: without one it is declined then."""
+
+    whose: Party
+    until: datetime
+    then: Status = Status.REQUESTED
+    """What it becomes by the visitor's answer."""
+
+
 @dataclass(frozen=True)
 class BookVisit:
     """The wish to book a visit. `date` is the start, in UTC; without a place it is at the property's address."""
@@ -99,6 +114,7 @@ class BookVisit:
     visitor: Visitor | None = None
     notes: str | None = None
     notify: bool = True
+    awaited: Awaited | None = None
 
 
 class Unchanged(Enum):
@@ -160,6 +176,8 @@ class Visit:
     """So long after its end it holds the property too; what it was booked with, whatever the rules are by now."""
     travel_minutes: int = 0
     """So long after its end it holds the agent too, against visits of other properties."""
+    awaited: Awaited | None = None
+    """Only while it is requested, and only if it was booked without a key."""
 
     @property
     def holds_slots(self) -> bool:
@@ -271,7 +289,17 @@ class Visit:
         if status in AFTER_START and now < self.date:
             raise VisitNotStarted(self.date)
         cancellation = Cancellation(reason, now) if status is Status.CANCELLED else None
-        return self._next(replace(self, status=status, cancellation=cancellation), now)
+        return self._next(replace(self, status=status, cancellation=cancellation, awaited=None), now)
+
+    def awaits(self, whose: Party) -> bool:
+        return self.awaited is not None and self.awaited.whose is whose
+
+    def answered(self, answer_by: datetime, now: datetime) -> Visit:
+        """The next version once its visitor, whose answer it awaits, has given it: confirmed, or the agency's turn."""
+        assert self.awaited is not None
+        if self.awaited.then is not self.status:
+            return self.becomes(self.awaited.then, None, now)
+        return self._next(replace(self, awaited=Awaited(Party.AGENCY, answer_by)), now)
 
     def erased(self, now: datetime) -> Visit:
         """The next version without a word about the visitor, or this very visit when there is none left."""

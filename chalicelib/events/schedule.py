@@ -1,9 +1,12 @@
-"""What is done every minute: look for visits that are near, and wake webhooks that a lost message has left behind.
+"""What is done every minute: look for visits that are near and for requests that nobody has answered, and wake webhooks
+that a lost message has left behind.
 
 A minute that was missed is made up for by the next.
 """
 
 from __future__ import annotations
+
+from contextlib import ExitStack
 
 from chalicelib.functions import Function
 from chalicelib.journal import tell
@@ -12,9 +15,13 @@ from chalicelib.services.wired import Services
 
 def remind(services: Services) -> None:
     """Raises StoreBusy or OutcomeUnknown: then the next minute does it."""
-    try:
-        near = services.notices.look_ahead()
-    finally:
-        services.webhooks.wake_those_behind()
-    if near:
-        tell(Function.REMIND, {"event": "reminders", "visits": near})
+    with ExitStack() as whatever_fails:
+        whatever_fails.callback(services.webhooks.wake_those_behind)
+        whatever_fails.callback(_decline, services)
+        if near := services.notices.look_ahead():
+            tell(Function.REMIND, {"event": "reminders", "visits": near})
+
+
+def _decline(services: Services) -> None:
+    if declined := services.public.decline_unanswered():
+        tell(Function.REMIND, {"event": "declined", "visits": declined})

@@ -52,7 +52,7 @@ def write_mail(letter: Letter) -> bytes:
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(_html(letter, text), subtype="html", cte="quoted-printable")
-    if letter.kind is not Kind.REMINDER:
+    if letter.kind not in (Kind.REMINDER, Kind.HELD):
         _add_calendar(mail, letter)
     _name_boundaries(mail, letter)
     return mail.as_bytes()
@@ -114,6 +114,7 @@ def _values(letter: Letter) -> Mapping[str, str]:
         "short": Template(words["short"]).substitute(facts),
         "place": visit.place,
         "link": letter.link or "",
+        "until": f"{visit.awaited.until.astimezone(start.tzinfo):%H:%M}" if visit.awaited else "",
         "agency": letter.sender.agency,
     }
 

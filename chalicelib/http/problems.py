@@ -225,6 +225,14 @@ def _taken(intervals: list[errors.TakenInterval]) -> str:
     return f"Taken (in whole quarter hours): {spans}. {hint}"
 
 
+_REACHED: Final = {
+    "contact": "This e-mail address or telephone number has as many visits ahead as can be booked here at once."
+    " Cancel one, or call the agency.",
+    "property": "Too many visits to this property were booked here within the hour. Retry in a while, or call the"
+    " agency.",
+    "address": "Too many visits were booked from this network within the hour. Retry in a while, or call the agency.",
+}
+
 _OBJECTIONS: Final = {
     ("closed", "property"): "The property is closed then, for all or part of the visit",
     ("closed", "agent"): "The agent does not work then, for all or part of the visit",
@@ -313,6 +321,21 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "Slot taken",
             lambda refusal: _taken(refusal.intervals),
             lambda refusal: {"conflicts": [_conflict(interval) for interval in refusal.intervals]},
+        ),
+        errors.NotFree: Kind(
+            409,
+            "time-not-free",
+            "Time not free",
+            "This time cannot be booked. See 'nearest' for what is free about then.",
+            lambda refusal: {"nearest": [instant_text(start) for start in refusal.nearest]},
+        ),
+        errors.LimitReached: Kind(
+            429,
+            "booking-limit",
+            "Booking limit reached",
+            lambda refusal: _REACHED[refusal.reached],
+            lambda refusal: {"reached": refusal.reached},
+            lambda refusal: {"Retry-After": str(refusal.retry_after_seconds)} if refusal.retry_after_seconds else {},
         ),
         errors.OutsideHours: Kind(
             409,

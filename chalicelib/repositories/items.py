@@ -14,6 +14,8 @@ of a sheet   X#id / R#page, X#id / C#row, X#id / L, X#id / O, X#id / P
 sheet bytes  XD#sha256 / D
 confirmed    XW / as written
 idempotency  I#hash / I
+limit        L#property#id#hour / L, L#address#hash#hour / L, L#contact#digest / L
+deadline     D#yyyy-mm-dd / until#vid
 API key      K#id / K                                             KS / name#createdAt#id
 signing keys K#:signing / K
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import EVERY_PROPERTY, Page, PropertyFilter
-from chalicelib.domain.properties import Property, PropertyDetails
+from chalicelib.domain.properties import Property, PropertyDetails, PublicBooking
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
 from chalicelib.repositories.items import SHARDS, Item, Key, loaded, present, shard_of, stored
@@ -37,6 +37,8 @@ def property_item(property: Property) -> Item:
         "timeZone": details.time_zone,
         "capacity": details.capacity,
         "visitsAllowed": details.visits_allowed,
+        # What was registered before there was a page to book on has none, and is not on it.
+        "publicBooking": None if details.public_booking is PublicBooking.OFF else str(details.public_booking),
         "version": property.version,
         "createdAt": stored(property.created_at),
         "updatedAt": stored(property.updated_at),
@@ -55,6 +57,7 @@ def property_of(item: Item) -> Property:
             time_zone=item["timeZone"],
             capacity=int(item["capacity"]),
             visits_allowed=item["visitsAllowed"],
+            public_booking=PublicBooking(item.get("publicBooking", PublicBooking.OFF)),
         ),
         version=int(item["version"]),
         created_at=loaded(item["createdAt"]),

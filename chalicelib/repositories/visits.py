@@ -17,9 +17,10 @@ from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import Page, VisitFilter, Window
+from chalicelib.domain.public import Rationed
 from chalicelib.domain.slots import intervals
 from chalicelib.domain.visitors import Contact, contacts_of
-from chalicelib.domain.visits import Cancellation, Origin, Status, Visit, Visitor
+from chalicelib.domain.visits import Awaited, Cancellation, Origin, Party, Status, Visit, Visitor
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
 from chalicelib.repositories.items import (
@@ -33,6 +34,7 @@ from chalicelib.repositories.items import (
     signature_of,
     stored,
 )
+from chalicelib.repositories.public import check_rations, deadline, ration
 from chalicelib.repositories.slots import (
     agent_slot,
     agent_slot_day,
@@ -115,6 +117,9 @@ def visit_item(visit: Visit) -> Item:
             "row": visit.origin.row,
             **(signature_attributes(visit.origin.content) if visit.origin.content else {}),
         }
+    if visit.awaited is not None:
+        awaited = visit.awaited
+        item["awaited"] = {"whose": str(awaited.whose), "until": stored(awaited.until), "then": str(awaited.then)}
     if visit.cancellation is not None:
         item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
     return present(item)
@@ -155,7 +160,12 @@ def visit_of(item: Item) -> Visit:
         notify=item.get("notify", False),
         gap_minutes=int(item.get("gapMinutes", 0)),
         travel_minutes=int(item.get("travelMinutes", 0)),
+        awaited=_awaited(item["awaited"]) if "awaited" in item else None,
     )
+
+
+def _awaited(item: Item) -> Awaited:
+    return Awaited(Party(item["whose"]), loaded(item["until"]), Status(item["then"]))
 
 
 def _visitor(item: Item) -> Visitor:
@@ -179,6 +189,15 @@ class DynamoVisits:
 
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
         """One transaction: 2 (1 + q + t, and 1 with an idempotency key) + 2 + a + c write units."""
+        self._add(visit, capacity, once, ())
+
+    def add_rationed(
+        self, visit: Visit, capacity: int, once: IdempotencyRecord | None, rationed: Sequence[Rationed]
+    ) -> None:
+        """The same transaction, with 2 more for each ration, and 2 if the visit waits for an answer."""
+        self._add(visit, capacity, once, rationed)
+
+    def _add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None, rationed: Sequence[Rationed]) -> None:
         put = Write(
             key=visit_key(visit.id),
             item=visit_item(visit),
@@ -187,17 +206,21 @@ class DynamoVisits:
         )
         taken = [*_hold_property(visit, visit.property_quarters, capacity), *_hold_agent(visit, visit.agent_quarters)]
         try:
-            self._table.transact([*remember(once, visit.created_at), put, *taken])
+            self._table.transact([*remember(once, visit.created_at), put, *taken, *ration(rationed), *deadline(visit)])
         except ConditionsFailed as failed:
             refuse_replay(failed, once)
             if put in failed.writes:
                 raise VisitExists(visit.id) from failed
+            check_rations(failed, rationed, visit.created_at)
             raise _slot_taken(failed) from failed
 
     def save(self, before: Visit, after: Visit) -> None:
-        """Frees slots in one transaction: 2 (1 + q + t) + 2 + a write units; 1 + 2 + a when there are none to free."""
+        """Frees slots in one transaction: 2 (1 + q + t) + 2 + a write units; 1 + 2 + a when there are none to free.
+
+        If it waits for another answer than before, 2 * 2 + 2 + a.
+        """
         put = _replacement(before, after)
-        freed: list[Write] = []
+        freed = deadline(after) if after.awaited != before.awaited else []
         if before.holds_slots and not after.holds_slots:
             freed = [
                 *_free_property(before, before.property_quarters),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,6 +14,7 @@ from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
 from chalicelib.domain.properties import Property
 from chalicelib.domain.slots import QUARTER
+from chalicelib.domain.visits import Visit
 from chalicelib.services.ports import AgentStore, AvailabilityStore, Clock, PropertyStore, VisitStore
 
 AHEAD = timedelta(days=7)
@@ -120,16 +121,33 @@ class Availabilities:
 
         Raises InvalidInput for more than 31 days at once, or more than a week for any agent.
         """
-        now = self._clock()
         window = self._window(start, end, AHEAD if agent_id == ANY_AGENT else WIDEST)
         premises = self._availability.premises(property_id)
         # What has begun cannot be booked, and nothing of it needs to be looked at.
-        wanted = Wanted(max(window.start, now), window.end, minutes, self._conductors(agent_id))
-        candidates = premises.candidates(wanted, now)
+        earliest = max(window.start, self._clock())
+        wanted = Wanted(earliest, window.end, minutes, self._conductors(agent_id))
+        return self._offered(premises, window, wanted, frozenset())
+
+    def other_slots(self, visit: Visit, earliest: datetime, start: datetime | None, end: datetime | None) -> FreeSlots:
+        """Every other start that a visit can be moved to, as long as it lasts and with its agent; none before
+        `earliest`. What the visit itself holds is free to it.
+
+        Raises InvalidInput for more than 31 days at once.
+        """
+        window = self._window(start, end, WIDEST)
+        premises = self._availability.premises(visit.property_id)
+        conductors = self._conductors(visit.agent_id)
+        wanted = Wanted(max(window.start, earliest), window.end, visit.duration_minutes, conductors)
+        found = self._offered(premises, window, wanted, frozenset(visit.property_quarters))
+        slots = [slot for slot in found.slots if slot.start != visit.date]
+        return replace(found, slots=slots, reason=None if slots else found.reason or Closed.TAKEN)
+
+    def _offered(self, premises: Premises, window: Window, wanted: Wanted, own: Collection[datetime]) -> FreeSlots:
+        candidates = premises.candidates(wanted, self._clock())
         if not candidates.starts:
-            return FreeSlots(premises, window, minutes, [], candidates.reason)
-        slots = premises.offer(wanted, candidates.starts, self._held(premises, wanted, candidates.starts))
-        return FreeSlots(premises, window, minutes, slots, None if slots else Closed.TAKEN)
+            return FreeSlots(premises, window, wanted.minutes, [], candidates.reason)
+        slots = premises.offer(wanted, candidates.starts, self._held(premises, wanted, candidates.starts, own))
+        return FreeSlots(premises, window, wanted.minutes, slots, None if slots else Closed.TAKEN)
 
     def busy(self, property_id: str, start: datetime | None, end: datetime | None) -> BusyTimes:
         """When the property is taken, in whole quarter hours, from now for a week unless told otherwise.
@@ -186,8 +204,8 @@ class Availabilities:
             )
         return tuple(Conductor(agent.id, agent) for agent in agents.items)
 
-    def _held(self, premises: Premises, wanted: Wanted, starts: Sequence[datetime]) -> Held:
-        """What is taken of the quarters that visits at these starts would hold."""
+    def _held(self, premises: Premises, wanted: Wanted, starts: Sequence[datetime], own: Collection[datetime]) -> Held:
+        """What is taken of the quarters that visits at these starts would hold, and is not one's own."""
         of_agents = {
             conductor.id: self._visits.whereabouts(
                 conductor.id, _spans(conductor.could(starts, wanted.minutes), wanted.minutes + conductor.travel_minutes)
@@ -195,7 +213,8 @@ class Availabilities:
             for conductor in wanted.conductors or ()
         }
         spans = _spans(starts, wanted.minutes + premises.rules.gap_minutes)
-        return Held(self._visits.taken_quarters(premises.property.id, spans), of_agents)
+        taken = self._visits.taken_quarters(premises.property.id, spans)
+        return Held({quarter: count for quarter, count in taken.items() if quarter not in own}, of_agents)
 
 
 def _spans(starts: Sequence[datetime], minutes: int) -> list[Span]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
 from chalicelib.domain.notices import Notice, Stopped, Told
 from chalicelib.domain.premises import Premises
 from chalicelib.domain.properties import Property
+from chalicelib.domain.public import Ahead, Rationed
 from chalicelib.domain.sheets import Reading, Sheet, SheetRow, StoredRow, Upload
 from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visitors import Contact
@@ -92,6 +93,11 @@ class VisitStore(Protocol):
     def add(self, visit: Visit, capacity: int, once: IdempotencyRecord | None = None) -> None:
         """Books: raises SlotTaken, VisitExists, or AlreadyDone when `once` was written before."""
 
+    def add_rationed(
+        self, visit: Visit, capacity: int, once: IdempotencyRecord | None, rationed: Sequence[Rationed]
+    ) -> None:
+        """Books, and uses that up: raises LimitReached too, and VersionMismatch where one is not as it was read."""
+
     def save(self, before: Visit, after: Visit) -> None:
         """Writes a change that holds no new slots; frees those no longer held. Raises VersionMismatch."""
 
@@ -118,6 +124,21 @@ class VisitStore(Protocol):
 
         Writes of the last moments may be missing.
         """
+
+
+class PublicStore(Protocol):
+    """What bookings without a key use up, and what waits for an answer. Reads are consistent."""
+
+    def ahead(self, contact: str) -> Ahead:
+        """Of the contact with this digest."""
+
+    def due(self, since: datetime, until: datetime) -> Iterable[str]:
+        """The ids of visits whose answer was due between the two; some may have been answered."""
+
+    def declined_until(self) -> datetime | None: ...
+
+    def has_declined(self, last: datetime | None, until: datetime) -> None:
+        """Does nothing when another has since."""
 
 
 class IdempotencyStore(Protocol):

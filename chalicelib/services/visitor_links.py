@@ -7,13 +7,22 @@ and confirm nothing that is the agency's to confirm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from chalicelib.domain import visitor_links
-from chalicelib.domain.errors import FieldError, InvalidInput, LinkInvalid, TooLate, TransitionNotAllowed
+from chalicelib.domain.errors import (
+    FieldError,
+    InvalidInput,
+    LinkInvalid,
+    SlotsReleased,
+    TooLate,
+    TransitionNotAllowed,
+)
 from chalicelib.domain.properties import Property
+from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
-from chalicelib.domain.visits import ChangeVisit, Status, Visit
+from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
 from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Expected, Visits
@@ -27,6 +36,7 @@ class OwnVisit:
     property: Property
     changeable_until: datetime
     reminders: bool
+    terms: Terms
 
 
 class Links:
@@ -63,14 +73,14 @@ class VisitorLinks:
         visits: Visits,
         properties: PropertyStore,
         notices: NoticeStore,
-        change_notice: timedelta,
+        terms: Terms,
         clock: Clock,
     ) -> None:
         self._links = links
         self._visits = visits
         self._properties = properties
         self._notices = notices
-        self._change_notice = change_notice
+        self._terms = terms
         self._clock = clock
 
     def open(self, link: Link) -> Visit:
@@ -80,7 +90,14 @@ class VisitorLinks:
     def look_at(self, visit: Visit) -> OwnVisit:
         property = self._properties.get(visit.property_id)
         reminders = self._notices.find(visit.id).reminders
-        return OwnVisit(visit, property, visit.date - self._change_notice, reminders)
+        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders, self._terms)
+
+    def earliest(self, visit: Visit) -> datetime:
+        """From when on it can be, if it is moved. Raises TooLate, or SlotsReleased for one that is over."""
+        if not visit.holds_slots:
+            raise SlotsReleased(visit.status, ["date"])
+        self._check_in_time(visit)
+        return self._clock() + self._terms.change_notice
 
     def change(self, opened: Visit, change: ChangeVisit, expected: Expected) -> Visit:
         """Moves the visit to another time that is to be had, or changes how its visitor is written to.
@@ -92,7 +109,7 @@ class VisitorLinks:
             self._check_still_the_visitors(opened, visit)
             if isinstance(change.date, datetime) and change.date != visit.date:
                 self._check_in_time(visit)
-                if change.date < self._clock() + self._change_notice:
+                if change.date < self._clock() + self._terms.change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
         return self._visits.change(opened.id, change, expected, check)
@@ -108,7 +125,10 @@ class VisitorLinks:
         return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
 
     def confirm(self, opened: Visit) -> Visit:
-        """Changes nothing: what is not confirmed yet waits for the agency. Raises TransitionNotAllowed."""
+        """Confirms a visit that awaits that of its visitor. Raises TransitionNotAllowed for one of the agency's."""
+        if opened.awaits(Party.VISITOR):
+            check = partial(self._check_still_the_visitors, opened)
+            return self._visits.answer(opened.id, self._terms.answer_by, check)
         if opened.status is not Status.CONFIRMED:
             allowed = [str(Status.CANCELLED)] if opened.holds_slots else []
             raise TransitionNotAllowed(opened.status, Status.CONFIRMED, allowed)
@@ -139,6 +159,6 @@ class VisitorLinks:
             raise LinkInvalid
 
     def _check_in_time(self, visit: Visit) -> None:
-        until = visit.date - self._change_notice
+        until = visit.date - self._terms.change_notice
         if self._clock() > until:
             raise TooLate(until)

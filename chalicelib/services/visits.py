@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from itertools import islice
 from threading import Lock
 from typing import Generic, TypeVar
@@ -13,7 +14,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Judge, Premises, strictly
-from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Status, Visit
+from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Party, Status, Visit
 from chalicelib.services.idempotency import Idempotency, Outcome
 from chalicelib.services.ports import Clock, NewId, VisitStore
 
@@ -168,6 +169,20 @@ class Visits:
             return after
 
         return self._update(visit_id, expected, pass_on)
+
+    def answer(self, visit_id: str, answer_by: Callable[[datetime, datetime], datetime], check: Check) -> Visit:
+        """Takes the confirmation of its visitor for a visit that awaits it; any other stays as it is."""
+
+        def answer(visit: Visit) -> Visit:
+            check(visit)
+            now = self._clock()
+            if not visit.awaits(Party.VISITOR):
+                return visit
+            after = visit.answered(answer_by(now, visit.date), now)
+            self._visits.save(visit, after)
+            return after
+
+        return self._update(visit_id, None, answer)
 
     def erase_visitor(self, visit_id: str, expected: Expected = None) -> Visit:
         """Takes every word about the visitor out of the visit, which itself stays."""

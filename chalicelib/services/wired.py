@@ -15,6 +15,7 @@ from chalicelib.services.listing import Listing
 from chalicelib.services.notices import Notices
 from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
+from chalicelib.services.public import Public
 from chalicelib.services.sheet_reader import SheetReader
 from chalicelib.services.sheets import Sheets
 from chalicelib.services.signing_keys import Signer
@@ -43,6 +44,7 @@ class Services:
     webhook_queue: WebhookQueue
     notices: Notices
     visitor_links: VisitorLinks
+    public: Public
     queue: Queue
     signer: Signer
     store: Store

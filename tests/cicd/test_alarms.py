@@ -199,6 +199,15 @@ def test_every_alarm_tells_the_topic_and_leads_to_its_section_of_the_runbook(pac
     assert not any("AlarmActions" in it for it in of_type(app(packaged, "prod"), "AWS::CloudWatch::Alarm").values())
 
 
+def test_the_runbook_begins_with_all_alarms_and_the_bill_counts_them(alarms: Alarms) -> None:
+    table, _, _ = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").partition("## ")
+    shown = re.findall(r"`visits-STAGE-([\w*-]+)`", table)
+    assert shown == [*(alarm.name for alarm in watch.OPERATION), "release-*"]
+    looked_at = sum(len(watched(alarm)) for alarm in alarms.values())
+    bill = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"{len(alarms)} alarms on {looked_at} metrics (about {(looked_at - 10) / 10:.0f})" in bill
+
+
 # What can fail
 
 
@@ -275,7 +284,8 @@ def test_the_table_and_every_index_are_watched_for_refusals(packaged: Path, alar
 
 def test_every_alarm_rings_in_time(alarms: Alarms) -> None:
     for name, alarm in alarms.items():
-        assert alarm["ComparisonOperator"] == "GreaterThanThreshold", name
+        operator = "LessThanThreshold" if name == "remind-silent" else "GreaterThanThreshold"
+        assert alarm["ComparisonOperator"] == operator, name
         assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"], name
         (seconds,) = {seconds for _, seconds in watched(alarm).values()}
         if name.startswith("release-"):
@@ -308,6 +318,7 @@ def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> Non
         "notices-dead": ("Maximum", 0),
         "sheets-dead": ("Maximum", 0),
         "sheets-age": ("Maximum", 1800),
+        "remind-silent": ("Sum", 1),
     }
     for name, (statistic, above) in expected.items():
         ((found, _),) = watched(alarms[name]).values()
@@ -317,11 +328,12 @@ def test_failures_are_judged_by_what_they_mean_to_callers(alarms: Alarms) -> Non
         assert {statistic for statistic, _ in watched(alarms[name]).values()} == {"Sum"}, name
 
 
-def test_silence_is_good_but_for_a_queue(alarms: Alarms) -> None:
+def test_silence_is_good_but_for_a_queue_and_for_what_comes_every_minute(alarms: Alarms) -> None:
     """After six hours without a visitor SQS tells nothing of a queue; a dead letter lies there all the same."""
     for name, alarm in alarms.items():
         of_queue = {namespace for namespace, _, _ in watched(alarm)} == {"AWS/SQS"}
-        assert alarm["TreatMissingData"] == ("ignore" if of_queue else "notBreaching"), name
+        silence = "breaching" if name == "remind-silent" else "ignore" if of_queue else "notBreaching"
+        assert alarm["TreatMissingData"] == silence, name
 
 
 def test_an_alarm_over_several_metrics_adds_up_what_there_is(alarms: Alarms) -> None:

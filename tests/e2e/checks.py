@@ -204,7 +204,8 @@ def own_visit(caller: Insider) -> None:
     by_link = {"Authorization": f"Bearer {links.link(booked)}"}
     own = "/visitor/visit"
     caller.call(200, "GET", own, headers=by_link)
-    caller.call(200, "PATCH", own, {"date": f"{DAY}T11:00:00Z"}, headers=by_link)
+    offered = caller.call(200, "GET", f"{own}/slots", params={"from": f"{DAY}T11:00:00Z"}, headers=by_link)["slots"]
+    caller.call(200, "PATCH", own, {"date": offered[0]["start"]}, headers=by_link)
     caller.call(200, "PUT", f"{own}/status", {"status": "cancelled", "reason": "ill"}, headers=by_link)
     token = {"token": links.unsubscribe(booked)}
     caller.answer(204, "POST", "/visitor/unsubscribe", params=token, headers={"Authorization": ""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import httpx
 import pytest
-from botocore.exceptions import ClientError
 from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client, signer_of_files
-from chalicelib.container import over, utc_now
+from chalicelib.container import TERMS, over, utc_now
+from chalicelib.domain.public import Terms
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.sheet_files import S3SheetFiles
@@ -30,6 +31,7 @@ from tests.agency import SENDER
 from tests.contract import check
 from tests.integration import persons
 from tests.integration.access import access_to, bearer
+from tools.deliver.data_stack import credentials
 from tools.project import REGION
 
 if TYPE_CHECKING:
@@ -83,6 +85,15 @@ def client_of(table: FreshTable) -> DynamoDBClient:
     return made
 
 
+@functools.cache
+def bucket_of_nobody(endpoint: str, account: str) -> str:
+    """Where files of sheets go that no test looks at."""
+    name = "sheets-of-nobody"
+    place: Any = {"LocationConstraint": REGION}
+    boto3.client("s3", **credentials(endpoint, account)).create_bucket(Bucket=name, CreateBucketConfiguration=place)
+    return name
+
+
 @contextlib.contextmanager
 def serve(
     table: FreshTable,
@@ -91,6 +102,7 @@ def serve(
     receivers: Receivers | None = None,
     files: SheetFiles | None = None,
     recognition: Recognition | None = None,
+    terms: Terms = TERMS,
 ) -> Iterator[Api]:
     """The API over the table while the block runs; the clock, the repository of visits and receivers can be others."""
     dynamodb, sqs = client_of(table), client("sqs", **table.access)
@@ -99,12 +111,10 @@ def serve(
     store = Table(dynamodb, table.name)
     queue = SqsQueue(lambda: sqs, table.environment["QUEUE_NAME"])
     wakes = SqsWebhookQueue(lambda: sqs, f"{table.name}-webhooks.fifo")
-    if files is None:
-        place: Any = {"LocationConstraint": REGION}
-        with contextlib.suppress(ClientError):  # it is there already
-            boto3.client("s3", **table.access).create_bucket(Bucket="sheets-of-nobody", CreateBucketConfiguration=place)
     files = files or S3SheetFiles(
-        lambda: client("s3", **table.access), lambda: signer_of_files(REGION, ("test", "test")), "sheets-of-nobody"
+        lambda: client("s3", **table.access),
+        lambda: signer_of_files(REGION, ("test", "test")),
+        bucket_of_nobody(table.environment["AWS_ENDPOINT_URL"], table.environment["AWS_ACCESS_KEY_ID"]),
     )
     services = over(
         store,
@@ -118,6 +128,7 @@ def serve(
         notice_queue=SqsQueue(lambda: sqs, f"{table.name}-notices"),
         outbox=SesOutbox(lambda: client("ses", **table.access)),
         sender=SENDER,
+        terms=terms,
     )
     with (
         pytest.MonkeyPatch.context() as patch,

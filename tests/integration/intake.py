@@ -70,6 +70,14 @@ class Mailbox:
             found += answer["Messages"]
         return found
 
+    def give_back(self, messages: Sequence[Message]) -> None:
+        """What Lambda does with a batch whose handler has raised, without waiting until they are visible again."""
+        entries: Any = [
+            {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for n, message in enumerate(messages)
+        ]
+        self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+
     def delete(self, messages: Sequence[Message]) -> None:
         """What Lambda does with a batch whose handler has returned."""
         for message in messages:
@@ -91,13 +99,16 @@ class Mailbox:
             messages = self.receive()
             if not messages:
                 continue
-            with contextlib.suppress(Exception):
+            try:
                 handle(messages)
+            except Exception:
+                self.give_back(messages)
+            else:
                 self.delete(messages)
 
 
 @contextlib.contextmanager
-def mailbox(table: FreshTable, visibility: int = 2, receives: int = 2) -> Iterator[Mailbox]:
+def mailbox(table: FreshTable, visibility: int = 30, receives: int = 2) -> Iterator[Mailbox]:
     """A queue with a dead-letter queue, and the table in an environment that names it."""
     sqs: SQSClient = boto3.client("sqs", **table.access)
     name = f"visits-{secrets.token_hex(4)}"

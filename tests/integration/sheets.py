@@ -17,6 +17,7 @@ import app as entry
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.container import FILES, utc_now
 from chalicelib.repositories.sheet_files import S3SheetFiles
+from chalicelib.services import ports
 from tests.integration.api import Api, serve
 from tests.integration.intake import LambdaContext, Mailbox, event_of, mailbox
 from tests.pictures import a_png
@@ -147,7 +148,10 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(table: FreshTable, clock: Callable[[], Any] = utc_now) -> Iterator[Desk]:
+def desk(
+    table: FreshTable, clock: Callable[[], Any] = utc_now, textract: ports.Recognition | None = None
+) -> Iterator[Desk]:
+    """Pictures are recognised as its `recognition` is told to, or by `textract`."""
     access = {**table.access}
     endpoint, account = access["endpoint_url"], access["aws_access_key_id"]
     # The stubs know a client by its literal name alone.
@@ -159,8 +163,8 @@ def desk(table: FreshTable, clock: Callable[[], Any] = utc_now) -> Iterator[Desk
     files = S3SheetFiles(lambda: lean, lambda: signer_of_files(REGION, (account, SECRET)), bucket)
     recognition = Recognition()
     with (
-        mailbox(table, visibility=30) as box,
-        serve(box.table, clock, files=files, recognition=recognition) as api,
+        mailbox(table) as box,
+        serve(box.table, clock, files=files, recognition=textract or recognition) as api,
     ):
         queue_url = box.sqs.create_queue(QueueName=f"{bucket}-queue", Attributes={"VisibilityTimeout": "60"})[
             "QueueUrl"

@@ -296,6 +296,7 @@ def test_every_variable_that_make_names_is_taken_as_data() -> None:
         ("rotate-key", "OVERLAP"),
         ("revoke-key", "ID"),
         ("redrive", "ACTION"),
+        ("redrive", "QUEUE"),
         ("redrive", "ONLY"),
         ("delete", "DATA"),
         ("package", "OUT"),

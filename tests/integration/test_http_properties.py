@@ -36,6 +36,7 @@ def test_a_property_is_registered_under_an_id_of_ours(api: Api) -> None:
         "id": property["id"],
         "capacity": 1,
         "visitsAllowed": True,
+        "publicBooking": "off",
         "version": 1,
         "createdAt": "2027-03-10T12:00:00Z",
         "updatedAt": "2027-03-10T12:00:00Z",

@@ -15,6 +15,7 @@ import pytest
 
 from chalicelib.container import utc_now
 from chalicelib.events.batches import Unfinished
+from chalicelib.functions import Queue
 from chalicelib.journal import Failed
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.signing_keys import Signer
@@ -155,10 +156,10 @@ def test_the_listing_of_dead_letters_names_nobody(after: Aftermath) -> None:
     for text in (body, body[:-1]):
         after.box.sqs.send_message(QueueUrl=waiting[1], MessageBody=text)
     queue, signer = after.box.table.environment["QUEUE_NAME"], Signer(FakeSigningKeys(), utc_now)
-    letters = DeadLetterQueue(after.box.sqs, queue, signer, wait_seconds=1).look()
+    letters = DeadLetterQueue(after.box.sqs, Queue.INTAKES, queue, signer, wait_seconds=1).look()
     assert len(letters) >= 2
     for letter in letters:
-        assert not leaked(f"{letter} {letter.line}")
+        assert not leaked(f"{letter} {letter.line(())}")
 
 
 def test_api_keys_are_kept_as_hashes(after: Aftermath) -> None:

@@ -18,6 +18,7 @@ import app as entry
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.intakes import intake_id
 from chalicelib.events.intake_queue import Sending
+from chalicelib.functions import Queue
 from chalicelib.repositories.intakes import manifest_key
 from devstack.worker import QueueWorker
 from tests.integration.api import Api, serve
@@ -46,12 +47,16 @@ class Site:
 
     def redrive(self, action: str, *only: str, dry_run: bool = False, yes: bool = True) -> int:
         given = argparse.Namespace(action=action, stage="test", only=only, dry_run=dry_run, yes=yes)
-        return redrive.run(self.letters, given, self.api.services)
+        return redrive.run([self.letters], given, self.api.services)
 
     @property
     def letters(self) -> DeadLetterQueue:
         return DeadLetterQueue(
-            self.box.sqs, self.box.table.environment["QUEUE_NAME"], self.api.services.signer, wait_seconds=0
+            self.box.sqs,
+            Queue.INTAKES,
+            self.box.table.environment["QUEUE_NAME"],
+            self.api.services.signer,
+            wait_seconds=0,
         )
 
     def dead(self, body: str, **attributes: str) -> str:
@@ -89,7 +94,7 @@ class Site:
 
 @pytest.fixture
 def site(table: FreshTable) -> Iterator[Site]:
-    with mailbox(table, visibility=30) as box, serve(box.table) as api:
+    with mailbox(table) as box, serve(box.table) as api:
         yield Site(api, box)
 
 
@@ -115,8 +120,8 @@ def test_the_list_says_everything_but_what_is_in_the_messages(site: Site, capsys
     assert SECRET not in told
     assert "Lovelace" not in told
     lines = {line[:36].strip(): line.split() for line in told.splitlines()}
-    assert lines[ours][:6] == [ours, intake, "0", "2", "1", "0"]
-    assert lines[foreign][1:4] == [intake_id("source", "partner", foreign), "0", "1"]
+    assert lines[ours][:7] == [ours, "intakes", intake, "0", "2", "1", "0.0"]
+    assert lines[foreign][1:5] == ["intakes", intake_id("source", "partner", foreign), "0", "1"]
     assert "not valid JSON" in " ".join(lines[broken])
     assert "#/version" in " ".join(lines[wrong])
     assert "4 dead letters with 3 rows, 2 unreadable" in told
@@ -286,8 +291,10 @@ def test_after_a_restore_the_rows_to_hand_in_again_are_told_and_nothing_else_of_
     told = capsys.readouterr().out
     assert SECRET not in told
     lines = {line[:36].strip(): line for line in told.splitlines()}
-    assert lines[first].endswith("its intake is not in the table")
-    assert lines[last].endswith("its intake is not in the table")
+    assert lines[first].endswith(
+        "its intake is not in the table: ask for its rows to be submitted again, and discard it"
+    )
+    assert "its intake is not in the table" in lines[last]
     assert "not in the table" not in lines[standing]
     assert f"  tests: {gone}, 35 rows: 0-24, 50-59\n" in told
     assert "3 dead letters with 36 rows, 0 unreadable, 1 intake not in the table" in told
@@ -295,13 +302,13 @@ def test_after_a_restore_the_rows_to_hand_in_again_are_told_and_nothing_else_of_
     site.redrive("replay")
 
     told = capsys.readouterr().out
-    assert f"{first} stays: its intake is not in the table, so it would fail again" in told
+    assert f"{first} stays: its intake is not in the table: ask for its rows" in told
     assert "1 dead letter with 1 row sent again, 3 left" in told
     site.work()
     assert site.intake(stands)["status"] == "done"
 
     site.redrive("discard", dry_run=True)
-    assert "would discard 3 dead letters, record 0 rows as rejected, and delete 3 for good" in capsys.readouterr().out
+    assert "would discard 3 dead letters with 60 rows" in capsys.readouterr().out
     site.redrive("discard")
     told = capsys.readouterr().out
     assert f"  tests: {gone}, 60 rows: 0-59\n" in told
@@ -392,11 +399,91 @@ def test_discarding_needs_a_yes(
     assert site.box.waiting(dead=True) == 0
 
 
+ID = "01989c3e-7c0a-7b52-9d2e-3f1c0a9b8e77"
+OTHERS = {
+    Queue.WEBHOOKS: json.dumps({"webhookId": ID}),
+    Queue.NOTICES: json.dumps({"visitId": ID, "recipient": "0" * 32, "stop": "bounced"}),
+    Queue.SHEETS: json.dumps({"Records": [{"s3": {"object": {"key": f"uploads/{ID}"}}}]}),
+}
+"""What becomes a dead letter without any rows."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another queue of the stage with one dead letter, as the person on call has them all."""
+
+    site: Site
+    queue: Queue
+
+    def __post_init__(self) -> None:
+        fifo = {"FifoQueue": "true"} if self.queue.endswith(".fifo") else {}
+        dead_name = f"{self.queue.removesuffix('.fifo')}-dead{'.fifo' if fifo else ''}"
+        dead = self._made(dead_name, {"VisibilityTimeout": "30", **fifo})
+        arn = self.site.box.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
+        self._made(self.queue, {"VisibilityTimeout": "30", "RedrivePolicy": policy, **fifo})
+        group: Any = {"MessageGroupId": ID, "MessageDeduplicationId": ID} if fifo else {}
+        self.site.box.sqs.send_message(QueueUrl=dead, MessageBody=OTHERS[self.queue], **group)
+
+    @property
+    def letters(self) -> DeadLetterQueue:
+        return DeadLetterQueue(
+            self.site.box.sqs, self.queue, self._stage, self.site.api.services.signer, wait_seconds=0
+        )
+
+    def redrive(self, action: str) -> int:
+        given = argparse.Namespace(action=action, stage="test", only=(), dry_run=False, yes=True)
+        return redrive.run([self.site.letters, self.letters], given, self.site.api.services)
+
+    def waiting(self) -> list[Any]:
+        url = self.site.box.sqs.get_queue_url(QueueName=f"{self._stage}{self.queue}")["QueueUrl"]
+        names: Any = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        return self.site.box.sqs.receive_message(QueueUrl=url, **names).get("Messages", [])
+
+    @property
+    def _stage(self) -> str:
+        return self.site.box.table.environment["QUEUE_NAME"]
+
+    def _made(self, name: str, attributes: Any) -> str:
+        return self.site.box.sqs.create_queue(QueueName=f"{self._stage}{name}", Attributes=attributes)["QueueUrl"]
+
+
+@pytest.mark.parametrize("queue", OTHERS)
+def test_dead_letters_of_every_queue_are_listed_and_replayed(
+    site: Site, queue: Queue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Other(site, queue)
+    site.dead(partner_message(visit("every-1")))
+    assert other.redrive("list") == redrive.OK
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[1:5] for line in lines if line[1] == queue.name.lower()] == [[queue.name.lower(), ID, "-", "-"]]
+
+    assert other.redrive("replay") == redrive.OK
+
+    assert "2 dead letters with 1 row sent again, 0 left" in capsys.readouterr().out
+    (message,) = other.waiting()
+    assert message["Body"] == OTHERS[queue]
+    assert "MessageAttributes" not in message
+    assert message["Attributes"].get("MessageGroupId") == (ID if queue is Queue.WEBHOOKS else None)
+    assert (other.letters.look(), site.box.waiting()) == ([], 1)
+
+
+@pytest.mark.parametrize("queue", OTHERS)
+def test_a_discarded_letter_without_rows_is_gone(site: Site, queue: Queue, capsys: pytest.CaptureFixture[str]) -> None:
+    other = Other(site, queue)
+    assert other.redrive("discard") == redrive.OK
+    assert "1 dead letter discarded, the outcome of 0 rows recorded, 0 left" in capsys.readouterr().out
+    assert (other.letters.look(), other.waiting()) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--stage", "nowhere"], "There is no stage 'nowhere' in .chalice/config.json; there are: local"),
         (["--stage", "local", "--aws-port", "9"], "is `make run` running"),
+        (["--stage", "local", "--queue", "mails"], "there are: intakes, webhooks, sheets, notices"),
     ],
 )
 def test_what_cannot_be_worked_with_is_told_in_a_sentence(options: list[str], told: str) -> None:

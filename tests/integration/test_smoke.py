@@ -58,7 +58,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(table: FreshTable) -> Iterator[Site]:
-    with mailbox(table, visibility=30) as box, serve(box.table) as api:
+    with mailbox(table) as box, serve(box.table) as api:
         worker = QueueWorker(entry.app.handler_map["work_off_queue"], box.sqs, box.table.environment["QUEUE_NAME"])
         with working(worker):
             yield Site(api, box.table)

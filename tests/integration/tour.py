@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 import app as entry
+from chalicelib.domain.visits import Awaited, BookVisit, Party, Status
 from chalicelib.domain.webhooks import Answer
 from chalicelib.events.batches import Unfinished
 from chalicelib.repositories.notices import DynamoNotices
@@ -66,6 +67,10 @@ def write(api: Api, box: Mailbox, person: Mapping[str, str]) -> None:
         ses.verify_domain_identity(Domain=address.partition("@")[2])
     near = (datetime.now(UTC) + timedelta(hours=23)).replace(minute=0, second=0, microsecond=0)
     api.visit("tour-house", near.isoformat(), visitor=dict(person))
+    # A request that nobody has answered in time.
+    overdue = Awaited(Party.AGENCY, datetime.now(UTC) - timedelta(minutes=1))
+    later = near + timedelta(hours=2)
+    api.services.visits.book(BookVisit("tour-house", later, status=Status.REQUESTED, awaited=overdue))
     relay(box)
     remind(box)
     notify(box)
@@ -179,7 +184,25 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     answers.append(erased := api.http.delete(f"{one}/visitor"))
     assert erased.status_code == 204
     _as_visitor(api, done, visit(17), notes)
+    _as_anybody(api, done, house | {"publicBooking": "request"}, person)
     return answers
+
+
+def _as_anybody(
+    api: Api, done: Callable[[httpx.Response, int], Any], house: Mapping[str, object], person: Mapping[str, str]
+) -> None:
+    """What somebody does who has no key: asks for a visit, refusals among it, and has it forgotten."""
+    done(api.post("/properties", {**house, "id": "tour-listed"}), 201)
+    listed = "/public/properties/tour-listed"
+    done(api.get(listed), 200)
+    done(api.get("/public/properties/tour-house"), 404)
+    start = done(api.get(f"{listed}/slots", to=f"{DAY}T23:00:00Z", from_=f"{DAY}T00:00:00Z"), 200)["slots"][0]["start"]
+    wish = {"date": start, "visitor": {**person}}
+    booked = done(api.post(f"{listed}/visits", wish, key="tour-listed"), 201)
+    done(api.post(f"{listed}/visits", wish, key="tour-listed"), 201)
+    done(api.post(f"{listed}/visits", wish), 409)
+    done(api.post(f"{listed}/visits", {**wish, "visitor": {"name": person["name"]}}), 422)
+    done(api.http.delete("/visitor/visit/visitor", headers={"Authorization": f"Bearer {booked['link']}"}), 204)
 
 
 def _as_visitor(api: Api, done: Callable[[httpx.Response, int], Any], wanted: Mapping[str, object], notes: str) -> None:
@@ -192,9 +215,11 @@ def _as_visitor(api: Api, done: Callable[[httpx.Response, int], Any], wanted: Ma
     done(api.http.get(own, headers=by_link), 200)
     done(api.http.head(own, headers=by_link), 200)
     done(api.http.get(own), 401)
+    done(api.http.get(f"{own}/slots", headers=by_link), 200)
     done(api.http.patch(own, json={"date": f"{DAY}T19:00:00Z", "reminders": False}, headers=by_link), 200)
     done(api.http.patch(own, json={"notes": notes}, headers=by_link), 422)
     done(api.http.put(f"{own}/status", json={"status": "cancelled", "reason": notes}, headers=by_link), 200)
+    done(api.http.get(f"{own}/slots", headers=by_link), 409)
     done(api.http.post("/visitor/unsubscribe", params={"token": links.unsubscribe(visit) or ""}), 204)
     done(api.http.post("/visitor/unsubscribe", params={"token": "vu_"}), 404)
     done(api.http.delete(f"{own}/visitor", headers=by_link), 204)

@@ -290,9 +290,11 @@ PUBLIC_ROUTES = {
         "/openapi.json",
         "/properties/{property_id}/calendar.ics",
         "/agents/{agent_id}/calendar.ics",
+        "/public/properties/{property_id}",
+        "/public/properties/{property_id}/slots",
     )
     for method in ("GET", "HEAD")
-} | {("POST", "/visitor/unsubscribe")}
+} | {("POST", "/visitor/unsubscribe"), ("POST", "/public/properties/{property_id}/visits")}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

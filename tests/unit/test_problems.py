@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ SAMPLES: dict[object, object] = {
     int: 7,
     list[str]: ["word"],
     tuple[str, ...]: ("application/json",),
+    list[datetime]: [TEN],
     list[errors.FieldError]: [errors.FieldError("#/date", "is wrong")],
     list[errors.Objection]: [errors.Objection("closed", "property")],
     list[errors.TakenInterval]: [errors.TakenInterval(NOW, TEN, "property")],

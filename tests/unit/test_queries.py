@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.api.availability import BusyQuery
+from chalicelib.api.availability import WindowQuery
 from chalicelib.api.visits import VisitQuery
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.visits import Status
@@ -94,4 +94,4 @@ def test_calls_without_parameters_take_none() -> None:
     with pytest.raises(InvalidInput):
         no_query({"expand": ["visits"]})
     with pytest.raises(InvalidInput):
-        BusyQuery.parse({"limit": ["1"]})
+        WindowQuery.parse({"limit": ["1"]})

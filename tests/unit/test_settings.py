@@ -24,14 +24,14 @@ def test_a_sender_needs_an_address_and_a_name_and_has_the_rest_by_default() -> N
     assert (sender.address, sender.agency, sender.language) == ("visits@agency.example", "Lake & Sons", "en")
     assert sender.leads == (timedelta(hours=24), timedelta(hours=2))
     assert (sender.reply_to, sender.logo, sender.page, sender.api) == (None, None, None, None)
-    assert settings.change_notice == timedelta(hours=2)
+    assert settings.terms.change_notice == timedelta(hours=2)
 
 
 def test_what_is_set_counts() -> None:
     settings = Settings.from_environment(NEEDED | MAIL | {"REMINDER_HOURS": "48", "CHANGE_NOTICE_MINUTES": "0"})
     assert settings.sender is not None
     assert settings.sender.leads == (timedelta(hours=48),)
-    assert settings.change_notice == timedelta(0)
+    assert settings.terms.change_notice == timedelta(0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE,
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.services.visitor_links import Links
 from tests.agency import Agency
-from tests.builders import NOW, TEN, booking, event
+from tests.builders import NOW, TEN, a_property, booking, event
 
 ADA = Visitor("Ada Lovelace", "ada@example.com")
 HOUR = timedelta(hours=1)
@@ -171,6 +171,7 @@ def test_it_shows_the_visit_and_nothing_else_of_the_agency() -> None:
         "property": {"name": "House", "address": "Lane 1, Berlin"},
         "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
         "reminders": True,
+        "agency": {},
         "changeableUntil": "2027-03-12T08:00:00Z",
         "version": 1,
     }
@@ -185,6 +186,87 @@ def test_to_look_changes_nothing() -> None:
     assert agency.memory.visits[visit.id] == visit
     assert agency.notices.states == {}
     assert Visiting(agency, visit).ask("GET", "/visitor/unsubscribe")[0] == 405
+
+
+def slots(agency: Agency, visit: Visit, start: str = "2027-03-12T00:00:00Z", end: str = "2027-03-13T00:00:00Z") -> Any:
+    status, shown = Visiting(agency, visit).ask("GET", "/visitor/visit/slots", **{"from": start, "to": end})
+    assert status == 200, shown
+    return shown
+
+
+def opens(agency: Agency, rules: Rules) -> None:
+    agency.memory.availability["house"] = Availability("house", rules, 1, NOW, NOW)
+
+
+def test_it_shows_the_other_times_that_are_to_be_had_and_nobody_elses_visits() -> None:
+    agency = Agency()
+    visit = book(agency)
+    book(agency, date=TEN + HOUR, agent_id="ann")
+    opens(agency, Rules(Hours(weekly=((Opening(10 * 60, 13 * 60),),) * 7), step_minutes=30))
+    assert slots(agency, visit) == {
+        "from": "2027-03-12T00:00:00Z",
+        "to": "2027-03-13T00:00:00Z",
+        "timeZone": "Europe/Berlin",
+        "durationMinutes": 30,
+        "slots": [
+            {"start": "2027-03-12T09:00:00Z", "localStart": "2027-03-12T10:00:00+01:00"},
+            {"start": "2027-03-12T09:30:00Z", "localStart": "2027-03-12T10:30:00+01:00"},
+            {"start": "2027-03-12T10:30:00Z", "localStart": "2027-03-12T11:30:00+01:00"},
+            {"start": "2027-03-12T11:30:00Z", "localStart": "2027-03-12T12:30:00+01:00"},
+        ],
+    }
+
+
+def test_exactly_the_times_that_are_offered_can_be_moved_to() -> None:
+    """Its own time and gap are free to the visit; those of others, of its agent elsewhere and the night are not."""
+    opening = Rules(Hours(weekly=((Opening(9 * 60, 16 * 60),),) * 7), gap_minutes=15)
+
+    def agency_with_visits() -> tuple[Agency, Visit]:
+        agency = Agency()
+        agency.properties.add(a_property("mill"))
+        opens(agency, opening)
+        book(agency, date=TEN + 2 * HOUR)
+        book(agency, property_id="mill", date=TEN + 4 * HOUR, agent_id="ann")
+        visit = book(agency, duration_minutes=60, agent_id="ann", date=TEN)
+        agency.clock.now = TEN - 3 * HOUR
+        return agency, visit
+
+    offered = {
+        each["start"] for each in slots(*agency_with_visits(), "2027-03-12T06:00:00Z", "2027-03-14T00:00:00Z")["slots"]
+    }
+    for quarter in range(4 * 42):
+        start = f"{TEN - 4 * HOUR + quarter * timedelta(minutes=15):%Y-%m-%dT%H:%M:%SZ}"
+        agency, visit = agency_with_visits()
+        status, _ = Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"date": start})
+        moves = status == 200 and agency.memory.visits[visit.id].version == 2
+        assert moves == (start in offered), start
+    assert {"2027-03-12T10:15:00Z", "2027-03-13T14:00:00Z"} <= offered
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        (Rules(Hours(((),) * 7)), "closed"),
+        (Rules(notice_minutes=3 * 1440), "notice"),
+        (Rules(horizon_days=0), "horizon"),
+        (Rules(Hours(weekly=((Opening(11 * 60, 12 * 60),),) * 7), step_minutes=60), "taken"),
+    ],
+)
+def test_where_no_other_time_is_to_be_had_it_says_why(rules: Rules, reason: str) -> None:
+    agency = Agency()
+    visit = book(agency)
+    opens(agency, rules)
+    shown = slots(agency, visit)
+    assert (shown["slots"], shown["reason"]) == ([], reason)
+
+
+def test_what_cannot_be_moved_any_more_is_offered_no_times() -> None:
+    agency = Agency()
+    visit = book(agency)
+    agency.clock.now = TEN - HOUR
+    assert slug(Visiting(agency, visit).ask("GET", "/visitor/visit/slots")) == "too-late"
+    agency.booking.change_status(visit.id, Status.CANCELLED, None)
+    assert slug(Visiting(agency, visit).ask("GET", "/visitor/visit/slots")) == "slots-released"
 
 
 # What it does
@@ -302,8 +384,7 @@ def test_who_becomes_the_visitor_in_this_very_moment_is_not_changed_by_the_one_b
 def test_a_visitor_moves_it_to_a_time_that_is_offered_and_to_no_other() -> None:
     agency = Agency()
     visit = book(agency)
-    open_all_day = Rules(Hours(weekly=((Opening(8 * 60, 18 * 60),),) * 7), step_minutes=60)
-    agency.memory.availability["house"] = Availability("house", open_all_day, 1, NOW, NOW)
+    opens(agency, Rules(Hours(weekly=((Opening(8 * 60, 18 * 60),),) * 7), step_minutes=60))
     visiting = Visiting(agency, visit)
     for date in ("2027-03-12T20:00:00+01:00", "2027-03-12T13:30:00+01:00"):
         answer = visiting.ask("PATCH", "/visitor/visit", {"date": date})

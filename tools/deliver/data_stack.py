@@ -155,6 +155,18 @@ def switch_on_expiry(dynamodb: DynamoDBClient, table: str) -> None:
         dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
 
 
+def take_uploads_from(origin: str, endpoint: str, stage: str) -> None:
+    """Lets pages of an origin upload sheets, as SheetsOrigin does on AWS. By a parameter, every other port would be an
+    update of the bucket, and to ministack that may be a replacement.
+    """
+    bucket = outputs(boto3.client("cloudformation", **credentials(endpoint)), data_stack_of(stage))["SheetsBucket"]
+    properties = template_of(stage)["Resources"]["SheetsBucket"]["Properties"]
+    (rule,) = properties["CorsConfiguration"]["Fn::If"][1]["CorsRules"]
+    allowed = {name: rule[name] for name in ("AllowedMethods", "AllowedHeaders")}
+    configuration: Any = {"CORSRules": [{"AllowedOrigins": [origin], **allowed}]}
+    boto3.client("s3", **credentials(endpoint)).put_bucket_cors(Bucket=bucket, CORSConfiguration=configuration)
+
+
 def credentials(endpoint: str, account: str = ACCOUNT) -> dict[str, Any]:
     """What a boto3 client of the embedded AWS is made with."""
     return {

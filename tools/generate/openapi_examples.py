@@ -12,6 +12,12 @@ from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
+from chalicelib.api.public import (
+    BookPublicVisitInput,
+    PublicPropertyOutput,
+    PublicSlotsOutput,
+    PublicVisitOutput,
+)
 from chalicelib.api.sheets import (
     AnnouncedSheetOutput,
     AnnounceSheetInput,
@@ -24,7 +30,7 @@ from chalicelib.api.sheets import (
     SheetRowOutput,
     SheetRowPage,
 )
-from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnStatusInput, OwnVisitOutput
+from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnSlotsOutput, OwnStatusInput, OwnVisitOutput
 from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
@@ -53,6 +59,9 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.VisitsNotAllowed("house-1"),
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
     errors.OutsideHours([errors.Objection("closed", "property")]),
+    errors.NotFree([_START, _END]),
+    errors.LimitReached("contact"),
+    errors.LimitReached("property", 1800),
     errors.AvailabilityNotFound("house-1"),
     errors.TransitionNotAllowed("completed", "cancelled", ["no_show"]),
     errors.VisitNotStarted(_START),
@@ -103,6 +112,7 @@ _HOUSE: Final[dict[str, Any]] = {
     "timeZone": "Europe/Berlin",
     "capacity": 1,
     "visitsAllowed": True,
+    "publicBooking": "confirm",
 }
 _BOOKING: Final[dict[str, Any]] = {
     "propertyId": "house-1",
@@ -204,6 +214,19 @@ _WEBHOOK: Final[dict[str, Any]] = {
     "createdAt": "2027-03-01T08:00:00Z",
 }
 
+_OWN: Final[dict[str, Any]] = {
+    "date": "2027-03-14T09:30:00Z",
+    "durationMinutes": 30,
+    "timeZone": "Europe/Berlin",
+    "place": "At the front door",
+    "status": "confirmed",
+    "property": {"name": _HOUSE["name"], "address": _HOUSE["address"]},
+    "agency": {"name": "Lakeside Homes", "phone": "+49 30 901820"},
+    "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
+    "reminders": True,
+    "changeableUntil": "2027-03-14T07:30:00Z",
+    "version": 1,
+}
 BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     RegisterPropertyInput: {"id": "house-1", **_HOUSE},
     PropertyInput: _HOUSE,
@@ -213,17 +236,34 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
     IntakeInput: {"visits": [{**_BOOKING, "externalId": "crm-4711"}]},
     ChangeOwnVisitInput: {"date": "2027-03-15T10:30:00+01:00"},
     OwnStatusInput: {"status": "cancelled", "reason": "I am ill."},
-    OwnVisitOutput: {
-        "date": "2027-03-14T09:30:00Z",
+    OwnVisitOutput: _OWN,
+    PublicPropertyOutput: {
+        "id": "house-1",
+        **{name: _HOUSE[name] for name in ("name", "address", "price", "currency", "timeZone")},
+        "booking": "confirm",
         "durationMinutes": 30,
+        "agency": {"name": "Lakeside Homes", "phone": "+49 30 901820"},
+        "language": "en",
+        "consent": "We use this for your visit only, and delete it 30 days after.",
+    },
+    PublicSlotsOutput: {
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
         "timeZone": "Europe/Berlin",
-        "place": "At the front door",
-        "status": "confirmed",
-        "property": {"name": _HOUSE["name"], "address": _HOUSE["address"]},
-        "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
-        "reminders": True,
-        "changeableUntil": "2027-03-14T07:30:00Z",
-        "version": 1,
+        "durationMinutes": 30,
+        "slots": [{"start": "2027-03-14T09:30:00Z", "localStart": "2027-03-14T10:30:00+01:00"}],
+    },
+    BookPublicVisitInput: {
+        "date": "2027-03-14T10:30:00+01:00",
+        "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
+    },
+    PublicVisitOutput: {**_OWN, "link": f"vl_{_VISIT}_k1_{'0123456789abcdef' * 4}"},
+    OwnSlotsOutput: {
+        "from": "2027-03-14T00:00:00Z",
+        "to": "2027-03-15T00:00:00Z",
+        "timeZone": "Europe/Berlin",
+        "durationMinutes": 30,
+        "slots": [{"start": "2027-03-14T11:30:00Z", "localStart": "2027-03-14T12:30:00+01:00"}],
     },
     PropertyOutput: _REGISTERED,
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},

@@ -53,8 +53,10 @@ class Alarm:
     """Of docs/runbook.md: the anchor of its title."""
     meaning: str
     watched: Sequence[str]
-    above: float
     seconds: int
+    above: float = 0
+    below: float | None = None
+    """The threshold where too little is what is wrong."""
     datapoints: int = 1
     periods: int = 1
     missing: str = "notBreaching"
@@ -123,8 +125,8 @@ def _resource(alarm: Alarm, actions: Node) -> Node:
             "AlarmDescription": {"Fn::Sub": f"{alarm.meaning} ${{RunbookUrl}}#{alarm.section}"},
             **actions,
             **_watched(alarm),
-            "ComparisonOperator": "GreaterThanThreshold",
-            "Threshold": alarm.above,
+            "ComparisonOperator": "GreaterThanThreshold" if alarm.below is None else "LessThanThreshold",
+            "Threshold": alarm.above if alarm.below is None else alarm.below,
             "DatapointsToAlarm": alarm.datapoints,
             "EvaluationPeriods": alarm.periods,
             "TreatMissingData": alarm.missing,

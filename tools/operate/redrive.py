@@ -1,10 +1,11 @@
-"""`make redrive STAGE=... ACTION=list|replay|discard [DRY_RUN=1]`: looks at dead letters, replays or discards them.
+"""`make redrive STAGE=... ACTION=list|replay|discard`: looks at dead letters of all queues, replays or discards them.
 
 Nothing of what is in a message is shown: rows are personal data. Every action receives the dead letters itself and
 sends or deletes them one by one; SQS's own move task would give other producers' messages a new identity.
 
-Replaying sends first and deletes then. A crash in between leaves a message in both queues, which is harmless: it names
-its intake and chunk, or carries the id it had at first, so the second finds its outcomes recorded and changes nothing.
+Replaying sends first and deletes then. A crash in between leaves a message in both queues, which is harmless: rows name
+their intake and chunk, or carry the id they had at first, so the second finds its outcomes recorded and changes
+nothing; the messages of all other queues only say what to look at.
 
 It ends with 0 when all that was asked for is done, with 1 when letters are left, with 2 when it could not work.
 """
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +28,8 @@ from chalicelib.container import over
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
+from chalicelib.functions import Queue
+from chalicelib.http.fields import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.signing_keys import Signer
@@ -43,13 +47,18 @@ OLDEST: Final = timedelta(days=14)
 
 HELD_SECONDS: Final = 120
 """How long a message that is looked at is hidden, at most: it is released as soon as all have been seen."""
-WAIT_SECONDS: Final = 2
+WAIT_SECONDS: Final = 1
 BATCH: Final = 10
+
+ABOUT: Final = re.compile(rf'(?:"(?:webhookId|visitId)": ?"|uploads/)({UUID.pattern})')
+"""What a message without rows is about."""
 
 CALLER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 UNKNOWN: Final = "its intake is not in the table"
-COLUMNS: Final = "{:36}  {:36}  {:>5}  {:>4}  {:>8}  {:>7}  {}"
+COLUMNS: Final = "{:36}  {:8}  {:36}  {:>5}  {:>4}  {:>8}  {:>7}  {}"
+
+DONE: Final = {"replay": "{} with {} sent again", "discard": "{} discarded, the outcome of {} recorded"}
 
 OK, LEFT, FAILED, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,24 +69,27 @@ class Stays(Exception):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message of the dead-letter queue: what may be told of it, and what it takes to act on it."""
+    """A message of a dead-letter queue: what may be told of it, and what it takes to act on it."""
 
+    queue: Queue
     message: "MessageTypeDef" = field(repr=False)
     sending: Sending = field(repr=False)
     """The first one, also after a replay."""
     chunk: Chunk | None = field(repr=False)
+    """The rows of an intake; an unreadable message has none, nor do those of the other queues."""
     unreadable: str
     """Why nobody can work it off, or nothing."""
 
     @classmethod
-    def of(cls, message: "MessageTypeDef", signer: Signer) -> "DeadLetter":
+    def of(cls, queue: Queue, message: "MessageTypeDef", signer: Signer) -> "DeadLetter":
         attributes: Any = message.get("Attributes", {})
         own = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
         sending = Sending.of(message["MessageId"], attributes, own, message["Body"], signer)
         try:
-            return cls(message, sending, read_message(message["Body"], sending), "")
+            chunk = read_message(message["Body"], sending) if queue is Queue.INTAKES else None
         except UnreadableMessage as why:
-            return cls(message, sending, None, f"{why} (sender {sending.sender})")
+            return cls(queue, message, sending, None, f"unreadable: {why} (sender {sending.sender})")
+        return cls(queue, message, sending, chunk, "")
 
     @property
     def id(self) -> str:
@@ -91,30 +103,49 @@ class DeadLetter:
     def rows(self) -> int:
         return len(self.chunk.rows) if self.chunk else 0
 
-    @property
-    def line(self) -> str:
-        chunk = (self.chunk.intake_id, self.chunk.number, self.rows) if self.chunk else ("-", "-", "-")
-        receives = self.message.get("Attributes", {}).get("ApproximateReceiveCount", "0")
-        hours, minutes = divmod(self.age.seconds // 60, 60)
-        age = f"{self.age.days} d {hours:>2} h" if self.age.days else f"{hours} h {minutes:>2} m" if hours else None
-        return COLUMNS.format(self.id, *chunk, receives, age or f"{minutes} min", self.unreadable).rstrip()
-
     def lost_in(self, lost: Collection[str]) -> bool:
         """Whether its intake is one of those that the table does not know."""
         return self.chunk is not None and self.chunk.intake_id in lost
+
+    def stays(self, lost: Collection[str]) -> str:
+        """Why sending it again is of no use, or not right; or nothing."""
+        if self.lost_in(lost):
+            return f"{UNKNOWN}: ask for its rows to be submitted again, and discard it"
+        if self.unreadable:
+            return f"{self.unreadable}; discard it, or deploy code that can read it and replay"
+        if self.age > OLDEST:
+            return f"first sent more than {OLDEST.days} days ago, the limit for personal data in messages; discard it"
+        return ""
+
+    def line(self, lost: Collection[str]) -> str:
+        found = ABOUT.search(self.message["Body"])
+        about = (found[1] if found else "-", "-", "-")
+        chunk = (self.chunk.intake_id, self.chunk.number, self.rows) if self.chunk else about
+        receives = self.message.get("Attributes", {}).get("ApproximateReceiveCount", "0")
+        age = f"{self.age.total_seconds() / 3600:.1f} h"
+        return COLUMNS.format(self.id, self.queue.name.lower(), *chunk, receives, age, self.stays(lost)).rstrip()
+
+
+Act = Callable[["DeadLetterQueue", DeadLetter], int]
+"""Does something to a letter of the queue; gives the number of its rows that it did it to. Raises Stays."""
 
 
 class DeadLetterQueue:
     """The dead letters of one queue."""
 
-    def __init__(self, sqs: "SQSClient", queue: str, signer: Signer, wait_seconds: int = WAIT_SECONDS) -> None:
+    def __init__(
+        self, sqs: "SQSClient", queue: Queue, stage_queue: str, signer: Signer, wait_seconds: int = WAIT_SECONDS
+    ) -> None:
+        """`stage_queue` is the name of the intakes' queue, with which the others' begin."""
+        name = f"{stage_queue}{queue}"
+        self._queue = queue
         self._sqs = sqs
         self._signer = signer
         self._wait_seconds = wait_seconds
-        self._url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        self._url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         told = sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
         if "RedrivePolicy" not in told:
-            raise CannotGoOn(f"The queue {queue} has no dead-letter queue.")
+            raise CannotGoOn(f"The queue {name} has no dead-letter queue.")
         dead = json.loads(told["RedrivePolicy"])["deadLetterTargetArn"].rsplit(":", 1)[1]
         self._dead_url = sqs.get_queue_url(QueueName=dead)["QueueUrl"]
 
@@ -122,16 +153,17 @@ class DeadLetterQueue:
         """All of them, or those with the given ids. They are released again at once, for others to see."""
         seen: list[DeadLetter] = []
 
-        def note(letter: DeadLetter) -> None:
+        def note(_: DeadLetterQueue, letter: DeadLetter) -> int:
             seen.append(letter)
             raise Stays
 
         self.act(note, only, "looking")
         return seen
 
-    def act(self, act: Callable[[DeadLetter], None], only: Collection[str], doing: str) -> list[str]:
-        """Calls the function for each, and deletes it; gives why others stay, a line each. Those are released."""
+    def act(self, act: Act, only: Collection[str], doing: str) -> tuple[list[int], list[str]]:
+        """Acts on each, and deletes it; gives the rows of each, and why others stay, which are released."""
         held: list[DeadLetter] = []
+        done: list[int] = []
         left: list[str] = []
         try:
             for letter in tqdm(self._all(), desc=doing, unit="", leave=False, file=sys.stderr):
@@ -139,7 +171,7 @@ class DeadLetterQueue:
                 if only and letter.id not in only:
                     continue
                 try:
-                    act(letter)
+                    done.append(act(self, letter))
                 except (Stays, Unavailable) as why:
                     left.append(f"{letter.id} stays: {why if type(why) is Stays else 'the table does not respond'}")
                     continue
@@ -147,22 +179,19 @@ class DeadLetterQueue:
                 held.pop()
         finally:
             self._release(held)
-        return left
+        return done, left
 
     def send_again(self, letter: DeadLetter) -> None:
         """Puts it back on the main queue, as the message it was at first. Raises StoreBusy."""
         body = letter.message["Body"]
-        self._sqs.send_message(
-            QueueUrl=self._url,
-            MessageBody=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in letter.sending.attributes(body, self._signer).items()
-            },
-        )
+        first = letter.sending.attributes(body, self._signer) if letter.chunk else {}
+        group = letter.message.get("Attributes", {}).get("MessageGroupId")
+        fifo: Any = {"MessageGroupId": group, "MessageDeduplicationId": letter.id} if group else {}
+        named: Any = {name: {"DataType": "String", "StringValue": value} for name, value in first.items()}
+        self._sqs.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=named, **fifo)
 
     def _all(self) -> Iterator[DeadLetter]:
-        """Every message once."""
+        """Every message once; of a webhook, whose come one after the other, ten at most while those are held."""
         known: set[str] = set()
         while True:
             messages = self._sqs.receive_message(
@@ -173,7 +202,7 @@ class DeadLetterQueue:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
-            letters = [DeadLetter.of(message, self._signer) for message in messages]
+            letters = [DeadLetter.of(self._queue, message, self._signer) for message in messages]
             fresh = [letter for letter in letters if letter.message["MessageId"] not in known]
             if not fresh:  # none is left, or they come round again
                 return self._release(letters)
@@ -204,18 +233,15 @@ def _known(intakes: Intakes, id: str) -> bool:
     return True
 
 
-def refuse_useless(letter: DeadLetter, lost: Collection[str]) -> None:
-    """Raises Stays when sending it again is of no use, or not right."""
-    if letter.lost_in(lost):
-        raise Stays(f"{UNKNOWN}, so it would fail again; ask for its rows to be submitted again, and discard it")
-    if letter.unreadable:
-        raise Stays(f"unreadable ({letter.unreadable}); discard it, or deploy code that can read it and replay")
-    if letter.age > OLDEST:
-        days = OLDEST.days
-        raise Stays(f"first sent more than {days} days ago, the limit for personal data in messages; discard it")
+def replay(lost: Collection[str], queue: DeadLetterQueue, letter: DeadLetter) -> int:
+    """Sends it again; says how many rows it has. Raises Stays."""
+    if why := letter.stays(lost):
+        raise Stays(why)
+    queue.send_again(letter)
+    return letter.rows
 
 
-def give_up(letter: DeadLetter, services: Services, lost: Collection[str]) -> int:
+def discard(services: Services, lost: Collection[str], _: DeadLetterQueue, letter: DeadLetter) -> int:
     """Records its rows as rejected, so that their intake ends; says how many. Raises Stays.
 
     Those of an unreadable one, or of a lost intake, are gone.
@@ -230,12 +256,6 @@ def give_up(letter: DeadLetter, services: Services, lost: Collection[str]) -> in
         return 0
     except ClaimLost:
         raise Stays("a worker is processing it; retry in a minute") from None
-
-
-def _say(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
-    print(COLUMNS.format("message", "intake", "chunk", "rows", "received", "age", "why a replay fails"))
-    for letter in letters:
-        print(f"{letter.line}  {UNKNOWN}" if letter.lost_in(lost) else letter.line)
 
 
 def _say_lost(letters: Iterable[DeadLetter], lost: Collection[str]) -> None:
@@ -278,9 +298,9 @@ def _confirmed(question: str) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def run(queue: DeadLetterQueue, given: argparse.Namespace, services: Services) -> int:
+def run(queues: Sequence[DeadLetterQueue], given: argparse.Namespace, services: Services) -> int:
     """One action. What is to be done is looked at first, and told."""
-    letters = queue.look(given.only)
+    letters = [letter for queue in queues for letter in queue.look(given.only)]
     if missing := set(given.only) - {letter.id for letter in letters}:
         raise CannotGoOn(f"Not among the dead letters: {', '.join(sorted(missing))}.")
     if not letters:
@@ -291,74 +311,35 @@ def run(queue: DeadLetterQueue, given: argparse.Namespace, services: Services) -
         gone = lost(letters, services.intakes)
     except (Unavailable, ClientError, BotoCoreError) as fault:
         print(f"The table does not respond ({type(fault).__name__}): whether it has their intakes is unknown.")
-    _say(letters, gone)
+    print(COLUMNS.format("message", "queue", "about", "chunk", "rows", "received", "age", "why a replay fails"))
+    for letter in letters:
+        print(letter.line(gone))
     _say_lost(letters, gone)
-    total = f"{_total(letters)}, {sum(letter.chunk is None for letter in letters)} unreadable"
+    total = f"{_total(letters)}, {sum(bool(it.unreadable) for it in letters)} unreadable"
     if gone:
         total += f", {_counted(len(gone), 'intake')} not in the table"
     if given.action == "list":
         print(total)
         return OK
     if given.dry_run:
-        return _say_dry(given.action, letters, gone)
-    if given.action == "replay":
-        return _replay(queue, given.only, gone)
-    return _discard(queue, given, services, gone, total)
-
-
-def _replay(queue: DeadLetterQueue, only: Collection[str], lost: Collection[str]) -> int:
-    sent: list[DeadLetter] = []
-
-    def act(letter: DeadLetter) -> None:
-        refuse_useless(letter, lost)
-        queue.send_again(letter)
-        sent.append(letter)
-
-    left = queue.act(act, only, "replay")
-    return _say_done(f"{_total(sent)} sent again", left)
-
-
-def _discard(
-    queue: DeadLetterQueue, given: argparse.Namespace, services: Services, lost: Collection[str], total: str
-) -> int:
-    question = (
-        f"Discard {total}? The rows are recorded as rejected; what is unreadable, or of an unknown intake, is gone "
-        "for good."
-    )
-    if not given.yes and not _confirmed(question):
+        sent = letters if given.action == "discard" else [letter for letter in letters if not letter.stays(gone)]
+        print(f"Dry run: would {given.action} {_total(sent)}. Nothing was changed.")
+        return OK
+    question = f"Discard {total}? Rows are recorded as rejected, but for those of an unknown intake; the rest is gone."
+    if given.action == "discard" and not given.yes and not _confirmed(question):
         print("Nothing was discarded.")
         return LEFT
-    recorded: list[int] = []
-    left = queue.act(lambda letter: recorded.append(give_up(letter, services, lost)), given.only, "discard")
-    done = f"{_counted(len(recorded), 'dead letter')} discarded"
-    return _say_done(f"{done}, the outcome of {_counted(sum(recorded), 'row')} recorded", left)
-
-
-def _say_done(told: str, left: Collection[str]) -> int:
-    for line in left:
-        print(line)
-    print(f"{told}, {len(left)} left")
+    act = partial(replay if given.action == "replay" else partial(discard, services), gone)
+    rows: list[int] = []
+    left: list[str] = []
+    for queue in queues:
+        done, stay = queue.act(act, given.only, given.action)
+        rows, left = rows + done, left + stay
+    print(*left, sep="\n", end="\n" if left else "")
+    print(
+        f"{DONE[given.action].format(_counted(len(rows), 'dead letter'), _counted(sum(rows), 'row'))}, {len(left)} left"
+    )
     return LEFT if left else OK
-
-
-def _say_dry(action: str, letters: Sequence[DeadLetter], lost: Collection[str]) -> int:
-    if action == "discard":
-        ended = [letter for letter in letters if letter.chunk is not None and not letter.lost_in(lost)]
-        print(
-            f"Dry run: would discard {_counted(len(letters), 'dead letter')}, "
-            f"record {_counted(sum(letter.rows for letter in ended), 'row')} as rejected, "
-            f"and delete {len(letters) - len(ended)} for good. Nothing was changed."
-        )
-        return OK
-    sent = []
-    for letter in letters:
-        try:
-            refuse_useless(letter, lost)
-            sent.append(letter)
-        except Stays as why:
-            print(f"{letter.id} would stay: {why}")
-    print(f"Dry run: would send again {_total(sent)}. Nothing was changed.")
-    return OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -366,7 +347,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = enter(given.stage, given.aws_port)
         services = over(table_of(settings), SqsQueue(sqs, settings.queue_name))
-        return run(DeadLetterQueue(sqs(), settings.queue_name, services.signer), given, services)
+        queues = [DeadLetterQueue(sqs(), queue, settings.queue_name, services.signer) for queue in given.queue]
+        return run(queues, given, services)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
     except (BotoCoreError, ClientError) as fault:
@@ -383,11 +365,18 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make redrive", description="Lists, replays or discards dead letters.")
     parser.add_argument("action", choices=("list", "replay", "discard"), help="what to do")
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json")
+    parser.add_argument("--queue", type=_queues, default=tuple(Queue), help="one of the stage's queues; otherwise all")
     parser.add_argument("--only", type=_ids, default=(), help="ids of messages, separated by commas; otherwise all")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--yes", action="store_true", help="discard without asking")
     parser.add_argument("--aws-port", type=int, default=4566, help="port of the embedded AWS, for the stage local")
     return parser.parse_args(arguments)
+
+
+def _queues(text: str) -> tuple[Queue, ...]:
+    if text and text.upper() not in Queue.__members__:
+        raise argparse.ArgumentTypeError(f"there are: {', '.join(Queue.__members__).lower()}")
+    return (Queue[text.upper()],) if text else tuple(Queue)
 
 
 def _ids(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,10 @@ def openapi_generator(language: str, folder: Path, *options: str) -> None:
         "--global-property",
         "apis,models,supportingFiles,apiTests=false,modelTests=false,apiDocs=false,modelDocs=false",
     )
-    run([_PYTHON, "-c", _GENERATOR, "generate", "-g", language, "-i", FILE, "-o", folder, *lean, *options])
+    # It reads no document whose path has a blank, as a clone's may.
+    folder.mkdir(exist_ok=True)
+    document = shutil.copy(FILE, folder)
+    run([_PYTHON, "-c", _GENERATOR, "generate", "-g", language, "-i", document, "-o", folder, *lean, *options])
 
 
 def node(script: Path, *arguments: str | Path) -> list[str | Path]:

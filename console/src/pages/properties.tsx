@@ -1,0 +1,4 @@
+// Properties.
+export function Properties() {
+  return <main class="page full" id="main" tabIndex={-1} />;
+}

@@ -1,0 +1,4 @@
+// Requests.
+export function Requests() {
+  return <main class="page full" id="main" tabIndex={-1} />;
+}

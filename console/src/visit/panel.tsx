@@ -1,0 +1,325 @@
+// One visit: what it is, who comes, and what can be done with it.
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { endOf } from "../agenda/block.tsx";
+import { agentName, agents, hueOf, initials } from "../api/agents.ts";
+import type { Outcome, Refusal, Status, Visit } from "../api/client.ts";
+import { addressOf, propertyName } from "../api/properties.ts";
+import { may } from "../api/session.ts";
+import { change, saving, setStatus } from "../api/visits.ts";
+import { Field } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { tell } from "../parts/toast.tsx";
+import { FreeTimes } from "../booking/slots.tsx";
+import { clockTime, moment, shortDay } from "../time/dates.ts";
+import { now } from "../time/now.ts";
+import { browserZone, dayOf, placeOf, wallOf } from "../time/zones.ts";
+import { say } from "../words/words.ts";
+import { move } from "./moves.ts";
+import { refused } from "./refusals.ts";
+import { hasBegun, holdsTime, StatusMark } from "./status.tsx";
+
+/** What the panel asks for before it does something. */
+type Asking = "reason" | "time" | null;
+export const panelAsks = { current: (_: Asking): void => {} };
+
+export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void }) {
+  const words = say();
+  const asking = useSignal<Asking>(null);
+  const refusal = useSignal<Refusal | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => {
+    panelAsks.current = (what) => (asking.value = what);
+    return () => {
+      panelAsks.current = () => {};
+    };
+  }, []);
+  const wall = wallOf(visit.date, visit.timeZone);
+
+  const done = (outcome: Outcome<Visit>, text: string): boolean => {
+    refusal.value = outcome.done ? null : outcome.refusal;
+    if (outcome.done) {
+      asking.value = null;
+      tell({ text });
+    }
+    return outcome.done;
+  };
+  const become = async (status: Status, reason = ""): Promise<void> => {
+    done(await setStatus(visit, status, reason), words.became[status](visit.visitor?.name ?? propertyName(visit.propertyId)));
+  };
+
+  return (
+    <aside
+      class="panel"
+      ref={panel}
+      aria-label={words.visitPanel}
+      aria-busy={saving.value.has(visit.id)}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") {
+          if (asking.value) asking.value = null;
+          else onClose();
+        }
+      }}
+    >
+      <header>
+        <div class="row">
+          <StatusMark status={visit.status} />
+          <button type="button" class="btn bare icon" aria-label={words.close} onClick={onClose}>
+            <Icon name="x" />
+          </button>
+        </div>
+        <h2>{propertyName(visit.propertyId)}</h2>
+        <p class="when">
+          {shortDay(dayOf(wall))}, {clockTime(visit.date, visit.timeZone)}–{clockTime(endOf(visit), visit.timeZone)}
+        </p>
+        <p class="small faint">
+          {distance(visit)}
+          {words.zoneOf(placeOf(visit.timeZone))}
+        </p>
+      </header>
+      {may("write") && <Acts visit={visit} asking={asking.value} onAsk={(what) => (asking.value = what)} onBecome={become} />}
+      <div class="scroll" tabIndex={0} role="group" aria-label={words.details}>
+        {refusal.value && <Trouble refusal={refusal.value} visit={visit} />}
+        {asking.value === "reason" && <Ending visit={visit} onEnd={(status, reason) => void become(status, reason)} onKeep={() => (asking.value = null)} />}
+        {asking.value === "time" && (
+          <div class="facts">
+            <FreeTimes
+              propertyId={visit.propertyId}
+              zone={visit.timeZone}
+              minutes={visit.durationMinutes}
+              agentId={visit.agentId}
+              chosen={null}
+              from={dayOf(wall)}
+              onPick={({ day, time }) => {
+                asking.value = null;
+                void move(visit, { wall: `${day}T${time}` });
+              }}
+            />
+          </div>
+        )}
+        <Facts visit={visit} onRefused={(why) => (refusal.value = why)} />
+        <History visit={visit} />
+      </div>
+    </aside>
+  );
+}
+
+interface ActsProps {
+  visit: Visit;
+  asking: Asking;
+  onAsk: (what: Asking) => void;
+  onBecome: (status: Status) => Promise<void>;
+}
+
+function Acts({ visit, asking, onAsk, onBecome }: ActsProps) {
+  const words = say();
+  const begun = hasBegun(visit, now.value);
+  const { status } = visit;
+  const open = holdsTime(status);
+  if (!open && status !== "completed" && status !== "no_show") return <div class="acts empty" />;
+  return (
+    <div class="acts">
+      {status === "requested" && (
+        <button type="button" class="btn main" aria-keyshortcuts="C" onClick={() => void onBecome("confirmed")}>
+          {words.confirm}
+        </button>
+      )}
+      {status === "confirmed" && begun && (
+        <button type="button" class="btn main" onClick={() => void onBecome("completed")}>
+          {words.tookPlace}
+        </button>
+      )}
+      {((status === "confirmed" && begun) || status === "completed") && (
+        <button type="button" class="btn" onClick={() => void onBecome("no_show")}>
+          {words.didNotCome}
+        </button>
+      )}
+      {status === "no_show" && (
+        <button type="button" class="btn" onClick={() => void onBecome("completed")}>
+          {words.tookPlace}
+        </button>
+      )}
+      {open && (
+        <>
+          <button type="button" class="btn" aria-keyshortcuts="R" aria-expanded={asking === "time"} onClick={() => onAsk(asking === "time" ? null : "time")}>
+            {words.reschedule}
+          </button>
+          <button type="button" class="btn bad" aria-keyshortcuts="X" aria-expanded={asking === "reason"} onClick={() => onAsk(asking === "reason" ? null : "reason")}>
+            {status === "requested" ? words.declineOrCancel : words.cancelVisit}
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Ends a visit, with a reason for whoever asks later. */
+function Ending({ visit, onEnd, onKeep }: { visit: Visit; onEnd: (status: Status, reason: string) => void; onKeep: () => void }) {
+  const words = say();
+  const reason = useSignal("");
+  const request = visit.status === "requested";
+  const name = visit.visitor?.name ?? propertyName(visit.propertyId);
+  const box = useRef<HTMLFormElement>(null);
+  useEffect(() => box.current?.querySelector("textarea")?.focus(), []);
+  return (
+    <form
+      class="note ending"
+      ref={box}
+      onSubmit={(event) => {
+        event.preventDefault();
+        onEnd(request ? "declined" : "cancelled", reason.value.trim());
+      }}
+    >
+      <Icon name="x" />
+      <p>
+        <strong>{request ? words.declineWhose(name) : words.cancelWhose(name)}</strong> {words.freeAtOnce}
+      </p>
+      <Field id="end-reason" label={words.reason} lines value={reason.value} onInput={(value) => (reason.value = value)} />
+      <div class="row wrap">
+        <button type="submit" class="btn bad">
+          {request ? words.decline : words.cancelVisitYes}
+        </button>
+        {request && (
+          <button type="button" class="btn" onClick={() => onEnd("cancelled", reason.value.trim())}>
+            {words.cancelVisitYes}
+          </button>
+        )}
+        <button type="button" class="btn bare" onClick={onKeep}>
+          {words.keepIt}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Trouble({ refusal, visit }: { refusal: Refusal; visit: Visit }) {
+  const told = refused(refusal, { property: propertyName(visit.propertyId) });
+  return (
+    <div class="note bad" role="alert">
+      <Icon name="warn" />
+      <p>
+        <strong>{told.title}</strong> {told.text}
+      </p>
+    </div>
+  );
+}
+
+function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | null) => void }) {
+  const words = say();
+  const { visitor } = visit;
+  const address = addressOf(visit.propertyId);
+  const agent = visit.agentId ? agentName(visit.agentId) : words.nobodyYet;
+  return (
+    <div class="facts">
+      {visitor && (
+        <div class="fact">
+          <Icon name="user" />
+          <div>
+            <h3>{visitor.name ?? words.visitor}</h3>
+            <div class="links">
+              {visitor.phone && <a href={`tel:${visitor.phone}`}>{visitor.phone}</a>}
+              {visitor.email && <a href={`mailto:${visitor.email}`}>{visitor.email}</a>}
+            </div>
+          </div>
+        </div>
+      )}
+      {address && (
+        <div class="fact">
+          <Icon name="home" />
+          <span>{address}</span>
+          <a class="tail btn bare icon" href={`https://www.openstreetmap.org/search?query=${encodeURIComponent(address)}`} target="_blank" rel="noreferrer" aria-label={words.mapOf(address)}>
+            <Icon name="pin" />
+          </a>
+        </div>
+      )}
+      {visit.place !== address && (
+        <div class="fact">
+          <Icon name="flag" />
+          <span>{words.meetAtPlace(visit.place)}</span>
+        </div>
+      )}
+      <div class="fact">
+        <span class={`who ${hueOf(visit.agentId)}`} aria-hidden="true">
+          {visit.agentId ? initials(agent) : "–"}
+        </span>
+        {may("write") && holdsTime(visit.status) ? (
+          <select class="input" aria-label={words.agent} value={visit.agentId ?? ""} onChange={(event) => void move(visit, { agentId: event.currentTarget.value || null })}>
+            <option value="">{words.nobodyYet}</option>
+            {[...new Set([...agents.value.keys(), ...(visit.agentId ? [visit.agentId] : [])])].map((id) => (
+              <option key={id} value={id}>
+                {agentName(id)}
+              </option>
+            ))}
+          </select>
+        ) : (
+          <span>{agent}</span>
+        )}
+      </div>
+      {may("write") ? <Notes visit={visit} onRefused={onRefused} /> : visit.notes && <Note text={visit.notes} />}
+      {visit.cancellation?.reason && <Note text={visit.cancellation.reason} />}
+    </div>
+  );
+}
+
+const Note = ({ text }: { text: string }) => (
+  <div class="fact">
+    <Icon name="note" />
+    <span class="lines">{text}</span>
+  </div>
+);
+
+/** The note, which stays as typed whatever happens to the visit meanwhile. */
+function Notes({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | null) => void }) {
+  const words = say();
+  const text = useSignal<string | null>(null);
+  const typed = text.value !== null && text.value.trim() !== (visit.notes ?? "");
+  const keep = async (): Promise<void> => {
+    const notes = text.value?.trim() || null;
+    const outcome = await change(visit, { notes }, notes ? { notes } : {});
+    onRefused(outcome.done ? null : outcome.refusal);
+    if (!outcome.done) return;
+    text.value = null;
+    tell({ text: words.noteKept });
+  };
+  return (
+    <div class="fact">
+      <Icon name="note" />
+      <div class="stack">
+        <textarea class="input" aria-label={words.note} maxLength={2000} placeholder={words.notePlaceholder} value={text.value ?? visit.notes ?? ""} onInput={(event) => (text.value = event.currentTarget.value)} />
+        {typed && (
+          <button type="button" class="btn" onClick={() => void keep()}>
+            {words.keepNote}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function History({ visit }: { visit: Visit }) {
+  const words = say();
+  const zone = browserZone();
+  const lines: [string, string][] = [[words.history.created, visit.createdAt]];
+  if (visit.cancellation) lines.push([words.history[visit.status === "declined" ? "declined" : "cancelled"], visit.cancellation.at]);
+  else if (visit.updatedAt !== visit.createdAt) lines.push([words.history.changed, visit.updatedAt]);
+  return (
+    <div class="log">
+      <h3 class="label">{words.historyTitle}</h3>
+      <ul>
+        {lines.map(([what, at]) => (
+          <li key={what}>
+            {what}
+            <br />
+            <time dateTime={at}>{moment(at, zone)}</time>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** How far away it is, if that is soon. */
+function distance(visit: Visit): string {
+  const minutes = Math.round((Date.parse(visit.date) - now.value) / 60_000);
+  return minutes > 0 && minutes < 24 * 60 && holdsTime(visit.status) ? `${say().inTime(Math.floor(minutes / 60), minutes % 60)}, ` : "";
+}

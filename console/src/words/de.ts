@@ -1,0 +1,5 @@
+// de
+import type { Words } from "./en.ts";
+import { words as en } from "./en.ts";
+
+export const words: Words = en;
