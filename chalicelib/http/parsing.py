@@ -18,6 +18,7 @@ from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
     PropertyNotFound,
+    Refused,
     VisitNotFound,
     WebhookNotFound,
 )
@@ -109,12 +110,8 @@ def new_property_id(raw: str) -> str:
 
 
 def visit_id(raw: str) -> str:
-    """The id in the path of a visit. One that cannot be an id is one that is not there."""
-    found = _decoded(raw.lower(), UUID)
-    if found is None:
-        raise VisitNotFound("")
-    note(visitId=found)
-    return found
+    """The id in the path of a visit."""
+    return _uuid(raw, "visitId", VisitNotFound(""))
 
 
 def agent_id(raw: str) -> str:
@@ -137,21 +134,13 @@ def new_agent_id(raw: str) -> str:
 
 
 def intake_id(raw: str) -> str:
-    """The id in the path of an intake. One that cannot be an id is one that is not there."""
-    found = _decoded(raw.lower(), UUID)
-    if found is None:
-        raise IntakeNotFound("")
-    note(intakeId=found)
-    return found
+    """The id in the path of an intake."""
+    return _uuid(raw, "intakeId", IntakeNotFound(""))
 
 
 def sheet_id(raw: str) -> str:
-    """The id in the path of a sheet. One that cannot be an id is one that is not there."""
-    found = _decoded(raw.lower(), UUID)
-    if found is None:
-        raise SheetNotFound("")
-    note(sheetId=found)
-    return found
+    """The id in the path of a sheet."""
+    return _uuid(raw, "sheetId", SheetNotFound(""))
 
 
 def row_number(raw: str) -> int:
@@ -162,12 +151,8 @@ def row_number(raw: str) -> int:
 
 
 def webhook_id(raw: str) -> str:
-    """The id in the path of a webhook. One that cannot be an id is one that is not there."""
-    found = _decoded(raw.lower(), UUID)
-    if found is None:
-        raise WebhookNotFound
-    note(webhookId=found)
-    return found
+    """The id in the path of a webhook."""
+    return _uuid(raw, "webhookId", WebhookNotFound())
 
 
 def query_values(request: Request) -> Mapping[str, list[str]]:
@@ -203,6 +188,15 @@ def key_header(request: Request) -> str | None:
     if not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
         raise MalformedRequest("Idempotency-Key must be 1 to 255 printable ASCII characters.")
     return key
+
+
+def _uuid(raw: str, name: str, absent: Refused) -> str:
+    """An id of ours in a path, told in the log under its name. One that cannot be an id is one that is not there."""
+    found = _decoded(raw.lower(), UUID)
+    if found is None:
+        raise absent
+    note(**{name: found})
+    return found
 
 
 def _decoded(raw: str, pattern: re.Pattern[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What the tests here look at: the package, made once of the project as it was when the tests began, and deployed."""
+"""What the tests here look at: the package, deployed."""
 
 import os
 import re
@@ -13,31 +13,12 @@ from tests.e2e.caller import Stage
 from tests.e2e.deployment import STACK, Deployment, account
 from tests.e2e.words import InWords
 from tests.integration.access import access_to
-from tools.deliver.package import copy_project, package
-from tools.project import ROOT
 
-STAGES = ("dev", "beta", "prod")
 KEY = "VISITS_KEY"
 LEFT = "what cannot be deleted stays: properties e2e-test and e2e-test-calendar, cancelled visits, intakes (30 days)"
 NOTHING = "nothing was booked: no key (KEY=<api key>)"
 SCOPES = (Scope.READ, Scope.WRITE)
 """What the key of a pipeline is good for."""
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, which nobody changes while the tests run."""
-    folder = tmp_path_factory.mktemp("snapshot") / "project"
-    copy_project(ROOT, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def made(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what `make package` makes of it."""
-    out = tmp_path_factory.mktemp("package")
-    package(STAGES, out, project=project)
-    return out
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,9 +56,9 @@ def key() -> str:
 
 
 @pytest.fixture(scope="module")
-def deployment(made: Path) -> Iterator[Deployment]:
+def deployment(packaged: Path) -> Iterator[Deployment]:
     with account() as own:
-        yield own.deploy(made)
+        yield own.deploy(packaged)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from tests.integration.intake import SCHEDULED
 from tests.sheets import an_answer
 from tests.textract import standing_in
 from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
-from tools.deliver.data_stack import any_client, create_data_stack, credentials, data_stack_of, stream_of
+from tools.deliver.data_stack import any_client, create_data_stack, credentials, data_stack_of, told_to_app
 from tools.deliver.gateway_settings import BINARY_TYPES
 from tools.deliver.package import ALIAS, ZIP, expanded
 from tools.generate.gateway_responses import EXTENSION
@@ -248,7 +248,7 @@ class Account:
         # CloudFormation takes one of this size from a bucket only.
         place = self._stored("templates/{}.json", json.dumps(template).encode())
         where = {"TemplateURL": f"{self.aws.endpoint}/{place['Bucket']}/{place['Key']}"}
-        parameters = {"StreamArn": stream_of(self.cloudformation, STAGE)}
+        parameters = told_to_app(self.cloudformation, STAGE)
         outputs = bring_up_to_date(self.cloudformation, STACK, where, parameters, capabilities=able)
         answer_as_the_template_says(self.aws.endpoint, outputs["RestAPIId"], packaged)
         return self._described(outputs["RestAPIId"])

@@ -87,11 +87,11 @@ class Lambda:
 
 
 @pytest.fixture(scope="module")
-def bare(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
+def bare(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
     task, runtime = (tmp_path_factory.mktemp(name) for name in ("task", "runtime"))
-    zipfile.ZipFile(made / "deployment.zip").extractall(task)
+    zipfile.ZipFile(packaged / "deployment.zip").extractall(task)
     zipfile.ZipFile(io.BytesIO(boto3_layer())).extractall(runtime)
-    template = json.loads((made / f"{STAGE}.json").read_text(encoding="utf-8"))
+    template = json.loads((packaged / f"{STAGE}.json").read_text(encoding="utf-8"))
     with emulator() as aws:
         create_data_stack(aws.endpoint, STAGE)
         yield Lambda(task, runtime / "python", template, aws.endpoint)

@@ -25,10 +25,10 @@ from moto import mock_aws
 from chalicelib.functions import FUNCTIONS
 from tests.cicd.linters import findings
 from tests.e2e import swagger
-from tests.e2e.conftest import STAGES
 from tools.deliver import package as packaging
 from tools.deliver.package import CODE, Template, copy_project, expanded, package, past_the_alias, uploaded
 from tools.failure import CannotGoOn
+from tools.generate.policies import STAGES
 from tools.project import REGION, ROOT
 
 UNCHECKED = 1
@@ -44,8 +44,8 @@ CONTENTS = {
 
 
 @pytest.fixture(scope="module")
-def files(made: Path) -> Mapping[str, bytes]:
-    with zipfile.ZipFile(made / "deployment.zip") as archive:
+def files(packaged: Path) -> Mapping[str, bytes]:
+    with zipfile.ZipFile(packaged / "deployment.zip") as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -71,7 +71,9 @@ def bucket() -> Iterator[Any]:
 # The zip
 
 
-def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path, copy: Path, tmp_path: Path) -> None:
+def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(
+    packaged: Path, copy: Path, tmp_path: Path
+) -> None:
     for path in copy.rglob("*"):
         os.utime(path, (946684800, 946684800))
     # What lies about there by accident has no part in it.
@@ -80,13 +82,13 @@ def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(made: Path,
     with bucket() as s3:
         package(["prod"], tmp_path / "again", BUCKET, copy)
         (there,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    zipped = (made / "deployment.zip").read_bytes()
+    zipped = (packaged / "deployment.zip").read_bytes()
     assert (tmp_path / "again" / "deployment.zip").read_bytes() == zipped
     place = {"Bucket": BUCKET, "Key": f"code/{hashlib.sha256(zipped).hexdigest()}.zip"}
     assert there["Key"] == place["Key"]
     # The templates differ in where the zip is, and in nothing else.
     again = (tmp_path / "again" / "prod.json").read_text(encoding="utf-8")
-    beside = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+    beside = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
     for function in (traits.template_name for traits in FUNCTIONS.values()):
         beside["Resources"][function]["Properties"]["CodeUri"] = place
     assert json.loads(again) == beside
@@ -112,13 +114,13 @@ def test_every_source_has_its_bytecode_and_python_takes_it_without_looking_back(
         assert code.co_filename == f"/var/task/{name}"
 
 
-def test_it_has_what_is_needed_and_no_more_and_is_small(made: Path, files: Mapping[str, bytes]) -> None:
+def test_it_has_what_is_needed_and_no_more_and_is_small(packaged: Path, files: Mapping[str, bytes]) -> None:
     tops = {name.split("/")[0] for name in files}
     papers = {top for top in tops if top.endswith(".dist-info")}
     assert tops - papers - {"__pycache__"} == CONTENTS
     assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA", "licenses"}
     assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
-    assert (made / "deployment.zip").stat().st_size <= 7_000_000
+    assert (packaged / "deployment.zip").stat().st_size <= 7_000_000
 
 
 def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:
@@ -129,8 +131,8 @@ def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes
     assert files["LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_the_bill_of_materials_names_what_is_in_it_and_nothing_else(made: Path, files: Mapping[str, bytes]) -> None:
-    assert (made / "bom.cdx.json").read_bytes() == files["bom.cdx.json"]
+def test_the_bill_of_materials_names_what_is_in_it_and_nothing_else(packaged: Path, files: Mapping[str, bytes]) -> None:
+    assert (packaged / "bom.cdx.json").read_bytes() == files["bom.cdx.json"]
     bill = json.loads(files["bom.cdx.json"])
     pinned = re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / "requirements.txt").read_text("utf-8").lower(), re.MULTILINE)
     expected = {f"pkg:pypi/{name}@{version}" for name, version in [*pinned, ("chalice", version_of("chalice"))]}
@@ -147,17 +149,17 @@ def test_the_bill_of_materials_names_what_is_in_it_and_nothing_else(made: Path, 
     assert "pkg:cargo/jiter" in str(core["components"]), "what was built into it"
 
 
-def test_the_bill_of_materials_is_cyclonedx(made: Path) -> None:
+def test_the_bill_of_materials_is_cyclonedx(packaged: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from cyclonedx.schema import SchemaVersion as Version;"
         "from cyclonedx.validation.json import JsonStrictValidator as Validator;"
         "sys.exit(str(Validator(Version.V1_6).validate_str(Path(sys.argv[1]).read_text()) or ''))"
     )
-    assert findings("python", "-c", code, made / "bom.cdx.json") == ""
+    assert findings("python", "-c", code, packaged / "bom.cdx.json") == ""
 
 
-def test_everybody_may_read_what_is_in_it(made: Path) -> None:
-    with zipfile.ZipFile(made / "deployment.zip") as archive:
+def test_everybody_may_read_what_is_in_it(packaged: Path) -> None:
+    with zipfile.ZipFile(packaged / "deployment.zip") as archive:
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
 
 
@@ -165,20 +167,20 @@ def test_everybody_may_read_what_is_in_it(made: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_template_is_for_its_stage_and_has_the_zip_beside_it(made: Path, stage: str) -> None:
-    template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
+def test_a_template_is_for_its_stage_and_has_the_zip_beside_it(packaged: Path, stage: str) -> None:
+    template = json.loads((packaged / f"{stage}.json").read_text(encoding="utf-8"))
     assert template["Parameters"]["Stage"]["Default"] == stage
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Serverless::Function"]
     assert len(functions) == len(FUNCTIONS)
     for function in functions:
         assert function["Properties"]["CodeUri"] == "./deployment.zip"
         assert function["Properties"]["Environment"]["Variables"]["STAGE"] == stage
-    assert (made / "data.json").read_bytes() == (ROOT / ".chalice" / "data.json").read_bytes()
+    assert (packaged / "data.json").read_bytes() == (ROOT / ".chalice" / "data.json").read_bytes()
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_gateway_and_queue_call_the_alias_of_every_function(made: Path, stage: str) -> None:
-    template = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
+def test_gateway_and_queue_call_the_alias_of_every_function(packaged: Path, stage: str) -> None:
+    template = json.loads((packaged / f"{stage}.json").read_text(encoding="utf-8"))
     cloud = expanded(template)["Resources"]
     gateway = json.dumps(cloud["RestAPI"]["Properties"]["Body"])
     assert gateway.count("${APIHandlerAliaslive}") == gateway.count('"aws_proxy"') > 0
@@ -240,8 +242,8 @@ def with_a_permission_past_it(template: Template) -> None:
         (with_a_permission_past_it, "APIHandlerInvokePermission calls APIHandler"),
     ],
 )
-def test_a_call_past_the_alias_is_found(made: Path, slip: Callable[[Template], None], said: str) -> None:
-    template = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+def test_a_call_past_the_alias_is_found(packaged: Path, slip: Callable[[Template], None], said: str) -> None:
+    template = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
     assert list(past_the_alias(expanded(template))) == []
     slip(template)
     assert said in list(past_the_alias(expanded(template)))
@@ -333,8 +335,8 @@ def test_chalice_defines_the_api_as_when_somebody_last_looked() -> None:
     assert swagger.generated() == json.loads(swagger.GOLDEN.read_text(encoding="utf-8"))
 
 
-def test_the_packaged_api_is_what_chalice_defines_and_what_we_add(made: Path) -> None:
-    template = json.loads((made / "prod.json").read_text(encoding="utf-8"))
+def test_the_packaged_api_is_what_chalice_defines_and_what_we_add(packaged: Path) -> None:
+    template = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
     packaged = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     plain = json.loads(json.dumps(packaged).replace(".Alias}", ".Arn}"))
     defined = swagger.generated()

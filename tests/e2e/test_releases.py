@@ -45,9 +45,9 @@ def with_title(text: str, project: Path) -> Path:
 
 
 def test_a_release_is_taken_back_by_its_alias_and_the_data_outlives_the_app(
-    own: Account, key: dict[str, str], made: Path, project: Path, tmp_path: Path
+    own: Account, key: dict[str, str], packaged: Path, project: Path, tmp_path: Path
 ) -> None:
-    first = own.deploy(made)
+    first = own.deploy(packaged)
     with caller(first, key) as http:
         house = Caller(http).house()
         booked = book_at(Caller(http), house, 9)
@@ -75,7 +75,7 @@ def test_a_release_is_taken_back_by_its_alias_and_the_data_outlives_the_app(
     assert "Item" in item
 
     create_data_stack(own.aws.endpoint, STAGE)
-    again = own.deploy(made)
+    again = own.deploy(packaged)
     with caller(again, key) as http:
         assert Caller(http).call(200, "GET", f"/visits/{booked}")["propertyId"] == house
         # Its time is still taken.

@@ -6,43 +6,59 @@ The stream is the emulator's; that AWS hands out its records in the same form an
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import httpx
 import pytest
+from chalice.app import DynamoDBEvent
 
 import app as entry
+from chalicelib.aws.clients import client
+from chalicelib.container import over, utc_now
 from chalicelib.domain.errors import PositionLost, StoreBusy
 from chalicelib.domain.events import KEPT, Change, Event, EventType, Position
+from chalicelib.domain.visits import Visit
+from chalicelib.events.table_stream import relay
 from chalicelib.repositories.events import DynamoEvents
-from chalicelib.repositories.table import Table
+from chalicelib.repositories.intake_queue import SqsQueue
+from chalicelib.repositories.table import Table, serialized
+from chalicelib.repositories.visits import visit_item
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.services.visitor_links import Links
 from devstack.stream import StreamPoller
-from tests.builders import property_id
-from tests.integration.api import Api, serve
+from tests.agency import SENDER
+from tests.builders import a_visit, property_id
+from tests.fakes import FakeOutbox, FakeQueue
+from tests.integration.api import PROPERTY, Api, client_of, serve
 from tests.integration.conftest import FreshTable, fresh_table
-from tools.deliver.data_stack import credentials
+from tests.integration.intake import Mailbox, handle, mailbox, partner_message, services_over
+from tests.integration.relaying import poller_of
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def api(table: FreshTable) -> Iterator[Api]:
-    boto3.client("sqs", **table.access).create_queue(QueueName=f"{table.name}-notices")
-    with serve(table) as running:
+def box(table: FreshTable) -> Iterator[Mailbox]:
+    with mailbox(table) as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def api(box: Mailbox) -> Iterator[Api]:
+    with serve(box.table) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def poller(table: FreshTable, api: Api) -> StreamPoller:
-    keys = {name: table.environment[name] for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")}
-    # The stubs know a client by its literal name alone.
-    make: Any = boto3.client
-    streams = make("dynamodbstreams", **credentials(*keys.values()))
-    return StreamPoller(lambda event, context: entry.relay(event, context), table.client, streams, table.name)
+    return poller_of(table)
 
 
 class Follower:
@@ -82,32 +98,192 @@ def follower(api: Api, poller: StreamPoller) -> Follower:
     return Follower(api, poller)
 
 
-def _visit(api: Api, house: str, **details: object) -> dict[str, Any]:
-    return api.visit(house, "2027-03-01T10:00:00Z", **details)
+@dataclass(frozen=True)
+class Case:
+    """A request for a visit, with a visitor and notes, that the events of a write are to be told of."""
+
+    api: Api
+    box: Mailbox
+    house: str
+    visit: dict[str, Any]
+
+    def patch(self, **changes: object) -> httpx.Response:
+        return self.api.patch(f"/visits/{self.visit['id']}", changes)
+
+    def status(self, status: str) -> httpx.Response:
+        return self.api.put(f"/visits/{self.visit['id']}/status", {"status": status})
+
+    def by_link(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """What the visitor does."""
+        link = Links(self.api.services.signer).link(self.api.services.visits.get(self.visit["id"]))
+        return self.api.http.request(method, path, json=body, headers={"Authorization": f"Bearer {link}"})
+
+    def corrected(self, **changes: object) -> httpx.Response:
+        """The property as it stands, with another address or the like."""
+        stands = self.api.get(f"/properties/{self.house}")
+        kept = {name: stands.json()[name] for name in ("name", "address", "price", "currency", "timeZone")}
+        return self.api.http.put(
+            f"/properties/{self.house}", json=kept | changes, headers={"If-Match": stands.headers["ETag"]}
+        )
+
+    def rows(self, *hours: int) -> list[dict[str, Any]]:
+        return [{"propertyId": self.house, "date": f"2027-03-01T{hour:02}:00:00Z"} for hour in hours]
+
+    def worked_off(self, answer: httpx.Response) -> httpx.Response:
+        self.box.work()
+        return answer
+
+    def handed_in_twice(self, body: str) -> httpx.Response:
+        """Another producer's message, delivered once more after it was worked off."""
+        self.box.send(body)
+        messages = self.box.receive()
+        for _ in range(2):
+            handle(messages)
+        self.box.delete(messages)
+        return httpx.Response(200)
+
+    def booked_by_anybody(self, how: str) -> httpx.Response:
+        """Without a key, on a property that is listed."""
+        assert self.corrected(publicBooking=how).status_code == 200
+        wish = {"date": "2027-03-01T12:00:00Z", "visitor": {"name": "Ada", "email": f"ada@{self.house}.example.com"}}
+        return self.api.post(f"/public/properties/{self.house}/visits", wish)
+
+    def left_unanswered(self) -> httpx.Response:
+        """A request, and what is done every minute, two days later."""
+        answer = self.booked_by_anybody("request")
+        with closing(client_of(self.box.table)) as dynamodb:
+            later = services_over(self.box.table, dynamodb, self.box.sqs, lambda: utc_now() + timedelta(days=3))
+            assert later.public.decline_unanswered() == 1
+        return answer
+
+    def unsubscribed(self) -> httpx.Response:
+        token = Links(self.api.services.signer).unsubscribe(self.api.services.visits.get(self.visit["id"])) or ""
+        return self.api.http.post("/visitor/unsubscribe", params={"token": token})
 
 
-PATHS: dict[str, tuple[Callable[[Api, str, dict[str, Any]], httpx.Response], str]] = {
-    "reschedule": (lambda api, _, v: api.patch(f"/visits/{v['id']}", {"date": "2027-03-02T10:00:00Z"}), "rescheduled"),
-    "lengthen": (lambda api, _, v: api.patch(f"/visits/{v['id']}", {"durationMinutes": 60}), "rescheduled"),
-    "another agent": (lambda api, house, v: api.patch(f"/visits/{v['id']}", {"agentId": f"ann-{house}"}), "changed"),
-    "another place": (lambda api, _, v: api.patch(f"/visits/{v['id']}", {"place": "Garden gate"}), "changed"),
-    "confirm": (lambda api, _, v: api.put(f"/visits/{v['id']}/status", {"status": "confirmed"}), "confirmed"),
-    "decline": (lambda api, _, v: api.put(f"/visits/{v['id']}/status", {"status": "declined"}), "declined"),
-    "cancel": (lambda api, _, v: api.put(f"/visits/{v['id']}/status", {"status": "cancelled"}), "cancelled"),
-    "erase": (lambda api, _, v: api.http.delete(f"/visits/{v['id']}/visitor"), "erased"),
+QUEUE, CLOCK = "the queue", "the clock"
+DATE = "2027-03-02T10:00:00Z"
+
+WRITES: dict[str, tuple[str, Callable[[Case], httpx.Response], list[str]]] = {
+    "book": ("POST /visits", lambda c: c.api.post("/visits", c.rows(12)[0]), ["visit.booked"]),
+    "book twice with a key": (
+        "POST /visits",
+        lambda c: [c.api.post("/visits", c.rows(12)[0], key=f"twice-{c.house}") for _ in range(2)][-1],
+        ["visit.booked"],
+    ),
+    "book without a key": (
+        "POST /public/properties/{property_id}/visits",
+        lambda c: c.booked_by_anybody("confirm"),
+        ["property.changed", "visit.booked"],
+    ),
+    "leave a request unanswered": (
+        CLOCK,
+        lambda c: c.left_unanswered(),
+        ["property.changed", "visit.booked", "visit.declined"],
+    ),
+    "reschedule": ("PATCH /visits/{visit_id}", lambda c: c.patch(date=DATE), ["visit.rescheduled"]),
+    "lengthen": ("PATCH /visits/{visit_id}", lambda c: c.patch(durationMinutes=60), ["visit.rescheduled"]),
+    "another agent": ("PATCH /visits/{visit_id}", lambda c: c.patch(agentId=f"ann-{c.house}"), ["visit.changed"]),
+    "another place": ("PATCH /visits/{visit_id}", lambda c: c.patch(place="Garden gate"), ["visit.changed"]),
+    "silence": ("PATCH /visits/{visit_id}", lambda c: c.patch(notify=False), ["visit.changed"]),
+    "nothing": ("PATCH /visits/{visit_id}", lambda c: c.patch(durationMinutes=30), []),
+    "no visitor": ("PATCH /visits/{visit_id}", lambda c: c.patch(visitor=None, notes=None), ["visit.erased"]),
+    "confirm": ("PUT /visits/{visit_id}/status", lambda c: c.status("confirmed"), ["visit.confirmed"]),
+    "decline": ("PUT /visits/{visit_id}/status", lambda c: c.status("declined"), ["visit.declined"]),
+    "cancel": ("PUT /visits/{visit_id}/status", lambda c: c.status("cancelled"), ["visit.cancelled"]),
+    "erase": (
+        "DELETE /visits/{visit_id}/visitor",
+        lambda c: c.api.http.delete(f"/visits/{c.visit['id']}/visitor"),
+        ["visit.erased"],
+    ),
+    "erase a person": (
+        "POST /visitors/erase",
+        lambda c: c.api.post("/visitors/erase", {"email": c.visit["visitor"]["email"]}),
+        ["visit.erased"],
+    ),
+    "visitor moves": (
+        "PATCH /visitor/visit",
+        lambda c: c.by_link("PATCH", "/visitor/visit", {"date": DATE}),
+        ["visit.rescheduled"],
+    ),
+    "visitor chooses a language": (
+        "PATCH /visitor/visit",
+        lambda c: c.by_link("PATCH", "/visitor/visit", {"language": "es"}),
+        ["visit.changed"],
+    ),
+    "visitor wants no reminders": (
+        "PATCH /visitor/visit",
+        lambda c: c.by_link("PATCH", "/visitor/visit", {"reminders": False}),
+        [],
+    ),
+    "visitor unsubscribes": ("POST /visitor/unsubscribe", lambda c: c.unsubscribed(), []),
+    "visitor cancels": (
+        "PUT /visitor/visit/status",
+        lambda c: c.by_link("PUT", "/visitor/visit/status", {"status": "cancelled", "reason": "Ill"}),
+        ["visit.cancelled"],
+    ),
+    "visitor is forgotten": (
+        "DELETE /visitor/visit/visitor",
+        lambda c: c.by_link("DELETE", "/visitor/visit/visitor"),
+        ["visit.erased"],
+    ),
+    "hand in": (
+        "POST /intakes",
+        lambda c: c.worked_off(c.api.post("/intakes", {"visits": c.rows(12, 12, 14)})),
+        ["visit.booked", "visit.booked"],
+    ),
+    "another producer's message": (
+        QUEUE,
+        lambda c: c.handed_in_twice(partner_message(*c.rows(12, 14))),
+        ["visit.booked", "visit.booked"],
+    ),
+    "register a property": (
+        "POST /properties",
+        lambda c: c.api.post("/properties", PROPERTY | {"id": f"{c.house}-b"}),
+        ["property.registered"],
+    ),
+    "replace a property": (
+        "PUT /properties/{property_id}",
+        lambda c: c.corrected(capacity=2),
+        ["property.changed"],
+    ),
+    "correct an address": (
+        "PUT /properties/{property_id}",
+        lambda c: c.corrected(address="Lane 2"),
+        ["property.changed", "visit.changed"],
+    ),
 }
+"""What somebody does, by which way, and what the feed says of it."""
+
+OF_OTHER_THINGS = ("agents", "sheets", "webhooks", "calendar-token", "availability")
+"""What is written there is neither a visit nor a property; a sheet is registered as an intake."""
 
 
-@pytest.mark.parametrize("name", PATHS)
-def test_every_write_of_a_visit_is_one_event_of_its_type(api: Api, house: str, follower: Follower, name: str) -> None:
-    write, type = PATHS[name]
-    visit = _visit(api, house, status="requested", visitor={"name": "Ada Lovelace"}, notes="Rings twice")
-    assert write(api, house, visit).status_code in (200, 204)
+def test_the_table_of_writes_has_every_way_to_write() -> None:
+    ways = {f"{method} {path}" for method, path in entry.required if method not in ("GET", "HEAD")}
+    about = {way for way in ways if not set(OF_OTHER_THINGS) & set(way.split("/"))} - {"POST /visitors/search"}
+    assert {way for way, _, _ in WRITES.values()} == about | {QUEUE, CLOCK}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_every_write_is_exactly_the_events_of_its_types(
+    api: Api, box: Mailbox, house: str, follower: Follower, name: str
+) -> None:
+    visitor = {"name": "Ada Lovelace", "email": f"{house}@example.com"}
+    visit = api.visit(house, "2027-03-01T10:00:00Z", status="requested", visitor=visitor, notes="Rings twice")
+    follower.news()
+    _, write, told = WRITES[name]
+
+    answer = write(Case(api, box, house, visit))
+
+    assert answer.is_success, answer.text
     news = follower.news()
-    assert [event["type"] for event in news] == ["visit.booked", f"visit.{type}"]
-    assert [event["id"] for event in news] == [f"{visit['id']}.{version}" for version in (1, 2)]
-    assert "Ada" not in json.dumps(news)
-    assert "Rings" not in json.dumps(news)
+    assert sorted(event["type"] for event in news) == sorted(told)
+    assert len({event["id"] for event in news}) == len(told)
+    of_the_visit = [event["id"] for event in news if event["data"].get("visitId") == visit["id"]]
+    assert of_the_visit in ([], [f"{visit['id']}.2"])
+    for word in ("Ada", "Rings", "example.com", "Ill"):
+        assert word not in json.dumps(news)
 
 
 @pytest.mark.parametrize("status", ["completed", "no_show"])
@@ -118,7 +294,7 @@ def test_an_outcome_is_one_event(api: Api, house: str, follower: Follower, statu
 
 
 def test_what_changes_nothing_and_what_is_refused_is_no_event(api: Api, house: str, follower: Follower) -> None:
-    visit = _visit(api, house)
+    visit = api.visit(house, "2027-03-01T10:00:00Z")
     assert api.patch(f"/visits/{visit['id']}", {"durationMinutes": visit["durationMinutes"]}).status_code == 200
     assert api.post("/visits", {"propertyId": house, "date": visit["date"]}).status_code == 409
     assert follower.types() == ["visit.booked"]
@@ -126,21 +302,11 @@ def test_what_changes_nothing_and_what_is_refused_is_no_event(api: Api, house: s
 
 def test_a_move_says_what_was_before(api: Api, house: str, follower: Follower) -> None:
     ann, bob = f"ann-{house}", f"bob-{house}"
-    visit = _visit(api, house, agentId=ann)
+    visit = api.visit(house, "2027-03-01T10:00:00Z", agentId=ann)
     api.patch(f"/visits/{visit['id']}", {"date": "2027-03-03T10:00:00Z", "agentId": bob})
     data = follower.news()[-1]["data"]
     assert (data["date"], data["previousDate"]) == ("2027-03-03T10:00:00Z", "2027-03-01T10:00:00Z")
     assert (data["agentId"], data["previousAgentId"]) == (bob, ann)
-
-
-def test_properties_are_told_of_and_the_visits_that_follow_them(api: Api, follower: Follower) -> None:
-    house = api.property(property_id())
-    api.visit(house, "2027-03-01T10:00:00Z")
-    stands = api.get(f"/properties/{house}")
-    moved = {name: stands.json()[name] for name in ("name", "price", "currency", "timeZone")} | {"address": "Lane 2"}
-    answer = api.http.put(f"/properties/{house}", json=moved, headers={"If-Match": stands.headers["ETag"]})
-    assert answer.status_code == 200
-    assert sorted(follower.types()) == ["property.changed", "property.registered", "visit.booked", "visit.changed"]
 
 
 def test_what_is_neither_a_visit_nor_a_property_is_no_event(
@@ -247,3 +413,97 @@ def test_a_position_that_the_feed_has_not_reached_is_lost_too(feed: DynamoEvents
     """As after a restore of the table: whoever follows must not wait for ever."""
     with pytest.raises(PositionLost):
         feed.read(Position(5, 0), 10, NOW)
+
+
+# Whenever the relay dies
+
+
+class Killed(BaseException):
+    """The process ends here: nothing takes it for a fault."""
+
+
+class Relay:
+    """The function over the emulator, killed before or after the call of AWS with a number."""
+
+    def __init__(self, table: FreshTable) -> None:
+        self._dynamodb, self._sqs = client_of(table), client("sqs", **table.access)
+        self.calls = 0
+        self._at, self._when = -1, ""
+        for of in (self._dynamodb, self._sqs):
+            of.meta.events.register_first("before-call", lambda **_: self._passes("before"))
+            of.meta.events.register_first("after-call", lambda **_: self._passes("after"))
+        self.services = over(
+            Table(self._dynamodb, table.name),
+            FakeQueue(),
+            lambda: NOW,
+            webhook_queue=SqsWebhookQueue(lambda: self._sqs, f"{table.name}-webhooks.fifo"),
+            notice_queue=SqsQueue(lambda: self._sqs, f"{table.name}-notices"),
+            outbox=FakeOutbox(),
+            sender=SENDER,
+        )
+
+    def handle(self, records: list[dict[str, Any]]) -> None:
+        relay(DynamoDBEvent({"Records": records}, None), self.services)
+
+    def dies(self, at: int, when: str, records: list[dict[str, Any]]) -> None:
+        self.calls, self._at, self._when = 0, at, when
+        with pytest.raises(Killed):
+            self.handle(records)
+        self._when = ""
+
+    def _passes(self, when: str) -> None:
+        self.calls += when == "before"
+        if (self.calls, when) == (self._at, self._when):
+            raise Killed
+
+
+def record(sequence: int, before: Visit | None, after: Visit) -> dict[str, Any]:
+    """A change as the stream has it."""
+    images = {"NewImage": after} | ({"OldImage": before} if before else {})
+    change: dict[str, Any] = {name: serialized(visit_item(visit)) for name, visit in images.items()}
+    keys = {"pk": change["NewImage"]["pk"], "sk": change["NewImage"]["sk"]}
+    told = {"Keys": keys, "SequenceNumber": str(sequence), "ApproximateCreationDateTime": NOW.timestamp()}
+    return {"dynamodb": change | told}
+
+
+AWS_CALLS = 7
+"""Head, page with receipt and head, webhooks; and for each of the two queues its address and the messages."""
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["as it was", "longer"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", range(1, AWS_CALLS + 1))
+def test_wherever_the_relay_dies_the_batch_that_comes_again_loses_and_doubles_nothing(
+    aws: str, account: str, at: int, when: str, grown: bool
+) -> None:
+    table = fresh_table(aws, account, property_id())
+    sqs = boto3.client("sqs", **table.access)
+    woken = sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    told = sqs.create_queue(QueueName=f"{table.name}-notices")["QueueUrl"]
+    one, two, three = (a_visit(id=str(uuid.uuid4()), notify=True) for _ in range(3))
+    moved = replace(one, version=2, date=one.date + timedelta(hours=1))
+    batch = [record(1, None, one), record(2, None, two), record(3, one, moved)]
+    first = Relay(table)
+    first.services.webhooks.register("https://crm.example.com/hook", frozenset())
+
+    first.dies(at, when, batch)
+    again = Relay(table)
+    batch += [record(4, None, three)] if grown else []
+    again.handle(batch)
+
+    expected = [f"{one.id}.1", f"{two.id}.1", f"{one.id}.2"] + ([f"{three.id}.1"] if grown else [])
+    assert ids(DynamoEvents(Table(table.client, table.name))) == expected
+    assert sqs.receive_message(QueueUrl=woken).get("Messages")
+    messages = sqs.receive_message(QueueUrl=told, MaxNumberOfMessages=10)["Messages"]
+    assert {json.loads(each["Body"])["visitId"] for each in messages} == {id.partition(".")[0] for id in expected}
+
+
+def test_the_relay_makes_no_call_that_it_is_not_killed_at(aws: str, account: str) -> None:
+    table = fresh_table(aws, account, property_id())
+    sqs = boto3.client("sqs", **table.access)
+    sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})
+    sqs.create_queue(QueueName=f"{table.name}-notices")
+    Relay(table).services.webhooks.register("https://crm.example.com/hook", frozenset())
+    alive = Relay(table)
+    alive.handle([record(1, None, a_visit(id=str(uuid.uuid4()), notify=True))])
+    assert alive.calls == AWS_CALLS

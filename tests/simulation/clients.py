@@ -25,6 +25,7 @@ from chalicelib import journal
 from chalicelib.container import wire
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
+from chalicelib.domain.events import Position
 from chalicelib.domain.signing_keys import RotationUnderWay
 from chalicelib.repositories.agents import DynamoAgents, agent_item
 from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
@@ -48,13 +49,16 @@ from tests.fakes import FakeOutbox, FakeQueue, FakeReceivers, FakeWebhookQueue
 from tests.simulation.history import Kind, Step
 from tests.simulation.invariants import DAY, FORGOTTEN_FOR_SURE, KEPT_FOR_SURE, Attempt, Row, Truth, Wish
 from tests.simulation.queue import LAMBDA_SECONDS, VISIBILITY_SECONDS, Message, Queue, SqsClient, event_of
-from tests.simulation.store import DynamoClient, ItemKey, Line, Store, Trouble
+from tests.simulation.store import Change, DynamoClient, ItemKey, Line, Store, Trouble
+from tests.simulation.stream import RELAY_SECONDS, Shard, Stream
 from tests.simulation.world import Actor, Violated, World
 
 START: Final = datetime(2027, 3, 10, 12, 0, tzinfo=UTC)
 HOUSES: Final = {"house-1": 1, "house-2": 1, "house-3": 2}
 AGENTS: Final = (None, None, None, "ann", "bob")
 CALLERS: Final = ("feed", "partner")
+ADDRESSES: Final = ("eve@example.com", "Eve@Example.com", "adam@example.com")
+"""Of two people."""
 RULES: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"gapMinutes": 15},
@@ -105,7 +109,9 @@ class Simulation:
         self.seed = seed
         self.world = world = World(START)
         self.truth = Truth(world)
-        self.store = self.truth.store = Store(world, self.truth.watch)
+        self.stream = Stream(world)
+        self._read_up_to = Position(1, 0)
+        self.store = self.truth.store = Store(world, self._committed)
         self.queue = Queue(world, self.truth.sent)
         self._line = Line(world, self._trouble)
         self._idle: list[Services] = []
@@ -121,6 +127,10 @@ class Simulation:
         for agent, travel in TRAVEL.items():
             self.store.put_by_hand(serialized(agent_item(an_agent(agent, travel_minutes=travel))))
         self.truth.travel |= TRAVEL
+
+    def _committed(self, actor: Actor | None, changes: Sequence[Change]) -> None:
+        self.stream.add(changes)
+        self.truth.watch(actor, changes)
 
     def play(self, steps: Sequence[Step]) -> None:
         """Raises Violated as soon as something does not hold."""
@@ -160,6 +170,11 @@ class Simulation:
             case Kind.DELIVER:
                 batch = self.queue.receive(rng)
                 return (lambda: self._work_off(batch)) if batch else None
+            case Kind.RELAY:
+                taken = self.stream.take(rng)
+                return (lambda: self._relay(*taken)) if taken else None
+            case Kind.SEARCH | Kind.FORGET:
+                return lambda: self._about_a_person(step, rng)
             case Kind.ISSUE | Kind.ROTATE | Kind.REVOKE | Kind.ADMIT:
                 return lambda: self._operate(step, rng)
             case Kind.SET_RULES:
@@ -244,10 +259,24 @@ class Simulation:
             self.world.settle()
         else:
             raise Violated(f"{len(self.queue.waiting)} messages are never worked off")
+        self._catch_up()
         for intake_id, rows in list(self.truth.unchecked.items()):
             self._start("    looks up", rng, partial(self._look_up, intake_id, rows))
             self.world.settle()
         self.truth.unchecked.clear()
+
+    def _catch_up(self) -> None:
+        """Everything reaches the feed, and whoever follows it reads on."""
+        rng = Random(0)
+        while self.stream.waiting:
+            if (taken := self.stream.take(rng)) is not None:
+                self._start("    a relay", rng, partial(self._relay, *taken))
+                self.world.settle()
+            else:
+                self.world.run(RELAY_SECONDS)
+        self._start("    follows", rng, self._follow)
+        self.world.settle()
+        self.truth.all_is_told()
 
     # Actors
 
@@ -364,7 +393,8 @@ class Simulation:
             start=day + timedelta(minutes=rng.choice((0, 15, 20, 30, 45, 60, 90, 120))),
             minutes=rng.choice((15, 30, 30, 30, 45)),
             agent=rng.choice(AGENTS),
-            visitor=rng.choice((None, "Eve")),
+            visitor=(visitor := rng.choice((None, "Eve"))),
+            email=rng.choice((None, *ADDRESSES)) if visitor is not None else None,
             status=rng.choice(("confirmed", "confirmed", "requested")),
             external_id=external,
         )
@@ -437,7 +467,37 @@ class Simulation:
             raise Violated(f"intake {intake_id} was accepted and is answered {found}, {outcomes}")
         self.truth.finished(intake_id, rows, found[1]["status"], outcomes[1]["items"])
 
+    def _about_a_person(self, step: Step, rng: Random) -> None:
+        """Finds everything of one person, or erases it."""
+        address = rng.choice(ADDRESSES)
+        attempt = Attempt(f"{self._actor.name} {address}", contact=address.lower())
+        verb, more = ("search", {"limit": 100}) if step.kind is Kind.SEARCH else ("erase", {})
+        body = json.dumps({"email": address, **more}).encode()
+        self._call(attempt, "POST", f"/visitors/{verb}", headers=JSON, body=body)
+
     # What workers and operators do
+
+    def _relay(self, shard: Shard, records: Sequence[Mapping[str, Any]]) -> None:
+        actor = self._actor
+        actor.doing = "a relay"
+        self.world.tell(f"{actor.name}: {len(records)} changes")
+        with self._instance(RELAY_SECONDS) as context:
+            try:
+                entry.relay({"Records": records}, context)
+            except journal.Plain as left:
+                self.world.tell(f"{actor.name}: {left}")
+                shard.until = self.world.now
+            else:
+                shard.settle()
+
+    def _follow(self) -> None:
+        feed = DynamoEvents(self._table())
+        while True:
+            stretch = feed.read(self._read_up_to, 100, self.world.clock())
+            self.truth.followed(stretch.told)
+            self._read_up_to = stretch.next
+            if not stretch.told:
+                return
 
     def _work_off(self, batch: Sequence[Message]) -> None:
         actor = self._actor
@@ -498,7 +558,7 @@ def _spelled(row: Row, variant: Random | None) -> dict[str, Any]:
     if row.agent is not None:
         body["agentId"] = row.agent
     if row.visitor is not None:
-        body["visitor"] = {"name": row.visitor}
+        body["visitor"] = {"name": row.visitor} | ({"email": row.email} if row.email is not None else {})
     if row.status != "confirmed":
         body["status"] = row.status
     if row.external_id is not None:
@@ -510,7 +570,7 @@ def _spelled(row: Row, variant: Random | None) -> dict[str, Any]:
             "status": row.status,
             "agentId": row.agent,
             "place": None,
-            "visitor": {"name": row.visitor, "email": None} if row.visitor else None,
+            "visitor": {"name": row.visitor, "email": row.email} if row.visitor else None,
         }
         body |= {name: value for name, value in other.items() if variant.random() < 0.5}
     return body

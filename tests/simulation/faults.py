@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,16 +14,19 @@ from chalicelib.domain import patience
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.errors import StoreBusy, Unavailable
 from chalicelib.domain.intakes import Intake, Manifest, chunks, intake_id
+from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
 from chalicelib.http.fields import Input
-from chalicelib.repositories import api_keys, table, visits
+from chalicelib.repositories import api_keys, events, table, visits
 from chalicelib.repositories.api_keys import api_key_item, api_key_key, api_key_of
-from chalicelib.repositories.items import Item
+from chalicelib.repositories.events import receipt_key
+from chalicelib.repositories.items import Item, Key
 from chalicelib.repositories.table import Table, Write
 from chalicelib.repositories.visits import visit_of
 from chalicelib.services import idempotency
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.intakes import Intakes, Submission
+from chalicelib.services.visitors import Visitors
 
 
 class Fault(NamedTuple):
@@ -87,6 +91,16 @@ def _without_what_it_held(item: Item) -> Visit:
     return replace(visit_of(item), gap_minutes=0, travel_minutes=0)
 
 
+def _never_the_same() -> Callable[[int], Key]:
+    numbers = itertools.count()
+    return lambda first: receipt_key(first * 1_000_000 + next(numbers))
+
+
+def _as_indexed(self: Any, visit_id: str, contact: Contact) -> Visit:
+    found: Visit = self._visits.get(visit_id)
+    return found
+
+
 FAULTS: Final[Mapping[str, Fault]] = {
     "1: an unknown outcome is told as none": Fault("store-busy", ((Table, "_until_settled", _told_as_none),)),
     "2: an intake's id follows from its key": Fault("intake", ((Intakes, "_opened", _opened_as(_by_key)),)),
@@ -95,8 +109,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "6: a rotation trusts the listing": Fault(
         "rotate", ((ApiKeys, "all_keys", _as_listed), (api_keys.DynamoApiKeys, "end", _put_whole))
     ),
-    "a visit forgets what it held": Fault("has a ", ((visits, "visit_of", _without_what_it_held),)),
+    "a visit forgets what it held": Fault("is held by", ((visits, "visit_of", _without_what_it_held),)),
     "a gap stays held": Fault("is held by", ((visits, "_free_property", _free_without_the_gap),)),
+    "a batch that comes again is told again": Fault("was told after", ((events, "receipt_key", _never_the_same()),)),
+    "an erased person is found": Fault("a person", ((Visitors, "_find", _as_indexed),)),
     "15: the spelling counts": Fault("reused", ((Input, "meaning", _as_spelled),)),
 }
 

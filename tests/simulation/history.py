@@ -27,7 +27,10 @@ class Kind(StrEnum):
     SET_RULES = "set the rules"
     STATUS = "change the status"
     ERASE = "erase"
+    SEARCH = "search a person"
+    FORGET = "erase a person"
     DELIVER = "deliver"
+    RELAY = "relay"
     WAIT = "wait"
     ISSUE = "issue a key"
     ROTATE = "rotate a key"
@@ -49,7 +52,10 @@ USUAL: Final[dict[Kind, int]] = {
     Kind.SET_RULES: 2,
     Kind.STATUS: 11,
     Kind.ERASE: 2,
+    Kind.SEARCH: 2,
+    Kind.FORGET: 1,
     Kind.DELIVER: 14,
+    Kind.RELAY: 8,
     Kind.WAIT: 8,
     Kind.ISSUE: 2,
     Kind.ROTATE: 3,

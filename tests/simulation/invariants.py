@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from chalicelib.domain.events import Told
 from chalicelib.domain.signing_keys import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
-from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
+from chalicelib.repositories.slots import agent_slot, holder, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized
 from tests.simulation.expressions import StoredItem
 from tests.simulation.store import Change, ItemKey, Store
@@ -27,6 +28,8 @@ DAY: Final = 86400.0
 KEPT_FOR_SURE: Final = 29 * DAY
 """A key that is not older than this stands for its first wish."""
 FORGOTTEN_FOR_SURE: Final = 31 * DAY
+LONGEST_LAG: Final = 120.0
+"""Of an index, and of what is on its way."""
 HOLDING: Final = ("requested", "confirmed")
 NO_HOLDERS: Final[frozenset[str]] = frozenset()
 
@@ -43,6 +46,7 @@ class Row:
     visitor: str | None
     status: str
     external_id: str | None = None
+    email: str | None = None
     allowed: int = 0
     """How many visits may come of it: one for every request without a key, one for all that share a key."""
     made: list[str] = field(default_factory=list)
@@ -76,6 +80,8 @@ class Attempt:
     wish: Wish | None = None
     target: str | None = None
     caller: str | None = None
+    contact: str | None = None
+    """The address of the person that it is about, in small letters."""
     house: str | None = None
     rules: Mapping[str, Any] | None = None
     """What the house is told."""
@@ -95,6 +101,13 @@ class Fact:
     made_at: float
     origin: tuple[str, int] | None
     versions: dict[int, dict[str, object]] = field(default_factory=dict)
+    types: dict[int, str] = field(default_factory=dict)
+    """What happened with each version."""
+    told: int = 0
+    """The version that whoever follows the feed knows."""
+    contact: str | None = None
+    """The address by which it is found, in small letters."""
+    erased_at: float = math.inf
     slots: frozenset[ItemKey] = frozenset()
 
 
@@ -143,6 +156,8 @@ class Truth:
             raise Violated(f"{attempt.what} was answered with a fault of ours")
         if slug:
             self._refused(attempt, slug, body)
+        elif attempt.contact is not None:
+            self._of_person(attempt, attempt.contact, body)
         elif attempt.wish is not None and status == 202:
             self._accepted(attempt.wish, str(body["id"]))
         elif attempt.wish is not None:
@@ -225,6 +240,51 @@ class Truth:
         if told != committed:
             raise Violated(f"{attempt.what} was told {told}, in truth it is {committed}")
 
+    # Persons
+
+    def _of_person(self, attempt: Attempt, contact: str, body: Mapping[str, Any]) -> None:
+        """Found is what was theirs during the request, and all that was long before; erased is all of that."""
+        settled = {id for id, fact in self.visits.items() if fact.contact == contact and self._is_old(fact, attempt)}
+        left = {id for id in settled if self.visits[id].erased_at == math.inf}
+        if "more" in body:
+            if body["erased"] > len(attempt.made):
+                raise Violated(f"{attempt.what} was told of {body['erased']} erased, and erased {attempt.made}")
+            if left and not body["more"]:
+                raise Violated(f"{attempt.what} was told that nothing is left, and there is {sorted(left)}")
+            return
+        found = {visit["id"] for visit in body["items"]}
+        for id in found:
+            fact = self.visits[id]
+            if fact.contact != contact or fact.erased_at < attempt.started:
+                raise Violated(f"{attempt.what} found {id}, which is not theirs")
+        if missing := left - found:
+            raise Violated(f"{attempt.what} did not find {sorted(missing)}")
+
+    def _is_old(self, fact: Fact, attempt: Attempt) -> bool:
+        """Whether the indexes have certainly heard of it when it was asked for."""
+        return fact.made_at < attempt.started - LONGEST_LAG
+
+    # Events
+
+    def followed(self, told: Sequence[Told]) -> None:
+        """Whoever follows the feed hears of every version of a visit once, in order, and as it was committed."""
+        for event in (each.event for each in told):
+            if event.subject.startswith("properties/"):
+                continue
+            fact, version = self.visits[str(event.data["visitId"])], int(str(event.data["version"]))
+            if version != fact.told + 1:
+                raise Violated(f"{event.id} was told after version {fact.told}")
+            fact.told = version
+            said = {name: event.data.get(name) for name in ("date", "durationMinutes", "status", "agentId")}
+            said["date"] = instant_text(parse_instant(str(said["date"])))
+            if (event.type, said) != (fact.types[version], {name: fact.versions[version][name] for name in said}):
+                raise Violated(f"{event.id} was told as {event.type} {said}, it is {fact.types[version]}")
+
+    def all_is_told(self) -> None:
+        for id, fact in self.visits.items():
+            if fact.told != max(fact.versions):
+                raise Violated(f"visit {id} is told of up to version {fact.told} of {max(fact.versions)}")
+
     # Intakes
 
     def finished(self, intake_id: str, rows: Sequence[Row], status: str, results: Sequence[Mapping[str, Any]]) -> None:
@@ -258,7 +318,9 @@ class Truth:
             unknown = self.signing_keys_rotated and any(
                 self.world.now - self.visits[id].made_at > VERIFIES_ON.total_seconds() for id in row.made
             )
-            if row.external_id is None or not (others or unknown):
+            # With its visitor a visit loses its fingerprint.
+            erased = any(self.visits[id].erased_at < math.inf for id in row.made)
+            if row.external_id is None or not (others or unknown or erased):
                 raise Violated(f"{where} ({slug}), and nothing else came with its externalId")
         elif slug == "outside-hours":
             self._really_ruled(where, row.property_id)
@@ -302,8 +364,11 @@ class Truth:
         fact = self.visits.get(id)
         if fact is None:
             fact = self.visits[id] = self._made(doing, id, item)
-        elif not isinstance(doing, Attempt) or doing.target != id:
+        elif not isinstance(doing, Attempt) or not (doing.target == id or self._forgotten(doing, id, fact, item)):
             raise Violated(f"visit {id} was changed by {doing}")
+        if fact.contact is not None and "visitor" not in item:
+            fact.erased_at = min(fact.erased_at, self.world.now)
+        fact.types[int(item["version"])] = _happened(deserialized(before) if before else None, item)
         fact.versions[int(item["version"])] = {
             "date": instant_text(start),
             "durationMinutes": minutes,
@@ -322,6 +387,11 @@ class Truth:
             self._held[key].add(id)
         changed, fact.slots = fact.slots ^ slots, slots
         return changed
+
+    def _forgotten(self, attempt: Attempt, id: str, fact: Fact, item: Mapping[str, Any]) -> bool:
+        """Whether it is just the erasure of the person whose visit it is."""
+        attempt.made.append(id)
+        return fact.contact is not None and fact.contact == attempt.contact and "visitor" not in item
 
     def _ruled(self, doing: object, after: StoredItem | None) -> None:
         assert after is not None
@@ -356,12 +426,15 @@ class Truth:
         if len(row.made) > row.allowed:
             raise Violated(f"{len(row.made)} visits of {row.allowed} wishes ({row.mark})")
         origin = item.get("origin")
-        return Fact(row, self.world.now, (origin["intakeId"], int(origin["row"])) if origin else None)
+        fact = Fact(row, self.world.now, (origin["intakeId"], int(origin["row"])) if origin else None)
+        fact.contact = row.email.lower() if row.email is not None else None
+        return fact
 
     def _slot(self, key: ItemKey) -> None:
         item = self.store.find(key)
         holders = frozenset(item["holders"]["SS"]) if item is not None and "holders" in item else NO_HOLDERS
-        wanted = self._held.get(key, NO_HOLDERS)
+        visits = self._held.get(key, NO_HOLDERS)
+        wanted = {holder(id) for id in visits}
         if holders != wanted and not (item is None and self._expired(key)):
             raise Violated(f"slot {key} is held by {sorted(holders)}, its visits are {sorted(wanted)}")
         if key[0].startswith("S#P#"):
@@ -371,7 +444,7 @@ class Truth:
             full = len(holders) >= capacity
         else:
             full = bool(holders)
-            if len({self.visits[id].row.property_id for id in holders}) > 1:
+            if len({self.visits[id].row.property_id for id in visits}) > 1:
                 raise Violated(f"slot {key}: an agent in two places")
         if full:
             self._full[key] = math.inf
@@ -411,6 +484,17 @@ class Truth:
             raise Violated(f"{doing.what} un-revoked the key {id}")
         if was.get("expiresAt", "~") < item.get("expiresAt", "~"):
             raise Violated(f"{doing.what} made the key {id} last longer")
+
+
+def _happened(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    """What a commit means to whoever follows, by the items alone."""
+    if before is None:
+        return "visit.booked"
+    if before["status"] != after["status"]:
+        return f"visit.{after['status']}"
+    if any(before[name] != after[name] for name in ("date", "durationMinutes")):
+        return "visit.rescheduled"
+    return "visit.erased" if "notes" in before and "notes" not in after else "visit.changed"
 
 
 def _slots(property_id: str, agent: str | None, start: datetime, of_property: int, of_agent: int) -> Iterable[ItemKey]:

@@ -1,17 +1,20 @@
-"""`make schemas`: writes docs/intake-message.schema.json from the models that read the messages.
+"""`make schemas`: writes the schemas of what goes through the queue and comes out of the feed, from the models of both.
 
-A test compares the committed file with what this makes, so that neither can change alone.
+Tests compare the committed files with what this makes, so that neither can change alone.
 """
 
 import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
+from chalicelib.api.events import EventOutput, PropertyChange, VisitChange
 from chalicelib.api.wishes import RowInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, OWN_SOURCE
 from chalicelib.events.intake_queue import IntakeMessage
 from tools.project import ROOT
 
-FILE: Final = ROOT / "docs" / "intake-message.schema.json"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def intake_message_schema() -> dict[str, Any]:
@@ -21,7 +24,7 @@ def intake_message_schema() -> dict[str, Any]:
     shared = visit.pop("$defs")
     envelope = message["properties"]
     schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "$id": f"urn:visits:intake-message:{MESSAGE_VERSION}",
         "title": f"Intake message, version {MESSAGE_VERSION}",
         "description": message["description"],
@@ -43,8 +46,29 @@ def intake_message_schema() -> dict[str, Any]:
     return cleaned
 
 
-def text() -> str:
-    return json.dumps(intake_message_schema(), indent=2) + "\n"
+def event_schema() -> dict[str, Any]:
+    """What the feed and the webhooks tell: the event that fits its type."""
+    schema = EventOutput.model_json_schema(mode="serialization")
+    data = {"visit": VisitChange, "property": PropertyChange}
+    fitting = [
+        {
+            "if": {"properties": {"type": {"pattern": f"^{subject}[.]"}}},
+            "then": {"properties": {"data": {"$ref": f"#/$defs/{change.__name__}"}}},
+        }
+        for subject, change in data.items()
+    ]
+    told: dict[str, Any] = _without_titles(schema, top=False)
+    return {"$schema": DIALECT, "$id": "urn:visits:event:1", "title": "Event, version 1", **told, "allOf": fitting}
+
+
+FILES: Final[Mapping[Path, Callable[[], dict[str, Any]]]] = {
+    ROOT / "docs" / "intake-message.schema.json": intake_message_schema,
+    ROOT / "docs" / "event.schema.json": event_schema,
+}
+
+
+def text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _without_titles(node: Any, top: bool = True) -> Any:
@@ -60,8 +84,9 @@ def _without_titles(node: Any, top: bool = True) -> Any:
 
 
 def main() -> None:
-    FILE.write_text(text(), encoding="utf-8")
-    print(f"written: {FILE.relative_to(ROOT)}")
+    for file, made in FILES.items():
+        file.write_text(text(made()), encoding="utf-8")
+        print(f"written: {file.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

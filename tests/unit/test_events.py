@@ -1,0 +1,78 @@
+"""Events: their types, and the published schema, to which all of them keep."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from chalicelib.api.events import EventOutput, body_of
+from chalicelib.domain.events import Event, EventType, Position, Told, of_property, of_visit
+from chalicelib.domain.visits import Status, Visit, Visitor
+from tests.builders import a_property, a_visit
+from tools.generate import schemas
+
+VALIDATOR = jsonschema_rs.Draft202012Validator(schemas.event_schema(), validate_formats=True)
+
+BEFORE = a_visit(status=Status.REQUESTED, visitor=Visitor("Ada Lovelace", "ada@example.com"), agent_id="ann")
+
+
+def then(**changes: Any) -> Event | None:
+    """What is told of the visit when this changes."""
+    return of_visit(BEFORE, replace(BEFORE, version=2, **changes))
+
+
+EVERY: list[Event | None] = [
+    of_visit(None, BEFORE),
+    then(date=BEFORE.date + timedelta(hours=1), duration_minutes=60, agent_id="bob"),
+    *(then(status=status) for status in Status if status is not Status.REQUESTED),
+    then(notes="Rings twice", agent_id=None),
+    then(visitor=None),
+    of_property(None, a_property("house")),
+    of_property(a_property("house"), replace(a_property("house"), version=2)),
+]
+EVENTS = [event for event in EVERY if event is not None]
+
+
+def told(event: Event) -> dict[str, Any]:
+    """As a receiver gets it."""
+    body: dict[str, Any] = json.loads(body_of(Told(event, Position(7, 1))))
+    return body
+
+
+def test_there_is_one_of_each_type() -> None:
+    assert {event.type for event in EVENTS} == set(EventType)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.type))
+def test_every_event_keeps_to_the_published_schema_and_names_nobody(event: Event) -> None:
+    body = told(event)
+    assert not list(VALIDATOR.iter_errors(body))
+    assert "Ada" not in json.dumps(body)
+    assert "Rings" not in json.dumps(body)
+
+
+def without(member: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != member}
+
+
+@pytest.mark.parametrize("member", EventOutput.model_json_schema(mode="serialization")["required"])
+def test_what_lacks_a_member_does_not_validate(member: str) -> None:
+    assert not VALIDATOR.is_valid(without(member, told(EVENTS[0])))
+
+
+def test_the_data_of_a_property_is_none_of_a_visit() -> None:
+    visit, property = told(EVENTS[0]), told(EVENTS[-1])
+    assert not VALIDATOR.is_valid(visit | {"data": property["data"]})
+    assert not VALIDATOR.is_valid(property | {"data": visit["data"]})
+    assert not VALIDATOR.is_valid(visit | {"type": "visit.painted"})
+    assert not VALIDATOR.is_valid(visit | {"time": "yesterday"})
+
+
+def test_a_version_that_is_no_other_is_no_event() -> None:
+    again: Visit = replace(BEFORE, notes="Rings twice")
+    assert of_visit(BEFORE, again) is None
