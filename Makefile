@@ -20,8 +20,8 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME NETWORK ONLY OUT \
+	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -48,7 +48,7 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 # pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+test: setup console console-types build/browser/.unpacked .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -93,6 +93,18 @@ rotate-key: $(VENV)/.run ## create a new API key for a caller; the old ones expi
 revoke-key: $(VENV)/.run ## revoke an API key, or all keys of a caller (STAGE=local ID=<id> or NAME=partner)
 	@$(KEYS) revoke $(if $(ID),--id="$$GIVEN_ID",--name="$$GIVEN_NAME")
 
+.PHONY: person people remove-person
+PEOPLE = $(BIN)/python -m tools.operate.people --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
+
+person: $(VENV)/.run ## invite a person to the console, or change the groups (STAGE=local EMAIL=ann@example.com GROUPS=read,write,override,admin)
+	@$(PEOPLE) add --email="$$GIVEN_EMAIL" --groups="$$GIVEN_GROUPS"
+
+people: $(VENV)/.run ## list who may sign in to the console (STAGE=local)
+	@$(PEOPLE) list
+
+remove-person: $(VENV)/.run ## remove a person and end their sign-ins (STAGE=local EMAIL=ann@example.com)
+	@$(PEOPLE) remove --email="$$GIVEN_EMAIL"
+
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
 
@@ -115,8 +127,9 @@ resume: $(VENV)/.run ## resume a stage's worker (STAGE=prod DRY_RUN=1)
 
 .PHONY: deploy delete smoke e2e
 
-deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev)
-	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE"
+deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev NETWORK=private PARAMETERS="Zones=3")
+	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE" --network="$$GIVEN_NETWORK" \
+		--parameters="$$GIVEN_PARAMETERS"
 
 delete: $(VENV)/.deliver ## delete a stage of make deploy; keeps the data unless DATA=delete (STAGE=dev YES=1)
 	@$(BIN)/python -m tools.deliver.deploy delete --stage="$$GIVEN_STAGE" $(if $(DATA),--data="$$GIVEN_DATA") \
@@ -130,6 +143,10 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
+.PHONY: prove
+prove: $(VENV)/.deliver ## try in a real account what only AWS can show, and delete everything again: build/proof.md (PROFILE=<profile> YES=1)
+	@$(BIN)/python -m tools.prove --profile="$$GIVEN_PROFILE" $(if $(filter 1 yes true,$(YES)),--yes)
+
 schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
@@ -139,14 +156,15 @@ policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gat
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 
-package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name>)
+package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
-	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
+	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" \
+		--network="$$GIVEN_NETWORK" -- $$GIVEN_STAGE
 
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline
 
-.PHONY: release release-data release-roles terraform
+.PHONY: release release-data release-roles console-stack terraform
 
 release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
@@ -157,8 +175,15 @@ release-data: $(VENV)/.deliver ## update only the data stack, as make release do
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
 
+console-stack: setup ## regenerate .chalice/console.json, the console's bucket, distribution and client
+	@$(BIN)/python -m tools.generate.templates console
+
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release
+
+.PHONY: network
+network: setup ## regenerate .chalice/network.json, the private network of a stage (docs/networks.md)
+	@$(BIN)/python -m tools.generate.templates network
 
 terraform: $(VENV)/.deliver ## build a stage's package for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
 	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"
@@ -214,6 +239,14 @@ console-types: console/node_modules/.installed
 console/node_modules/.installed: $(addprefix console/,package.json package-lock.json .npmrc node.sh)
 	@echo "installing what builds the console ..."
 	@sh console/node.sh npm ci --silent --prefix console
+	@touch $@
+
+# The browser of the tests, 70 MB from npm. VISITS_CHROMIUM=<path> names another one.
+build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh
+	@echo "installing the browser of the tests ..."
+	@mkdir -p $(@D) && cp tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc $(@D)
+	@sh console/node.sh npm ci --silent --prefix $(@D)
+	@sh console/node.sh node tests/browser/unpack.mjs $(@D)/node_modules/@sparticuz/chromium/bin $(@D)/chromium
 	@touch $@
 
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)

@@ -20,9 +20,10 @@ from watchfiles import Change, watch
 from devstack import examples, seed
 from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
+from devstack.people import EMAIL, sign_in
 from devstack.server import OUR_OWN, STAGE, listen
 from tools.client import Client
-from tools.deliver.data_stack import create_data_stack, take_uploads_from
+from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
 
@@ -91,6 +92,7 @@ class Stack:
     aws: Emulator
     parts: list[Part]
     key: str
+    password: str
 
     def run(self) -> None:
         """Brings it all up, says so, and keeps it up until somebody interrupts."""
@@ -136,13 +138,15 @@ class Stack:
         with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
         print(f"\nThe console is at {self.url}, the API at {self.url}/api, the embedded AWS at {self.aws.endpoint}.")
+        print(f"Visitors book at {self.url}/book.html?property={seed.FIRST}")
         print(f"Mail to visitors is shown at {self.url}/mailbox.")
         print("Photographed lists are read too (make sheet FILE=photo.jpg); the first one installs 350 MB for it.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
-        # Scripts read until the line `ready`, so the key comes before it.
+        # Scripts read until the line `ready`, so the key comes before it, and who can sign in.
         print(f"key: {self.key}")
+        print(f"person: {EMAIL} password: {self.password}")
         print(f"ready: {self.url}", flush=True)
 
     def _watch(self) -> None:
@@ -198,25 +202,26 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        take_uploads_from(url, aws.endpoint, STAGE)
+        issuer, password = sign_in(aws.endpoint, STAGE, url, state)
+        told = {"SIGN_IN_ISSUER": issuer, **_page(url)}
         pictures = cleanup.enter_context(listen(0))
         textract = os.environ.get("VISITS_TEXTRACT") or f"http://{HOST}:{pictures.getsockname()[1]}"
         parts = [
-            _api(listener, aws.endpoint, state),
+            _api(listener, aws.endpoint, state, told),
             _worker(aws.endpoint, url, state / "mail", textract),
             _textract(pictures),
         ]
         for part in parts:
             cleanup.callback(part.stop)
-        yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
+        yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state), password)
 
 
-def _api(listener: socket.socket, aws: str, state: Path) -> Part:
+def _api(listener: socket.socket, aws: str, state: Path, told: dict[str, str]) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
     kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
     command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
-    return Part("api", command, _environment(), (number,))
+    return Part("api", command, _environment() | told, (number,))
 
 
 def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:
@@ -224,10 +229,13 @@ def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:
 
     `textract` recognises pictures: ours, unless VISITS_TEXTRACT names another.
     """
-    # Until the visitor's page is there, its address shows at least the link.
-    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "VISITOR_PAGE_URL": f"{url}/visit.html"}
-    told["AWS_ENDPOINT_URL_TEXTRACT"] = textract
-    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told)
+    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "AWS_ENDPOINT_URL_TEXTRACT": textract}
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told | _page(url))
+
+
+def _page(url: str) -> dict[str, str]:
+    """Where visitors book, and see their visits."""
+    return {"VISITOR_PAGE_URL": f"{url}/book.html"}
 
 
 def _textract(listener: socket.socket) -> Part:

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib.domain import visitor_links
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
@@ -36,6 +37,7 @@ class OwnVisit:
     property: Property
     changeable_until: datetime
     reminders: bool
+    terms: Terms
 
 
 class Links:
@@ -89,7 +91,7 @@ class VisitorLinks:
     def look_at(self, visit: Visit) -> OwnVisit:
         property = self._properties.get(visit.property_id)
         reminders = self._notices.find(visit.id).reminders
-        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders)
+        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders, self._terms)
 
     def earliest(self, visit: Visit) -> datetime:
         """From when on it can be, if it is moved. Raises TooLate, or SlotsReleased for one that is over."""
@@ -111,7 +113,7 @@ class VisitorLinks:
                 if change.date < self._clock() + self._terms.change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
-        return self._visits.change(opened.id, change, expected, check)
+        return self._visits.change(opened.id, change, expected, check, by=VISITOR)
 
     def cancel(self, opened: Visit, reason: str | None, expected: Expected) -> Visit:
         """Raises TooLate, or TransitionNotAllowed for a visit that is over."""
@@ -121,13 +123,13 @@ class VisitorLinks:
             if visit.holds_slots:
                 self._check_in_time(visit)
 
-        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
+        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check, VISITOR)
 
     def confirm(self, opened: Visit) -> Visit:
         """Confirms a visit that awaits that of its visitor. Raises TransitionNotAllowed for one of the agency's."""
         if opened.awaits(Party.VISITOR):
             check = partial(self._check_still_the_visitors, opened)
-            return self._visits.answer(opened.id, self._terms.answer_by, check)
+            return self._visits.answer(opened.id, self._terms.answer_by, check, VISITOR)
         if opened.status is not Status.CONFIRMED:
             allowed = [str(Status.CANCELLED)] if opened.holds_slots else []
             raise TransitionNotAllowed(opened.status, Status.CONFIRMED, allowed)
@@ -142,7 +144,7 @@ class VisitorLinks:
 
     def erase(self, opened: Visit, expected: Expected) -> Visit:
         """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
-        after = self._visits.erase_visitor(opened.id, expected)
+        after = self._visits.erase_visitor(opened.id, expected, VISITOR)
         self._notices.forget(opened.id)
         return after
 

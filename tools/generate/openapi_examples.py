@@ -165,6 +165,8 @@ _BOOKED: Final[dict[str, Any]] = {
     "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
     "notify": True,
     **_STAMPS,
+    "createdBy": "front-desk",
+    "updatedBy": "front-desk",
 }
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
 _OUTCOME: Final[dict[str, Any]] = {"row": 0, "externalId": "crm-4711", "status": "created", "visitId": _VISIT}
@@ -221,6 +223,7 @@ _OWN: Final[dict[str, Any]] = {
     "place": "At the front door",
     "status": "confirmed",
     "property": {"name": _HOUSE["name"], "address": _HOUSE["address"]},
+    "agency": {"name": "Lakeside Homes", "phone": "+49 30 901820"},
     "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
     "reminders": True,
     "changeableUntil": "2027-03-14T07:30:00Z",
@@ -369,5 +372,6 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         ],
         "nextCursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
     },
+    service.CallerOutput: {"name": "front-desk", "kind": "key", "scopes": ["read", "write"]},
     service.HealthOutput: {"status": "ok"},
 }
