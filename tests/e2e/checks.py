@@ -211,6 +211,19 @@ def own_visit(caller: Insider) -> None:
     caller.answer(204, "DELETE", f"{own}/visitor", headers=by_link)
 
 
+def booking_page(caller: Caller) -> None:
+    """What anybody can do with a property that takes bookings without a key."""
+    house = caller.house()
+    caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"publicBooking": "confirm"}, headers={"If-Match": "*"})
+    hours = {"weekly": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}}
+    caller.call(201, "PUT", f"/properties/{house}/availability", hours, headers={"If-None-Match": "*"})
+    page, nobody = f"/public/properties/{house}", {"Authorization": ""}
+    assert caller.call(200, "GET", page, headers=nobody)["id"] == house
+    free = caller.call(200, "GET", f"{page}/slots", headers=nobody)["slots"]
+    wish = {"date": free[-1]["start"], "visitor": {"name": "Ada", "email": f"{house}@example.com"}}
+    assert caller.call(201, "POST", f"{page}/visits", wish, headers=nobody)["status"] == "confirmed"
+
+
 def events(caller: Caller) -> None:
     """What is booked reaches the feed, and whoever listens: here a name that nobody knows, which is an answer too."""
     end = caller.call(200, "GET", "/events", params={"after": "now"})["nextCursor"]
@@ -331,6 +344,7 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "agents": agents,
     "person": person,
     "own_visit": own_visit,
+    "booking_page": booking_page,
     "events": events,
     "notices": notices,
     "remind": remind,
