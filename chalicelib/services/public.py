@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
@@ -150,7 +151,7 @@ class Public:
         wanted = Wanted(wish.date, wish.date + timedelta(seconds=1), self.terms.minutes)
         if not premises.candidates(wanted, now).starts:
             raise OutsideHours([])
-        visit = property.receive(self._command(wish, property, now), visit_id, now)
+        visit = property.receive(self._command(wish, property, now), visit_id, now, by=VISITOR)
         visit = premises.admit(visit, None, now, strictly)
         for _ in range(TRIES):
             try:
