@@ -37,7 +37,7 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine",
+    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
     "LICENSE", "bom.cdx.json",
 }  # fmt: skip
 """What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""

@@ -75,9 +75,12 @@ def test_what_lacks_a_member_does_not_validate(member: str) -> None:
 
 
 def test_the_data_of_a_property_is_none_of_a_visit() -> None:
-    visit, property = told(EVENTS[0]), told(EVENTS[-1])
+    visit, property = told(EVENTS[0]), told(next(e for e in EVENTS if e.type is EventType.PROPERTY_CHANGED))
     assert not VALIDATOR.is_valid(visit | {"data": property["data"]})
     assert not VALIDATOR.is_valid(property | {"data": visit["data"]})
+    agent = told(EVENTS[-1])
+    assert not VALIDATOR.is_valid(agent | {"data": property["data"]})
+    assert not VALIDATOR.is_valid(visit | {"data": agent["data"]})
     assert not VALIDATOR.is_valid(visit | {"type": "visit.painted"})
     assert not VALIDATOR.is_valid(visit | {"time": "yesterday"})
 
