@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class Desk:
         """Once the page shows what it was opened for."""
         expect(self.page.locator("main h1").first).to_be_attached(timeout=20_000)
         if self.page.locator(".foot").count():
-            expect(self.page.locator(".foot")).to_contain_text("Up to date", timeout=20_000)
+            expect(self.page.locator(".foot")).to_contain_text(re.compile(r"\d\d:\d\d"), timeout=20_000)
         return self
 
     def reload(self) -> None:
