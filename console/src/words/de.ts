@@ -21,7 +21,6 @@ export const words: Words = {
     lost: "Die Anmeldung ist nicht erreichbar. Versuchen Sie es gleich noch einmal.",
     refused: "Die Anmeldung wurde nicht abgeschlossen. Versuchen Sie es noch einmal.",
   },
-  developmentKey: "Key",
   pages: {
     agenda: "Agenda",
     requests: "Anfragen",

@@ -19,7 +19,6 @@ export const words = {
     lost: "The sign-in cannot be reached. Try again in a moment.",
     refused: "The sign-in was not completed. Try it once more.",
   },
-  developmentKey: "Key of the development server",
   pages: {
     agenda: "Agenda",
     requests: "Requests",

@@ -21,7 +21,6 @@ export const words: Words = {
     lost: "No se puede conectar para iniciar sesión. Inténtelo dentro de un momento.",
     refused: "No se completó el inicio de sesión. Inténtelo otra vez.",
   },
-  developmentKey: "Key",
   pages: {
     agenda: "Agenda",
     requests: "Solicitudes",

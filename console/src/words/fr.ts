@@ -21,7 +21,6 @@ export const words: Words = {
     lost: "La connexion est injoignable. Réessayez dans un instant.",
     refused: "La connexion n’a pas abouti. Essayez encore une fois.",
   },
-  developmentKey: "Key",
   pages: {
     agenda: "Agenda",
     requests: "Demandes",
