@@ -44,8 +44,12 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
+# Whole files, in their order: those end to end, which take longest, come first, and unit tests fill up the end. By itself
+# pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: setup console console-types build/browser/.unpacked .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
 
 unit: $(VENV)/.dev ## run the unit tests
 	@$(BIN)/python -m pytest tests/unit -q
@@ -250,7 +254,7 @@ setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (
 .PHONY: lock check-all coverage mutate
 coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by unit and integration tests
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
+	@$(BIN)/coverage run -m pytest tests/integration tests/unit -q $(IN_PARALLEL)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 mutate: $(VENV)/.mutate ## mutation score of domain/ and services/ (about 6 minutes; build/mutants.txt)
