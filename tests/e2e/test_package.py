@@ -123,6 +123,23 @@ def test_it_has_what_is_needed_and_no_more_and_is_small(packaged: Path, files: M
     assert (packaged / "deployment.zip").stat().st_size <= 7_000_000
 
 
+def test_what_reads_sheets_is_a_small_part_of_the_zip(packaged: Path) -> None:
+    parts = (
+        "python_calamine",
+        "phonenumbers",
+        "chalicelib/reading/",
+        "chalicelib/aws/data/s3",
+        "chalicelib/aws/data/textract",
+    )
+    with zipfile.ZipFile(packaged / "deployment.zip") as archive:
+        sizes = {
+            part: sum(each.compress_size for each in archive.infolist() if each.filename.startswith(part))
+            for part in parts
+        }
+    assert all(sizes.values()), sizes
+    assert sum(sizes.values()) <= 2_500_000
+
+
 def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:
     papers = {name.split("/")[0] for name in files if ".dist-info/" in name}
     texts = {name.split("/")[0] for name in files if "/licenses/" in name and len(files[name]) > 50}
