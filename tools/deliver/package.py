@@ -120,7 +120,8 @@ def package(
     for stage, template in templates.items():
         finished = _finished(placed(template, stage, network), stage, code)
         (out / f"{stage}.json").write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(project / ".chalice" / "data.json", out / "data.json")
+    for name in ("data.json", "console.json"):
+        shutil.copyfile(project / ".chalice" / name, out / name)
 
 
 # What Chalice makes
@@ -327,6 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_pinned_python()
         with told_in_words():
+            _copy_console(given.out)
             package(given.stages, given.out, given.bucket or None, network=Network(given.network))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
@@ -336,6 +338,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stage in given.stages:
         print(f"{given.out / stage}.json")
     return 0
+
+
+def _copy_console(out: Path) -> None:
+    """The console's files, which `make console` built."""
+    if not (ROOT / "build" / "console" / "index.html").is_file():
+        raise CannotGoOn("The console is not built: make console builds it.")
+    shutil.copytree(ROOT / "build" / "console", out / "console", dirs_exist_ok=True)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
