@@ -17,7 +17,7 @@ from devstack.console import Console as Local
 from devstack.gateway import BrokenApp, Call
 from tools.deliver import release_console as command
 from tools.deliver.cloudformation import outputs
-from tools.deliver.console import Console, Files, release_console, stack_of, template
+from tools.deliver.console import Console, Files, delete_console, release_console, stack_of, template
 from tools.deliver.console_headers import SECURITY
 from tools.deliver.data_stack import bring_data_up_to_date, create_data_stack, credentials, data_stack_of, template_of
 from tools.failure import CannotGoOn
@@ -241,6 +241,14 @@ def test_pages_come_after_what_they_need_and_the_one_that_people_open_comes_last
     assert noted.keys[0] == "assets/console-one.js"
     assert all(key.startswith("releases/") for key in noted.keys[1:4])
     assert noted.keys[4:] == ["book.html", "config.json", "index.html"]
+
+
+def test_a_console_is_deleted_with_every_version_of_its_files(session: Session, files: Files) -> None:
+    files.s3.put_object(Bucket=files.bucket, Key="index.html", Body=b"another version")
+    cloudformation = session.client("cloudformation")
+    assert delete_console(cloudformation, files.s3, STAGE)
+    assert outputs(cloudformation, stack_of(STAGE)) == {}
+    assert not delete_console(cloudformation, files.s3, STAGE)
 
 
 def test_a_package_without_a_console_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import boto3
 import httpx
 from botocore.exceptions import ClientError
 
-from tools.deliver.cloudformation import bring_up_to_date, outputs
+from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
 from tools.deliver.console_headers import ASSETS, cache_control
 from tools.deliver.data_stack import data_stack_of
 from tools.failure import CannotGoOn
@@ -145,6 +145,13 @@ class Console:
             raise CannotGoOn(f"{folder / 'console'} is missing: make package creates it.")
         return cls(json.loads((folder / "console.json").read_text(encoding="utf-8")), folder / "console")
 
+    @classmethod
+    def of_this_folder(cls) -> Console:
+        """What `make console` built. Raises CannotGoOn when it did not."""
+        if not (BUILT / INDEX).is_file():
+            raise CannotGoOn("The console is not built: make console builds it.")
+        return cls(template(), BUILT)
+
 
 def release_console(
     console: Console, stage: str, api: str, wishes: Mapping[str, str], look: Look, role: str = "", session: Any = boto3
@@ -169,6 +176,19 @@ def release_console(
         raise CannotGoOn(f"The console at {made['Url']} does not answer, and there is none to go back to.")
     files.go_to(before)
     raise CannotGoOn(f"The console at {made['Url']} did not answer well, so the previous one is live again.")
+
+
+def delete_console(cloudformation: Any, s3: Any, stage: str) -> bool:
+    """Deletes the stack with all files, if there is one; whether there was."""
+    bucket = outputs(cloudformation, stack_of(stage)).get("Bucket")
+    if bucket is None:
+        return False
+    # CloudFormation deletes no bucket that has something in it, be it an older version.
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+    delete(cloudformation, stack_of(stage))
+    return True
 
 
 def answers(url: str) -> bool:

@@ -30,6 +30,7 @@ from samtranslator.translator.translator import Translator
 
 from tools.deliver.bill_of_materials import FILE as BILL
 from tools.deliver.bill_of_materials import add_papers, is_paper
+from tools.deliver.console import Console
 from tools.deliver.network import Network, placed
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
@@ -342,9 +343,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _copy_console(out: Path) -> None:
     """The console's files, which `make console` built."""
-    if not (ROOT / "build" / "console" / "index.html").is_file():
-        raise CannotGoOn("The console is not built: make console builds it.")
-    shutil.copytree(ROOT / "build" / "console", out / "console", dirs_exist_ok=True)
+    shutil.rmtree(out / "console", ignore_errors=True)
+    shutil.copytree(Console.of_this_folder().folder, out / "console")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _release(given: argparse.Namespace) -> str:
-    console, wishes = Console.made_in(given.folder), pairs(given.parameters)
+    packaged = (given.folder / "console").exists()
+    console = Console.made_in(given.folder) if packaged else Console.of_this_folder()
+    wishes = pairs(given.parameters)
     role = os.environ.get("CONSOLE_ROLE_ARN", "")
     return f"The console is at {release_console(console, given.stage, given.url, wishes, answers, role)}"
 
@@ -48,7 +50,7 @@ def _back(stage: str, release: str) -> str:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make release-console", description="Releases a stage's console.")
     parser.add_argument("stage", help="the stage whose console it is")
-    parser.add_argument("--folder", type=Path, default=Path(), help="the output folder of `make package`")
+    parser.add_argument("--folder", type=Path, default=Path(), help="the output folder of `make package`, if any")
     parser.add_argument("--url", default="", help="the address of the API")
     parser.add_argument("--parameters", default="", help='of the template: "ConsoleDomain=... CertificateArn=..."')
     parser.add_argument("--back", default="", help="an earlier release, by its name in the bucket")
