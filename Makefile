@@ -44,8 +44,12 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+# Whole files, in their order: those end to end, which take longest, come first, and unit tests fill up the end. By itself
+# pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
+test: setup console console-types build/browser/.unpacked .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
 
 unit: $(VENV)/.dev ## run the unit tests
 	@$(BIN)/python -m pytest tests/unit -q
@@ -242,12 +246,20 @@ console/node_modules/.installed: $(addprefix console/,package.json package-lock.
 	@sh console/node.sh npm ci --silent --prefix console
 	@touch $@
 
+# The browser of the tests, 70 MB from npm. VISITS_CHROMIUM=<path> names another one.
+build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh
+	@echo "installing the browser of the tests ..."
+	@mkdir -p $(@D) && cp tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc $(@D)
+	@sh console/node.sh npm ci --silent --prefix $(@D)
+	@sh console/node.sh node tests/browser/unpack.mjs $(@D)/node_modules/@sparticuz/chromium/bin $(@D)/chromium
+	@touch $@
+
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
 coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by unit and integration tests
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
+	@$(BIN)/coverage run -m pytest tests/integration tests/unit -q $(IN_PARALLEL)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 mutate: $(VENV)/.mutate ## mutation score of domain/ and services/ (about 6 minutes; build/mutants.txt)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
 from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
@@ -16,6 +17,7 @@ from chalicelib.domain.errors import (
     InvalidInput,
     LimitReached,
     LinkInvalid,
+    NoBookingPage,
     NotFree,
     OutsideHours,
     PropertyNotFound,
@@ -111,6 +113,13 @@ class Public:
         if contacts_of(outcome.result.visitor) != contacts_of(wish.visitor):
             raise LinkInvalid
         return outcome
+
+    def page(self, property_id: str) -> str:
+        """Where a property is booked, once it is on the booking page. Raises PropertyNotFound or NoBookingPage."""
+        self._find_premises(property_id)
+        if self.terms.page is None:
+            raise NoBookingPage
+        return f"{self.terms.page}?property={quote(property_id)}"
 
     def link(self, visit: Visit) -> str | None:
         """By which whoever booked it reaches it, unless only who reads the mail may."""
