@@ -142,6 +142,9 @@ MAKER: Final = "aws:ResourceTag/aws:cloudformation:stack-id"
 """CloudFormation's own tag, which nobody can change, on everything that can have tags and on what is in an API."""
 
 WITHOUT_A_NAME: Final = {
+    "cloudfront:CreateDistribution": "*",
+    "cloudfront:CreateOriginAccessControl": "*",
+    "cloudfront:CreateResponseHeadersPolicy": "*",
     "cognito-idp:CreateUserPool": "*",
     "cognito-idp:DescribeUserPoolDomain": "*",
     "codedeploy:StopDeployment": "*",
@@ -570,6 +573,9 @@ def test_a_pull_request_deploys_nothing_and_reads_no_secret() -> None:
 def test_no_role_of_the_pipeline_may_do_everything_or_anything_to_everything() -> None:
     nameless = {
         "cloudwatch:DescribeAlarms",
+        "cloudfront:CreateDistribution",
+        "cloudfront:CreateOriginAccessControl",
+        "cloudfront:CreateResponseHeadersPolicy",
         "codedeploy:StopDeployment",
         "cognito-idp:CreateUserPool",
         "cognito-idp:DescribeUserPoolDomain",

@@ -98,7 +98,8 @@ def built(folder: Path, said: str) -> Path:
     (folder / "assets").mkdir(parents=True, exist_ok=True)
     (folder / "assets" / f"console-{said}.js").write_text(f"'{said}'")
     (folder / "index.html").write_text(f'<!doctype html><script type="module" src="assets/console-{said}.js"></script>')
-    (folder / "book.html").write_text(f"<!doctype html>{said}")
+    for page in ("book.html", "embed.html"):
+        (folder / page).write_text(f"<!doctype html>{said}")
     return folder
 
 
@@ -134,12 +135,13 @@ def test_the_files_are_served_as_make_run_serves_them(session: Session, aws: str
     told = outputs(session.client("cloudformation"), data_stack_of(STAGE))
     (tmp_path / "config.json").write_text(json.dumps({"domain": told["SignInDomain"]}))
     here = Local(BrokenApp(), tmp_path / "config.json", told["UploadsOrigin"], tmp_path / "first")
-    for path in ("/", "/book.html", "/assets/console-first.js"):
+    for path in ("/", "/book.html", "/embed.html", "/assets/console-first.js"):
         there, local = get(session, aws, path), here.answer(Call("GET", path, "", {}, b""))
         assert (there.status_code, there.content) == (200, local.body)
         wanted = dict(local.headers)
-        assert SECURITY.keys() <= wanted.keys()
+        assert SECURITY.keys() - {"X-Frame-Options"} <= wanted.keys()
         assert {name: there.headers.get(name) for name in wanted} == wanted
+        assert ("X-Frame-Options" in there.headers) == (path != "/embed.html")
 
 
 def test_the_page_is_told_where_people_sign_in(session: Session, aws: str, files: Files) -> None:
@@ -239,8 +241,8 @@ def test_pages_come_after_what_they_need_and_the_one_that_people_open_comes_last
     noted = Noted()
     Files(noted, "bucket").publish(built(tmp_path, "one"), "{}")
     assert noted.keys[0] == "assets/console-one.js"
-    assert all(key.startswith("releases/") for key in noted.keys[1:4])
-    assert noted.keys[4:] == ["book.html", "config.json", "index.html"]
+    assert all(key.startswith("releases/") for key in noted.keys[1:5])
+    assert noted.keys[5:] == ["book.html", "config.json", "embed.html", "index.html"]
 
 
 def test_a_console_is_deleted_with_every_version_of_its_files(session: Session, files: Files) -> None:

@@ -88,7 +88,7 @@ class Files:
         pages = self._pages(release)
         if INDEX not in pages:
             raise CannotGoOn(f"The console has no release {release}.")
-        for name in sorted(pages, key=lambda name: name == INDEX):
+        for name in sorted(pages, key=lambda name: (name == INDEX, name)):
             source = {"Bucket": self.bucket, "Key": f"releases/{release}/{name}"}
             self.s3.copy_object(
                 Bucket=self.bucket,
