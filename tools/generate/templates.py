@@ -74,25 +74,25 @@ def release() -> Part:
 def console() -> Part:
     """With the headers that the console's files have."""
     template = _read("console.yaml")
-    for name, path, parents in (("Headers", "index.html", NOBODY), ("EmbeddedHeaders", FRAMED, "${BookingParents}")):
-        template["Resources"][name]["Properties"]["ResponseHeadersPolicyConfig"] |= _headers(path, parents)
+    for name, path in (("Headers", "index.html"), ("FramedHeaders", FRAMED)):
+        template["Resources"][name]["Properties"]["ResponseHeadersPolicyConfig"] |= _headers(path)
     return template
 
 
-def _headers(path: str, parents: str) -> Part:
-    """The headers of a file as CloudFront wants them: most by names of its own, the rest as they are."""
-    policy, wanted = content_security_policy("${SignInDomain}", "${UploadsOrigin}", parents), security(path)
+def _headers(path: str) -> Part:
+    """The headers of a page as CloudFront wants them: most by names of its own, the rest as they are."""
+    said = security(path)
+    parents = "${BookingParents}" if path == FRAMED else NOBODY
+    policy = content_security_policy("${SignInDomain}", "${UploadsOrigin}", parents)
     own: Part = {
         "ContentSecurityPolicy": {"ContentSecurityPolicy": {"Fn::Sub": policy}},
         "ContentTypeOptions": {},
-        "ReferrerPolicy": {"ReferrerPolicy": wanted["Referrer-Policy"]},
-        "StrictTransportSecurity": {"AccessControlMaxAgeSec": int(wanted["Strict-Transport-Security"][8:])},
+        "ReferrerPolicy": {"ReferrerPolicy": said["Referrer-Policy"]},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": int(said["Strict-Transport-Security"][8:])},
     }
-    if "X-Frame-Options" in wanted:
-        own["FrameOptions"] = {"FrameOption": wanted["X-Frame-Options"]}
-    rest = [
-        {"Header": name, "Value": wanted[name], "Override": True} for name in sorted(wanted.keys() - NAMED_OTHERWISE)
-    ]
+    if "X-Frame-Options" in said:
+        own["FrameOptions"] = {"FrameOption": said["X-Frame-Options"]}
+    rest = [{"Header": name, "Value": said[name], "Override": True} for name in sorted(said.keys() - NAMED_OTHERWISE)]
     return {
         "SecurityHeadersConfig": {name: {**header, "Override": True} for name, header in own.items()},
         "CustomHeadersConfig": {"Items": rest},
