@@ -128,7 +128,10 @@ def _calls_ours(account: Account, api: str) -> bool:
 
 
 def _roles(account: Account) -> Iterable[str]:
-    return [each["RoleName"] for each in account.pages("iam", "list_roles", "Roles") if ours(each["RoleName"])]
+    """Of this Region alone (tools/deliver/regions.py)."""
+    end = f"-{account.client('s3').meta.region_name}"
+    names = [each["RoleName"] for each in account.pages("iam", "list_roles", "Roles")]
+    return [name for name in names if ours(name) and name.endswith(end)]
 
 
 def _remove_role(account: Account, name: str) -> None:
