@@ -68,6 +68,8 @@ class Traits:
     """Whether it may have pictures recognised, which costs by the page."""
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
+    waited_for: bool = False
+    """Whether somebody waits for its answer, so that it may begin from a snapshot (SnapStart)."""
     talks_outward: bool = False
     """Whether it calls addresses that others gave us, so that no private network may hold it."""
     fed_by_stream: bool = False
@@ -94,6 +96,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             shifted=True,
+            waited_for=True,
             queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
             # An upload is made with what the API signs, and by the API's permission.
             sheet_files={
@@ -103,7 +106,13 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             },
         ),
         Function.AUTHORIZER: Traits(
-            "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
+            "Authorizer",
+            "BearerKey",
+            timeout_seconds=10,
+            memory_mb=512,
+            reads_api_keys=True,
+            shifted=True,
+            waited_for=True,
         ),
         Function.WORKER: Traits(
             "Worker",
