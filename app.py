@@ -35,7 +35,7 @@ from chalicelib.api import (
     webhooks,
     wishes,
 )
-from chalicelib.container import api_keys, make_ready, services
+from chalicelib.container import callers, make_ready, services
 from chalicelib.domain import errors
 from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
@@ -48,7 +48,17 @@ from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
 from chalicelib.http.errors import InvalidCursor, ResourceNotFound
-from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, VISITOR, Access, admission, admitting, bearer_token
+from chalicelib.http.guard import (
+    CACHED_SECONDS,
+    CALLER,
+    PUBLIC,
+    VISITOR,
+    Access,
+    admission,
+    admitting,
+    bearer_token,
+    by_authorizer,
+)
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
@@ -78,7 +88,7 @@ required: dict[tuple[str, str], Scope | Access] = {}
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
 @faults_told(Function.AUTHORIZER)
 def bearer_key(request: AuthRequest) -> AuthResponse:
-    return told(admission(api_keys().authenticate(bearer_token(request.token))))
+    return told(admission(callers().authenticate(bearer_token(request.token))))
 
 
 def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], View]:
@@ -93,7 +103,7 @@ def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], Vie
     def register(view: View) -> View:
         required.update({(each, path): scope for each in methods})
         shown = answers_problems(admitting(scope, current, visit_of)(view))
-        authorizer = bearer_key if isinstance(scope, Scope) else None
+        authorizer = bearer_key if by_authorizer(scope) else None
         registered: View = app.route(path, methods=methods, content_types=["*/*"], authorizer=authorizer)(shown)
         return registered
 
@@ -208,6 +218,16 @@ def get_busy(property_id: str) -> Response:
     In whole quarter hours, without visitors' data; 7 days by default, at most 31.
     """
     return availability.busy(current(), services(), property_id)
+
+
+@route("GET", "/properties/{property_id}/booking-code", Scope.READ)
+@Contract(query=NoQuery, gives={200: File((public.SVG,))}, refuses=(errors.NoBookingPage,))
+def get_booking_code(property_id: str) -> Response:
+    """Get a QR code of the address at which visitors book, for the board in front of the property.
+
+    It leads there however the property is booked at the moment: see `publicBooking`.
+    """
+    return public.code(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}/calendar-token", Scope.WRITE)
@@ -854,6 +874,13 @@ def relay(event: DynamoDBEvent) -> None:
 
 
 # The service itself
+
+
+@route("GET", "/caller", CALLER)
+@Contract(query=NoQuery, gives={200: service.CallerOutput})
+def get_caller() -> Response:
+    """See who you are: the name and scopes of your API key, or your id and scopes as a person."""
+    return service.caller(current())
 
 
 @route("GET", "/health", PUBLIC)

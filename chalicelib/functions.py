@@ -71,7 +71,7 @@ class Traits:
     waited_for: bool = False
     """Whether somebody waits for its answer, so that it may begin from a snapshot (SnapStart)."""
     talks_outward: bool = False
-    """Whether it calls addresses that others gave us, so that no private network may hold it."""
+    """Whether it calls what no endpoint of a private network leads to, so that it stays outside of one."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
@@ -113,6 +113,8 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             reads_api_keys=True,
             shifted=True,
             waited_for=True,
+            # It fetches the keys by which people's tokens are signed.
+            talks_outward=True,
         ),
         Function.WORKER: Traits(
             "Worker",

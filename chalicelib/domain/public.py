@@ -35,6 +35,8 @@ class Terms:
 
     agency: str | None = None
     phone: str | None = None
+    page: str | None = None
+    """Where visitors book, and see their visits."""
     consent: str | None = None
     """What the visitor is told of how the agency keeps personal data."""
     language: str = "en"

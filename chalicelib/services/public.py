@@ -9,12 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
     LimitReached,
     LinkInvalid,
+    NoBookingPage,
     NotFree,
     OutsideHours,
     PropertyNotFound,
@@ -111,6 +114,13 @@ class Public:
             raise LinkInvalid
         return outcome
 
+    def page(self, property_id: str) -> str:
+        """Where a property is booked, once it is on the booking page. Raises PropertyNotFound or NoBookingPage."""
+        self._find_premises(property_id)
+        if self.terms.page is None:
+            raise NoBookingPage
+        return f"{self.terms.page}?property={quote(property_id)}"
+
     def link(self, visit: Visit) -> str | None:
         """By which whoever booked it reaches it, unless only who reads the mail may."""
         return self._links.link(visit) if self.terms.confirm_within is None else None
@@ -141,7 +151,7 @@ class Public:
         wanted = Wanted(wish.date, wish.date + timedelta(seconds=1), self.terms.minutes)
         if not premises.candidates(wanted, now).starts:
             raise OutsideHours([])
-        visit = property.receive(self._command(wish, property, now), visit_id, now)
+        visit = property.receive(self._command(wish, property, now), visit_id, now, by=VISITOR)
         visit = premises.admit(visit, None, now, strictly)
         for _ in range(TRIES):
             try:

@@ -116,7 +116,7 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     done(api.patch(one, {"place": "Door"}), 200)
     done(api.http.patch(one, json={"notes": notes}), 428)
     done(api.get(one), 200)
-    for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json"):
+    for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json", "/caller"):
         done(api.get(path), 200)
     done(api.get("/properties/tour-house/busy", from_=f"{DAY}T00:00:00Z", to=f"{DAY}T23:00:00Z"), 200)
     rules = {"weekly": {"mon": [["09:00", "17:00"]]}, "gapMinutes": 15}
@@ -196,6 +196,7 @@ def _as_anybody(
     listed = "/public/properties/tour-listed"
     done(api.get(listed), 200)
     done(api.get("/public/properties/tour-house"), 404)
+    done(api.get("/properties/tour-listed/booking-code"), 200)
     start = done(api.get(f"{listed}/slots", to=f"{DAY}T23:00:00Z", from_=f"{DAY}T00:00:00Z"), 200)["slots"][0]["start"]
     wish = {"date": start, "visitor": {**person}}
     booked = done(api.post(f"{listed}/visits", wish, key="tour-listed"), 201)

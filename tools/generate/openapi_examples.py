@@ -60,6 +60,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
     errors.OutsideHours([errors.Objection("closed", "property")]),
     errors.NotFree([_START, _END]),
+    errors.NoBookingPage(),
     errors.LimitReached("contact"),
     errors.LimitReached("property", 1800),
     errors.AvailabilityNotFound("house-1"),
@@ -165,6 +166,8 @@ _BOOKED: Final[dict[str, Any]] = {
     "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
     "notify": True,
     **_STAMPS,
+    "createdBy": "front-desk",
+    "updatedBy": "front-desk",
 }
 _REGISTERED: Final[dict[str, Any]] = {"id": "house-1", **_HOUSE, **_STAMPS}
 _OUTCOME: Final[dict[str, Any]] = {"row": 0, "externalId": "crm-4711", "status": "created", "visitId": _VISIT}
@@ -370,5 +373,6 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         ],
         "nextCursor": "MDAwMDAwMDAwMDAwMDQzLjAwMA==",
     },
+    service.CallerOutput: {"name": "front-desk", "kind": "key", "scopes": ["read", "write"]},
     service.HealthOutput: {"status": "ok"},
 }

@@ -16,7 +16,7 @@ BOUNDARY: Final[Node] = {
     "PermissionsBoundary": {"Fn::If": ["BoundsRoles", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
 }
 
-WATCHED_ITEMS: Final = ("V", "P")
+WATCHED_ITEMS: Final = ("V", "P", "A")
 """The sort keys of the items whose changes are events; the records of all others are filtered out, free of charge."""
 
 
@@ -58,6 +58,8 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
     told: Node = {}
     if traits.sheet_files:
         told["SHEETS_BUCKET"] = {"Fn::Sub": "visits-${Stage}-sheets-${AWS::AccountId}-${AWS::Region}"}
+    if traits.reads_api_keys:
+        told["SIGN_IN_ISSUER"] = {"Ref": "SignInIssuer"}
     if traits.fed_by is not None:
         told["FUNCTION_RESPONSE_TYPES"] = REPORT_FAILURES
         source: Node = {"FunctionResponseTypes": [REPORT_FAILURES]}
