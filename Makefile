@@ -187,6 +187,10 @@ console-stack: setup ## regenerate .chalice/console.json, the console's bucket, 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release
 
+.PHONY: costs
+costs: setup ## regenerate docs/costs.md, what an agency pays a month, from the prices in tools/costs.py
+	@$(BIN)/python -m tools.costs
+
 .PHONY: network
 network: setup ## regenerate .chalice/network.json, the private network of a stage (docs/networks.md)
 	@$(BIN)/python -m tools.generate.templates network
