@@ -49,6 +49,7 @@ def visit(house: str, hour: int, **more: object) -> dict[str, object]:
 
 
 def register(caller: Caller) -> None:
+    assert caller.call(200, "GET", "/caller")["kind"] == "key"
     house = caller.house()
     caller.call(201, "PUT", f"/properties/{house}-2", HOUSE, headers={"If-None-Match": "*"})
     caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"capacity": 2}, headers={"If-Match": "*"})
