@@ -12,6 +12,7 @@ import { tell } from "../parts/toast.tsx";
 import { go, link } from "../route.ts";
 import { browserZone } from "../time/zones.ts";
 import { say } from "../words/words.ts";
+import { Board } from "./board.tsx";
 import { CalendarLink } from "./calendar.tsx";
 import { HoursFields } from "./hours.tsx";
 import { PageOf, Refused } from "./page.tsx";
@@ -68,6 +69,7 @@ export function PropertyPage({ id }: { id: string | null }) {
           />
         )}
         {id && property.value && <Opening id={id} />}
+        {id && property.value && <Board id={id} />}
         {id && property.value && may("write") && <CalendarLink of="property" id={id} />}
       </div>
     </PageOf>
