@@ -132,7 +132,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "PutItem", "Query"),
             only_items=(*EVENTS, "W#*"),
-            queues={Queue.WEBHOOKS: (*HANDED, "ChangeMessageVisibility")},
+            queues={Queue.WEBHOOKS: (*HANDED, "SendMessage", "ChangeMessageVisibility")},
             fed_by=Queue.WEBHOOKS,
         ),
         # Shorter than one has a visitor's mail to oneself (`domain.notices.CLAIMED_FOR`).
