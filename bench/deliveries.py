@@ -226,7 +226,7 @@ def rows(scale: Scale) -> Iterator[Row]:
         name: functools.partial(alone, measure, scale.delivered, beside)
         for name, beside in (("beside a dead one", True), ("without", False))
     }
-    yield Row("deliveries", rivals, "without")
+    yield Row("deliveries", rivals, None)
 
 
 DELIVERIES: Final = Question(
