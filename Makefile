@@ -20,8 +20,8 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME ONLY OUT OVERLAP \
-	PARAMETERS PORT PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME NETWORK ONLY OUT OVERLAP \
+	PARAMETERS PORT PROFILE PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -111,8 +111,9 @@ resume: $(VENV)/.run ## resume a stage's worker (STAGE=prod DRY_RUN=1)
 
 .PHONY: deploy delete smoke e2e
 
-deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev)
-	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE"
+deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev NETWORK=private PARAMETERS="Zones=3")
+	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE" --network="$$GIVEN_NETWORK" \
+		--parameters="$$GIVEN_PARAMETERS"
 
 delete: $(VENV)/.deliver ## delete a stage of make deploy; keeps the data unless DATA=delete (STAGE=dev YES=1)
 	@$(BIN)/python -m tools.deliver.deploy delete --stage="$$GIVEN_STAGE" $(if $(DATA),--data="$$GIVEN_DATA") \
@@ -126,6 +127,10 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 	@$(WITH_KEY) $(BIN)/python -m pytest tests/e2e/test_address.py --url="$$GIVEN_URL" \
 		-q --tb=short --maxfail=3
 
+.PHONY: prove
+prove: $(VENV)/.deliver ## try in a real account what only AWS can show, and delete everything again: build/proof.md (PROFILE=<profile> YES=1)
+	@$(BIN)/python -m tools.prove --profile="$$GIVEN_PROFILE" $(if $(filter 1 yes true,$(YES)),--yes)
+
 schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas
 
@@ -135,9 +140,10 @@ policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gat
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 
-package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name>)
+package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
-	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" -- $$GIVEN_STAGE
+	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" \
+		--network="$$GIVEN_NETWORK" -- $$GIVEN_STAGE
 
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline
@@ -155,6 +161,10 @@ release-data: $(VENV)/.deliver ## update only the data stack, as make release do
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release
+
+.PHONY: network
+network: setup ## regenerate .chalice/network.json, the private network of a stage (docs/networks.md)
+	@$(BIN)/python -m tools.generate.templates network
 
 terraform: $(VENV)/.deliver ## build a stage's package for Terraform instead of CloudFormation, in build/terraform (STAGE=beta)
 	@$(BIN)/python -m tools.deliver.terraform --out="build/terraform/$$GIVEN_STAGE" -- "$$GIVEN_STAGE"

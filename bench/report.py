@@ -43,6 +43,9 @@ TARGETS: Final = (
     Target("instructions of a cold start against the bare handler's", "cold", COLD, "at most", 1.05),
     Target("CPU of a booking against the bare handler's", "warm", ("book", "ours", "CPU ms"), "at most", 0.95),
     Target("CPU of a read against the bare handler's", "warm", ("read", "ours", "CPU ms"), "at most", 0.95),
+    Target("CPU of a week of slots against reading a visit", "slots", ("read", "a week", "CPU ms"), "at most", 3),
+    # 40 ms where reading a visit takes 1.1.
+    Target("CPU of 31 days of slots against reading a visit", "slots", ("read", "31 days", "CPU ms"), "at most", 36),
     Target("worker's rows a second against single puts", "intake", ("at 5 ms", "worker", "rows/s"), "at least", 5),
     Target("what any call asks of the store in a larger table", "growth", None, "at most", 1),
     Target("the zip, in KB", "package", ("package", "ours", "zip, KB"), "at most", 6_000),

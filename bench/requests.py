@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.builds import BARE, Contender, Instance, loader, ours, peer, with_bytecode
 from bench.rows import Figures, Question, Row, Scale
-from bench.samples import BOOK, READ, Event, batch
+from bench.samples import BOOK, MONTH_OF_SLOTS, READ, WEEK_OF_SLOTS, Event, batch
 from bench.stand_in import StandIn, stand_in
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 
@@ -50,6 +50,13 @@ def warm_rows(scale: Scale) -> Iterator[Row]:
         running = {each.name: stack.enter_context(Instance(each, store)) for each in contenders}
         for name, event in (("book", BOOK), ("read", READ)):
             yield Row(name, {rival: _warm(each, event) for rival, each in running.items()}, BARE, scale.turns)
+
+
+def slots_rows(scale: Scale) -> Iterator[Row]:
+    events = {"a visit": READ, "a week": WEEK_OF_SLOTS, "31 days": MONTH_OF_SLOTS}
+    with stand_in() as store, Instance(ours(), store) as running:
+        rivals = {name: _warm(running, event) for name, event in events.items()}
+        yield Row("read", rivals, "a visit", scale.turns)
 
 
 def _warm(running: Instance, event: Event) -> Callable[[], Figures]:
@@ -102,6 +109,12 @@ WARM: Final = Question(
     "What does a request cost a warm instance?",
     f"Instances take turns of {REQUESTS} requests against the stand-in; the CPU is that of the instance's process.",
     warm_rows,
+)
+SLOTS: Final = Question(
+    "What do free slots cost?",
+    "One instance reads in turns a visit, the slots of a week of office hours with half of the time taken, and all\n"
+    "2,976 slots of 31 days around the clock.",
+    slots_rows,
 )
 INTAKE: Final = Question(
     "How fast are rows worked off?",

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
+from chalicelib.domain.availability import Hours, Opening, Rules
 from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import Status, Visit, Visitor
 
@@ -23,6 +24,19 @@ HOUSE: Final = PropertyDetails("Lake house", "Seestr. 12, 14467 Potsdam", Decima
 VISITOR: Final = Visitor("Ada Example", "ada@example.com", "+49 30 901820")
 WHERE: Final = (PROPERTY_ID, FIRST + timedelta(minutes=20), 30, "Europe/Berlin", "At the gate")
 VISIT: Final = Visit(VISIT_ID, *WHERE, Status.CONFIRMED, None, VISITOR, None, None, 1, NOW, NOW)
+OFFICE: Final = "town-house"
+OFFICE_HOURS: Final = Rules(
+    Hours(((Opening(9 * 60, 18 * 60),),) * 5 + ((Opening(10 * 60, 14 * 60),), ())), 30, 120, 90, 15
+)
+"""Nine hours on weekdays, four on Saturdays; half of its time is taken, by visits of half an hour with their gap."""
+_TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+MONDAY: Final = _TODAY + timedelta(days=14 - _TODAY.weekday())
+TAKEN: Final = [
+    (MONDAY + timedelta(days=day, hours=9, minutes=45 * nth + 15 * quarter), str(uuid5(NAMESPACE_OID, f"{day} {nth}")))
+    for day in range(6)
+    for nth in range(6 if day < 5 else 3)
+    for quarter in range(3)
+]
 
 
 def visits(count: int, first: datetime = FIRST, **changes: Any) -> Iterator[Visit]:
@@ -104,3 +118,14 @@ WISH: Final = {
 }
 BOOK: Final = request("POST", "/visits", WISH)
 READ: Final = request("GET", "/visits/{visit_id}", visit_id=VISIT_ID)
+
+
+def slots(property_id: str, days: int) -> Event:
+    """Asks for all of them, from the Monday on."""
+    window = f"from={MONDAY:%Y-%m-%dT%H:%M:%SZ}&to={MONDAY + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+    return request("GET", f"/properties/{{property_id}}/slots?{window}", property_id=property_id)
+
+
+WEEK_OF_SLOTS: Final = slots(OFFICE, 7)
+MONTH_OF_SLOTS: Final = slots(PROPERTY_ID, 31)
+"""Around the clock in steps of 15 minutes: 2,976 starts, as many as there can be."""

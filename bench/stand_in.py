@@ -1,6 +1,7 @@
 """A DynamoDB that always takes the same time: canned answers over TLS, from a process of its own.
 
-It knows a property and a visit, finds every condition met, and keeps nothing: it stands in for the wait and the bytes.
+It knows two properties and a visit, finds every condition met, and keeps nothing: it stands in for the wait and the
+bytes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from bench.samples import HOUSE, NOW, PROPERTY_ID, VISIT
+from bench.samples import HOUSE, NOW, OFFICE, OFFICE_HOURS, PROPERTY_ID, TAKEN, VISIT
+from chalicelib.domain.availability import Availability
 from chalicelib.domain.properties import Property
 from chalicelib.domain.signing_keys import Keyring
+from chalicelib.repositories.availability import availability_item
 from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.signing_keys import signing_keys_item
+from chalicelib.repositories.slots import holder, property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
 from tools.project import HOST, REGION, ROOT
@@ -85,8 +89,14 @@ def canned() -> dict[str, dict[str, Any]]:
     """What is in the table, by key, in DynamoDB's own form."""
     kept = [
         property_item(Property(PROPERTY_ID, HOUSE, 1, NOW, NOW)),
+        property_item(Property(OFFICE, HOUSE, 1, NOW, NOW)),
+        availability_item(Availability(OFFICE, OFFICE_HOURS, 1, NOW, NOW)),
         visit_item(VISIT),
         signing_keys_item(Keyring("first", {"first": b"\x00" * 32})),
+        *(
+            {**property_slot(OFFICE, quarter), "holders": {holder(visit)}, "ttl": slot_ttl(quarter)}
+            for quarter, visit in TAKEN
+        ),
     ]
     return {f"{item['pk']} {item['sk']}": serialized(item) for item in kept}
 
@@ -113,12 +123,14 @@ async def _serve(certificate: Path, latency: float) -> None:
 
 
 def _answer(kept: Mapping[str, Any], target: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """To a read of one item, or of a partition, which has one item at most; writes are told that they were done."""
+    """To a read of one item, or of a whole partition; writes are told that they were done."""
     if target.endswith(".getitem"):
         found = kept.get(" ".join(value["S"] for value in asked["Key"].values()))
         return {"Item": found} if found else {}
     if target.endswith(".query"):
         items = [item for item in kept.values() if item["pk"] == asked["ExpressionAttributeValues"][":pk"]]
+        if only := asked.get("ProjectionExpression"):
+            items = [{name: item[name] for name in only.split(", ") if name in item} for item in items]
         return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
     return {}
 

@@ -68,6 +68,8 @@ class Traits:
     """Whether it may have pictures recognised, which costs by the page."""
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
+    talks_outward: bool = False
+    """Whether it calls addresses that others gave us, so that no private network may hold it."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
@@ -134,6 +136,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             only_items=(*EVENTS, "W#*"),
             queues={Queue.WEBHOOKS: (*HANDED, "SendMessage", "ChangeMessageVisibility")},
             fed_by=Queue.WEBHOOKS,
+            talks_outward=True,
         ),
         # Shorter than one has a visitor's mail to oneself (`domain.notices.CLAIMED_FOR`).
         Function.NOTIFY: Traits(

@@ -11,29 +11,28 @@ const pages = { "index.html": "console", "book.html": "book" };
 const fresh = `${target}.new`;
 
 await rm(fresh, { recursive: true, force: true });
-const { metafile } = await build({
-  absWorkingDir: here,
-  entryPoints: [...Object.values(pages).map((name) => `src/${name}.tsx`), "src/icon.svg"],
-  outdir: join(fresh, "assets"),
-  entryNames: "[name]-[hash]",
-  chunkNames: "[name]-[hash]",
-  assetNames: "[name]-[hash]",
-  loader: { ".svg": "copy" },
-  bundle: true,
-  splitting: true,
-  minify: true,
-  format: "esm",
-  target: "es2022",
-  jsx: "automatic",
-  jsxImportSource: "preact",
-  legalComments: "none",
-  metafile: true,
-});
-
-const outputs = Object.entries(metafile.outputs);
-const madeOf = (source) => outputs.find(([, made]) => made.entryPoint === source);
 for (const [page, name] of Object.entries(pages)) {
-  const [script, { cssBundle }] = madeOf(`src/${name}.tsx`);
+  // Each by itself: what they share would else be more than either needs.
+  const { metafile } = await build({
+    absWorkingDir: here,
+    entryPoints: [`src/${name}.tsx`, "src/icon.svg"],
+    outdir: join(fresh, "assets"),
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    loader: { ".svg": "copy" },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    metafile: true,
+  });
+  const outputs = Object.entries(metafile.outputs);
+  const [script, { cssBundle }] = outputs.find(([, made]) => made.entryPoint === `src/${name}.tsx`);
   const [icon] = outputs.find(([file]) => /\/icon-\w+\.svg$/.test(file));
   let html = await readFile(join(here, page), "utf8");
   for (const [place, asset] of Object.entries({ SCRIPT: script, STYLE: cssBundle, ICON: icon })) {

@@ -33,6 +33,7 @@ SEED: Final = "visits"
 DAYS: Final = 15
 VISITS_PER_PROPERTY: Final = 10
 NAMESPACE: Final = uuid.UUID("5f1d6c3e-8f0b-5c2e-9d56-0f2a7b1f7a11")
+FIRST: Final = "sample-0001"
 SAMPLE: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("sample.json").read_text(encoding="utf-8"))
 RULES: Final = SAMPLE["rules"]
 """When the properties are open; the openings are of whole hours."""
@@ -111,6 +112,7 @@ def _property(address: Address) -> dict[str, Any]:
         "currency": "USD",
         "timeZone": ZONES[address["state"]],
         "capacity": draw.choice(SAMPLE["capacities"]),
+        "publicBooking": "confirm",
     }
 
 

@@ -136,6 +136,7 @@ class Stack:
         with Client(self.url, self.key, OUR_OWN) as api:
             lines = examples.curl_lines(api, self.url, self.key)
         print(f"\nThe console is at {self.url}, the API at {self.url}/api, the embedded AWS at {self.aws.endpoint}.")
+        print(f"Visitors book at {self.url}/book.html?property={seed.FIRST}")
         print(f"Mail to visitors is shown at {self.url}/mailbox.")
         print("Photographed lists are read too (make sheet FILE=photo.jpg); the first one installs 350 MB for it.")
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
@@ -202,7 +203,7 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         pictures = cleanup.enter_context(listen(0))
         textract = os.environ.get("VISITS_TEXTRACT") or f"http://{HOST}:{pictures.getsockname()[1]}"
         parts = [
-            _api(listener, aws.endpoint, state),
+            _api(listener, aws.endpoint, url, state),
             _worker(aws.endpoint, url, state / "mail", textract),
             _textract(pictures),
         ]
@@ -211,12 +212,12 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
 
 
-def _api(listener: socket.socket, aws: str, state: Path) -> Part:
+def _api(listener: socket.socket, aws: str, url: str, state: Path) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
     kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
     command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
-    return Part("api", command, _environment(), (number,))
+    return Part("api", command, _environment() | _page(url), (number,))
 
 
 def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:
@@ -224,10 +225,13 @@ def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:
 
     `textract` recognises pictures: ours, unless VISITS_TEXTRACT names another.
     """
-    # Until the visitor's page is there, its address shows at least the link.
-    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "VISITOR_PAGE_URL": f"{url}/visit.html"}
-    told["AWS_ENDPOINT_URL_TEXTRACT"] = textract
-    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told)
+    told = {"MAIL_FOLDER": str(mail), "API_URL": url, "AWS_ENDPOINT_URL_TEXTRACT": textract}
+    return Part("worker", [sys.executable, "-m", "devstack.worker", "--aws", aws], _environment() | told | _page(url))
+
+
+def _page(url: str) -> dict[str, str]:
+    """Where visitors book, and see their visits."""
+    return {"VISITOR_PAGE_URL": f"{url}/book.html"}
 
 
 def _textract(listener: socket.socket) -> Part:

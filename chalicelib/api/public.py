@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 from pydantic import ConfigDict, Field, model_validator
 
 from chalicelib.api.availability import StartOutput, WindowQuery, start_of
-from chalicelib.api.visitor_links import OwnVisitOutput
+from chalicelib.api.visitor_links import AgencyOutput, OwnVisitOutput
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visits import Visitor
@@ -33,11 +33,6 @@ from chalicelib.journal import note
 from chalicelib.services.availability import FreeSlots
 from chalicelib.services.public import PublicWish
 from chalicelib.services.wired import Services
-
-
-class AgencyOutput(Output):
-    name: str | None = IfAny
-    phone: str | None = IfAny
 
 
 class PublicPropertyOutput(Output):
@@ -75,7 +70,7 @@ class PublicPropertyOutput(Output):
                 "time_zone": details.time_zone,
                 "booking": str(details.public_booking),
                 "duration_minutes": terms.minutes,
-                "agency": AgencyOutput(name=terms.agency, phone=terms.phone),
+                "agency": AgencyOutput.of(terms),
                 "language": terms.language,
                 "consent": terms.consent,
                 "confirm_within_minutes": int(within.total_seconds()) // 60 if within is not None else None,

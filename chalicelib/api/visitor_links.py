@@ -11,6 +11,7 @@ from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
@@ -25,6 +26,15 @@ from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
 
 
+class AgencyOutput(Output):
+    name: str | None = IfAny
+    phone: str | None = IfAny
+
+    @classmethod
+    def of(cls, terms: Terms) -> AgencyOutput:
+        return cls(name=terms.agency, phone=terms.phone)
+
+
 class OwnPropertyOutput(Output):
     name: str
     address: str
@@ -37,6 +47,7 @@ class OwnVisitOutput(Output):
     place: str
     status: Status
     property: OwnPropertyOutput
+    agency: AgencyOutput
     visitor: VisitorOutput | None = IfAny
     cancellation: CancellationOutput | None = IfAny
     reminders: bool
@@ -57,6 +68,7 @@ class OwnVisitOutput(Output):
             place=visit.place,
             status=visit.status,
             property=OwnPropertyOutput(name=details.name, address=details.address),
+            agency=AgencyOutput.of(own.terms),
             visitor=VisitorOutput.of(visit.visitor) if visit.visitor else None,
             cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
             reminders=own.reminders,

@@ -203,14 +203,14 @@ def starts(days: Iterable[Span], step_minutes: int, start: datetime, end: dateti
     """The starts in these open times, each stepping from its own opening, from `start` up to `end`; in order."""
     step = timedelta(minutes=step_minutes)
     found: list[datetime] = []
+    in_order = True
     for opens, closes in days:
-        candidate = opens if opens >= start else opens + -((opens - start) // step) * step
-        until = min(closes, end)
-        while candidate < until:
-            found.append(candidate)
-            candidate += step
-    # Not only in order: the clocks can put what opens on one date into what opened on the date before.
-    return sorted(set(found))
+        first = opens if opens >= start else opens + -((opens - start) // step) * step
+        steps = range(-((first - min(closes, end)) // step))
+        in_order = in_order and (not found or not steps or found[-1] < first)
+        found += [first + n * step for n in steps]
+    # The clocks can put what opens on one date into what opened on the date before.
+    return found if in_order else sorted(set(found))
 
 
 def _instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import compress
+from operator import not_
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,7 +19,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, fitting, inside, joined
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
-from chalicelib.domain.slots import numbered, numbers
+from chalicelib.domain.slots import QUARTER
 from chalicelib.domain.visits import Visit
 
 Judge = Callable[[Sequence[Objection]], None]
@@ -155,27 +157,39 @@ class Premises:
 
     def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
         """Those of the candidates, of which there are some, that can be booked as things stand."""
-        capacity, minutes = self.property.details.capacity, wanted.minutes
         free_agents: dict[datetime, list[str]] = {}
         for agent in wanted.conductors or ():
             places = held.of_agents[agent.id].items()
-            elsewhere = {numbered(quarter) for quarter, where in places if where != self.property.id}
-            for start in agent.could(starts, minutes):
-                if elsewhere.isdisjoint(numbers(start, minutes + agent.travel_minutes)):
-                    free_agents.setdefault(start, []).append(agent.id)
-        blocking = minutes + self.rules.gap_minutes
-        first, last = numbered(starts[0]), numbers(starts[-1], blocking)[-1]
-        counts = [0] * (last - first + 1)
-        for quarter, count in held.of_property.items():
-            if first <= (number := numbered(quarter)) <= last:
-                counts[number - first] = count
-        slots: list[Slot] = []
-        for start in starts if wanted.conductors is None else sorted(free_agents):
-            span = numbers(start, blocking)
-            taken = max(counts[span.start - first : span.stop - first])
-            if taken < capacity:
-                slots.append(Slot(start, capacity - taken, tuple(free_agents.get(start, ()))))
-        return slots
+            elsewhere = {quarter: 1 for quarter, where in places if where != self.property.id}
+            could = agent.could(starts, wanted.minutes)
+            taken = _most_held(elsewhere, could, wanted.minutes + agent.travel_minutes)
+            for start in compress(could, map(not_, taken)):
+                free_agents.setdefault(start, []).append(agent.id)
+        if wanted.conductors is not None:
+            starts = sorted(free_agents)
+        capacity = self.property.details.capacity
+        taken = _most_held(held.of_property, starts, wanted.minutes + self.rules.gap_minutes)
+        return [
+            Slot(start, capacity - count, tuple(free_agents.get(start, ())))
+            for start, count in zip(starts, taken, strict=True)
+            if count < capacity
+        ]
+
+
+def _most_held(held: Mapping[datetime, int], starts: Sequence[datetime], minutes: int) -> list[int]:
+    """For each of the starts, which are in order, the most that is held in a quarter touched in so many minutes."""
+    length = timedelta(minutes=minutes)
+    most = [0] * len(starts)
+    first = 0
+    for quarter in sorted(held):
+        count, begins, ends = held[quarter], quarter - length, quarter + QUARTER
+        while first < len(starts) and starts[first] <= begins:
+            first += 1
+        n = first
+        while n < len(starts) and starts[n] < ends:
+            most[n] = max(most[n], count)
+            n += 1
+    return most
 
 
 def _travel(agent: Agent | None) -> int:

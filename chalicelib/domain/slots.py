@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 QUARTER = timedelta(minutes=15)
-QUARTER_SECONDS = 15 * 60
 
 
 def floor_to_quarter(instant: datetime) -> datetime:
@@ -26,17 +25,6 @@ def quarters(start: datetime, duration_minutes: int) -> list[datetime]:
         touched.append(quarter)
         quarter += QUARTER
     return touched
-
-
-def numbered(quarter: datetime) -> int:
-    """The quarter hour by number: where a month of starts is looked through, integers are ten times as fast."""
-    return int(quarter.timestamp()) // QUARTER_SECONDS
-
-
-def numbers(start: datetime, minutes: int) -> range:
-    """As `quarters`, by number."""
-    first = int(start.timestamp())
-    return range(first // QUARTER_SECONDS, (first + minutes * 60 - 1) // QUARTER_SECONDS + 1)
 
 
 def intervals(starts: Iterable[datetime]) -> list[tuple[datetime, datetime]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from chalicelib.domain.availability import Span
@@ -27,6 +29,11 @@ def property_slot(property_id: str, quarter: datetime) -> Key:
 
 def agent_slot(agent_id: str, quarter: datetime) -> Key:
     return {"pk": agent_slot_day(agent_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+
+
+def holder(visit_id: str) -> str:
+    """How a slot names a visit that holds it: 96 bits of a digest, since whoever looks for free time reads them all."""
+    return urlsafe_b64encode(sha256(visit_id.encode()).digest()[:12]).decode()
 
 
 def days_touched(spans: Iterable[Span]) -> dict[str, tuple[str, str]]:

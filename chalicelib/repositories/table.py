@@ -304,8 +304,9 @@ class Table:
         high: str,
         limit: int | None = None,
         consistency: Consistency = Consistency.STRONG,
+        attributes: str | None = None,
     ) -> Iterator[Item]:
-        """The items of one partition of the table itself, between two sort keys."""
+        """The items of one partition of the table itself, between two sort keys; whole unless attributes are named."""
         request: dict[str, Any] = {
             "ConsistentRead": consistency is Consistency.STRONG,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
@@ -313,6 +314,8 @@ class Table:
         }
         if limit is not None:
             request["Limit"] = limit
+        if attributes is not None:
+            request["ProjectionExpression"] = attributes
         while True:
             answer = self._read(self._client.query, request)
             yield from map(deserialized, answer["Items"])

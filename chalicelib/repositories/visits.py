@@ -3,7 +3,7 @@
 Units: q is the number of quarter hours that a visit touches with its gap, t with its agent's travel, and a is 1 with an
 agent; without one, t and a are 0. c is how many of e-mail address and phone are given. A transaction doubles the write
 units of the table, each index adds one; every item here is under one kilobyte unless its notes are long, or more than
-25 visits share a quarter hour. The indexes by contact are written only when the contact changes.
+50 visits share a quarter hour. The indexes by contact are written only when the contact changes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
@@ -38,12 +39,16 @@ from chalicelib.repositories.slots import (
     agent_slot,
     agent_slot_day,
     days_touched,
+    holder,
     property_slot,
     property_slot_day,
     slot_quarter,
     slot_ttl,
 )
 from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
+
+SLOT: Final = "sk, holders, propertyId"
+"""What is asked for of a slot. It costs the same units as all of it, and half the time to parse."""
 
 
 def visit_key(visit_id: str) -> Key:
@@ -282,9 +287,10 @@ class DynamoVisits:
     ) -> Iterator[tuple[datetime, Item]]:
         """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
         for day, (low, high) in days_touched(spans).items():
-            for slot in self._table.query(partition(day), low, high, consistency=consistency):
+            pk = partition(day)
+            for slot in self._table.query(pk, low, high, consistency=consistency, attributes=SLOT):
                 if slot.get("holders"):
-                    yield slot_quarter({"pk": slot["pk"], "sk": slot["sk"]}), slot
+                    yield slot_quarter({"pk": pk, "sk": slot["sk"]}), slot
 
 
 def _replacement(before: Visit, after: Visit) -> Write:
@@ -302,7 +308,7 @@ def _hold_property(visit: Visit, quarters: Iterable[datetime], capacity: int) ->
             key=property_slot(visit.property_id, quarter),
             update="SET #ttl = :ttl ADD holders :visit",
             condition="attribute_not_exists(holders) OR size(holders) < :capacity",
-            values={":ttl": slot_ttl(quarter), ":visit": {visit.id}, ":capacity": capacity},
+            values={":ttl": slot_ttl(quarter), ":visit": {holder(visit.id)}, ":capacity": capacity},
         )
         for quarter in sorted(quarters)
     ]
@@ -322,7 +328,7 @@ def _hold_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
             condition="attribute_not_exists(holders) OR propertyId = :property",
             values={
                 ":ttl": slot_ttl(quarter),
-                ":visit": {visit.id},
+                ":visit": {holder(visit.id)},
                 ":property": visit.property_id,
             },
         )
@@ -341,11 +347,14 @@ def _free_agent(visit: Visit, quarters: Iterable[datetime]) -> list[Write]:
 
 
 def _freed(slot: items.Key, visit: Visit, quarter: datetime) -> Write:
-    """Sets the TTL too: freeing a slot whose item has expired must not leave one that never does."""
+    """Sets the TTL too: freeing a slot whose item has expired must not leave one that never does.
+
+    Slots held before holders were short have the id itself.
+    """
     return Write(
         key=slot,
         update="SET #ttl = :ttl DELETE holders :visit",
-        values={":ttl": slot_ttl(quarter), ":visit": {visit.id}},
+        values={":ttl": slot_ttl(quarter), ":visit": {holder(visit.id), visit.id}},
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from chalicelib.domain.agents import ANY_AGENT
-from chalicelib.domain.availability import Availability, Closed, Rules, Span, joined
+from chalicelib.domain.availability import Availability, Closed, Rules, Span
 from chalicelib.domain.errors import AvailabilityNotFound, FieldError, InvalidInput, VersionMismatch
 from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
@@ -217,5 +218,8 @@ class Availabilities:
 
 
 def _spans(starts: Sequence[datetime], minutes: int) -> list[Span]:
+    """The time that visits of so many minutes at these starts, which are in order, would take; neighbours joined."""
     length = timedelta(minutes=minutes)
-    return joined((start, start + length) for start in starts)
+    apart = [n for n, (start, following) in enumerate(pairwise(starts), 1) if following - start > length]
+    runs = pairwise([0, *apart, len(starts)] if starts else [])
+    return [(starts[first], starts[beyond - 1] + length) for first, beyond in runs]

@@ -36,6 +36,7 @@ class OwnVisit:
     property: Property
     changeable_until: datetime
     reminders: bool
+    terms: Terms
 
 
 class Links:
@@ -89,7 +90,7 @@ class VisitorLinks:
     def look_at(self, visit: Visit) -> OwnVisit:
         property = self._properties.get(visit.property_id)
         reminders = self._notices.find(visit.id).reminders
-        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders)
+        return OwnVisit(visit, property, visit.date - self._terms.change_notice, reminders, self._terms)
 
     def earliest(self, visit: Visit) -> datetime:
         """From when on it can be, if it is moved. Raises TooLate, or SlotsReleased for one that is over."""

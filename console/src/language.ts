@@ -6,14 +6,29 @@ const KEPT = "language";
 
 const isLanguage = (text: string | undefined): text is Language => LANGUAGES.some((language) => language === text);
 
-/** The one that was chosen here, else the first of the browser's that we speak, else English. */
-export function preferredLanguage(): Language {
-  const wishes = [localStorage.getItem(KEPT) ?? "", ...navigator.languages];
-  return wishes.map((wish) => wish.slice(0, 2).toLowerCase()).find(isLanguage) ?? "en";
+/** The one that was chosen here, else the first of the browser's that we speak, if there is one. */
+export function wishedLanguage(): Language | undefined {
+  const wishes = [keptLanguage(), ...navigator.languages];
+  return wishes.map((wish) => wish.slice(0, 2).toLowerCase()).find(isLanguage);
+}
+
+export const preferredLanguage = (): Language => wishedLanguage() ?? "en";
+
+// In a frame of another site the browser may let nothing be kept.
+function keptLanguage(): string {
+  try {
+    return localStorage.getItem(KEPT) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 export function keepLanguage(language: Language): void {
-  localStorage.setItem(KEPT, language);
+  try {
+    localStorage.setItem(KEPT, language);
+  } catch {
+    // Then it is the browser's again the next time.
+  }
 }
 
 /** The words of a page in each language; only those that are needed are loaded. `de: () => import("./words/de.ts")` */

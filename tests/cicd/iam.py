@@ -20,8 +20,9 @@ policies = {
     for name, documents in asked["policies"].items()
 }
 def decision(name, action, resource, context, limit):
+    account = context.pop("aws:principalaccount", asked["account"])
     about = iam.EvalContext(
-        principal_arn="somebody", principal_type="AssumedRole", principal_account=asked["account"],
+        principal_arn="somebody", principal_type="AssumedRole", principal_account=account,
         region=asked["region"], action=action, resource_arn=resource, service_context=context, secure_transport=True)
     limits = [policies[limit]] if limit else []
     return iam.evaluate(about, policies[name], *limits).decision == "Allow"

@@ -33,9 +33,9 @@ def pipeline() -> Stack:
     )
 
 
-def release(stage: str, provider: str) -> Stack:
+def release(stage: str, provider: str, **more: str) -> Stack:
     """What `make release` has in the account of a stage, where the tokens are trusted already."""
-    parameters = {"Stage": stage, "Provider": provider, "Repository": "agency/visits", "IssuerArn": "issuer"}
+    parameters = {"Stage": stage, "Provider": provider, "Repository": "agency/visits", "IssuerArn": "issuer", **more}
     return Stack(json.loads(RELEASE.read_text(encoding="utf-8")), stack_of(stage), parameters)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.repositories import items
-from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
+from chalicelib.repositories.slots import agent_slot, holder, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized, serialized
 from chalicelib.repositories.visits import visit_of
 
@@ -54,12 +54,12 @@ def slot_audit(found: Iterable[dict[str, Any]]) -> list[str]:
             if not visit.holds_slots:
                 continue
             for quarter in quarters_within(visit.date, visit.duration_minutes + visit.gap_minutes):
-                due[_slot(property_slot(visit.property_id, quarter))].add(visit.id)
+                due[_slot(property_slot(visit.property_id, quarter))].add(holder(visit.id))
             if visit.agent_id is None:
                 continue
             for quarter in quarters_within(visit.date, visit.duration_minutes + visit.travel_minutes):
                 agents = _slot(agent_slot(visit.agent_id, quarter))
-                due[agents].add(visit.id)
+                due[agents].add(holder(visit.id))
                 shown[agents].add(visit.property_id)
     for slot in sorted(held.keys() | due.keys()):
         wrong += [f"{slot} is leaked: {visit} does not hold it" for visit in held.get(slot, set()) - due[slot]]

@@ -108,6 +108,8 @@ def metered(client: DynamoDBClient) -> Iterator[Meter]:
 
     def ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
+        # What is not asked for of an item is charged too, so whole items have to be seen.
+        params.pop("ProjectionExpression", None)
         context["asked"] = dict(params)
 
     def note(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:

@@ -20,7 +20,7 @@ from chalicelib.domain.slots import QUARTER, intervals
 from chalicelib.domain.visits import Visit
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories.agents import agent_item
-from chalicelib.repositories.slots import property_slot, slot_ttl
+from chalicelib.repositories.slots import holder, property_slot, slot_ttl
 from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import DynamoVisits, visit_item
 from tests.builders import an_agent
@@ -131,7 +131,7 @@ class QueryThenPut(DynamoVisits):
                 Key=serialized(property_slot(visit.property_id, quarter)),
                 UpdateExpression="SET #ttl = :ttl ADD holders :visit",
                 ExpressionAttributeNames={"#ttl": "ttl"},
-                ExpressionAttributeValues=serialized({":ttl": slot_ttl(quarter), ":visit": {visit.id}}),
+                ExpressionAttributeValues=serialized({":ttl": slot_ttl(quarter), ":visit": {holder(visit.id)}}),
             )
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from chalicelib.http.instants import instant_text
 from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.items import Item
 from chalicelib.repositories.properties import property_item
-from chalicelib.repositories.slots import property_slot, slot_ttl
+from chalicelib.repositories.slots import holder, property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
 from tests.builders import Clock, a_property, an_agent
@@ -354,27 +354,30 @@ def put_agent(bench: Bench, agent: Agent) -> None:
     bench.table.client.put_item(TableName=bench.table.name, Item=serialized(agent_item(agent)))
 
 
-def fill(bench: Bench, day: datetime, days: int, property_id: str) -> None:
+def fill(bench: Bench, day: datetime, days: int, property_id: str, capacity: int) -> None:
     """Holds every quarter from 09:00 to 19:00 in Berlin, summer or winter, as visits of half an hour with a gap do."""
     quarters = [day + timedelta(days=n, hours=7, minutes=15 * q) for n in range(days) for q in range(45)]
-    visits = {quarter: new_id() for quarter in quarters[::3]}
+    visits = {quarter: {holder(new_id()) for _ in range(capacity)} for quarter in quarters[::3]}
     items: list[Item] = [
-        {**property_slot(property_id, quarter), "holders": {visits[quarters[n - n % 3]]}, "ttl": slot_ttl(quarter)}
+        {**property_slot(property_id, quarter), "holders": visits[quarters[n - n % 3]], "ttl": slot_ttl(quarter)}
         for n, quarter in enumerate(quarters)
     ]
     put_all(bench.table.client, bench.table.name, items)
 
 
+@pytest.mark.parametrize("capacity", [1, 5])
 @pytest.mark.parametrize(("days", "most"), [(7, 8), (31, 32)])
-def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(bench: Bench, days: int, most: int) -> None:
-    property_id = ruled(bench.api, bench.api.property(new_id()))
+def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(
+    bench: Bench, days: int, most: int, capacity: int
+) -> None:
+    property_id = ruled(bench.api, bench.api.property(new_id(), capacity=capacity))
     monday, path = NOW.replace(day=15, hour=0), f"/properties/{property_id}/slots"
     window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=days))}
     with metered(bench.api.dynamodb) as meter:
         assert len(bench.api.get(path, **window).json()["slots"]) >= days * 39
     assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * days
     assert meter.read_units == 1 + days / 2
-    fill(bench, monday, days, property_id)
+    fill(bench, monday, days, property_id, capacity)
     with metered(bench.api.dynamodb) as meter:
         assert bench.api.get(path, **window).json()["reason"] == "taken"
     assert meter.read_units <= most

@@ -18,7 +18,7 @@ from chalicelib.domain.signing_keys import VERIFIES_ON
 from chalicelib.domain.slots import floor_to_quarter
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
-from chalicelib.repositories.slots import agent_slot, property_slot, slot_quarter, slot_ttl
+from chalicelib.repositories.slots import agent_slot, holder, property_slot, slot_quarter, slot_ttl
 from chalicelib.repositories.table import deserialized
 from tests.simulation.expressions import StoredItem
 from tests.simulation.store import Change, ItemKey, Store
@@ -433,7 +433,8 @@ class Truth:
     def _slot(self, key: ItemKey) -> None:
         item = self.store.find(key)
         holders = frozenset(item["holders"]["SS"]) if item is not None and "holders" in item else NO_HOLDERS
-        wanted = self._held.get(key, NO_HOLDERS)
+        visits = self._held.get(key, NO_HOLDERS)
+        wanted = {holder(id) for id in visits}
         if holders != wanted and not (item is None and self._expired(key)):
             raise Violated(f"slot {key} is held by {sorted(holders)}, its visits are {sorted(wanted)}")
         if key[0].startswith("S#P#"):
@@ -443,7 +444,7 @@ class Truth:
             full = len(holders) >= capacity
         else:
             full = bool(holders)
-            if len({self.visits[id].row.property_id for id in holders}) > 1:
+            if len({self.visits[id].row.property_id for id in visits}) > 1:
                 raise Violated(f"slot {key}: an agent in two places")
         if full:
             self._full[key] = math.inf

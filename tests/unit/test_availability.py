@@ -143,6 +143,19 @@ def test_the_last_hour_of_a_date_that_is_skipped_counts_on_the_next_one() -> Non
     assert rules.against(found[0], 30, utc("2027-03-20T12:00:00Z"), nuuk) == []
 
 
+def test_where_the_skipped_hour_falls_into_the_next_date_each_start_is_offered_once_and_in_order() -> None:
+    # The skipped last hour of Saturday is the first hour of Sunday, which opens at 00:15 itself.
+    nuuk = ZoneInfo("America/Nuuk")
+    hours = Hours(((),) * 5 + ((Opening(22 * 60, 1439),), (Opening(15, 120),)))
+    found = Rules(hours, step_minutes=30).fitting(nuuk, utc("2027-03-27T12:00:00Z"), utc("2027-03-28T12:00:00Z"), 15)
+    assert local(found, nuuk) == [
+        *("27 22:00-0200", "27 22:30-0200"),
+        *("28 00:00-0100", "28 00:15-0100", "28 00:30-0100", "28 00:45-0100", "28 01:15-0100", "28 01:45-0100"),
+    ]
+    quarters = Rules(hours).fitting(nuuk, utc("2027-03-27T12:00:00Z"), utc("2027-03-28T12:00:00Z"), 15)
+    assert len(quarters) == len(set(quarters)) == 12
+
+
 def test_half_an_hour_more_is_offered_where_the_clocks_go_back_by_half_an_hour() -> None:
     rules = Rules(Hours(((Opening(90, 150),),) * 7), step_minutes=30)
     found = rules.fitting(LORD_HOWE, utc("2027-04-03T12:00:00Z"), utc("2027-04-03T20:00:00Z"), 30)

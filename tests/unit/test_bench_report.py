@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from bench.__main__ import main
 from bench.report import TARGETS, page
 from bench.rows import Figures, Measured, Question, Row
+from tools.failure import CannotGoOn
 
 
 def rival(name: str, took: list[float], order: list[str]) -> Callable[[], Figures]:
@@ -70,6 +73,19 @@ def test_a_target_is_met_or_missed_by_the_exact_figure(question: str, measured: 
     assert len(lines) == len(TARGETS)
     assert [line for line in lines if "not measured" not in line] == [line for line in lines if line.endswith(verdict)]
     assert sum(line.endswith(verdict) for line in lines) == 1
+
+
+def test_what_stops_the_benchmark_is_one_sentence_and_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rows(scale: object) -> Iterator[Row]:
+        raise CannotGoOn("The stack cannot be made.")
+
+    monkeypatch.setattr("bench.__main__.QUESTIONS", {"cold": Question("About cold", "Measured.", rows)})
+    out = tmp_path / "results.md"
+    assert main(["--out", str(out), "cold"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "The stack cannot be made."
+    assert not out.exists()
 
 
 def test_the_report_has_a_table_for_each_set_of_rivals() -> None:

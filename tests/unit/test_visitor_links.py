@@ -171,6 +171,7 @@ def test_it_shows_the_visit_and_nothing_else_of_the_agency() -> None:
         "property": {"name": "House", "address": "Lane 1, Berlin"},
         "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
         "reminders": True,
+        "agency": {},
         "changeableUntil": "2027-03-12T08:00:00Z",
         "version": 1,
     }

@@ -85,6 +85,14 @@ def bring_up_to_date(
     return outputs(client, name)
 
 
+def pairs(words: str) -> dict[str, str]:
+    """Parameters as a person gives them: "Name=value Other=value". Raises CannotGoOn."""
+    found = [word.partition("=") for word in words.split()]
+    if wrong := [name for name, equals, _ in found if not equals]:
+        raise CannotGoOn(f"Parameters must be Name=value, not {', '.join(wrong)}.")
+    return {name: value for name, _, value in found}
+
+
 def delete(client: CloudFormationClient, name: str) -> None:
     """Deletes the stack and waits; what its template says to retain stays. None there: nothing to do."""
     stack = describe(client, name)

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -25,9 +25,11 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe, outputs
+from tools.deliver.cloudformation import delete, describe, pairs
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
 from tools.deliver.gateway_settings import Place, Template, apply
+from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
+from tools.deliver.network import stack_of as network_stack_of
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
 from tools.operate.refusals import sentence, told_in_words
@@ -45,6 +47,11 @@ class Stage:
     session: Session
     factory: CLIFactory
     config: Config
+    project: Path = ROOT
+    network: Network = Network.AS_IT_IS
+    """Where its functions are to be."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of that network."""
 
     @property
     def app_stack(self) -> str:
@@ -69,7 +76,12 @@ class Stage:
     @property
     def state(self) -> Path:
         """What Chalice remembers of a deployment, in this folder alone."""
-        return ROOT / ".chalice" / "deployed" / f"{self.name}.json"
+        return self.project / ".chalice" / "deployed" / f"{self.name}.json"
+
+    @property
+    def sheets_bucket(self) -> str:
+        """Account and Region are part of its name (`.chalice/data.json`)."""
+        return f"visits-{self.name}-sheets-{self.place.account}-{self.place.region}"
 
     def deployed_api(self) -> Mapping[str, str] | None:
         """Id and address of the API, as Chalice remembers them."""
@@ -81,9 +93,9 @@ class Stage:
         return found[0] if found else None
 
 
-def stage_of(name: str, session: Session) -> Stage:
+def stage_of(name: str, session: Session, project: Path = ROOT) -> Stage:
     """The stage, once it is clear that it is one to deploy from here."""
-    factory = CLIFactory(str(ROOT), environ=os.environ)
+    factory = CLIFactory(str(project), environ=os.environ)
     config = factory.create_config_obj(chalice_stage_name=name)
     stages: Any = config.config_from_disk.get("stages", {})
     if name == LOCAL:
@@ -91,7 +103,7 @@ def stage_of(name: str, session: Session) -> Stage:
     if name not in stages:
         known = ", ".join(stage for stage in stages if stage != LOCAL)
         raise CannotGoOn(f"There is no stage '{name}' in .chalice/config.json; there are: {known}.")
-    stage = Stage(name, session, factory, config)
+    stage = Stage(name, session, factory, config, project)
     packaged = describe(stage.cloudformation, stage.app_stack)
     if packaged and packaged["StackStatus"] != "REVIEW_IN_PROGRESS":
         raise CannotGoOn(
@@ -101,7 +113,8 @@ def stage_of(name: str, session: Session) -> Stage:
     return stage
 
 
-def deploy(stage: Stage) -> None:
+def deploy(stage: Stage) -> str:
+    """Deploys the stage, or brings it up to date; gives the API's address."""
     place = stage.place
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
@@ -111,12 +124,19 @@ def deploy(stage: Stage) -> None:
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
     _name_bucket(stage)
+    _place(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
     _say("Gateway: settings that Chalice does not manage")
-    for change in apply(stage.session, _template(stage), api["rest_api_id"], stage.gateway_stage):
+    for change in apply(stage.session, gateway_template(stage), api["rest_api_id"], stage.gateway_stage):
         _say(f"  {change}")
-    url = api["rest_api_url"].rstrip("/")
+    if stage.network is Network.PUBLIC and place_of(stage.cloudformation, stage.name):
+        stage.cloudformation.delete_stack(StackName=network_stack_of(stage.name))
+        _say(f"Network: {network_stack_of(stage.name)} goes when Lambda has left it, in half an hour or so")
+    return api["rest_api_url"].rstrip("/")
+
+
+def _say_what_to_try(stage: Stage, url: str) -> None:
     print(f"\nThe stage {stage.name} answers at {url}. Try:\n")
     print(f"curl -s {url}/health\n")
     print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
@@ -124,12 +144,29 @@ def deploy(stage: Stage) -> None:
 
 
 def _name_bucket(stage: Stage) -> None:
-    """Tells the functions the name of the bucket, of which account and Region are part (`.chalice/data.json`)."""
+    """Tells the functions the name of the bucket."""
     told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
-    told["SHEETS_BUCKET"] = f"visits-{stage.name}-sheets-{stage.place.account}-{stage.place.region}"
+    told["SHEETS_BUCKET"] = stage.sheets_bucket
 
 
-def _template(stage: Stage) -> Template:
+def _place(stage: Stage) -> None:
+    """Tells Chalice where functions and API are, if the stage has a network of its own or is to have one."""
+    if stage.network in (Network.PRIVATE, Network.INTERNAL):
+        _say(f"Network: the stack {network_stack_of(stage.name)}")
+        place = make(stage.cloudformation, stage.name, stage.network, stage.settings)
+    elif (here := place_of(stage.cloudformation, stage.name)) is None:
+        return
+    else:
+        place = here
+    leaves = stage.network is Network.PUBLIC
+    Placing(stage.name, NOWHERE if leaves else place.vpc_config).register(stage.session)
+    if place.api and not leaves:
+        internal = {"api_gateway_endpoint_type": "PRIVATE", "api_gateway_endpoint_vpce": [place.api]}
+        stage.config.config_from_disk["stages"][stage.name].update(internal)
+
+
+def gateway_template(stage: Stage) -> Template:
+    """What the merge template says of the stage's API."""
     document = json.loads(MERGE_TEMPLATE.read_text(encoding="utf-8"))
     origin = named_origin(stage.config.environment_variables.get("CORS_ORIGINS", ""))
     document["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][EXTENSION] = definition(origin)
@@ -143,7 +180,7 @@ def _adopt(stage: Stage) -> None:
     """
     if stage.deployed_api():
         return
-    name = _template(stage).api["Name"]
+    name = gateway_template(stage).api["Name"]
     gateway: Any = stage.session.create_client("apigateway")
     pages = gateway.get_paginator("get_rest_apis").paginate()
     ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
@@ -197,11 +234,11 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
             raise CannotGoOn(f"The table {table} is protected against deletion. Nothing was deleted.")
-    if not confirmed and not _agreed(f"Delete all data of {stage.name} (table {table}, queues {', '.join(queues)})"):
+    if not confirmed and not agreed(f"Delete all data of {stage.name} (table {table}, queues {', '.join(queues)})"):
         raise CannotGoOn("Nothing was deleted. YES=1 skips the question.")
     delete_app(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
-    _empty(stage)
+    empty(stage.session.create_client("s3"), stage.sheets_bucket)
     delete(stage.cloudformation, data_stack_of(stage.name))
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
@@ -210,15 +247,12 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
 
 
-def _empty(stage: Stage) -> None:
-    """The bucket of sheets goes with its stack, and CloudFormation deletes none that has something in it."""
-    bucket = outputs(stage.cloudformation, data_stack_of(stage.name)).get("SheetsBucket")
-    if bucket is None:
-        return
-    s3: Any = stage.session.create_client("s3")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for found in page.get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=found["Key"])
+def empty(s3: Any, bucket: str) -> None:
+    """A bucket that is to go with its stack: CloudFormation deletes none that has something in it."""
+    with contextlib.suppress(s3.exceptions.NoSuchBucket):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for found in page.get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 @contextlib.contextmanager
@@ -253,7 +287,7 @@ class _Attentive(io.TextIOBase):
         self._out.flush()
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         return False
     return input(f"{question}? Write yes: ").strip().lower() == "yes"
@@ -271,7 +305,8 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         with told_in_words():
             stage = stage_of(given.stage, session or Session())
             if given.action == "deploy":
-                deploy(stage)
+                placed = replace(stage, network=Network(given.network), settings=pairs(given.parameters))
+                _say_what_to_try(placed, deploy(placed))
             elif given.data == "delete":
                 delete_data(stage, given.yes)
             else:
@@ -291,6 +326,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools.deliver.deploy", description=__doc__)
     parser.add_argument("action", choices=("deploy", "delete"))
     parser.add_argument("--stage", required=True, help="a stage of .chalice/config.json, not local")
+    parser.add_argument("--network", choices=tuple(Network), default="", help="with deploy: where the functions are")
+    parser.add_argument("--parameters", default="", help='with deploy: of the network, "Zones=3 Mail=yes"')
     parser.add_argument("--data", choices=("keep", "delete"), default="keep", help="with delete: the data too")
     parser.add_argument("--yes", action="store_true", help="with --data delete: do not ask")
     return parser.parse_args(arguments)

@@ -30,6 +30,7 @@ from samtranslator.translator.translator import Translator
 
 from tools.deliver.bill_of_materials import FILE as BILL
 from tools.deliver.bill_of_materials import add_papers, is_paper
+from tools.deliver.network import Network, placed
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
 from tools.operate.refusals import told_in_words
@@ -91,7 +92,13 @@ def require_pinned_python() -> None:
         )
 
 
-def package(stages: Sequence[str], out: Path, bucket: str | None = None, project: Path = ROOT) -> None:
+def package(
+    stages: Sequence[str],
+    out: Path,
+    bucket: str | None = None,
+    project: Path = ROOT,
+    network: Network = Network.AS_IT_IS,
+) -> None:
     """Packages the project into the folder: deployment.zip, bom.cdx.json, data.json, and <stage>.json for each stage.
 
     With a bucket the zip goes there, under a name made of its content, and the templates say so. Raises CannotGoOn.
@@ -111,7 +118,7 @@ def package(stages: Sequence[str], out: Path, bucket: str | None = None, project
         shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
     for stage, template in templates.items():
-        finished = _finished(template, stage, code)
+        finished = _finished(placed(template, stage, network), stage, code)
         (out / f"{stage}.json").write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(project / ".chalice" / "data.json", out / "data.json")
 
@@ -320,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_pinned_python()
         with told_in_words():
-            package(given.stages, given.out, given.bucket or None)
+            package(given.stages, given.out, given.bucket or None, network=Network(given.network))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1
@@ -335,6 +342,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make package", description="Builds what CloudFormation deploys.")
     parser.add_argument("stages", nargs="+", help="stages of .chalice/config.json")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
+    parser.add_argument("--network", choices=tuple(Network), default="", help="where the functions are")
     parser.add_argument("--bucket", default="", help="the bucket for the zip; without one it stays in the folder")
     return parser.parse_args(arguments)
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import boto3
 
-from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs
+from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs, pairs
 from tools.deliver.data_stack import bring_data_up_to_date, stream_of
+from tools.deliver.network import stack_of as network_stack_of
 from tools.deliver.package import CODE, ZIP, uploaded
 from tools.failure import CannotGoOn
 from tools.operate.refusals import told_in_words
@@ -133,6 +134,8 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
     print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
     values["StreamArn"] = stream_of(boto3.client("cloudformation"), package.stage)
+    if "Subnets" in app["Parameters"]:
+        values |= _network(package.stage)
     stack = f"visits-{package.stage}"
     before = account.deployed(stack)
     url = account.deploy(stack, app, _meant_for(app, values))["EndpointURL"]
@@ -143,6 +146,14 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     template, parameters = before
     account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
     raise CannotGoOn(f"{url} failed its smoke test, so the previous release is back in place.")
+
+
+def _network(stage: str) -> Mapping[str, str]:
+    """Where a package that was made with NETWORK=private goes."""
+    told = outputs(boto3.client("cloudformation"), network_stack_of(stage))
+    if not told:
+        raise CannotGoOn(f"The stack {network_stack_of(stage)} is missing: docs/networks.md says how to make it.")
+    return told
 
 
 def _meant_for(template: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, str]:
@@ -170,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with told_in_words():
             package = Package.made_in(given.folder, given.stage)
-            url = release(package, Account.prepared_for(given.stage), _pairs(given.parameters), smoke_test)
+            url = release(package, Account.prepared_for(given.stage), pairs(given.parameters), smoke_test)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1
@@ -178,13 +189,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (given.folder / "release.env").write_text(f"API_URL={url}\n", encoding="utf-8")
     print(f"{given.stage} is released: {url}")
     return 0
-
-
-def _pairs(words: str) -> dict[str, str]:
-    pairs = [word.partition("=") for word in words.split()]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise CannotGoOn(f"Parameters must be Name=value, not {', '.join(wrong)}.")
-    return {name: value for name, _, value in pairs}
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from chalice.app import Chalice, Response
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_pascal
@@ -36,61 +38,8 @@ VERSION: Final = "1.0.0"
 REQUEST: Final = "5b0c7f0e-9a0d-4c0e-8f57-0c7d7d1c6a10"
 REF: Final = "#/components/schemas/{model}"
 
-ABOUT: Final = cleandoc(
-    """
-    Registers, finds and manages visits (viewings) of an estate agency's properties.
-
-    - **Keys.** Send `Authorization: Bearer <key>`. A key has scopes (`read`, `write`, `override`, `admin`); none
-      includes another. Without a valid key the answer is 401, without the scope a call needs 403.
-    - **Instants** are RFC 3339: send any offset; answers are in UTC with `Z`. A space for the `T` and an offset like
-      `+0100` are accepted too. They are kept to the second; a fraction is dropped.
-    - **Texts** of the format `one-line` or `lines` have no control characters. An `e-mail` or `telephone` is accepted
-      as people paste it and answered in one plain spelling.
-    - **Ids are opaque**: do not parse them or rely on their order.
-    - **Reads by id are strongly consistent.** Lists follow within moments.
-    - **Lists are paged.** Follow `nextCursor` or the `Link` header until there is none. A page before the last may be
-      short or even empty. A visit that does not move appears exactly once.
-    - **Time is held in whole quarter hours** of UTC: 10:20-10:50 conflicts with 10:50-11:20. Where hours are
-      set, `GET /properties/{id}/slots` lists the starts that can be booked.
-    - **Changes name the version they change.** Send the `ETag` you read as `If-Match`: 412 means someone else changed
-      it first, 428 that the header is required.
-    - **Retries are safe** with an `Idempotency-Key`: for 30 days the same request with the same key is done once.
-      Without a key, every request counts.
-    - **Problems** are `application/problem+json` (RFC 9457) with a stable `type`; 422 lists every `errors[].pointer`.
-      An unknown address is a 404 `not-found`, an unsupported method a 405 with `Allow`.
-    - **HEAD** works wherever GET does: the same status and headers, without the body.
-    - **Ignore unknown fields**: answers may gain new ones at any time.
-    """
-)
-SERVERS: Final[list[Json]] = [
-    {
-        "url": "http://127.0.0.1:{port}",
-        "description": "What `make run` starts.",
-        "variables": {"port": {"default": "8000"}},
-    },
-    {
-        "url": "https://{host}/{stage}",
-        "description": "A deployment.",
-        "variables": {
-            "host": {"default": "api-id.execute-api.region.amazonaws.com"},
-            "stage": {"default": "api"},
-        },
-    },
-    {"url": ".", "description": "Where this document is served."},
-]
-"""The first is one that a generated client can start from."""
-
-TAGS: Final = {
-    "Properties": "What is visited: address, price, and how many visits it takes at once.",
-    "Agents": "Who conducts visits: hours, travel time, calendar.",
-    "Visits": "Who comes when and where, and the visit's status.",
-    "Public": "Booking without a key, as far as properties are on the booking page.",
-    "Visitor": "A visit as its visitor sees it, by the link in a mail.",
-    "Visitors": "Everything of one person, over the whole agency.",
-    "Intakes": "Many visits at once, processed in the background, with a result for every row.",
-    "Sheets": "Lists of visits on paper or in a file, read, reviewed and registered.",
-    "Service": "The service itself.",
-}
+WORDS: Final[Json] = yaml.safe_load(Path(__file__).with_name("openapi.yaml").read_text(encoding="utf-8"))
+"""What no route or model says. The first server is one that a generated client can start from."""
 
 _UUID_SCHEMA: Final[Json] = {"type": "string", "maxLength": 36, "pattern": f"^{UUID.pattern}$"}
 PATH_PARAMETERS: Final[dict[str, tuple[Json, str]]] = {
@@ -128,99 +77,6 @@ ONLY_NEW: Final = (
     "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
 
-RESPONSE_HEADERS: Final[dict[str, tuple[Json, str]]] = {
-    "ETag": ({"type": "string", "examples": ['"3"']}, "The version, for `If-Match` and `If-None-Match`."),
-    "Location": ({"type": "string", "format": "uri-reference"}, "The path of the resource."),
-    "Link": ({"type": "string"}, 'The next page, `<...>; rel="next"` (RFC 8288); absent on the last.'),
-    "Retry-After": ({"type": "integer", "minimum": 1}, "Seconds to wait."),
-    "Idempotency-Replayed": (
-        {"type": "string", "const": "true"},
-        "An earlier request with the same key did this; the body shows the current state.",
-    ),
-    "Preference-Applied": (
-        {"type": "string", "enum": ["respond-async", "handling=lenient"]},
-        "The preference that was honoured (RFC 7240).",
-    ),
-    "WWW-Authenticate": ({"type": "string"}, "How to authenticate, and which scope is missing (RFC 6750)."),
-    "Accept": ({"type": "string"}, "The accepted media types."),
-    "Accept-Patch": ({"type": "string"}, "The accepted media types of a patch (RFC 5789); only with PATCH."),
-    "Content-Disposition": ({"type": "string"}, "The file name."),
-}
-OPTIONAL_HEADERS: Final = frozenset(
-    {"Accept-Patch", "Link", "Idempotency-Replayed", "Preference-Applied", "Retry-After"}
-)
-
-_OBJECTION: Final[Json] = {
-    "reason": {"type": "string", "enum": ["closed", "step", "notice", "horizon"]},
-    "holder": {"type": "string", "enum": ["property", "agent"]},
-}
-
-MEMBERS: Final[dict[str, Json]] = {
-    "until": {"type": "string", "format": "date-time", "description": "Until when it could be changed."},
-    "errors": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "pointer": {
-                    "type": "string",
-                    "description": "What is invalid: `#/date` in the body (RFC 6901), `?limit` in the query.",
-                },
-                "detail": {"type": "string"},
-            },
-            "required": ["pointer", "detail"],
-        },
-    },
-    "conflicts": {
-        "type": "array",
-        "description": "The times already taken, in whole quarter hours.",
-        "items": {
-            "type": "object",
-            "properties": {
-                "from": {"type": "string", "format": "date-time"},
-                "to": {"type": "string", "format": "date-time"},
-                "holder": {"type": "string", "enum": ["property", "agent"]},
-            },
-            "required": ["from", "to", "holder"],
-        },
-    },
-    "nearest": {
-        "type": "array",
-        "description": "Starts that are free, in order; none if there are none for a month.",
-        "items": {"type": "string", "format": "date-time"},
-    },
-    "reached": {"type": "string", "enum": ["contact", "property", "address"]},
-    "propertyId": {"type": "string"},
-    "agentId": {"type": "string"},
-    "visitId": {"type": "string"},
-    "intakeId": {"type": "string"},
-    "sheetId": {"type": "string"},
-    "row": {"type": "integer"},
-    "sheetStatus": {"$ref": REF.format(model="SheetStatus")},
-    "currentStatus": {"$ref": REF.format(model="Status")},
-    "allowed": {"type": "array", "items": {"$ref": REF.format(model="Status")}},
-    "starts": {"type": "string", "format": "date-time"},
-    "fields": {"type": "array", "items": {"type": "string"}},
-    "limit": {"type": "string", "enum": ["rows", "bytes", "pages"]},
-    **_OBJECTION,
-    "objections": {
-        "type": "array",
-        "description": "Every rule that speaks against the time, the most telling first.",
-        "items": {"type": "object", "properties": _OBJECTION, "required": ["reason", "holder"]},
-    },
-    "scope": {"type": "string", "enum": [str(scope) for scope in Scope if scope is not Scope.OVERRIDE]},
-    "requestId": {"type": "string", "description": "Quote it when you report a problem."},
-}
-"""The members of problem documents beyond those that all have."""
-
-REASONS: Final = {
-    200: "OK.",
-    201: "Created.",
-    202: "Accepted and queued.",
-    204: "No content.",
-    304: "Not modified.",
-}
-
 
 def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Access]) -> Json:
     """The document of an app whose routes ask for these scopes."""
@@ -249,7 +105,7 @@ class _Operation:
         self.path = re.sub(r"{(\w+)}", lambda found: f"{{{to_camel(found[1])}}}", path)
         self.id = to_camel(view.__name__)
         resource = path.split("/")[1].capitalize()
-        self.tag = resource if resource in TAGS else "Service"
+        self.tag = resource if resource in WORDS["tags"] else "Service"
         summary, _, description = cleandoc(view.__doc__ or "").partition("\n")
         self.summary = summary.rstrip(".")
         self.description = " ".join(description.split())
@@ -350,7 +206,7 @@ def _document(operations: list[_Operation]) -> Json:
     components = {
         "schemas": {**schemas.components, **kinds.schemas},
         "responses": kinds.responses,
-        "headers": {name: _header(name) for name in RESPONSE_HEADERS},
+        "headers": WORDS["headers"],
     }
     return {
         "openapi": "3.1.0",
@@ -358,30 +214,18 @@ def _document(operations: list[_Operation]) -> Json:
             "title": "Property Visits",
             "version": VERSION,
             "summary": "Register, find and manage property visits.",
-            "description": ABOUT,
+            "description": WORDS["about"].rstrip(),
             "contact": {"name": "The agency whose address you call"},
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": SERVERS,
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "servers": WORDS["servers"],
+        "tags": [{"name": name, "description": text} for name, text in WORDS["tags"].items()],
         "paths": dict(sorted(paths.items())),
         "components": {
             **_used(components, paths),
-            "securitySchemes": {
-                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pv_...`, with its scopes."},
-                "visitorLink": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "The fragment, `vl_...`, of the link that a visitor got by mail.",
-                },
-            },
+            "securitySchemes": WORDS["securitySchemes"],
         },
     }
-
-
-def _header(name: str) -> Json:
-    schema, description = RESPONSE_HEADERS[name]
-    return {"description": description, "schema": schema, **({} if name in OPTIONAL_HEADERS else {"required": True})}
 
 
 def _used(components: Mapping[str, Mapping[str, Json]], paths: Json) -> Json:
@@ -469,7 +313,7 @@ def _answer(
     operations: list[_Operation],
     schemas: _Schemas,
 ) -> Json:
-    shown: Json = {"description": REASONS[status]}
+    shown: Json = {"description": WORDS["answers"][status]}
     if headers := operation.headers_of(status, output):
         shown["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if isinstance(output, File):
@@ -721,13 +565,13 @@ class _Problems:
             "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
-            properties[member] = MEMBERS[member]
+            properties[member] = WORDS["problemMembers"][member]
         self.schemas[f"{name}Problem"] = {
             "type": "object",
             "properties": properties,
             "required": [member for member in properties if all(member in document for document in documents)],
         }
-        headers = [header for header in RESPONSE_HEADERS if any(header in answer.headers for answer in answers)]
+        headers = [header for header in WORDS["headers"] if any(header in answer.headers for answer in answers)]
         self.responses[name] = {
             "description": f"{example['title']}.",
             **(

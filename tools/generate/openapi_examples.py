@@ -221,6 +221,7 @@ _OWN: Final[dict[str, Any]] = {
     "place": "At the front door",
     "status": "confirmed",
     "property": {"name": _HOUSE["name"], "address": _HOUSE["address"]},
+    "agency": {"name": "Lakeside Homes", "phone": "+49 30 901820"},
     "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"},
     "reminders": True,
     "changeableUntil": "2027-03-14T07:30:00Z",

@@ -17,8 +17,10 @@ from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".chalice" / "policies"
 STAGES: Final = ("dev", "beta", "prod")
-MADE_BY_CHALICE_DEPLOY: Final = "dev"
-"""The stage that CloudFormation does not make (`make deploy`)."""
+TRIAL: Final = "trial"
+"""The stage of `make prove`, whose policies are in no file."""
+MADE_BY_CHALICE_DEPLOY: Final = ("dev", TRIAL)
+"""The stages that CloudFormation does not make."""
 
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
@@ -153,7 +155,7 @@ def _logs(function: Function, stage: str) -> Statement:
     which therefore the function makes.
     """
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    if stage == MADE_BY_CHALICE_DEPLOY:
+    if stage in MADE_BY_CHALICE_DEPLOY:
         actions.insert(0, "logs:CreateLogGroup")
     return _allow("Logs", actions, f"arn:*:logs:*:*:log-group:{log_group(function, stage)}:*")
 

@@ -38,6 +38,9 @@ UNUSED: Final = frozenset(
     }
 )
 
+UNSTORED: Final = {"AttributeValue": ("BS", "NS", "NULL")}
+"""Members of shapes that no item of ours has; botocore looks for each in every attribute that it reads."""
+
 Description = dict[str, Any]
 
 
@@ -63,6 +66,8 @@ def _service(whole: Description, operations: tuple[str, ...]) -> Description:
         if name in kept:
             return
         shape = whole["shapes"][name]
+        if name in UNSTORED:
+            shape = shape | {"members": {m: of for m, of in shape["members"].items() if m not in UNSTORED[name]}}
         kept[name] = shape
         parts = [shape.get(part) for part in ("member", "key", "value")]
         for part in [*parts, *shape.get("members", {}).values()]:

@@ -1,4 +1,4 @@
-"""`make pipeline` and `make release-roles`: pipeline.json and release.json, from the YAML beside this in `templates`.
+"""`make pipeline`, `make release-roles` and `make network`: their templates, from the YAML beside this in `templates`.
 
 That is CloudFormation's own, with comments, plus two things that it lacks: a file that stands for several stages, and
 one that two templates have in common. Words in angle brackets, such as <stage>, are filled in first.
@@ -17,6 +17,7 @@ from tools.project import ROOT
 SOURCES: Final = Path(__file__).with_name("templates")
 PIPELINE: Final = ROOT / "pipeline.json"
 RELEASE: Final = ROOT / "release.json"
+NETWORK: Final = ROOT / ".chalice" / "network.json"
 
 STAGES: Final = ("beta", "prod")
 """Of the pipeline. release.json is for one stage, whichever its parameter says."""
@@ -76,7 +77,11 @@ def _with_resources(template: Part, *parts: Part) -> Part:
     return template | {"Resources": resources}
 
 
-FILES: Final = {"pipeline": (PIPELINE, pipeline), "release": (RELEASE, release)}
+def network() -> Part:
+    return _read("network.yaml")
+
+
+FILES: Final = {"pipeline": (PIPELINE, pipeline), "release": (RELEASE, release), "network": (NETWORK, network)}
 
 
 def written(name: str) -> str:

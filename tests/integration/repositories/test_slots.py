@@ -22,6 +22,7 @@ from tests.integration.repositories.stores import (
     cancelled,
     conflicts,
     is_free,
+    next_version,
     taken,
 )
 
@@ -177,6 +178,32 @@ def test_a_slot_expires_thirty_days_after_its_end_whether_held_or_freed(
         freed = slot_item(table, key)
         assert freed["ttl"] == expires
         assert "holders" not in freed
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_what_was_held_by_the_whole_id_keeps_others_out_and_is_freed(
+    store: Store, table: FreshTable, house: str, agent: str, capacity: int
+) -> None:
+    """As every slot was held before holders were short."""
+    visits = [
+        booked(store.visits, a_visit(property_id=house, agent_id=agent, duration_minutes=15), capacity)
+        for _ in range(capacity)
+    ]
+    keys = [property_slot(house, at("10:00")), agent_slot(agent, at("10:00"))]
+    for key in keys:
+        table.client.update_item(
+            TableName=table.name,
+            Key={"pk": {"S": key["pk"]}, "sk": {"S": key["sk"]}},
+            UpdateExpression="SET holders = :ids",
+            ExpressionAttributeValues={":ids": {"SS": [visit.id for visit in visits]}},
+        )
+    assert store.visits.held_quarters(house, DAY) == {at("10:00"): capacity}
+    assert not is_free(store.visits, a_visit(property_id=house), capacity)
+    assert not is_free(store.visits, a_visit(property_id=property_id(), agent_id=agent))
+    for visit in visits[1:]:
+        store.visits.move(visit, next_version(visit, date=at("11:00")), capacity)
+    store.visits.save(visits[0], cancelled(visits[0]))
+    assert [slot_item(table, key).get("holders") for key in keys] == [None, None]
 
 
 def test_freeing_a_slot_whose_item_has_expired_leaves_one_that_expires_too(

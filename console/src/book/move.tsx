@@ -1,0 +1,34 @@
+// Another time for one's own visit.
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { OWN, type Visit } from "./api.ts";
+import { type Act, FocusedTitle, NotDone } from "./doing.tsx";
+import { Note } from "./parts.tsx";
+import { Picker, useTimes } from "./picker.tsx";
+import { timeOf } from "./times.ts";
+
+export function Move({ speech, busy, close, refusal, visit, link, move }: Act & { visit: Visit; link: string; move: (date: string) => Promise<void> }): VNode {
+  const { words } = speech;
+  const times = useTimes(OWN, link);
+  const [start, setStart] = useState("");
+  const [lost, setLost] = useState("");
+  useEffect(() => {
+    if (refusal) {
+      setLost(start && timeOf(start, visit.timeZone));
+      setStart("");
+      times.again();
+    }
+  }, [refusal]);
+  const gone = refusal && (refusal.kind === "slot-taken" || refusal.kind === "outside-hours");
+  return (
+    <section class="card pick" aria-labelledby="move-title">
+      <FocusedTitle id="move-title">{words.moveTo}</FocusedTitle>
+      {gone ? <Note kind="wait" title={words.gone(lost)} /> : refusal && <NotDone speech={speech} refusal={refusal} />}
+      <Picker speech={speech} zone={visit.timeZone} times={times} chosen={start} choose={setStart} />
+      <div class="pair">
+        <button type="button" class="btn big" onClick={close}>{words.stay}</button>
+        <button type="button" class="btn big main" aria-busy={busy} disabled={!start} onClick={() => void move(start)}>{words.moveHere}</button>
+      </div>
+    </section>
+  );
+}

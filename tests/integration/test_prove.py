@@ -1,0 +1,114 @@
+"""`make prove` with the real Chalice against the embedded AWS: its whole course once, and cut off where it hurts."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.folders import Folder, folder_in
+from tools.prove.claims import CLAIMS
+
+PROVE = """
+import sys
+from botocore.session import Session
+from gateway_import import bridge
+from tools.prove.__main__ import main
+own = Session()
+bridge(own)
+sys.exit(main(sys.argv[1:], own))
+"""
+
+HOLD_HERE = {claim.name for claim in CLAIMS if not claim.lacking and claim.check.__name__ != "check"}
+"""The claims that the emulator can show."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    with folder_in(tmp_path_factory.mktemp("prove")) as made:
+        yield made
+
+
+def prove(folder: Folder, *options: str, cut_off_at: str = "") -> tuple[int, str]:
+    """Exit code and output; with Ctrl-C when a line of it has the words."""
+    command = [sys.executable, "-u", "-c", PROVE, *options]
+    said = []
+    with subprocess.Popen(
+        command,
+        cwd=folder.path,
+        env=folder.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            said.append(line)
+            if cut_off_at and cut_off_at in line:
+                running.send_signal(signal.SIGINT)
+                cut_off_at = ""
+    assert not cut_off_at, "".join(said)
+    return running.returncode, "".join(said)
+
+
+def contents(folder: Folder) -> list[str]:
+    """What the account has, whoever made it."""
+    stacks = folder.client("cloudformation").describe_stacks()["Stacks"]
+    return sorted(
+        [
+            *(it["StackName"] for it in stacks if it["StackStatus"] != "DELETE_COMPLETE"),
+            *folder.client("dynamodb").list_tables()["TableNames"],
+            *folder.client("sqs").list_queues().get("QueueUrls", []),
+            *(it["Name"] for it in folder.client("s3").list_buckets()["Buckets"]),
+            *(it["FunctionName"] for it in folder.client("lambda").list_functions()["Functions"]),
+            *(it["UUID"] for it in folder.client("lambda").list_event_source_mappings()["EventSourceMappings"]),
+            *(it["name"] for it in folder.client("apigateway").get_rest_apis()["items"]),
+            *(it["RoleName"] for it in folder.client("iam").list_roles()["Roles"]),
+            *(it["Name"] for it in folder.client("events").list_rules()["Rules"]),
+            *(it["TopicArn"] for it in folder.client("sns").list_topics()["Topics"]),
+            *(it["logGroupName"] for it in folder.client("logs").describe_log_groups()["logGroups"]),
+        ]
+    )
+
+
+def test_it_says_what_it_makes_and_costs_and_makes_nothing_without_a_yes(folder: Folder) -> None:
+    before = contents(folder)
+    code, said = prove(folder)
+    assert code == 1
+    assert "less than one US dollar" in said
+    assert "deletes everything whose name is visits-trial" in said
+    assert "Nothing was made." in said
+    assert contents(folder) == before
+
+
+def test_cut_off_in_the_middle_of_the_deployment_it_leaves_nothing(folder: Folder) -> None:
+    bystander = folder.client("sqs").create_queue(QueueName="visits-trial2")["QueueUrl"]
+    before = contents(folder)
+    code, said = prove(folder, "--yes", cut_off_at="Creating lambda function: visits-trial-relay")
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert "  function visits-trial-" in said
+    assert contents(folder) == before, said
+    proof = (folder.path / "build" / "proof.md").read_text(encoding="utf-8")
+    assert "Interrupted. Everything that was made is deleted." in proof
+    assert f"Not reached: {CLAIMS[0].name};" in proof
+    folder.client("sqs").delete_queue(QueueUrl=bystander)
+
+
+def test_its_whole_course_tries_every_claim_and_leaves_nothing_though_cut_off_while_deleting(folder: Folder) -> None:
+    before = contents(folder)
+    code, said = prove(folder, "--yes", cut_off_at="Deleting everything of the trial")
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert "The trial is being deleted; please wait." in said
+    assert contents(folder) == before, said
+    proof = (folder.path / "build" / "proof.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| \[.*\*\*([a-z ]+)\*\* \|", proof, re.MULTILINE))
+    assert rows.keys() == {claim.name for claim in CLAIMS}
+    assert {name for name, verdict in rows.items() if verdict == "holds"} == HOLD_HERE, proof
+    assert "does not hold" not in rows.values(), proof
