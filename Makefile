@@ -20,8 +20,8 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED ID KEY N NAME NETWORK ONLY OUT OVERLAP \
-	PARAMETERS PORT PROFILE PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME NETWORK ONLY OUT \
+	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -44,8 +44,12 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 	@$(MAKE) --no-print-directory console || echo "The console could not be built; the API works without it." >&2
 	@exec $(BIN)/python -m devstack.run --port="$$GIVEN_PORT" --aws-port="$$GIVEN_AWS_PORT" --state="$$GIVEN_STATE"
 
-test: setup console console-types .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+# Whole files, in their order: those end to end, which take longest, come first, and unit tests fill up the end. By itself
+# pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
+test: setup console console-types build/browser/.unpacked .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
 
 unit: $(VENV)/.dev ## run the unit tests
 	@$(BIN)/python -m pytest tests/unit -q
@@ -88,6 +92,18 @@ rotate-key: $(VENV)/.run ## create a new API key for a caller; the old ones expi
 
 revoke-key: $(VENV)/.run ## revoke an API key, or all keys of a caller (STAGE=local ID=<id> or NAME=partner)
 	@$(KEYS) revoke $(if $(ID),--id="$$GIVEN_ID",--name="$$GIVEN_NAME")
+
+.PHONY: person people remove-person
+PEOPLE = $(BIN)/python -m tools.operate.people --stage="$$GIVEN_STAGE" --aws-port="$$GIVEN_AWS_PORT"
+
+person: $(VENV)/.run ## invite a person to the console, or change the groups (STAGE=local EMAIL=ann@example.com GROUPS=read,write,override,admin)
+	@$(PEOPLE) add --email="$$GIVEN_EMAIL" --groups="$$GIVEN_GROUPS"
+
+people: $(VENV)/.run ## list who may sign in to the console (STAGE=local)
+	@$(PEOPLE) list
+
+remove-person: $(VENV)/.run ## remove a person and end their sign-ins (STAGE=local EMAIL=ann@example.com)
+	@$(PEOPLE) remove --email="$$GIVEN_EMAIL"
 
 rotate-signing-keys: $(VENV)/.run ## create a new key for cursors and fingerprints, used after ten minutes (STAGE=local)
 	@$(KEYS) rotate-signing
@@ -148,7 +164,7 @@ package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline
 
-.PHONY: release release-data release-roles terraform
+.PHONY: release release-data release-roles console-stack terraform
 
 release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
@@ -158,6 +174,9 @@ release: $(VENV)/.deliver ## deploy what make package built, test it, and roll b
 release-data: $(VENV)/.deliver ## update only the data stack, as make release does (STAGE=beta)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release-data STAGE=beta' >&2; exit 2; }
 	@$(BIN)/python -m tools.deliver.release_data -- "$$GIVEN_STAGE"
+
+console-stack: setup ## regenerate .chalice/console.json, the console's bucket, distribution and client
+	@$(BIN)/python -m tools.generate.templates console
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release
@@ -225,12 +244,20 @@ console/node_modules/.installed: $(addprefix console/,package.json package-lock.
 	@sh console/node.sh npm ci --silent --prefix console
 	@touch $@
 
+# The browser of the tests, 70 MB from npm. VISITS_CHROMIUM=<path> names another one.
+build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh
+	@echo "installing the browser of the tests ..."
+	@mkdir -p $(@D) && cp tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc $(@D)
+	@sh console/node.sh npm ci --silent --prefix $(@D)
+	@sh console/node.sh node tests/browser/unpack.mjs $(@D)/node_modules/@sparticuz/chromium/bin $(@D)/chromium
+	@touch $@
+
 setup: $(VENV)/.dev .venv-aws/.emulator ## install the development environment (other targets do this too)
 
 .PHONY: lock check-all coverage mutate
 coverage: setup .venv-clients/node/.installed ## line and branch coverage of chalicelib by unit and integration tests
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/coverage run -m pytest tests/unit tests/integration -q -n 2 --dist loadfile
+	@$(BIN)/coverage run -m pytest tests/integration tests/unit -q $(IN_PARALLEL)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 mutate: $(VENV)/.mutate ## mutation score of domain/ and services/ (about 6 minutes; build/mutants.txt)

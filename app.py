@@ -35,7 +35,7 @@ from chalicelib.api import (
     webhooks,
     wishes,
 )
-from chalicelib.container import api_keys, services
+from chalicelib.container import callers, services
 from chalicelib.domain import errors
 from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
@@ -48,7 +48,17 @@ from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
 from chalicelib.http.errors import InvalidCursor, ResourceNotFound
-from chalicelib.http.guard import CACHED_SECONDS, PUBLIC, VISITOR, Access, admission, admitting, bearer_token
+from chalicelib.http.guard import (
+    CACHED_SECONDS,
+    CALLER,
+    PUBLIC,
+    VISITOR,
+    Access,
+    admission,
+    admitting,
+    bearer_token,
+    by_authorizer,
+)
 from chalicelib.http.problems import answers_problems, shape_framework_answers
 from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
@@ -78,7 +88,7 @@ required: dict[tuple[str, str], Scope | Access] = {}
 @app.authorizer(ttl_seconds=CACHED_SECONDS)
 @faults_told(Function.AUTHORIZER)
 def bearer_key(request: AuthRequest) -> AuthResponse:
-    return told(admission(api_keys().authenticate(bearer_token(request.token))))
+    return told(admission(callers().authenticate(bearer_token(request.token))))
 
 
 def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], View]:
@@ -93,7 +103,7 @@ def route(method: str, path: str, scope: Scope | Access) -> Callable[[View], Vie
     def register(view: View) -> View:
         required.update({(each, path): scope for each in methods})
         shown = answers_problems(admitting(scope, current, visit_of)(view))
-        authorizer = bearer_key if isinstance(scope, Scope) else None
+        authorizer = bearer_key if by_authorizer(scope) else None
         registered: View = app.route(path, methods=methods, content_types=["*/*"], authorizer=authorizer)(shown)
         return registered
 
@@ -855,6 +865,13 @@ def relay(event: DynamoDBEvent) -> None:
 
 
 # The service itself
+
+
+@route("GET", "/caller", CALLER)
+@Contract(query=NoQuery, gives={200: service.CallerOutput})
+def get_caller() -> Response:
+    """See who you are: the name and scopes of your API key, or your id and scopes as a person."""
+    return service.caller(current())
 
 
 @route("GET", "/health", PUBLIC)

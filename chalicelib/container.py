@@ -36,6 +36,7 @@ from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import Table
+from chalicelib.repositories.token_keys import PublishedKeys, fetch_from
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.repositories.webhooks import DynamoWebhooks
@@ -43,6 +44,7 @@ from chalicelib.services.agents import Agents
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
+from chalicelib.services.callers import Callers
 from chalicelib.services.events import Events
 from chalicelib.services.exports import Exports
 from chalicelib.services.following import Following
@@ -279,7 +281,10 @@ def files_of_sheets() -> SheetFiles:
 
 
 @cache
-def api_keys() -> ApiKeys:
+def callers() -> Callers:
     """Who may call. The authorizer is its own Lambda function and creates nothing but this."""
     settings = Settings.from_environment(os.environ)
-    return ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)
+    keys = ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)
+    if settings.sign_in is None:
+        return Callers(keys)
+    return Callers(keys, settings.sign_in.issuer, PublishedKeys(fetch_from(settings.sign_in.keys)))

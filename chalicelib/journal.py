@@ -118,11 +118,14 @@ def note(**ids: str) -> None:
 
 
 def told(answer: AuthResponse) -> AuthResponse:
-    """What the authorizer answers. A refused key is worth a line, an admitted one only in a cold start."""
+    """What the authorizer answers. What is refused is worth a line, an admitted one only in a cold start."""
     if not answer.routes:
         tell(Function.AUTHORIZER, {"event": "authorization", "admitted": False}, {"KeysRefused": 1}, logging.WARNING)
     elif _cold:
-        ids = {"caller": answer.principal_id, "keyId": answer.context["keyId"]}
+        ids = {
+            "caller": answer.principal_id,
+            **{name: answer.context[name] for name in answer.context if name == "keyId"},
+        }
         tell(Function.AUTHORIZER, {"event": "authorization", "admitted": True, **ids})
     return answer
 

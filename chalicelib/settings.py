@@ -43,6 +43,7 @@ _MAY_BE: Final = {
     "EVENT_BUS": re.compile(r"[A-Za-z0-9._-]{1,256}"),
     "REMINDER_HOURS": re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}"),
     "CHANGE_NOTICE_MINUTES": re.compile("[0-9]{1,5}"),
+    "SIGN_IN_ISSUER": re.compile(r"https://[a-z0-9.-]+/[A-Za-z0-9_-]+"),
     "AGENCY_PHONE": re.compile(r"\+?[0-9 ()/.-]{3,40}"),
     "BOOKING_CONSENT": re.compile(r"[^\x00-\x1f\x7f]{1,1000}"),
     "BOOKING_MINUTES": re.compile("[5-9]|[1-9][0-9]|1[0-9]{2}|2[0-3][0-9]|240"),
@@ -53,6 +54,14 @@ _MAY_BE: Final = {
     "BOOKINGS_PER_ADDRESS_HOUR": re.compile("[1-9][0-9]{0,5}"),
 }
 """What may be left out, or be empty."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """The user pool that people sign in at: as its tokens name it, and where its keys are."""
+
+    issuer: str
+    keys: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ class Settings:
     """The name of the bus that events are put on, if any is."""
     mail_folder: Path | None = None
     """Where mail goes on the stage `local`."""
+    sign_in: SignIn | None = None
+    """Only programs with keys call where it is missing."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -94,6 +105,7 @@ class Settings:
             configuration_set=given.get("MAIL_CONFIGURATION_SET"),
             event_bus=given.get("EVENT_BUS"),
             mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
+            sign_in=_sign_in(given, environment.get("AWS_ENDPOINT_URL")),
         )
 
 
@@ -116,6 +128,15 @@ def _terms(given: Mapping[str, str]) -> Terms:
             per_address=int(given.get("BOOKINGS_PER_ADDRESS_HOUR", limits.per_address)),
         ),
     )
+
+
+def _sign_in(given: Mapping[str, str], endpoint: str | None) -> SignIn | None:
+    """The embedded AWS signs in the name of the real one, and has the keys itself."""
+    issuer = given.get("SIGN_IN_ISSUER")
+    if issuer is None:
+        return None
+    place = f"{endpoint}/{issuer.rpartition('/')[2]}" if endpoint else issuer
+    return SignIn(issuer, f"{place}/.well-known/jwks.json")
 
 
 def _sender(given: Mapping[str, str]) -> Sender | None:

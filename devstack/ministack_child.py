@@ -148,6 +148,24 @@ def save_often(folder: Path) -> None:
     threading.Thread(target=save_again_and_again, daemon=True).start()
 
 
+def keep_groups() -> None:
+    """Makes a token that was refreshed have the person's groups of the moment, as Cognito's has; ministack's has none.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html
+    """
+    from ministack.services import cognito
+
+    make_token = cognito._fake_token
+
+    def with_groups(*given: Any, **more: Any) -> Any:
+        if not more.get("groups") and more.get("username"):
+            pool = cognito._get_pool_unscoped(given[1]) or {"_users": {}}
+            more["groups"] = list(pool["_users"].get(more["username"], {}).get("_groups", []))
+        return make_token(*given, **more)
+
+    cognito._fake_token = with_groups
+
+
 def stop_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
@@ -160,6 +178,7 @@ def main() -> None:
 
     if os.environ.get("PERSIST_STATE") == "1":
         save_often(Path(os.environ["STATE_DIR"]))
+    keep_groups()
     threading.Thread(target=stop_with_parent, daemon=True).start()
     sys.argv = ["ministack"]
     run_ministack()

@@ -20,9 +20,10 @@ from watchfiles import Change, watch
 from devstack import examples, seed
 from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
+from devstack.people import EMAIL, sign_in
 from devstack.server import OUR_OWN, STAGE, listen
 from tools.client import Client
-from tools.deliver.data_stack import create_data_stack, take_uploads_from
+from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
 from tools.project import HOST, ROOT
 
@@ -91,6 +92,7 @@ class Stack:
     aws: Emulator
     parts: list[Part]
     key: str
+    password: str
 
     def run(self) -> None:
         """Brings it all up, says so, and keeps it up until somebody interrupts."""
@@ -142,8 +144,9 @@ class Stack:
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
-        # Scripts read until the line `ready`, so the key comes before it.
+        # Scripts read until the line `ready`, so the key comes before it, and who can sign in.
         print(f"key: {self.key}")
+        print(f"person: {EMAIL} password: {self.password}")
         print(f"ready: {self.url}", flush=True)
 
     def _watch(self) -> None:
@@ -199,25 +202,26 @@ def stack(port: int, aws_port: int, state: Path) -> Iterator[Stack]:
         aws = cleanup.enter_context(emulator(aws_port, state))
         _step("Creating or reusing the table and the queues")
         create_data_stack(aws.endpoint, STAGE)
-        take_uploads_from(url, aws.endpoint, STAGE)
+        issuer, password = sign_in(aws.endpoint, STAGE, url, state)
+        told = {"SIGN_IN_ISSUER": issuer, **_page(url)}
         pictures = cleanup.enter_context(listen(0))
         textract = os.environ.get("VISITS_TEXTRACT") or f"http://{HOST}:{pictures.getsockname()[1]}"
         parts = [
-            _api(listener, aws.endpoint, url, state),
+            _api(listener, aws.endpoint, state, told),
             _worker(aws.endpoint, url, state / "mail", textract),
             _textract(pictures),
         ]
         for part in parts:
             cleanup.callback(part.stop)
-        yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state))
+        yield Stack(url, state, aws, parts, development_key(aws.endpoint, STAGE, state), password)
 
 
-def _api(listener: socket.socket, aws: str, url: str, state: Path) -> Part:
+def _api(listener: socket.socket, aws: str, state: Path, told: dict[str, str]) -> Part:
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
     kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
     command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
-    return Part("api", command, _environment() | _page(url), (number,))
+    return Part("api", command, _environment() | told, (number,))
 
 
 def _worker(aws: str, url: str, mail: Path, textract: str) -> Part:

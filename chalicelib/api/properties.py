@@ -18,6 +18,7 @@ from chalicelib.domain.visits import (
 from chalicelib.domain.words import words
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
+from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import (
     Address,
@@ -263,7 +264,7 @@ def put(request: Request, services: Services, property_id: str) -> Response:
         return _created(request, services.properties.create(chosen, body.to_details(), check))
     chosen = parsing.property_id(property_id)
     expected = required_versions(request.headers, may_be_new=True)
-    replaced = services.properties.replace(chosen, body.to_details(), expected, check)
+    replaced = services.properties.replace(chosen, body.to_details(), expected, check, caller_name(request))
     output = PropertyOutput.of(replaced.property, visits_follow=replaced.visits_follow)
     return json_answer(output, {"ETag": etag(replaced.property.version)})
 

@@ -11,6 +11,7 @@ from chalicelib.api.visits import VisitOutput, VisitPage
 from chalicelib.domain.visitors import Contact
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
+from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import Email, Input, Output, Phone, never, whole
 from chalicelib.http.queries import DEFAULT_LIMIT, HIGHEST_LIMIT, LONGEST_CURSOR
@@ -79,7 +80,7 @@ def search(request: Request, services: Services) -> Response:
 
 def erase(request: Request, services: Services) -> Response:
     body = parsing.parse_body(EraseInput, request)
-    done = services.visitors.erase(body.to_contact())
+    done = services.visitors.erase(body.to_contact(), caller_name(request))
     # Whoever restores the table from a backup has to erase these again.
     note(visitIds=",".join(done.erased))
     return json_answer(ErasureOutput(erased=len(done.erased), more=done.more))

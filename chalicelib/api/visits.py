@@ -25,6 +25,7 @@ from chalicelib.domain.premises import Leniently, strictly
 from chalicelib.domain.visits import (
     UNCHANGED,
     Awaited,
+    Cancellation,
     ChangeVisit,
     ChangeVisitor,
     Party,
@@ -35,7 +36,7 @@ from chalicelib.domain.visits import (
 )
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, no_content, page_answer, tagged
-from chalicelib.http.callers import caller_of
+from chalicelib.http.callers import caller_name, caller_of
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import (
     AGENT_ID_SCHEMA,
@@ -98,6 +99,7 @@ class CancellationInput(Input):
 
     at: Instant
     reason: Annotated[str | None, READ_ONLY_TEXT] = None
+    by: Annotated[str | None, READ_ONLY_TEXT] = None
 
 
 class AwaitedInput(Input):
@@ -120,7 +122,7 @@ class ChangeVisitInput(Input):
         "propertyId": "cannot be changed: cancel this visit and book another",
         "cancellation": "cannot be patched: use PUT /visits/{id}/status",
         "awaits": "cannot be patched: use PUT /visits/{id}/status",
-        **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt"), UNCHANGING),
+        **dict.fromkeys(("id", "timeZone", "version", "createdAt", "updatedAt", "createdBy", "updatedBy"), UNCHANGING),
     }
 
     date: Instant = NO_INSTANT  # cannot be null; not read unless given
@@ -140,6 +142,8 @@ class ChangeVisitInput(Input):
     version: Annotated[Version, READ_ONLY] = 0
     created_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
     updated_at: Annotated[Instant, READ_ONLY] = NO_INSTANT
+    created_by: Annotated[str, READ_ONLY_TEXT] = ""
+    updated_by: Annotated[str, READ_ONLY_TEXT] = ""
     warnings: Annotated[list[Any], READ_ONLY] = Field(default_factory=list)
 
     def to_change(self) -> ChangeVisit:
@@ -191,9 +195,23 @@ class VisitorOutput(Output):
         return cls(name=visitor.name, email=visitor.email, phone=visitor.phone, language=visitor.language)
 
 
+By = Annotated[
+    str | None,
+    Field(
+        description="Who: the name of an API key, the id of a person, `visitor` by their link, `queue:` and a source."
+        " What is older than this field has none."
+    ),
+]
+
+
 class CancellationOutput(Output):
     at: InstantOut
     reason: str | None = IfAny
+    by: By = IfAny
+
+    @classmethod
+    def of(cls, cancellation: Cancellation) -> CancellationOutput:
+        return cls(reason=cancellation.reason, at=cancellation.at, by=cancellation.by)
 
 
 class AwaitedOutput(Output):
@@ -237,6 +255,8 @@ class VisitOutput(Output):
     version: int
     created_at: InstantOut
     updated_at: InstantOut
+    created_by: By = IfAny
+    updated_by: By = IfAny
     warnings: Annotated[
         list[WarningOutput] | None,
         Field(description="With `Prefer: handling=lenient`, in the answer to that request alone: what was overruled."),
@@ -257,11 +277,13 @@ class VisitOutput(Output):
             visitor=VisitorOutput.of(visitor) if visitor else None,
             notes=visit.notes,
             notify=visit.notify,
-            cancellation=CancellationOutput(reason=cancellation.reason, at=cancellation.at) if cancellation else None,
+            cancellation=CancellationOutput.of(cancellation) if cancellation else None,
             awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
             created_at=visit.created_at,
             updated_at=visit.updated_at,
+            created_by=visit.created_by,
+            updated_by=visit.updated_by,
             warnings=[WarningOutput.of(objection) for objection in overruled] or None,
         )
 
@@ -370,7 +392,7 @@ def book(request: Request, services: Services) -> Response:
             return intakes.hand_in_one(request, services, body)
     lenient = _lenient(request)
     key = parsing.idempotency_key(request, body)
-    outcome = services.visits.book(body.to_command(), key, lenient or strictly)
+    outcome = services.visits.book(body.to_command(), key, lenient or strictly, caller_name(request))
     visit = outcome.result
     if lenient is None or outcome.replayed:
         output = VisitOutput.of(visit)
@@ -407,8 +429,8 @@ def change(request: Request, services: Services, visit_id: str) -> Response:
         check_unchanged(body, VisitOutput.of(visit))
 
     lenient = _lenient(request)
-    chosen = parsing.visit_id(visit_id)
-    visit = services.visits.change(chosen, body.to_change(), expected, check, lenient or strictly)
+    chosen, by = parsing.visit_id(visit_id), caller_name(request)
+    visit = services.visits.change(chosen, body.to_change(), expected, check, lenient or strictly, by)
     return _answer(visit) if lenient is None else _applied(_answer(visit, lenient.overruled))
 
 
@@ -416,12 +438,13 @@ def change_status(request: Request, services: Services, visit_id: str) -> Respon
     expected = optional_versions(request.headers)
     body = parsing.parse_body(StatusInput, request)
     wanted = Status(body.status)
-    return _answer(services.visits.change_status(parsing.visit_id(visit_id), wanted, body.reason, expected))
+    chosen, by = parsing.visit_id(visit_id), caller_name(request)
+    return _answer(services.visits.change_status(chosen, wanted, body.reason, expected, by=by))
 
 
 def erase_visitor(request: Request, services: Services, visit_id: str) -> Response:
     expected = optional_versions(request.headers)
-    visit = services.visits.erase_visitor(parsing.visit_id(visit_id), expected)
+    visit = services.visits.erase_visitor(parsing.visit_id(visit_id), expected, caller_name(request))
     return no_content(etag(visit.version))
 
 

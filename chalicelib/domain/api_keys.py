@@ -13,8 +13,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-RESERVED_NAMES: Final = frozenset({"api", "anonymous"})
+VISITOR: Final = "visitor"
+"""Who changed a visit by the link that its visitor has."""
+
+RESERVED_NAMES: Final = frozenset({"api", "anonymous", VISITOR})
 """What `source` and caller are called where no key is behind them."""
+
+_PERSON: Final = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
+"""Ids of people look like this, and no key is to pass for one."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _KEY: Final = re.compile(r"pv_(?P<id>[0-9a-f]{16})_(?P<secret>[A-Za-z0-9_-]{43})", re.ASCII)
@@ -105,10 +111,10 @@ def make_key(
 ) -> tuple[ApiKey, PresentedKey]:
     """A new key: what is kept, and what is shown once. Raises InvalidKeyRequest."""
     given = frozenset(scopes)
-    if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
+    if not _NAME.fullmatch(name) or name in RESERVED_NAMES or _PERSON.fullmatch(name):
         raise InvalidKeyRequest(
             "A key's name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and begins with a letter or digit;"
-            f" {' and '.join(sorted(RESERVED_NAMES))} are taken."
+            f" {', '.join(sorted(RESERVED_NAMES))} and ids of people are taken."
         )
     if not given:
         raise InvalidKeyRequest(f"A key needs one or more scopes: {', '.join(Scope)}.")

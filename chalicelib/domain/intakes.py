@@ -50,6 +50,12 @@ def queue_producer(source: str, sender: str) -> str:
     return f"queue:{sender}:{source}"
 
 
+def booked_by(producer: str) -> str:
+    """Whom a visit names as who booked it: a caller, or the source that a queue's message gave, without its sender."""
+    first, _, rest = producer.partition(":")
+    return f"{first}:{rest.rpartition(':')[2]}" if rest else first
+
+
 class IntakeStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -57,7 +57,14 @@ class Property:
             return self
         return replace(self, details=details, version=self.version + 1, updated_at=now)
 
-    def receive(self, command: BookVisit, visit_id: str, now: datetime, origin: Origin | None = None) -> Visit:
+    def receive(
+        self,
+        command: BookVisit,
+        visit_id: str,
+        now: datetime,
+        origin: Origin | None = None,
+        by: str | None = None,
+    ) -> Visit:
         """The visit that the command asks for, in this property's zone and, unless it says otherwise, at its address.
 
         Raises VisitsNotAllowed, or InvalidInput for a date beyond the horizon.
@@ -80,15 +87,17 @@ class Property:
             version=1,
             created_at=now,
             updated_at=now,
+            created_by=by,
+            updated_by=by,
             origin=origin,
             at_address=place == self.details.address,
             notify=command.notify,
             awaited=command.awaited,
         )
 
-    def revise(self, visit: Visit, change: ChangeVisit, now: datetime) -> Visit:
+    def revise(self, visit: Visit, change: ChangeVisit, now: datetime, by: str | None = None) -> Visit:
         """The visit with the change applied; a new time is subject to the same rules as a new booking."""
-        revised = visit.changed(change, address=self.details.address, now=now)
+        revised = visit.changed(change, address=self.details.address, now=now, by=by)
         if not visit.moves_to(revised):
             return revised
         if not set(revised.quarters) <= set(visit.quarters):

@@ -72,6 +72,7 @@ class Visitor:
 class Cancellation:
     reason: str | None
     at: datetime
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,10 @@ class Visit:
     version: int
     created_at: datetime
     updated_at: datetime
+    created_by: str | None = None
+    """The caller who booked it, by a key's name or a person's id; of what is older than this, nobody knows."""
+    updated_by: str | None = None
+    """Who made this version of it."""
     origin: Origin | None = None
     at_address: bool = False
     """Whether the place is the property's address, so that it follows when that is corrected."""
@@ -208,7 +213,7 @@ class Visit:
         """Whether the other version of this visit begins with this one, and lasts as long or longer."""
         return self.date == other.date and self.duration_minutes <= other.duration_minutes
 
-    def changed(self, change: ChangeVisit, address: str, now: datetime) -> Visit:
+    def changed(self, change: ChangeVisit, address: str, now: datetime, by: str | None = None) -> Visit:
         """The next version with the change applied, or this very visit when nothing differs.
 
         `address` is where the visit takes place once its own place is taken away. Raises SlotsReleased when time or
@@ -238,7 +243,7 @@ class Visit:
         ]
         if fields and not self.holds_slots:
             raise SlotsReleased(self.status, fields)
-        return self._next(wanted, now)
+        return self._next(wanted, now, by)
 
     def _visitor_after(self, change: ChangeVisitor | Unchanged | None) -> Visitor | None:
         if change is UNCHANGED:
@@ -263,7 +268,7 @@ class Visit:
             )
         return after
 
-    def follows(self, address: str, time_zone: str, formerly: str, now: datetime) -> Visit:
+    def follows(self, address: str, time_zone: str, formerly: str, now: datetime, by: str | None = None) -> Visit:
         """The next version at the property's corrected address and zone, or this very visit when they are no news.
 
         Only a visit that lies ahead and holds its slots follows, and a place of its own stays: one that is not where
@@ -275,9 +280,9 @@ class Visit:
         place = address if at_address else self.place
         if (place, time_zone) == (self.place, self.time_zone):
             return self
-        return self._next(replace(self, place=place, time_zone=time_zone, at_address=at_address), now)
+        return self._next(replace(self, place=place, time_zone=time_zone, at_address=at_address), now, by)
 
-    def becomes(self, status: Status, reason: str | None, now: datetime) -> Visit:
+    def becomes(self, status: Status, reason: str | None, now: datetime, by: str | None = None) -> Visit:
         """The next version in another status, or this very visit when it is there already.
 
         Raises TransitionNotAllowed, or VisitNotStarted for an outcome before the start.
@@ -288,29 +293,29 @@ class Visit:
             raise TransitionNotAllowed(self.status, status, [str(allowed) for allowed in LIFECYCLE[self.status]])
         if status in AFTER_START and now < self.date:
             raise VisitNotStarted(self.date)
-        cancellation = Cancellation(reason, now) if status is Status.CANCELLED else None
-        return self._next(replace(self, status=status, cancellation=cancellation, awaited=None), now)
+        cancellation = Cancellation(reason, now, by) if status is Status.CANCELLED else None
+        return self._next(replace(self, status=status, cancellation=cancellation, awaited=None), now, by)
 
     def awaits(self, whose: Party) -> bool:
         return self.awaited is not None and self.awaited.whose is whose
 
-    def answered(self, answer_by: datetime, now: datetime) -> Visit:
+    def answered(self, answer_by: datetime, now: datetime, by: str | None = None) -> Visit:
         """The next version once its visitor, whose answer it awaits, has given it: confirmed, or the agency's turn."""
         assert self.awaited is not None
         if self.awaited.then is not self.status:
-            return self.becomes(self.awaited.then, None, now)
-        return self._next(replace(self, awaited=Awaited(Party.AGENCY, answer_by)), now)
+            return self.becomes(self.awaited.then, None, now, by)
+        return self._next(replace(self, awaited=Awaited(Party.AGENCY, answer_by)), now, by)
 
-    def erased(self, now: datetime) -> Visit:
+    def erased(self, now: datetime, by: str | None = None) -> Visit:
         """The next version without a word about the visitor, or this very visit when there is none left."""
         cancellation = replace(self.cancellation, reason=None) if self.cancellation else None
         origin = replace(self.origin, content=None) if self.origin else None
-        return self._next(replace(self, visitor=None, notes=None, cancellation=cancellation, origin=origin), now)
+        return self._next(replace(self, visitor=None, notes=None, cancellation=cancellation, origin=origin), now, by)
 
-    def _next(self, wanted: Visit, now: datetime) -> Visit:
+    def _next(self, wanted: Visit, now: datetime, by: str | None) -> Visit:
         if wanted == self:
             return self
-        return replace(wanted, version=self.version + 1, updated_at=now)
+        return replace(wanted, version=self.version + 1, updated_at=now, updated_by=by)
 
 
 def _kept(wanted: T | Unchanged, current: T) -> T:

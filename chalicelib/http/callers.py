@@ -1,4 +1,4 @@
-"""Who calls, as the gateway's authorizer says. The only place that reads what it vouched for."""
+"""Who calls, as the gateway's authorizer says: a key or a person. The only place that reads what it vouched for."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import ApiKey
+from chalicelib.domain.people import Person
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A key that was admitted: the name that the operator gave it, its public id, and what it is good for."""
+    """Whoever was admitted, and what for: a key by the name that the operator gave it, a person by their id."""
 
     name: str
     key_id: str
+    """The public id of a key; empty for a person."""
     scopes: frozenset[str]
 
 
-def vouched_for(key: ApiKey) -> dict[str, str]:
-    """What the authorizer tells the gateway of a key, beside its name as the principal."""
-    return {"keyId": key.id, "scopes": " ".join(sorted(key.scopes))}
+def vouched_for(who: ApiKey | Person) -> dict[str, str]:
+    """What the authorizer tells the gateway of a caller, beside the name as the principal."""
+    of_key = {"keyId": who.id} if isinstance(who, ApiKey) else {}
+    return {**of_key, "scopes": " ".join(sorted(who.scopes))}
 
 
 def caller_name(request: Request) -> str:
-    """The name that idempotency keys and intakes belong to; without an authorizer everybody is the same caller."""
+    """The name that idempotency keys, intakes and what was done belong to; without an authorizer everybody's."""
     caller = caller_of(request)
     return caller.name if caller else "anonymous"
 

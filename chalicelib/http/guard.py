@@ -1,7 +1,8 @@
 """Who calls and what for: the Authorization header, and the guard around every route that is not public.
 
-The gateway's authorizer only says whether a key is good and whose it is. What a key may do is decided here alone, so
-that neither a lenient development server nor a cached policy nor a slip in the gateway's settings opens a door.
+The gateway's authorizer only says whether a key or a token is good and whose it is. What its owner may do is decided
+here alone, so that neither a lenient development server nor a cached policy nor a slip in the gateway's settings opens
+a door.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from chalice.app import AuthResponse, Request, Response
 
 from chalicelib.domain.api_keys import ApiKey, Scope
 from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.people import LONGEST_TOKEN, Person
 from chalicelib.domain.visitor_links import Link, parse
 from chalicelib.domain.visits import Visit
 from chalicelib.http.callers import caller_of, vouched_for
@@ -21,16 +23,25 @@ from chalicelib.http.errors import ScopeMissing, Unauthenticated
 
 P = ParamSpec("P")
 
-Access = Literal["public", "visitor"]
+Access = Literal["public", "visitor", "caller"]
 PUBLIC: Final = "public"
 """Declared for a route that anybody may call."""
 
 VISITOR: Final = "visitor"
 """Declared for a route that whoever has the link to a visit may call for it, and nobody else for anything."""
 
-LONGEST_HEADER: Final = 200
+CALLER: Final = "caller"
+"""Declared for a route that whoever has a good key or token may call, whatever its scopes."""
+
+
+LONGEST_HEADER: Final = LONGEST_TOKEN + 100
 CACHED_SECONDS: Final = 60
 """How long the gateway remembers what the authorizer said: a revoked key lives on for at most that long."""
+
+
+def by_authorizer(required: Scope | Access) -> bool:
+    """Whether the gateway's authorizer stands before a route that requires this."""
+    return required not in (PUBLIC, VISITOR)
 
 
 def bearer_token(authorization: str) -> str:
@@ -41,17 +52,17 @@ def bearer_token(authorization: str) -> str:
     return token.strip(" ") if scheme.lower() == "bearer" else ""
 
 
-def admission(key: ApiKey | None) -> AuthResponse:
-    """What the gateway is told: every route for a good key, and which caller and scopes it stands for; none for others.
+def admission(who: ApiKey | Person | None) -> AuthResponse:
+    """What the gateway is told: every route for whoever is known, with their name and scopes; none for others.
 
-    Every route, because the gateway caches the answer by the key and would apply it to the next route as well.
+    Every route, because the gateway caches the answer by the key or token and would apply it to the next route as well.
     """
-    if key is None:
+    if who is None:
         return AuthResponse(routes=[], principal_id="nobody")
     return AuthResponse(
         routes=["*"],
-        principal_id=key.name,
-        context=vouched_for(key),
+        principal_id=who.name,
+        context=vouched_for(who),
     )
 
 
@@ -59,7 +70,7 @@ def admitting(
     required: Scope | Access, current: Callable[[], Request], open: Callable[[Link], Visit]
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """What goes around a view that requires this of its caller; `open` finds the visit that a link leads to."""
-    if isinstance(required, Scope):
+    if by_authorizer(required):
         return guarded(required, current)
     return by_link(open, current) if required == VISITOR else _to_everybody
 
@@ -68,13 +79,15 @@ def _to_everybody(view: Callable[..., Response]) -> Callable[..., Response]:
     return view
 
 
-def guarded(scope: Scope, current: Callable[[], Request]) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+def guarded(
+    required: Scope | Access, current: Callable[[], Request]
+) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
     """Around a view: raises Unauthenticated or ScopeMissing before anything of the request is looked at."""
 
     def guard(view: Callable[P, Response]) -> Callable[P, Response]:
         @wraps(view)
         def admitted(*args: P.args, **kwargs: P.kwargs) -> Response:
-            check_scope(current(), scope)
+            check_caller(current(), required)
             return view(*args, **kwargs)
 
         return admitted
@@ -100,10 +113,10 @@ def by_link(
     return guard
 
 
-def check_scope(request: Request, scope: Scope) -> None:
+def check_caller(request: Request, required: Scope | Access) -> None:
     """Raises Unauthenticated when no authorizer has vouched for the request, ScopeMissing when the scope is missing."""
     caller = caller_of(request)
     if caller is None:
         raise Unauthenticated
-    if scope.value not in caller.scopes:
-        raise ScopeMissing(scope.value)
+    if isinstance(required, Scope) and required.value not in caller.scopes:
+        raise ScopeMissing(required.value)

@@ -57,4 +57,6 @@ def _counts(response: Response, route: str) -> Mapping[str, float]:
 
 def _caller(request: Request) -> dict[str, str]:
     caller = caller_of(request)
-    return {"caller": caller.name, "keyId": caller.key_id} if caller else {}
+    if caller is None:
+        return {}
+    return {"caller": caller.name, **({"keyId": caller.key_id} if caller.key_id else {})}

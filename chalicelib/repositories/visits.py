@@ -102,6 +102,8 @@ def visit_item(visit: Visit) -> Item:
         "version": visit.version,
         "createdAt": stored(visit.created_at),
         "updatedAt": stored(visit.updated_at),
+        "createdBy": visit.created_by,
+        "updatedBy": visit.updated_by,
         "gapMinutes": visit.gap_minutes or None,
         "travelMinutes": visit.travel_minutes or None,
     }
@@ -121,7 +123,8 @@ def visit_item(visit: Visit) -> Item:
         awaited = visit.awaited
         item["awaited"] = {"whose": str(awaited.whose), "until": stored(awaited.until), "then": str(awaited.then)}
     if visit.cancellation is not None:
-        item["cancellation"] = present({"reason": visit.cancellation.reason, "at": stored(visit.cancellation.at)})
+        cancelled = visit.cancellation
+        item["cancellation"] = present({"reason": cancelled.reason, "at": stored(cancelled.at), "by": cancelled.by})
     return present(item)
 
 
@@ -151,10 +154,12 @@ def visit_of(item: Item) -> Visit:
         agent_id=item.get("agentId"),
         visitor=_visitor(visitor) if visitor else None,
         notes=item.get("notes"),
-        cancellation=Cancellation(cancellation.get("reason"), loaded(cancellation["at"])) if cancellation else None,
+        cancellation=_cancellation(cancellation) if cancellation else None,
         version=int(item["version"]),
         created_at=loaded(item["createdAt"]),
         updated_at=loaded(item["updatedAt"]),
+        created_by=item.get("createdBy"),
+        updated_by=item.get("updatedBy"),
         origin=_origin(origin) if origin else None,
         at_address=item.get("atAddress", False),
         notify=item.get("notify", False),
@@ -162,6 +167,10 @@ def visit_of(item: Item) -> Visit:
         travel_minutes=int(item.get("travelMinutes", 0)),
         awaited=_awaited(item["awaited"]) if "awaited" in item else None,
     )
+
+
+def _cancellation(item: Item) -> Cancellation:
+    return Cancellation(item.get("reason"), loaded(item["at"]), item.get("by"))
 
 
 def _awaited(item: Item) -> Awaited:

@@ -26,20 +26,20 @@ class Following:
         self._booking = booking
         self._clock = clock
 
-    def bring_along(self, before: Property, after: Property) -> bool:
+    def bring_along(self, before: Property, after: Property, by: str | None = None) -> bool:
         """Whether all upcoming visits of the property show its address and zone now. False when time ran out.
 
         Doing it again goes on with those that are left.
         """
         try:
             for _ in range(PASSES):
-                if not self._pass(before.details.address, after):
+                if not self._pass(before.details.address, after, by):
                     break
         except Unavailable:
             return False
         return True
 
-    def _pass(self, formerly: str, property: Property) -> bool:
+    def _pass(self, formerly: str, property: Property, by: str | None) -> bool:
         """Whether any visit had to be written."""
         now = self._clock()
         filter = VisitFilter(Window(now, now + HORIZON), property_id=property.id, statuses=HOLDING)
@@ -49,7 +49,7 @@ class Following:
             page = self._visits.list(filter, position, VISITS_OF_PAGE)
             for visit in page.items:
                 if visit.follows(property.details.address, property.details.time_zone, formerly, now) is not visit:
-                    self._booking.follow(visit.id, formerly)
+                    self._booking.follow(visit.id, formerly, by)
                     written = True
             position = page.next
             if position is None:

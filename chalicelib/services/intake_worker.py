@@ -19,6 +19,7 @@ from chalicelib.domain.intakes import (
     Manifest,
     Row,
     RowOutcome,
+    booked_by,
     row_visit_id,
 )
 from chalicelib.domain.visits import Origin, Visit
@@ -164,7 +165,7 @@ class IntakeWorker:
         visit_id = self._visit_id(chunk, row)
         origin = Origin(chunk.intake_id, row.number, self._signer.sign(PURPOSE, row.content))
         try:
-            booking.book_row(row.wish, visit_id, origin)
+            booking.book_row(row.wish, visit_id, origin, booked_by(chunk.producer))
         except Refused as refusal:
             # Whatever the refusal: if the visit is there, this is a retry, and must not conflict with itself.
             visit = self._booking.find(visit_id)

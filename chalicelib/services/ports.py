@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.api_keys import ApiKey
@@ -24,6 +24,9 @@ from chalicelib.domain.signing_keys import Keyring
 from chalicelib.domain.visitors import Contact
 from chalicelib.domain.visits import Visit
 from chalicelib.domain.webhooks import Answer, Webhook
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 Clock = Callable[[], datetime]
 """The present instant in UTC, in whole seconds."""
@@ -147,6 +150,13 @@ class IdempotencyStore(Protocol):
 
     def add(self, record: IdempotencyRecord, now: datetime) -> None:
         """For a request whose work is done later. Raises AlreadyDone when there is a record that has not expired."""
+
+
+class TokenKeys(Protocol):
+    """The public keys of the user pool, which people's tokens are signed with."""
+
+    def find(self, name: str) -> RSAPublicKey | None:
+        """The key that a token names. Raises StoreBusy when it is not known whether there is one."""
 
 
 class ApiKeyStore(Protocol):

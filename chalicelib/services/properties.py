@@ -74,6 +74,7 @@ class Properties:
         details: PropertyDetails,
         expected: frozenset[int] | None,
         check: Check = nothing_to_check,
+        by: str | None = None,
     ) -> Replaced:
         """Replaces what is said of a property that is as the caller last saw it. Raises VersionMismatch.
 
@@ -92,7 +93,7 @@ class Properties:
             self._properties.save(before, after)
         old, new = before.details, after.details
         corrected = (old.address, old.time_zone) != (new.address, new.time_zone)
-        follow = self._following.bring_along(before, after) if corrected or after is before else True
+        follow = self._following.bring_along(before, after, by) if corrected or after is before else True
         return Replaced(after, follow)
 
     def _new(self, property_id: str, details: PropertyDetails) -> Property:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
@@ -141,7 +142,7 @@ class Public:
         wanted = Wanted(wish.date, wish.date + timedelta(seconds=1), self.terms.minutes)
         if not premises.candidates(wanted, now).starts:
             raise OutsideHours([])
-        visit = property.receive(self._command(wish, property, now), visit_id, now)
+        visit = property.receive(self._command(wish, property, now), visit_id, now, by=VISITOR)
         visit = premises.admit(visit, None, now, strictly)
         for _ in range(TRIES):
             try:

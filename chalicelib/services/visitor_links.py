@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from chalicelib.domain import visitor_links
+from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
@@ -112,7 +113,7 @@ class VisitorLinks:
                 if change.date < self._clock() + self._terms.change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
-        return self._visits.change(opened.id, change, expected, check)
+        return self._visits.change(opened.id, change, expected, check, by=VISITOR)
 
     def cancel(self, opened: Visit, reason: str | None, expected: Expected) -> Visit:
         """Raises TooLate, or TransitionNotAllowed for a visit that is over."""
@@ -122,13 +123,13 @@ class VisitorLinks:
             if visit.holds_slots:
                 self._check_in_time(visit)
 
-        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check)
+        return self._visits.change_status(opened.id, Status.CANCELLED, reason, expected, check, VISITOR)
 
     def confirm(self, opened: Visit) -> Visit:
         """Confirms a visit that awaits that of its visitor. Raises TransitionNotAllowed for one of the agency's."""
         if opened.awaits(Party.VISITOR):
             check = partial(self._check_still_the_visitors, opened)
-            return self._visits.answer(opened.id, self._terms.answer_by, check)
+            return self._visits.answer(opened.id, self._terms.answer_by, check, VISITOR)
         if opened.status is not Status.CONFIRMED:
             allowed = [str(Status.CANCELLED)] if opened.holds_slots else []
             raise TransitionNotAllowed(opened.status, Status.CONFIRMED, allowed)
@@ -143,7 +144,7 @@ class VisitorLinks:
 
     def erase(self, opened: Visit, expected: Expected) -> Visit:
         """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
-        after = self._visits.erase_visitor(opened.id, expected)
+        after = self._visits.erase_visitor(opened.id, expected, VISITOR)
         self._notices.forget(opened.id)
         return after
 

@@ -35,7 +35,7 @@ class Visitors:
         page = self._visits.of_contact(contact, after, limit)
         return Page([visit for id in page.items if (visit := self._find(id, contact)) is not None], page.next)
 
-    def erase(self, contact: Contact) -> Erasure:
+    def erase(self, contact: Contact, by: str | None = None) -> Erasure:
         """Takes every word about the person out of visits, which themselves stay. Again is no harm."""
         page = self._visits.of_contact(contact, None, AT_ONCE)
         erased: list[str] = []
@@ -46,7 +46,7 @@ class Visitors:
                 if visit is None:
                     continue
                 try:
-                    self._booking.erase_visitor(id, frozenset({visit.version}))
+                    self._booking.erase_visitor(id, frozenset({visit.version}), by)
                     erased.append(id)
                 except VersionMismatch:  # it may be somebody else's by now
                     more = True

@@ -79,12 +79,18 @@ class Visits:
         except VisitNotFound:
             return None
 
-    def book(self, command: BookVisit, key: IdempotencyKey | None = None, judge: Judge = strictly) -> Outcome[Visit]:
+    def book(
+        self,
+        command: BookVisit,
+        key: IdempotencyKey | None = None,
+        judge: Judge = strictly,
+        by: str | None = None,
+    ) -> Outcome[Visit]:
         """Books one visit and holds its slots, or raises SlotTaken. Retrying with the same key books nothing twice."""
         visit_id = self._new_id()
 
         def attempt(once: IdempotencyRecord | None) -> Visit:
-            return self._book(command, visit_id, None, once, judge)
+            return self._book(command, visit_id, None, once, judge, by)
 
         return self._once.run(key, visit_id, attempt, recall=self._recalled)
 
@@ -107,9 +113,9 @@ class Visits:
             self._sleep,
         )
 
-    def book_row(self, command: BookVisit, visit_id: str, origin: Origin) -> Visit:
+    def book_row(self, command: BookVisit, visit_id: str, origin: Origin, by: str | None = None) -> Visit:
         """Books a row of an intake under the id that follows from it. Raises VisitExists when it was booked before."""
-        return self._book(command, visit_id, origin, None, strictly)
+        return self._book(command, visit_id, origin, None, strictly, by)
 
     def _book(
         self,
@@ -118,9 +124,10 @@ class Visits:
         origin: Origin | None,
         once: IdempotencyRecord | None,
         judge: Judge,
+        by: str | None,
     ) -> Visit:
         premises, now = self._find_premises(command.property_id), self._clock()
-        wanted = premises.property.receive(command, visit_id, now, origin)
+        wanted = premises.property.receive(command, visit_id, now, origin, by)
         visit = premises.admit(wanted, self._agent_of(wanted), now, judge)
         self._visits.add(visit, premises.property.details.capacity, once)
         return visit
@@ -135,13 +142,14 @@ class Visits:
         expected: Expected,
         check: Check = nothing_to_check,
         judge: Judge = strictly,
+        by: str | None = None,
     ) -> Visit:
         """Applies a merge patch; a new date reschedules and keeps the id."""
 
         def revise(visit: Visit) -> Visit:
             check(visit)
             premises, now = self._find_premises(visit.property_id), self._clock()
-            revised = premises.property.revise(visit, change, now)
+            revised = premises.property.revise(visit, change, now, by)
             if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
                 revised = premises.admit(revised, self._agent_of(revised), now, judge, visit)
                 self._visits.move(visit, revised, premises.property.details.capacity)
@@ -158,19 +166,22 @@ class Visits:
         reason: str | None,
         expected: Expected = None,
         check: Check = nothing_to_check,
+        by: str | None = None,
     ) -> Visit:
         """The one door for every transition. Asking for the status that it has changes nothing."""
 
         def pass_on(visit: Visit) -> Visit:
             check(visit)
-            after = visit.becomes(status, reason, self._clock())
+            after = visit.becomes(status, reason, self._clock(), by)
             if after is not visit:
                 self._visits.save(visit, after)
             return after
 
         return self._update(visit_id, expected, pass_on)
 
-    def answer(self, visit_id: str, answer_by: Callable[[datetime, datetime], datetime], check: Check) -> Visit:
+    def answer(
+        self, visit_id: str, answer_by: Callable[[datetime, datetime], datetime], check: Check, by: str | None = None
+    ) -> Visit:
         """Takes the confirmation of its visitor for a visit that awaits it; any other stays as it is."""
 
         def answer(visit: Visit) -> Visit:
@@ -178,24 +189,24 @@ class Visits:
             now = self._clock()
             if not visit.awaits(Party.VISITOR):
                 return visit
-            after = visit.answered(answer_by(now, visit.date), now)
+            after = visit.answered(answer_by(now, visit.date), now, by)
             self._visits.save(visit, after)
             return after
 
         return self._update(visit_id, None, answer)
 
-    def erase_visitor(self, visit_id: str, expected: Expected = None) -> Visit:
+    def erase_visitor(self, visit_id: str, expected: Expected = None, by: str | None = None) -> Visit:
         """Takes every word about the visitor out of the visit, which itself stays."""
 
         def erase(visit: Visit) -> Visit:
-            after = visit.erased(self._clock())
+            after = visit.erased(self._clock(), by)
             if after is not visit:
                 self._visits.save(visit, after)
             return after
 
         return self._update(visit_id, expected, erase)
 
-    def follow(self, visit_id: str, formerly: str) -> Visit:
+    def follow(self, visit_id: str, formerly: str, by: str | None = None) -> Visit:
         """Brings the visit to the address and zone of its property, which had that address `formerly`.
 
         The property is read after the visit, so that of two corrections at once the later one stays.
@@ -203,7 +214,7 @@ class Visits:
 
         def follow(visit: Visit) -> Visit:
             details = self._find_premises(visit.property_id).property.details
-            after = visit.follows(details.address, details.time_zone, formerly, self._clock())
+            after = visit.follows(details.address, details.time_zone, formerly, self._clock(), by)
             if after is not visit:
                 self._visits.save(visit, after)
             return after

@@ -7,7 +7,7 @@ import { setStatus, visits } from "./api/visits.ts";
 import { openBooking } from "./booking/draft.ts";
 import { Dialog } from "./parts/dialog.tsx";
 import { adjust, go, link, route } from "./route.ts";
-import { panelAsks } from "./visit/panel.tsx";
+import { askFor } from "./visit/panel.tsx";
 import { holdsTime } from "./visit/status.tsx";
 import { say } from "./words/words.ts";
 
@@ -44,7 +44,7 @@ function withVisit(key: "c" | "r" | "x"): void {
   if (key === "c" && visit.status === "requested") void setStatus(visit, "confirmed");
   if (key === "c") return;
   if (chosen.value !== visit.id) adjust({ visit: visit.id });
-  setTimeout(() => panelAsks.current(key === "r" ? "time" : "reason"));
+  askFor(visit, key === "r" ? "time" : "reason");
 }
 
 export function listenForKeys(): () => void {

@@ -21,7 +21,7 @@ from tools.deliver.package import ZIP, pinned_python
 from tools.generate.templates import PIPELINE
 from tools.project import REGION, ROOT
 
-QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots"}
+QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots --ignore-glob=*/test_[!s]*.py"}
 """Some of the tests instead of all, of which these are a part themselves."""
 
 

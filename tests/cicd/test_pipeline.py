@@ -278,7 +278,8 @@ def test_the_data_stack_goes_back_neither_with_an_app_that_failed_nor_with_an_ol
         project = template()["Resources"][configuration(template(), name, "Data")["ProjectName"]["Ref"]]
         assert project["Properties"]["Source"]["BuildSpec"] == DATA_SPEC
     commands = repository().specs[DATA_SPEC]["phases"]["build"]["commands"]
-    assert commands == ['make release-data STAGE="$STAGE"', 'STREAM_ARN="$(cat build/stream-arn)"']
+    told = ['STREAM_ARN="$(cat build/data/StreamArn)"', 'SIGN_IN_ISSUER="$(cat build/data/SignInIssuer)"']
+    assert commands == ['make release-data STAGE="$STAGE"', *told]
     deployed = re.findall(r'"StackName": ?"([^"]*)"', PIPELINE.read_text(encoding="utf-8"))
     assert set(deployed) == {"visits-beta", "visits-prod"}
 

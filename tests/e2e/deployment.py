@@ -28,7 +28,7 @@ from devstack.emulator import Emulator, emulator
 from tests.e2e.caller import PATIENCE_SECONDS
 from tests.integration.intake import SCHEDULED
 from tools.deliver.cloudformation import bring_up_to_date, delete
-from tools.deliver.data_stack import any_client, create_data_stack, credentials, stream_of
+from tools.deliver.data_stack import any_client, create_data_stack, credentials, told_to_app
 from tools.deliver.gateway_settings import BINARY_TYPES
 from tools.deliver.package import ALIAS, ZIP, expanded
 from tools.generate.gateway_responses import EXTENSION
@@ -234,7 +234,7 @@ class Account:
         # CloudFormation takes one of this size from a bucket only.
         place = self._stored("templates/{}.json", json.dumps(template).encode())
         where = {"TemplateURL": f"{self.aws.endpoint}/{place['Bucket']}/{place['Key']}"}
-        parameters = {"StreamArn": stream_of(self.cloudformation, STAGE)}
+        parameters = told_to_app(self.cloudformation, STAGE)
         outputs = bring_up_to_date(self.cloudformation, STACK, where, parameters, capabilities=able)
         answer_as_the_template_says(self.aws.endpoint, outputs["RestAPIId"], packaged)
         return self._described(outputs["RestAPIId"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from chalicelib.container import utc_now
 from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.visits import Visitor
-from chalicelib.http.guard import PUBLIC, VISITOR, Access
+from chalicelib.http.guard import CALLER, PUBLIC, VISITOR, Access
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
@@ -22,6 +22,7 @@ from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visitor_links import Links
 from tests.builders import a_property, a_visit, property_id
+from tests.people import token
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 EVERYTHING = tuple(Scope)
 SCOPES = [str(scope) for scope in Scope]
 STRANGERS = ["no key", "garbage", "another scheme", "huge", "expired", "revoked", "wrong secret", VISITOR]
-KEYS = [*STRANGERS, *SCOPES]
+STRANGE_PEOPLE = ["person whose token expired", "person of another client", "person in no group"]
+PEOPLE = [f"person in {scope}" for scope in SCOPES]
+KEYS = [*STRANGERS, *STRANGE_PEOPLE, *SCOPES, *PEOPLE]
 
 Headers = dict[str, str]
 
@@ -63,7 +66,16 @@ def headers_of(dynamodb: DynamoDBClient, table: str) -> dict[str, Headers]:
         "wrong secret": {"Authorization": f"Bearer {good.text[:-9]}{good.text[-9:].swapcase()}"},
         VISITOR: link_to_a_visit(dynamodb, table),
         **{scope: bearer(access, [Scope(scope)], name=f"only-{scope}") for scope in SCOPES},
+        "person whose token expired": signed_in(SCOPES, exp=1),
+        "person of another client": signed_in(SCOPES, scope="openid email"),
+        "person in no group": signed_in([]),
+        **{f"person in {scope}": signed_in([scope]) for scope in SCOPES},
     }
+
+
+def signed_in(scopes: Iterable[str], **claims: Any) -> Headers:
+    """What the console sends for a person in the groups of that name."""
+    return {"Authorization": f"Bearer {token(scopes, **claims)}"}
 
 
 def link_to_a_visit(dynamodb: DynamoDBClient, table: str) -> Headers:
@@ -85,10 +97,11 @@ def call(http: httpx.Client, method: str, path: str, headers: Headers) -> httpx.
 
 def check_door(answer: httpx.Response, wanted: Scope | Access, key: str) -> None:
     """A route that wants this opens to its scope, or to its visitor, and to nothing else."""
-    if wanted == PUBLIC or key == wanted:
+    stranger = key in STRANGERS or key in STRANGE_PEOPLE[:2]
+    if wanted == PUBLIC or key.removeprefix("person in ") == wanted or (wanted == CALLER and not stranger):
         assert answer.status_code not in (401, 403), answer.text
         return
-    expected, slug = (401, "unauthorized") if key in STRANGERS else (403, "insufficient-scope")
+    expected, slug = (401, "unauthorized") if stranger else (403, "insufficient-scope")
     if wanted == VISITOR:
         expected, slug = 401, "link-invalid"
     assert answer.status_code == expected, answer.text

@@ -22,8 +22,10 @@ from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.table import Table
+from chalicelib.repositories.token_keys import PublishedKeys
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.services.callers import Callers
 from chalicelib.services.ports import Receivers
 from chalicelib.services.wired import Services
 from devstack.server import serving
@@ -31,6 +33,7 @@ from tests.agency import SENDER
 from tests.contract import check
 from tests.integration import persons
 from tests.integration.access import access_to, bearer
+from tests.people import ISSUER, published
 from tools.deliver.data_stack import credentials
 from tools.project import REGION
 
@@ -138,7 +141,7 @@ def serve(
     ):
         patch.setattr(entry, "services", lambda: services)
         keys = access_to(authorizer, table.name)
-        patch.setattr(entry, "api_keys", lambda: keys)
+        patch.setattr(entry, "callers", lambda: Callers(keys, ISSUER, PublishedKeys(published)))
         with (
             serving(entry.app, Config.create(app_name="visits")) as url,
             httpx.Client(

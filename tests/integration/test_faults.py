@@ -1,7 +1,7 @@
 """The promise of the intake, kept under fire: whatever fails, every row is accounted for exactly once.
 
-Time runs SPEED times as fast in here, so that a claim outlives a killed worker by seconds. A failure names its seed:
-VISITS_FAULT_SEED=<seed> makes the same calls fail again.
+Time runs SPEED times as fast in here, so that a claim outlives a killed worker by seconds. The same calls fail in
+every run; VISITS_FAULT_SEED=<number> VISITS_FAULT_ROWS=10000 draws others, and more of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ from tools.deliver.data_stack import create_table
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-ROWS = 10_000
+ROWS = int(os.environ.get("VISITS_FAULT_ROWS") or 2_500)
+SEED = 302473
+"""With which even so few rows meet every kind of fault."""
+
 BURST = 1_000
 WORKERS = 3
 BATCH = 4
@@ -410,7 +413,7 @@ def _unexpected(load: Load, outcomes: dict[tuple[str, int], dict[str, Any]]) -> 
 
 @pytest.fixture
 def seed() -> int:
-    return int(os.environ.get("VISITS_FAULT_SEED") or secrets.randbelow(10**6))
+    return int(os.environ.get("VISITS_FAULT_SEED") or SEED)
 
 
 @pytest.fixture
@@ -425,7 +428,7 @@ def box(table: FreshTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]
     logging.getLogger("visits").setLevel(level)
 
 
-def test_ten_thousand_rows_are_accounted_for_exactly_once_whatever_fails(
+def test_thousands_of_rows_are_accounted_for_exactly_once_whatever_fails(
     box: Mailbox, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capsys.disabled():
@@ -444,7 +447,7 @@ def test_with_ids_that_do_not_follow_from_the_row_the_accounts_do_not_balance(
 ) -> None:
     """The accounting can fail: it does as soon as a visit's id is drawn anew each time the row is worked off."""
     monkeypatch.setattr(intake_worker, "row_visit_id", lambda *_: str(uuid.uuid4()))
-    done = run(box, BURST, seed, kill_more=5)
+    done = run(box, 400, seed, kill_more=5)
     with pytest.raises(AssertionError, match=r"is nobody's|was booked \d+ times"):
         assert unaccounted(done) == []
 

@@ -84,6 +84,8 @@ def test_the_legacy_body_alone_books_a_visit(api: Api, house: str) -> None:
         "version": 1,
         "createdAt": "2027-03-10T12:00:00Z",
         "updatedAt": "2027-03-10T12:00:00Z",
+        "createdBy": "tests",
+        "updatedBy": "tests",
     }
     found = api.get(made.headers["Location"])
     assert (found.json(), found.headers["ETag"]) == (visit, '"1"')
@@ -461,7 +463,7 @@ def test_asking_again_for_a_status_changes_nothing(api: Api, visit: dict[str, An
     first = to(api, visit, "cancelled", reason="ill")
     again = to(api, visit, "cancelled", reason="another reason")
     assert (again.status_code, again.json(), again.headers["ETag"]) == (200, first.json(), '"2"')
-    assert first.json()["cancellation"] == {"at": "2027-03-10T12:00:00Z", "reason": "ill"}
+    assert first.json()["cancellation"] == {"at": "2027-03-10T12:00:00Z", "reason": "ill", "by": "tests"}
 
 
 def test_a_cancelled_visit_frees_its_slots(api: Api, house: str, visit: dict[str, Any]) -> None:
@@ -515,7 +517,7 @@ def test_erasing_takes_every_word_about_the_visitor_out_of_every_answer_and_of_t
     assert (erased.status_code, erased.content, erased.headers["ETag"]) == (204, b"", '"3"')
     found = api.get(address(visit)).json()
     assert not found.keys() & {"visitor", "notes"}
-    assert found["cancellation"] == {"at": "2027-03-10T12:00:00Z"}
+    assert found["cancellation"] == {"at": "2027-03-10T12:00:00Z", "by": "tests"}
     assert (found["status"], found["place"], found["agentId"]) == ("cancelled", "Lane 1", agent)
     answers = [
         api.get(address(visit)),

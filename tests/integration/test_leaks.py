@@ -64,7 +64,7 @@ def after(table: FreshTable) -> Iterator[Aftermath]:
                 logger.removeHandler(handler)
                 logger.setLevel(level)
         key = api.http.headers["Authorization"].removeprefix("Bearer ")
-        yield Aftermath(answers, said.getvalue(), list(everything(box.table)), box, [key, key.rpartition("_")[2]])
+        yield Aftermath(answers, said.getvalue(), list(everything(box.table)), box, [key, key.split("_", 2)[2]])
 
 
 def _faults(api: Api, box: Mailbox) -> list[httpx.Response]:

@@ -14,8 +14,8 @@ import pytest
 from botocore.client import BaseClient
 
 import app as entry
-from chalicelib.domain.api_keys import Scope
 from chalicelib.functions import FUNCTIONS, Function, Queue
+from chalicelib.http.guard import by_authorizer
 from tests.integration import intake
 from tests.integration.api import Api
 from tests.integration.intake import Mailbox
@@ -94,7 +94,7 @@ def recorded(table: FreshTable) -> Iterator[Recorder]:
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch, desk(table) as office:
         api, box = office.api, office.box
-        authorizer = entry.api_keys()._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
+        authorizer = entry.callers()._keys._keys._table._client  # type: ignore[attr-defined] # whose calls are whose
         box_client: Any = box.sqs
         send = BaseClient._make_api_call  # type: ignore[attr-defined] # the one place that all calls pass
 
@@ -257,7 +257,7 @@ def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_pub
     }
     assert routes.keys() == entry.required.keys()
     for route, description in routes.items():
-        wanted: list[object] | None = [{name: []}] if isinstance(entry.required[route], Scope) else None
+        wanted: list[object] | None = [{name: []}] if by_authorizer(entry.required[route]) else None
         assert description.get("security") == wanted, route
 
 
@@ -309,7 +309,7 @@ def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any
         path = setting["ResourcePath"].removeprefix("/").replace("~1", "/")
         limits[setting["HttpMethod"], path] = setting
     assert limits.keys() <= entry.required.keys()
-    assert {route for route, scope in entry.required.items() if not isinstance(scope, Scope)} <= limits.keys()
+    assert {route for route, scope in entry.required.items() if not by_authorizer(scope)} <= limits.keys()
     assert {
         ("POST", "/intakes"),
         ("GET", "/intakes/{intake_id}"),
@@ -322,6 +322,13 @@ def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any
     for setting in settings:
         assert 0 < setting["ThrottlingRateLimit"] <= whole["ThrottlingRateLimit"] / 8
         assert 0 < setting["ThrottlingBurstLimit"] <= whole["ThrottlingBurstLimit"] / 8
+
+
+def test_people_are_invited_and_never_sign_up() -> None:
+    pool = json.loads((ROOT / ".chalice" / "data.json").read_text())["Resources"]["People"]["Properties"]
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["UsernameConfiguration"] == {"CaseSensitive": False}
+    assert pool["MfaConfiguration"] == "OPTIONAL"
 
 
 def test_data_is_encrypted_where_it_rests() -> None:

@@ -265,7 +265,7 @@ def test_the_scheme_is_read_in_any_case(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "abc", "Basic abc", "Bearer", "Bearerabc", "Bearer\tabc", "Bearer " + "a" * 200]
+    "header", ["", "abc", "Basic abc", "Bearer", "Bearerabc", "Bearer\tabc", "Bearer " + "a" * 5000]
 )
 def test_another_scheme_carries_no_key(header: str) -> None:
     assert bearer_token(header) == ""
@@ -302,7 +302,7 @@ def test_every_route_declares_what_it_asks_of_its_caller(method: str, path: str)
     assert (method, path) in entry.required, "registered past `route`, which alone puts the guard around a view"
     guarded = entry.app.routes[path][method].authorizer is entry.bearer_key
     wanted = entry.required[method, path]
-    assert guarded == isinstance(wanted, Scope)
+    assert guarded == (wanted not in (PUBLIC, VISITOR))
     assert (wanted == PUBLIC) == ((method, path) in PUBLIC_ROUTES), "public, and nobody said so here"
 
 
@@ -342,7 +342,7 @@ def test_a_gateway_that_forgot_its_authorizer_opens_no_door(method: str, path: s
     assert json.loads(answer["body"])["type"] == f"urn:visits:problem:{slug}"
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in GUARDED if entry.required[route] != VISITOR])
+@pytest.mark.parametrize(("method", "path"), [route for route in GUARDED if isinstance(entry.required[route], Scope)])
 def test_a_scope_is_matched_whole(method: str, path: str) -> None:
     scope = str(entry.required[method, path])
     others = " ".join({str(s) for s in Scope} - {scope} | {scope + "s", scope.upper(), f"x{scope}", "*"})

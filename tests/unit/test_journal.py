@@ -17,6 +17,7 @@ import app as entry
 from chalicelib import journal
 from chalicelib.domain.api_keys import ApiKey, Scope, make_key
 from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.people import Person
 from chalicelib.functions import Function
 from chalicelib.journal import METRICS, NAMESPACE, Plain, tell
 from tests.builders import NOW
@@ -177,20 +178,20 @@ def test_a_line_that_counts_nothing_carries_no_metrics(said: Said) -> None:
 class Office:
     """Stands in for `access()`: knows one key, or fails."""
 
-    def __init__(self, key: ApiKey | None = None, fault: Exception | None = None) -> None:
+    def __init__(self, key: ApiKey | Person | None = None, fault: Exception | None = None) -> None:
         self.key, self.fault = key, fault
 
     def __call__(self) -> Office:
         return self
 
-    def authenticate(self, token: str) -> ApiKey | None:
+    def authenticate(self, token: str) -> ApiKey | Person | None:
         if self.fault is not None:
             raise self.fault
         return self.key
 
 
 def authorize(monkeypatch: pytest.MonkeyPatch, office: Office) -> Any:
-    monkeypatch.setattr(entry, "api_keys", office)
+    monkeypatch.setattr(entry, "callers", office)
     arn = "arn:aws:execute-api:eu-central-1:1:api/stage/GET/properties/zara@geheim"
     return entry.bearer_key({"type": "TOKEN", "authorizationToken": "Bearer geheim", "methodArn": arn}, {})
 
@@ -210,6 +211,14 @@ def test_an_admitted_key_is_told_in_a_cold_start_only(said: Said, monkeypatch: p
     (line,) = said.lines
     assert (line["admitted"], line["caller"], line["keyId"], line["coldStart"]) == (True, "partner", key.id, True)
     assert said.counted("ColdStarts", Function="bearer_key") == 1
+
+
+def test_a_person_is_told_by_id(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_cold", True)
+    authorize(monkeypatch, Office(Person("93a4c8e2", frozenset({Scope.READ}))))
+    (line,) = said.lines
+    assert (line["admitted"], line["caller"]) == (True, "93a4c8e2")
+    assert "keyId" not in line
 
 
 @pytest.mark.parametrize(("fault", "faults"), [(RuntimeError("geheim"), 1), (StoreBusy(), 0)])

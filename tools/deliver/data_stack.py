@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -116,9 +116,14 @@ def data_stack_of(stage: str) -> str:
     return f"visits-data-{stage}"
 
 
-def stream_of(cloudformation: Any, stage: str) -> str:
-    """The ARN of the stream of the stage's table, which the app's template asks for."""
-    return outputs(cloudformation, data_stack_of(stage))["StreamArn"]
+TOLD_TO_APP: Final = ("StreamArn", "SignInIssuer")
+"""The outputs that the app's template asks for, by the same names."""
+
+
+def told_to_app(cloudformation: Any, stage: str) -> Mapping[str, str]:
+    """What the app's template asks for: the stream of the stage's table, and where people sign in."""
+    made = outputs(cloudformation, data_stack_of(stage))
+    return {name: made[name] for name in TOLD_TO_APP}
 
 
 def create_table(dynamodb: DynamoDBClient, stage: str) -> str:
@@ -153,18 +158,6 @@ def switch_on_expiry(dynamodb: DynamoDBClient, table: str) -> None:
     if dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
         ttl = table_properties("any")["TimeToLiveSpecification"]
         dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
-
-
-def take_uploads_from(origin: str, endpoint: str, stage: str) -> None:
-    """Lets pages of an origin upload sheets, as SheetsOrigin does on AWS. By a parameter, every other port would be an
-    update of the bucket, and to ministack that may be a replacement.
-    """
-    bucket = outputs(boto3.client("cloudformation", **credentials(endpoint)), data_stack_of(stage))["SheetsBucket"]
-    properties = template_of(stage)["Resources"]["SheetsBucket"]["Properties"]
-    (rule,) = properties["CorsConfiguration"]["Fn::If"][1]["CorsRules"]
-    allowed = {name: rule[name] for name in ("AllowedMethods", "AllowedHeaders")}
-    configuration: Any = {"CORSRules": [{"AllowedOrigins": [origin], **allowed}]}
-    boto3.client("s3", **credentials(endpoint)).put_bucket_cors(Bucket=bucket, CORSConfiguration=configuration)
 
 
 def credentials(endpoint: str, account: str = ACCOUNT) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe, pairs
-from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, stream_of, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
 from tools.deliver.network import stack_of as network_stack_of
@@ -122,8 +122,9 @@ def deploy(stage: Stage) -> str:
     dynamodb: Any = stage.session.create_client("dynamodb")
     _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
-    os.environ["STREAM_ARN"] = stream_of(stage.cloudformation, stage.name)
-    _name_bucket(stage)
+    told = told_to_app(stage.cloudformation, stage.name)
+    os.environ["STREAM_ARN"] = told["StreamArn"]
+    _name_places(stage, told["SignInIssuer"])
     _place(stage)
     _say("App: chalice deploy")
     api = _chalice_deploy(stage)
@@ -143,9 +144,10 @@ def _say_what_to_try(stage: Stage, url: str) -> None:
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
 
 
-def _name_bucket(stage: Stage) -> None:
-    """Tells the functions the name of the bucket."""
+def _name_places(stage: Stage, sign_in: str) -> None:
+    """Tells the functions where people sign in, and the name of the bucket."""
     told = stage.config.config_from_disk["stages"][stage.name].setdefault("environment_variables", {})
+    told["SIGN_IN_ISSUER"] = sign_in
     told["SHEETS_BUCKET"] = stage.sheets_bucket
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import boto3
 
 from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs, pairs
-from tools.deliver.data_stack import bring_data_up_to_date, stream_of
+from tools.deliver.data_stack import bring_data_up_to_date, told_to_app
 from tools.deliver.network import stack_of as network_stack_of
 from tools.deliver.package import CODE, ZIP, uploaded
 from tools.failure import CannotGoOn
@@ -133,7 +133,7 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     _refuse_unknown(wishes, data, app)
     values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
     print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
-    values["StreamArn"] = stream_of(boto3.client("cloudformation"), package.stage)
+    values |= told_to_app(boto3.client("cloudformation"), package.stage)
     if "Subnets" in app["Parameters"]:
         values |= _network(package.stage)
     stack = f"visits-{package.stage}"

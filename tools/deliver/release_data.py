@@ -1,7 +1,7 @@
 """`make release-data STAGE=beta`: the data stack alone, as `make release` brings it up to date.
 
-CodePipeline runs it before it deploys the app, which is told what build/stream-arn says. DATA_ROLE_ARN names the role
-that CloudFormation takes on.
+CodePipeline runs it before it deploys the app, which is told what the files of build/data say. DATA_ROLE_ARN names the
+role that CloudFormation takes on.
 """
 
 import argparse
@@ -12,12 +12,13 @@ from typing import Final
 
 import boto3
 
-from tools.deliver.data_stack import bring_data_up_to_date, stream_of, template_of
+from tools.deliver.data_stack import bring_data_up_to_date, template_of, told_to_app
 from tools.failure import CannotGoOn
 from tools.operate.refusals import told_in_words
 from tools.project import ROOT
 
-STREAM_ARN: Final = ROOT / "build" / "stream-arn"
+TOLD: Final = ROOT / "build" / "data"
+"""A file for each output of the data stack that the app's template asks for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with told_in_words():
             cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
             print(bring_data_up_to_date(cloudformation, dynamodb, stage, template_of(stage), role))
-            STREAM_ARN.parent.mkdir(exist_ok=True)
-            STREAM_ARN.write_text(stream_of(cloudformation, stage), encoding="utf-8")
+            TOLD.mkdir(parents=True, exist_ok=True)
+            for name, value in told_to_app(cloudformation, stage).items():
+                (TOLD / name).write_text(value, encoding="utf-8")
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1

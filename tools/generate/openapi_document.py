@@ -27,7 +27,7 @@ from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
 from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
-from chalicelib.http.guard import PUBLIC, VISITOR, Access
+from chalicelib.http.guard import PUBLIC, VISITOR, Access, by_authorizer
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
 from tools.generate.openapi_examples import BODIES, REFUSALS
@@ -137,8 +137,10 @@ class _Operation:
         found: list[type[Exception]] = []
         if self.scope == VISITOR:
             found.append(errors.LinkInvalid)
+        if by_authorizer(self.scope):
+            found.append(http_errors.Unauthenticated)
         if isinstance(self.scope, Scope):
-            found += [http_errors.Unauthenticated, http_errors.ScopeMissing]
+            found.append(http_errors.ScopeMissing)
         if contract.takes is not None:
             found += [
                 http_errors.MalformedRequest,
@@ -266,7 +268,8 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
     answers.update(kinds.answers(operation.refusals))
     scope = operation.scope
     needs = f" Requires the scope `{scope}`." if isinstance(scope, Scope) else ""
-    security: Json = {"apiKey": [str(scope)]} if isinstance(scope, Scope) else {"visitorLink": []}
+    scopes = [str(scope)] if isinstance(scope, Scope) else []
+    security: Json = {"apiKey": scopes} if by_authorizer(scope) else {"visitorLink": []}
     shown: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],

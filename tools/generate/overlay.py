@@ -60,6 +60,8 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
         told["SHEETS_BUCKET"] = {"Fn::Sub": "visits-${Stage}-sheets-${AWS::AccountId}-${AWS::Region}"}
     if traits.puts_events:
         told["EVENT_BUS"] = {"Ref": "EventBus"}
+    if traits.reads_api_keys:
+        told["SIGN_IN_ISSUER"] = {"Ref": "SignInIssuer"}
     if traits.fed_by is not None:
         told["FUNCTION_RESPONSE_TYPES"] = REPORT_FAILURES
         source: Node = {"FunctionResponseTypes": [REPORT_FAILURES]}

@@ -1,4 +1,4 @@
-"""`make pipeline`, `make release-roles` and `make network`: their templates, from the YAML beside this in `templates`.
+"""`make pipeline`, `release-roles`, `network` and `console-stack`: their templates, from the YAML in `templates`.
 
 That is CloudFormation's own, with comments, plus two things that it lacks: a file that stands for several stages, and
 one that two templates have in common. Words in angle brackets, such as <stage>, are filled in first.
@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import yaml
 
+from tools.deliver.console_headers import SECURITY, content_security_policy
 from tools.project import ROOT
 
 SOURCES: Final = Path(__file__).with_name("templates")
 PIPELINE: Final = ROOT / "pipeline.json"
 RELEASE: Final = ROOT / "release.json"
+CONSOLE: Final = ROOT / ".chalice" / "console.json"
 NETWORK: Final = ROOT / ".chalice" / "network.json"
 
 STAGES: Final = ("beta", "prod")
@@ -25,6 +27,11 @@ STAGES: Final = ("beta", "prod")
 AWS_KEY: Final = "SSEAlgorithm: 'aws:kms'"
 """It asks for no permission of its own."""
 OUR_KEY: Final = f"{AWS_KEY}, KMSMasterKeyID: !GetAtt PipelineKey.Arn"
+
+NAMED_OTHERWISE: Final = frozenset(
+    {"Referrer-Policy", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"}
+)
+"""Headers that CloudFront knows."""
 
 Part = dict[str, Any]
 
@@ -64,6 +71,33 @@ def release() -> Part:
     return _with_resources(_read("release.yaml"), {"Resources": own}, _read("stage.yaml", stage="${Stage}", Stage=""))
 
 
+def console() -> Part:
+    """With the headers that the console's files have."""
+    template = _read("console.yaml")
+    template["Resources"]["Headers"]["Properties"]["ResponseHeadersPolicyConfig"] |= _headers()
+    return template
+
+
+def _headers() -> Part:
+    """The headers as CloudFront wants them: most by names of its own, the rest as they are."""
+    policy = content_security_policy("${SignInDomain}", "${UploadsOrigin}")
+    own: Part = {
+        "ContentSecurityPolicy": {"ContentSecurityPolicy": {"Fn::Sub": policy}},
+        "ContentTypeOptions": {},
+        "FrameOptions": {"FrameOption": SECURITY["X-Frame-Options"]},
+        "ReferrerPolicy": {"ReferrerPolicy": SECURITY["Referrer-Policy"]},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": int(SECURITY["Strict-Transport-Security"][8:])},
+    }
+    rest = [
+        {"Header": name, "Value": SECURITY[name], "Override": True}
+        for name in sorted(SECURITY.keys() - NAMED_OTHERWISE)
+    ]
+    return {
+        "SecurityHeadersConfig": {name: {**header, "Override": True} for name, header in own.items()},
+        "CustomHeadersConfig": {"Items": rest},
+    }
+
+
 def _read(name: str, **words: str) -> Part:
     text = re.sub(r"<(\w+)>", lambda found: words[found[1]], (SOURCES / name).read_text(encoding="utf-8"))
     part: Part = yaml.load(text, _Loader)
@@ -81,7 +115,12 @@ def network() -> Part:
     return _read("network.yaml")
 
 
-FILES: Final = {"pipeline": (PIPELINE, pipeline), "release": (RELEASE, release), "network": (NETWORK, network)}
+FILES: Final = {
+    "pipeline": (PIPELINE, pipeline),
+    "release": (RELEASE, release),
+    "network": (NETWORK, network),
+    "console": (CONSOLE, console),
+}
 
 
 def written(name: str) -> str:

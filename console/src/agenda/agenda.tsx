@@ -1,7 +1,7 @@
 // The agenda: tools above, the month and filters beside, the days, and the panel of one visit.
 import { useEffect } from "preact/hooks";
 import type { Visit } from "../api/client.ts";
-import { freshness, homeZone, show, visits } from "../api/visits.ts";
+import { fetchVisit, freshness, homeZone, show, visits } from "../api/visits.ts";
 import { openBooking } from "../booking/draft.ts";
 import { may } from "../api/session.ts";
 import { Icon } from "../parts/icon.tsx";
@@ -29,6 +29,10 @@ export function Agenda() {
     void show({ first, last });
   }, [first, last]);
   const visit = chosen.value ? visits.value.get(chosen.value) : undefined;
+  const unknown = chosen.value && !visit && freshness.value.asOf !== null ? chosen.value : null;
+  useEffect(() => {
+    if (unknown) void fetchVisit(unknown);
+  }, [unknown]);
   return (
     <>
       <Side />

@@ -22,6 +22,7 @@ export function DayColumns({ onOpen }: { onOpen: (visit: Visit) => void }) {
   return (
     <Grid
       columns={byAgent ? agentColumns() : propertyColumns()}
+      least={104}
       shades={({ key }) => shadesOf(byAgent ? onlyProperty.value : key, day)}
       onOpen={onOpen}
       onDrop={(visit, key, minute) => {

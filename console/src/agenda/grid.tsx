@@ -31,6 +31,8 @@ export interface Column {
 
 interface Props {
   columns: Column[];
+  /** How narrow a column may be, in pixels, before the grid scrolls sideways. */
+  least: number;
   /** Hours that nothing is offered in, in minutes of the day, for a column. */
   shades: (column: Column) => [number, number][];
   onOpen: (visit: Visit) => void;
@@ -47,7 +49,7 @@ export const hourHeight = (): number =>
 
 const minuteIn = (visit: Visit): number => minuteOf(wallOf(visit.date, visit.timeZone));
 
-export function Grid({ columns, shades, onOpen, onDrop, onFree, onBundle }: Props) {
+export function Grid({ columns, least, shades, onOpen, onDrop, onFree, onBundle }: Props) {
   const hour = useSignal(hourHeight());
   const grid = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -69,7 +71,7 @@ export function Grid({ columns, shades, onOpen, onDrop, onFree, onBundle }: Prop
   };
 
   return (
-    <div class="grid" style={{ "--hour": `${hour.value}px`, "--hours": `${last - first}` }}>
+    <div class="grid" style={{ "--hour": `${hour.value}px`, "--hours": `${last - first}`, "--least": `${56 + columns.length * least}px` }}>
       <div class="days" style={{ gridTemplateColumns: template }}>
         <Zone visits={all} day={columns[0]?.day ?? ""} />
         {columns.map((column) => (

@@ -23,6 +23,7 @@ export function Week({ onOpen }: { onOpen: (visit: Visit) => void }) {
   return (
     <Grid
       columns={days.value.map(columnOf)}
+      least={0}
       shades={({ day }) => shadesOf(onlyProperty.value, day)}
       onOpen={onOpen}
       onDrop={(visit, day, minute) => void move(visit, { wall: `${day}T${timeAt(minute)}` })}

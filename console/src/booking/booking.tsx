@@ -108,6 +108,12 @@ export function Booking({ wish }: { wish: Wish }) {
     }
   };
 
+  // The button that was pressed goes with the trouble, so the next one has the focus.
+  const take = (choice: Choice): void => {
+    set({ at: choice });
+    document.querySelector<HTMLElement>("dialog [type=submit]")?.focus();
+  };
+
   return (
     <Dialog
       title={words.newVisit}
@@ -172,7 +178,7 @@ export function Booking({ wish }: { wish: Wish }) {
             )}
           </div>
           {refusal.value && (
-            <Trouble refusal={refusal.value} form={form.value} noReason={missing.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={(choice) => set({ at: choice })} />
+            <Trouble refusal={refusal.value} form={form.value} noReason={missing.value} slots={slots.value} onReason={(reason) => set({ reason })} onPick={take} />
           )}
         </div>
         <div class="col">
@@ -222,7 +228,7 @@ function bodyOf(form: Form, propertyId: string, date: string): Body {
 }
 
 const errorsOf = (refusal: Refusal | null) => (pointer: string) =>
-  refusal?.errors.find((error) => error.pointer === pointer || error.pointer.startsWith(`${pointer}/`))?.detail;
+  refusal?.errors.find((error) => error.pointer.replace(/^#/, "") === pointer)?.detail;
 
 function Footer({ form, wall, busy, unknown }: { form: Form; wall: string | null; busy: boolean; unknown: boolean }) {
   const words = say();

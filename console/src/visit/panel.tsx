@@ -1,5 +1,5 @@
 // One visit: what it is, who comes, and what can be done with it.
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { endOf } from "../agenda/block.tsx";
 import { agentName, agents, hueOf, initials } from "../api/agents.ts";
@@ -19,27 +19,25 @@ import { move } from "./moves.ts";
 import { refused } from "./refusals.ts";
 import { hasBegun, holdsTime, StatusMark } from "./status.tsx";
 
-/** What the panel asks for before it does something. */
+/** What the panel of a visit asks for before it does something. */
 type Asking = "reason" | "time" | null;
-export const panelAsks = { current: (_: Asking): void => {} };
+const asked = signal<{ visit: string; what: Asking }>({ visit: "", what: null });
+
+export function askFor(visit: Visit, what: Asking): void {
+  asked.value = { visit: visit.id, what };
+}
 
 export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void }) {
   const words = say();
-  const asking = useSignal<Asking>(null);
+  const asking = asked.value.visit === visit.id ? asked.value.what : null;
+  const ask = (what: Asking): void => askFor(visit, what);
   const refusal = useSignal<Refusal | null>(null);
-  const panel = useRef<HTMLElement>(null);
-  useEffect(() => {
-    panelAsks.current = (what) => (asking.value = what);
-    return () => {
-      panelAsks.current = () => {};
-    };
-  }, []);
   const wall = wallOf(visit.date, visit.timeZone);
 
   const done = (outcome: Outcome<Visit>, text: string): boolean => {
     refusal.value = outcome.done ? null : outcome.refusal;
     if (outcome.done) {
-      asking.value = null;
+      ask(null);
       tell({ text });
     }
     return outcome.done;
@@ -51,12 +49,11 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
   return (
     <aside
       class="panel"
-      ref={panel}
       aria-label={words.visitPanel}
       aria-busy={saving.value.has(visit.id)}
       onKeyDown={(event) => {
         if (event.key === "Escape") {
-          if (asking.value) asking.value = null;
+          if (asking) ask(null);
           else onClose();
         }
       }}
@@ -77,11 +74,11 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
           {words.zoneOf(placeOf(visit.timeZone))}
         </p>
       </header>
-      {may("write") && <Acts visit={visit} asking={asking.value} onAsk={(what) => (asking.value = what)} onBecome={become} />}
+      {may("write") && <Acts visit={visit} asking={asking} onAsk={ask} onBecome={become} />}
       <div class="scroll" tabIndex={0} role="group" aria-label={words.details}>
         {refusal.value && <Trouble refusal={refusal.value} visit={visit} />}
-        {asking.value === "reason" && <Ending visit={visit} onEnd={(status, reason) => void become(status, reason)} onKeep={() => (asking.value = null)} />}
-        {asking.value === "time" && (
+        {asking === "reason" && <Ending visit={visit} onEnd={(status, reason) => void become(status, reason)} onKeep={() => ask(null)} />}
+        {asking === "time" && (
           <div class="facts">
             <FreeTimes
               propertyId={visit.propertyId}
@@ -91,7 +88,7 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
               chosen={null}
               from={dayOf(wall)}
               onPick={({ day, time }) => {
-                asking.value = null;
+                ask(null);
                 void move(visit, { wall: `${day}T${time}` });
               }}
             />

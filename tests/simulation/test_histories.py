@@ -1,4 +1,7 @@
-"""Histories 500 to 1000, in two files so that two cores share them. `make simulate` runs as many as you like."""
+"""Random histories of the whole intake: three times as many as it takes to find every fault that was brought back.
+
+`make simulate` runs as many as you like.
+"""
 
 import pytest
 
@@ -8,7 +11,7 @@ SEEDS = 10
 """Of one test: many tests begin early, and do not keep the whole run waiting for the last of them."""
 
 
-@pytest.mark.parametrize("first", range(500, 1000, SEEDS))
+@pytest.mark.parametrize("first", range(0, 200, SEEDS))
 def test_whatever_happens_in_any_order_every_promise_holds(first: int) -> None:
     failure = first_failure(range(first, first + SEEDS), 200)
     assert failure is None, str(failure)

@@ -1,0 +1,191 @@
+// One property: what it is, when it may be visited, and the address of its calendar.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { forgetHours } from "../agenda/hours.ts";
+import { onlyProperty } from "../agenda/filters.ts";
+import { api, ask, type Outcome, type Property, type Refusal, type Schemas } from "../api/client.ts";
+import { putProperties } from "../api/properties.ts";
+import { may } from "../api/session.ts";
+import { Field } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { tell } from "../parts/toast.tsx";
+import { go, link } from "../route.ts";
+import { browserZone } from "../time/zones.ts";
+import { say } from "../words/words.ts";
+import { CalendarLink } from "./calendar.tsx";
+import { HoursFields } from "./hours.tsx";
+import { PageOf, Refused } from "./page.tsx";
+import { ZoneField } from "./zone.tsx";
+
+type Input = Schemas["PropertyInput"];
+type Availability = Schemas["AvailabilityInput"] & { weekly: NonNullable<Schemas["Availability"]["weekly"]> | null; dates: Schemas["Availability"]["dates"] };
+
+const blank = (): Input => ({ name: "", address: "", timeZone: browserZone(), capacity: 1, visitsAllowed: true });
+const ALWAYS: Availability = { weekly: null, dates: [], stepMinutes: 15, noticeMinutes: 0, horizonDays: null, gapMinutes: 0 };
+
+export function PropertyPage({ id }: { id: string | null }) {
+  const words = say();
+  const property = useSignal<Property | null>(null);
+  const refusal = useSignal<Refusal | null>(null);
+  useEffect(() => {
+    if (!id) return;
+    void ask(api.GET("/properties/{propertyId}", { params: { path: { propertyId: id } } })).then((answer) => {
+      if (answer.done) property.value = answer.value;
+      else refusal.value = answer.refusal;
+    });
+  }, [id]);
+  return (
+    <PageOf
+      title={id ? (property.value?.name ?? "…") : words.newProperty}
+      back={{ href: link("properties"), label: words.pages.properties }}
+      acts={
+        id && (
+          <button
+            type="button"
+            class="btn"
+            onClick={() => {
+              onlyProperty.value = id;
+              go(link("agenda"));
+            }}
+          >
+            <Icon name="cal" /> {words.itsAgenda}
+          </button>
+        )
+      }
+    >
+      <div class="body">
+        <Refused refusal={refusal.value} />
+        {(property.value || !id) && (
+          <Facts
+            property={property.value}
+            onKept={(kept) => {
+              property.value = kept;
+              if (!id) go(link("properties", [kept.id]));
+            }}
+          />
+        )}
+        {id && property.value && <Opening id={id} />}
+        {id && property.value && may("write") && <CalendarLink of="property" id={id} />}
+      </div>
+    </PageOf>
+  );
+}
+
+function Facts({ property, onKept }: { property: Property | null; onKept: (property: Property) => void }) {
+  const words = say();
+  const form = useSignal<Input>(property ? inputOf(property) : blank());
+  const refusal = useSignal<Refusal | null>(null);
+  const set = (changes: Partial<Input>): void => {
+    form.value = { ...form.value, ...changes };
+  };
+  const keep = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    const outcome = await write(property, form.value);
+    refusal.value = outcome.done ? null : outcome.refusal;
+    if (!outcome.done) return;
+    putProperties([outcome.value]);
+    tell({ text: words.kept(outcome.value.name) });
+    onKept(outcome.value);
+  };
+  const errorAt = (name: string) => refusal.value?.errors.find((error) => error.pointer.endsWith(`/${name}`))?.detail;
+  const { name, address, price, currency, timeZone, capacity, visitsAllowed } = form.value;
+  return (
+    <form onSubmit={(event) => void keep(event)}>
+      <fieldset disabled={!may("write")} class="fields">
+        <Field id="p-name" label={words.name} value={name} onInput={(value) => set({ name: value })} error={errorAt("name")} />
+        <Field id="p-address" label={words.address} value={address} onInput={(value) => set({ address: value })} error={errorAt("address")} />
+        <Field id="p-price" label={words.price} type="number" value={price === null || price === undefined ? "" : String(price)} onInput={(value) => set({ price: value ? Number(value) : null })} error={errorAt("price")} />
+        <Field id="p-currency" label={words.currency} value={currency ?? ""} onInput={(value) => set({ currency: (value.toUpperCase() || null) as Input["currency"] & string })} error={errorAt("currency")} max={3} />
+        <ZoneField id="p-zone" value={timeZone} onChange={(zone) => set({ timeZone: zone })} />
+        <Field id="p-capacity" label={words.capacity} type="number" value={String(capacity ?? 1)} onInput={(value) => set({ capacity: Number(value) })} error={errorAt("capacity")} />
+        <label class="check">
+          <input type="checkbox" checked={visitsAllowed ?? true} onChange={(event) => set({ visitsAllowed: event.currentTarget.checked })} />
+          {words.takesVisits}
+        </label>
+        <div class="whole">
+          <Refused refusal={refusal.value} />
+        </div>
+      </fieldset>
+      {may("write") && (
+        <button type="submit" class="btn main">
+          {words.keep}
+        </button>
+      )}
+    </form>
+  );
+}
+
+const inputOf = ({ name, address, price, currency, timeZone, capacity, visitsAllowed, ...rest }: Property): Input => ({
+  name,
+  address,
+  timeZone,
+  capacity,
+  visitsAllowed,
+  ...(price === undefined ? {} : { price }),
+  ...(currency === undefined ? {} : { currency: currency as NonNullable<Input["currency"]> }),
+  ...("publicBooking" in rest ? { publicBooking: rest.publicBooking } : {}),
+});
+
+function write(property: Property | null, body: Input): Promise<Outcome<Property>> {
+  if (!property) {
+    const header = { "Idempotency-Key": crypto.randomUUID() };
+    return ask(api.POST("/properties", { params: { header }, body }));
+  }
+  const params = { path: { propertyId: property.id }, header: { "If-Match": `"${property.version}"` } };
+  return ask(api.PUT("/properties/{propertyId}", { params, body }));
+}
+
+/** When it may be visited. */
+function Opening({ id }: { id: string }) {
+  const words = say();
+  const hours = useSignal<Availability | null>(null);
+  const version = useSignal<string>("");
+  const refusal = useSignal<Refusal | null>(null);
+  const params = { path: { propertyId: id } };
+  const load = async (): Promise<void> => {
+    const answer = await ask(api.GET("/properties/{propertyId}/availability", { params }));
+    if (answer.done) {
+      const { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes } = answer.value;
+      hours.value = { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes };
+      version.value = answer.etag || `"${answer.value.version}"`;
+    } else if (answer.refusal.status === 404) hours.value = ALWAYS;
+    else refusal.value = answer.refusal;
+  };
+  useEffect(() => void load(), [id]);
+  const keep = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (!hours.value) return;
+    const header = version.value ? { "If-Match": version.value } : { "If-None-Match": "*" as const };
+    const outcome = await ask(api.PUT("/properties/{propertyId}/availability", { params: { ...params, header }, body: hours.value }));
+    refusal.value = outcome.done ? null : outcome.refusal;
+    if (!outcome.done) return;
+    forgetHours(id);
+    tell({ text: words.hoursKept });
+    await load();
+  };
+  const now = hours.value;
+  if (!now) return <Refused refusal={refusal.value} />;
+  const number = (name: "stepMinutes" | "noticeMinutes" | "gapMinutes", label: string) => (
+    <Field id={`h-${name}`} label={label} type="number" value={String(now[name] ?? 0)} onInput={(value) => (hours.value = { ...now, [name]: Number(value) })} />
+  );
+  return (
+    <form onSubmit={(event) => void keep(event)}>
+      <fieldset disabled={!may("write")} class="stack">
+        <h2>{words.openingTitle}</h2>
+        <HoursFields hours={now} onChange={(changed) => (hours.value = { ...now, ...changed })} />
+        <div class="fields">
+          {number("stepMinutes", words.stepMinutes)}
+          {number("noticeMinutes", words.noticeMinutes)}
+          {number("gapMinutes", words.gapMinutes)}
+          <Field id="h-horizon" label={words.horizonDays} type="number" value={now.horizonDays === null || now.horizonDays === undefined ? "" : String(now.horizonDays)} onInput={(value) => (hours.value = { ...now, horizonDays: value ? Number(value) : null })} />
+        </div>
+        <Refused refusal={refusal.value} />
+        {may("write") && (
+          <button type="submit" class="btn">
+            {words.keepHours}
+          </button>
+        )}
+      </fieldset>
+    </form>
+  );
+}

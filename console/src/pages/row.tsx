@@ -1,0 +1,132 @@
+// A row of a sheet: what was understood, what is doubtful, and what it takes.
+import { useSignal } from "@preact/signals";
+import { agentName, agents } from "../api/agents.ts";
+import type { Schemas } from "../api/client.ts";
+import { properties, propertyName } from "../api/properties.ts";
+import { may } from "../api/session.ts";
+import { Icon, type Sign } from "../parts/icon.tsx";
+import { link } from "../route.ts";
+import { say } from "../words/words.ts";
+import type { Words } from "../words/en.ts";
+import type { Field, SheetRow } from "./sheet.tsx";
+
+type Cell = Schemas["Cell"];
+type Kind = Schemas["IssueKind"];
+type Doubt = keyof Words["doubts"];
+
+const DOUBTS: Partial<Record<Kind, Doubt>> = {
+  missing: "missing",
+  "nothing-above": "missing",
+  unreadable: "unreadable",
+  "formula-error": "unreadable",
+  "not-calculated": "unreadable",
+  "no-json": "unreadable",
+  "no-such-date": "impossible",
+  "skipped-time": "impossible",
+  "out-of-range": "impossible",
+  "too-long": "impossible",
+  "unknown-property": "unknown",
+  "likely-property": "likely",
+  unsure: "unsure",
+  ambiguous: "ambiguous",
+  "doubled-time": "ambiguous",
+  "morning-or-evening": "ambiguous",
+  several: "ambiguous",
+  "like-another": "repeated",
+};
+
+export const doubtOf = (kind: Kind): string => say().doubts[DOUBTS[kind] ?? "assumed"];
+
+interface Props {
+  row: SheetRow;
+  fields: Field[];
+  onPatch: (changes: Schemas["CorrectRowInput"]) => void;
+}
+
+export function Row({ row, fields, onPatch }: Props) {
+  const words = say();
+  const doubts = [...new Set([...row.issues.map((issue) => doubtOf(issue.kind)), ...row.cells.flatMap((cell) => cell.issues.map((issue) => doubtOf(issue.kind)))])];
+  const { sign, look, text } = stateOf(row, words);
+  return (
+    <tr class={look}>
+      <td class="num">{row.line}</td>
+      {fields.map((field) => (
+        <td key={field}>
+          <CellField row={row} field={field} cell={row.cells.find((one) => one.field === field)} onKeep={(value) => onPatch({ [field]: value })} />
+        </td>
+      ))}
+      <td class="wide">
+        <span class={`state ${look}`}>
+          <Icon name={sign} />
+          {row.visitId ? <a href={link("agenda", ["week"], { visit: row.visitId })}>{text}</a> : text}
+        </span>
+        {row.problem && <span class="sub small">{row.problem.detail}</span>}
+        {!row.ready && !row.registered && !row.problem && doubts.length > 0 && <span class="sub small">{doubts.join(" ")}</span>}
+        {!row.reviewed && !row.registered && may("write") && (
+          <button type="button" class="btn" onClick={() => onPatch({})}>
+            {words.rowIsRight}
+          </button>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+function stateOf(row: SheetRow, words: Words): { sign: Sign; look: string; text: string } {
+  if (row.registered) return { sign: "same", look: "done", text: words.rowStates.registered };
+  if (row.problem) return { sign: "warn", look: "clash", text: words.rowStates.refused };
+  if (row.ready) return { sign: "check", look: "ready", text: words.rowStates.ready };
+  return { sign: "ask", look: "look", text: row.reviewed ? words.rowStates.incomplete : words.rowStates.check };
+}
+
+interface CellProps {
+  row: SheetRow;
+  field: Field;
+  cell: Cell | undefined;
+  onKeep: (value: string | null) => void;
+}
+
+function CellField({ row, field, cell, onKeep }: CellProps) {
+  const words = say();
+  const typed = useSignal<string | null>(null);
+  const value = cell?.value ?? cell?.text ?? "";
+  const doubtful = (cell?.issues.length ?? 0) > 0 && !row.reviewed;
+  const label = words.cellOf(row.line, words.fields[field]);
+  const fixed = row.registered || !may("write");
+  if (fixed) return <span>{field === "propertyId" && cell?.value ? propertyName(cell.value) : value}</span>;
+  const input =
+    field === "propertyId" || field === "agentId" ? (
+      <select class="cell" aria-label={label} value={cell?.value ?? ""} onChange={(event) => onKeep(event.currentTarget.value || null)}>
+        <option value="">{cell?.text || "–"}</option>
+        {choicesOf(field, cell).map((id) => (
+          <option key={id} value={id}>
+            {field === "propertyId" ? propertyName(id) : agentName(id)}
+          </option>
+        ))}
+      </select>
+    ) : (
+      <input
+        class="cell"
+        aria-label={label}
+        value={typed.value ?? value}
+        onInput={(event) => (typed.value = event.currentTarget.value)}
+        onChange={() => {
+          if (typed.value !== null && typed.value !== value) onKeep(typed.value.trim() || null);
+          typed.value = null;
+        }}
+      />
+    );
+  return doubtful ? (
+    <span class="unsure" title={cell?.issues.map((issue) => doubtOf(issue.kind)).join(" ")}>
+      {input}
+      <Icon name="ask" />
+    </span>
+  ) : (
+    input
+  );
+}
+
+function choicesOf(field: Field, cell: Cell | undefined): string[] {
+  const known = field === "propertyId" ? [...properties.value.keys()] : [...agents.value.keys()];
+  return [...new Set([...(cell?.value ? [cell.value] : []), ...(cell?.choices ?? []), ...known])];
+}

@@ -1,0 +1,77 @@
+"""What the tests of the console look at: `make run`'s own stack without sample data, and a browser."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from devstack.stack import stack
+from tests.browser.desk import Agency, Desk, Desks
+from tools.project import ROOT
+
+CHROMIUM = ROOT / "build" / "browser" / "chromium"
+PATIENCE_SECONDS = 60
+
+_weeks = itertools.count(2)
+
+
+@pytest.fixture(scope="session")
+def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
+    """Everything that `make run` starts, empty, with the console as it was built last."""
+    assert (ROOT / "build" / "console" / "index.html").exists(), "make console builds what is tested here"
+    with stack(0, 0, tmp_path_factory.mktemp("agency")) as everything:
+        for part in everything.parts:
+            part.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _answers(everything.url):
+            assert time.monotonic() < deadline, "the API did not start"
+            time.sleep(0.1)
+        yield Agency(everything.url, everything.key)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", trust_env=False, timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    own = CHROMIUM / "chromium"
+    path = os.environ.get("VISITS_CHROMIUM") or str(own)
+    assert Path(path).exists(), "make build/browser/.unpacked brings the browser, VISITS_CHROMIUM=<path> names another"
+    libraries = f"{CHROMIUM / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, env={**os.environ, "LD_LIBRARY_PATH": libraries})
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def desks(agency: Agency, browser: Browser) -> Iterator[Desks]:
+    """Opens desks, and insists that none of them has complained."""
+    opened = Desks(agency, browser)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def desk(desks: Desks, week: str) -> Desk:
+    """The front desk of an agency in Berlin, at the week of the test."""
+    return desks.open(f"#/agenda/week/{week}")
+
+
+@pytest.fixture
+def week() -> str:
+    """The Monday of a week that no other test uses."""
+    today = datetime.now(UTC).date()
+    return (today - timedelta(days=today.weekday()) + timedelta(weeks=next(_weeks))).isoformat()

@@ -1,0 +1,137 @@
+"""How the console looks: no barrier on any page in either theme, pictures of them, and how much has to be loaded."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.desk import Agency, Desk, Desks, box_of, plus
+from tools.project import ROOT
+
+BUILT = ROOT / "build" / "console"
+MOST_SCRIPT = 60 * 1024
+THEMES = ("light", "dark")
+
+
+def in_a_week(agency: Agency, week: str) -> str:
+    """A week with a visit in every state, some of them at once. Gives the id of a request."""
+    ben, cleo = agency.agent("Ben Sample"), agency.agent("Cleo Model")
+    lake, mill = agency.property("Lake house", capacity=3), agency.property("Mill loft", capacity=3)
+    agency.hours(lake, "09:00", "18:00")
+    person = {"visitor": {"name": "Ada Example", "phone": "+49 30 5550112", "email": "ada@example.org"}}
+    agency.visit(lake, week, "09:30", agentId=ben, **person)
+    agency.visit(mill, week, "11:00", agentId=cleo, durationMinutes=45)
+    cancelled = agency.visit(mill, plus(week, 1), "13:30", agentId=cleo, durationMinutes=45)
+    agency.send("PUT", f"/visits/{cancelled}/status", {"status": "cancelled", "reason": "Is ill"}, **{"If-Match": "*"})
+    agency.visit(lake, plus(week, 2), "12:00", agentId=ben, durationMinutes=60)
+    agency.visit(mill, plus(week, 2), "12:15", agentId=cleo, durationMinutes=60)
+    request = agency.visit(
+        lake, plus(week, 3), "15:00", status="requested", durationMinutes=60, notes="Two children", **person
+    )
+    agency.visit(mill, plus(week, 3), "16:30", durationMinutes=30)
+    return request
+
+
+def opened(desk: Desk, agency: Agency, path: str) -> None:
+    desk.page.goto(f"{agency.url}/{path}")
+    desk.ready()
+
+
+def book_in(desk: Desk, letters: str) -> None:
+    desk.page.keyboard.press("n")
+    desk.choose_property(letters)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: str) -> None:
+    request = in_a_week(agency, week)
+    desk = desks.open(f"#/agenda/week/{plus(week, 3)}?visit={request}", theme=theme)
+    expect(desk.page.locator(".panel")).to_be_visible()
+    pages: dict[str, Callable[[], object]] = {
+        "agenda": lambda: None,
+        "cancelling": lambda: desk.page.get_by_role("button", name="Decline…").click(),
+        "rescheduling": lambda: desk.page.get_by_role("button", name="Reschedule").click(),
+        "booking": lambda: book_in(desk, "lake"),
+        "day": lambda: opened(desk, agency, f"#/agenda/day/{plus(week, 2)}"),
+        "list": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 2)}"),
+        "nothing": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 6)}"),
+        "requests": lambda: opened(desk, agency, "#/requests"),
+        "properties": lambda: opened(desk, agency, "#/properties"),
+        "property": lambda: desk.page.get_by_role("link", name="Lake house").first.click(),
+        "agents": lambda: opened(desk, agency, "#/agents"),
+        "agent": lambda: desk.page.get_by_role("link", name="Ben Sample").first.click(),
+        "visitors": lambda: opened(desk, agency, "#/visitors"),
+        "sheets": lambda: opened(desk, agency, "#/sheets"),
+        "webhooks": lambda: opened(desk, agency, "#/webhooks"),
+        "keys": lambda: desk.page.keyboard.press("?"),
+    }
+    found = {}
+    for name, go in pages.items():
+        go()
+        desk.page.wait_for_load_state("networkidle")
+        found[name] = desk.barriers()
+        desk.picture(f"{name}-{theme}")
+        if name == "booking":
+            desk.page.keyboard.press("Escape")
+            expect(desk.dialog()).to_have_count(0)
+    assert {name: barriers for name, barriers in found.items() if barriers} == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1024, 768), (1600, 1000)])
+def test_nothing_scrolls_sideways_at_any_width(
+    agency: Agency, desks: Desks, week: str, theme: str, width: int, height: int
+) -> None:
+    request = in_a_week(agency, week)
+    desk = desks.open(f"#/agenda/week/{plus(week, 3)}", theme=theme, width=width, height=height)
+    desk.page.locator(f'[data-visit="{request}"]').click()
+    panel = box_of(desk.page.locator(".panel"))
+    assert panel["x"] >= 0
+    assert panel["x"] + panel["width"] <= width
+    desk.picture(f"panel-{width}-{theme}")
+    for name, path in (
+        ("agenda", f"#/agenda/week/{plus(week, 3)}"),
+        ("property", "#/properties"),
+        ("sheets", "#/sheets"),
+    ):
+        opened(desk, agency, path)
+        assert desk.page.evaluate("document.documentElement.scrollWidth") <= width, name
+        desk.picture(f"{name}-{width}-{theme}")
+    assert desk.barriers() == []
+
+
+def test_a_day_is_printed_as_a_list_that_is_always_light(agency: Agency, desks: Desks, week: str) -> None:
+    in_a_week(agency, week)
+    desk = desks.open(f"#/agenda/list/{plus(week, 2)}", theme="dark", width=760, height=1000)
+    desk.page.emulate_media(media="print")
+    expect(desk.page.locator(".paper-only h1")).to_be_visible()
+    expect(desk.page.locator(".bar")).to_be_hidden()
+    expect(desk.page.get_by_role("row").filter(has_text="Mill loft")).to_be_visible()
+    desk.picture("paper")
+
+
+def reached_from(page: str) -> set[str]:
+    """The scripts that a page may load, at once or later."""
+    text = (BUILT / page).read_text(encoding="utf-8")
+    found: set[str] = set()
+    while more := set(re.findall(r"[\w]+-[A-Z0-9]{8}\.js", text)) - found:
+        found |= more
+        text = "".join((BUILT / "assets" / name).read_text(encoding="utf-8") for name in more)
+    return found
+
+
+def test_all_of_the_console_is_small() -> None:
+    sizes = {name: len(gzip.compress((BUILT / "assets" / name).read_bytes())) for name in reached_from("index.html")}
+    languages = [size for name, size in sizes.items() if re.match("(en|es|de|fr)-", name)]
+    assert len(languages) == 4
+    assert sum(sizes.values()) - sum(languages) + max(languages) <= MOST_SCRIPT, sizes
+
+
+def test_the_console_asks_nobody_but_its_own_origin(agency: Agency, desk: Desk) -> None:
+    desk.page.keyboard.press("n")
+    opened(desk, agency, "#/properties")
+    assert [call for call in desk.calls if not call.split()[1].startswith(agency.url)] == []

@@ -1,0 +1,222 @@
+"""One visit: what is done with it, how it is moved, and what happens when that is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.browser.desk import Agency, Desk, Desks, instant, plus
+
+
+@pytest.fixture
+def house(agency: Agency) -> str:
+    return agency.property("Lake house", capacity=2)
+
+
+def panel_of(desk: Desk, visit_id: str) -> Locator:
+    desk.block(visit_id).click()
+    panel = desk.page.locator(".panel")
+    expect(panel).to_be_visible()
+    return panel
+
+
+def is_at(agency: Agency, visit_id: str, day: str, time: str) -> bool:
+    return datetime.fromisoformat(agency.read(visit_id)["date"]) == datetime.fromisoformat(instant(day, time))
+
+
+def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(
+    agency: Agency, desk: Desk, house: str, week: str
+) -> None:
+    one = agency.visit(house, week, "09:00", status="requested")
+    other = agency.visit(house, week, "11:00", status="requested")
+    desk.reload()
+    panel_of(desk, one).get_by_role("button", name="Confirm").click()
+    desk.says("Confirmed")
+    desk.block(other).focus()
+    desk.page.keyboard.press("c")
+    expect(desk.block(other)).to_have_class(re.compile("confirmed"))
+    assert [agency.read(id)["status"] for id in (one, other)] == ["confirmed", "confirmed"]
+
+
+def test_a_visit_is_cancelled_with_its_reason(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00", visitor={"name": "Ada Example"})
+    desk.reload()
+    desk.block(id).focus()
+    desk.page.keyboard.press("x")
+    panel = desk.page.locator(".panel")
+    expect(panel).to_contain_text("Cancel the visit of Ada Example?")
+    desk.page.keyboard.type("Is ill")
+    panel.get_by_role("button", name="Cancel visit").press("Enter")
+    desk.says("Cancelled: Ada Example")
+    assert agency.read(id)["cancellation"]["reason"] == "Is ill"
+    expect(panel).to_contain_text("Is ill")
+
+
+def test_a_request_is_declined(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00", status="requested")
+    desk.reload()
+    panel = panel_of(desk, id)
+    panel.get_by_role("button", name="Decline…").click()
+    panel.get_by_role("button", name="Decline", exact=True).click()
+    desk.says("Declined")
+    assert agency.read(id)["status"] == "declined"
+
+
+def test_a_visit_that_began_took_place_or_nobody_came(agency: Agency, desks: Desks, house: str) -> None:
+    begun = datetime.now(UTC) - timedelta(minutes=30)
+    body = {"propertyId": house, "date": f"{begun:%Y-%m-%dT%H:%M:00Z}", "notify": False}
+    id = agency.send("POST", "/visits", body)["id"]
+    desk = desks.open(f"#/agenda/day?visit={id}")
+    panel = desk.page.locator(".panel")
+    panel.get_by_role("button", name="Took place").click()
+    desk.says("Took place")
+    panel.get_by_role("button", name="Did not come").press("Enter")
+    desk.says("Did not come")
+    assert agency.read(id)["status"] == "no_show"
+
+
+def test_dragging_moves_a_visit_and_undo_brings_it_back(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00", durationMinutes=60)
+    desk.reload()
+    desk.drag(id, plus(week, 2), 75)
+    desk.says("10:15")
+    expect(desk.column(plus(week, 2)).locator(f'[data-visit="{id}"]')).to_contain_text("10:15")
+    assert is_at(agency, id, plus(week, 2), "10:15")
+    desk.page.get_by_role("button", name="Undo").click()
+    desk.says("Back at")
+    assert is_at(agency, id, week, "09:00")
+
+
+def test_arrows_move_a_visit_and_escape_takes_it_back(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    keyboard = desk.page.keyboard
+    desk.block(id).focus()
+    for key in ("r", "ArrowRight", "ArrowDown", "ArrowDown"):
+        keyboard.press(key)
+    expect(desk.page.locator("#said")).to_contain_text("09:30")
+    keyboard.press("Escape")
+    assert is_at(agency, id, week, "09:00")
+    for key in ("r", "ArrowRight", "ArrowDown", "Enter"):
+        keyboard.press(key)
+    desk.says("Moved to")
+    assert is_at(agency, id, plus(week, 1), "09:15")
+
+
+def test_arrows_go_from_visit_to_visit_and_enter_opens(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    first = agency.visit(house, week, "09:00")
+    below = agency.visit(house, week, "13:00")
+    beside = agency.visit(house, plus(week, 2), "12:00")
+    desk.reload()
+    desk.block(first).focus()
+    for key, at in (("ArrowDown", below), ("ArrowRight", beside), ("ArrowLeft", below)):
+        desk.page.keyboard.press(key)
+        expect(desk.block(at)).to_be_focused()
+    desk.page.keyboard.press("Enter")
+    expect(desk.block(below)).to_have_attribute("aria-pressed", "true")
+    expect(desk.page.locator(".panel")).to_be_visible()
+
+
+def test_a_panel_offers_free_times_to_move_to(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    panel = panel_of(desk, id)
+    panel.get_by_role("button", name="Reschedule").click()
+    panel.get_by_role("group", name=re.compile("Tue")).get_by_role("button", name="02:00").click()
+    desk.says("Moved to")
+    assert is_at(agency, id, plus(week, 1), "02:00")
+
+
+def test_a_taken_time_puts_the_visit_back_and_says_so(agency: Agency, desk: Desk, week: str) -> None:
+    desk.refused = True
+    house = agency.property("Single house")
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    before = desk.box(id)
+    agency.visit(house, plus(week, 1), "09:00")
+    desk.drag(id, plus(week, 1), 0)
+    desk.says("This time was just taken by another visit.")
+    desk.says("It is back where it was.")
+    assert desk.box(id)["y"] == before["y"]
+    assert is_at(agency, id, week, "09:00")
+
+
+def test_somebody_else_was_faster(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    desk.refused = True
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    panel = panel_of(desk, id)
+    note = panel.get_by_label("Note")
+    # The page does not hear of it before it asks.
+    desk.page.route("**/api/events*", lambda route: route.fulfill(json={"items": [], "nextCursor": "x"}))
+    note.fill("Brings an architect")
+    agency.send("PATCH", f"/visits/{id}", {"place": "Garden gate"}, **{"If-Match": "*"})
+    panel.get_by_role("button", name="Keep the note").click()
+    expect(panel.get_by_role("alert")).to_contain_text("Somebody changed this visit while you had it open.")
+    expect(panel).to_contain_text("Meet at Garden gate")
+    expect(note).to_have_value("Brings an architect")
+    panel.get_by_role("button", name="Keep the note").click()
+    desk.says("The note is kept.")
+    assert agency.read(id)["notes"] == "Brings an architect"
+
+
+@pytest.mark.parametrize("trouble", ["connection", "store"])
+def test_a_move_that_got_lost_is_put_back_and_can_be_tried_again(
+    agency: Agency, desk: Desk, house: str, week: str, trouble: str
+) -> None:
+    desk.refused = True
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    expect(desk.block(id)).to_be_visible()
+
+    def fail(route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.fallback()
+        elif trouble == "connection":
+            route.abort("internetdisconnected")
+        else:
+            body = {"type": "urn:visits:problem:store-busy", "title": "Store busy", "status": 503, "detail": "Busy."}
+            route.fulfill(status=503, json=body)
+
+    desk.page.route(f"**/api/visits/{id}", fail)
+    desk.drag(id, plus(week, 1), 60)
+    desk.says("It is back where it was.")
+    expect(desk.column(week).locator(f'[data-visit="{id}"]')).to_be_visible()
+    desk.page.unroute(f"**/api/visits/{id}")
+    desk.page.get_by_role("button", name="Try again").click()
+    desk.says("Moved to")
+    assert is_at(agency, id, plus(week, 1), "10:00")
+
+
+def test_without_a_connection_what_was_there_stays(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    desk.refused = True
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    expect(desk.block(id)).to_be_visible()
+    desk.context.set_offline(True)
+    expect(desk.page.get_by_text("No connection since")).to_be_visible(timeout=20_000)
+    expect(desk.block(id)).to_be_visible()
+    desk.context.set_offline(False)
+    desk.page.get_by_role("button", name="Try now").click()
+    expect(desk.page.get_by_text("No connection since")).to_have_count(0)
+
+
+def test_whoever_only_reads_sees_no_button_that_would_be_refused(
+    agency: Agency, desks: Desks, house: str, week: str
+) -> None:
+    id = agency.visit(house, week, "09:00", status="requested", notes="Two children")
+    desk = desks.open(f"#/agenda/week/{week}", scopes=("read",))
+    panel = panel_of(desk, id)
+    expect(panel).to_contain_text("Two children")
+    for name in ("Confirm", "Reschedule", "Decline…", "New visit", "Keep the note"):
+        expect(desk.page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    expect(panel.get_by_role("combobox")).to_have_count(0)
+    before = desk.box(id)
+    desk.drag(id, plus(week, 1), 60)
+    desk.page.keyboard.press("n")
+    expect(desk.dialog()).to_have_count(0)
+    assert desk.box(id) == before
+    assert is_at(agency, id, week, "09:00")
