@@ -220,6 +220,16 @@ def get_busy(property_id: str) -> Response:
     return availability.busy(current(), services(), property_id)
 
 
+@route("GET", "/properties/{property_id}/booking-code", Scope.READ)
+@Contract(query=NoQuery, gives={200: File((public.SVG,))}, refuses=(errors.NoBookingPage,))
+def get_booking_code(property_id: str) -> Response:
+    """Get a QR code of the address at which visitors book, for the board in front of the property.
+
+    It leads there however the property is booked at the moment: see `publicBooking`.
+    """
+    return public.code(current(), services(), property_id)
+
+
 @route("PUT", "/properties/{property_id}/calendar-token", Scope.WRITE)
 @Contract(query=NoQuery, gives={200: calendars.CalendarTokenOutput})
 def share_calendar(property_id: str) -> Response:

@@ -116,6 +116,7 @@ def _terms(given: Mapping[str, str]) -> Terms:
     return Terms(
         agency=given.get("AGENCY_NAME"),
         phone=given.get("AGENCY_PHONE"),
+        page=given.get("VISITOR_PAGE_URL"),
         consent=given.get("BOOKING_CONSENT"),
         language=given.get("MAIL_LANGUAGE", usual.language),
         minutes=int(given.get("BOOKING_MINUTES", usual.minutes)),

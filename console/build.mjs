@@ -1,7 +1,7 @@
 // Builds build/console: each page with its script and style sheet, whose names carry a hash of what is in them.
 // `node console/build.mjs [FOLDER]`
 import { build } from "esbuild";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -40,6 +40,9 @@ for (const [page, name] of Object.entries(pages)) {
   }
   await writeFile(join(fresh, page), html);
 }
+
+// Under a name of its own, which other sites may frame.
+await copyFile(join(fresh, "book.html"), join(fresh, "embed.html"));
 
 // A reader sees either the old build or the new one.
 await rm(target, { recursive: true, force: true });

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from devstack.gateway import Answer, Call, Gateway
-from tools.deliver.console_headers import SECURITY, cache_control, content_security_policy
+from tools.deliver.console_headers import FRAMED, NOBODY, cache_control, content_security_policy, security
 from tools.project import ROOT
 
 BUILT: Final = ROOT / "build" / "console"
@@ -33,6 +33,8 @@ class Console:
     uploads: str
     """The origin that sheets are uploaded to."""
     folder: Path = BUILT
+    parents: str = NOBODY
+    """The origins whose pages may show the booking page in a frame."""
 
     def answer(self, call: Call) -> Answer:
         if call.path.startswith(f"{API}/"):
@@ -55,9 +57,10 @@ class Console:
         return (name, NOT_BUILT) if name == "index.html" else None
 
     def _page(self, path: str, content: bytes, kind: str) -> Answer:
-        policy = content_security_policy(self._sign_in(), self.uploads)
+        parents = self.parents if path == FRAMED else NOBODY
+        policy = content_security_policy(self._sign_in(), self.uploads, parents)
         headers = {
-            **SECURITY,
+            **security(path),
             "Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
             "Content-Security-Policy": policy,
             "Cache-Control": cache_control(path),

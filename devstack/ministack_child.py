@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -27,6 +28,7 @@ SAVE_SECONDS = float(os.environ.get("SAVE_SECONDS", "15"))
 MOST_OF_THE_TIME = 20
 """A save that takes long is followed by a pause this many times as long."""
 KEPT = 2
+VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
 class Saves:
@@ -148,6 +150,33 @@ def save_often(folder: Path) -> None:
     threading.Thread(target=save_again_and_again, daemon=True).start()
 
 
+def fill_in_policy_variables() -> None:
+    """ministack compares `${aws:PrincipalAccount}` in a condition as it is written; IAM puts the request's value there:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    from ministack.core import iam_evaluator as iam
+
+    def filled_in(values: object, about: Any) -> list[str]:
+        written = values if isinstance(values, list) else [values]
+        return [
+            VARIABLE.sub(lambda name: str(iam._resolve_condition_key(name[1], about)), str(each)) for each in written
+        ]
+
+    def conditions_met(conditions: Mapping[str, Any], about: Any) -> bool:
+        return bool(
+            decide(
+                {
+                    operator: {key: filled_in(values, about) for key, values in keys.items()}
+                    for operator, keys in conditions.items()
+                },
+                about,
+            )
+        )
+
+    decide = iam._conditions_met
+    iam._conditions_met = conditions_met
+
+
 def keep_groups() -> None:
     """Makes a token that was refreshed have the person's groups of the moment, as Cognito's has; ministack's has none.
 
@@ -176,6 +205,7 @@ def main() -> None:
     # Imported before the thread starts: stopping in the middle of an import would leave a trace on the terminal.
     from ministack.app import main as run_ministack
 
+    fill_in_policy_variables()
     if os.environ.get("PERSIST_STATE") == "1":
         save_often(Path(os.environ["STATE_DIR"]))
     keep_groups()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = FUNCTIONS[Function.RELAY].timeout_seconds
 BATCH = 100
 POLL_SECONDS = 1.0
-SORT_KEYS = ("V", "P")
+SORT_KEYS = ("V", "P", "A")
 """Of the items whose records the event source mapping lets through."""
 
 Handler = Callable[[dict[str, Any], Any], object]

@@ -14,10 +14,10 @@ def a_png(shade: int, width: int = 3, height: int = 2, *more: tuple[bytes, bytes
     lines = b"".join(b"\0" + bytes([shade % 256]) * width for _ in range(height))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"tEXt", b"Location\0" + GPS), (b"IDAT", zlib.compress(lines)), *more, (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(a_chunk(*chunk) for chunk in chunks)
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def a_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 

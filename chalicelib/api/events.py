@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -56,6 +57,21 @@ class PropertyChange(Output):
     version: int
 
 
+class AgentChange(Output):
+    """Which agent was registered, changed or erased; nothing of what is known of the person."""
+
+    agent_id: str
+    version: int
+
+
+CHANGES: Final[Mapping[str, type[VisitChange | PropertyChange | AgentChange]]] = {
+    "visit": VisitChange,
+    "property": PropertyChange,
+    "agent": AgentChange,
+}
+"""What the data of an event is, by the first word of its type."""
+
+
 class EventOutput(Output):
     """A CloudEvent. `id` is unique for ever; `sequence` is in the order of the feed, as text."""
 
@@ -67,12 +83,12 @@ class EventOutput(Output):
     time: InstantOut
     datacontenttype: Literal["application/json"]
     sequence: str
-    data: VisitChange | PropertyChange
+    data: VisitChange | PropertyChange | AgentChange
 
     @classmethod
     def of(cls, told: Told) -> EventOutput:
         event = told.event
-        of_visit = event.type.value.startswith("visit.")
+        change = CHANGES[event.type.value.partition(".")[0]]
         return cls(
             specversion="1.0",
             id=event.id,
@@ -82,7 +98,7 @@ class EventOutput(Output):
             time=event.time,
             datacontenttype="application/json",
             sequence=str(told.position),
-            data=(VisitChange if of_visit else PropertyChange).model_validate(event.data),
+            data=change.model_validate(event.data),
         )
 
 

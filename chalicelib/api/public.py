@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import ConfigDict, Field, model_validator
@@ -33,6 +33,8 @@ from chalicelib.journal import note
 from chalicelib.services.availability import FreeSlots
 from chalicelib.services.public import PublicWish
 from chalicelib.services.wired import Services
+
+SVG: Final = "image/svg+xml"
 
 
 class PublicPropertyOutput(Output):
@@ -159,6 +161,14 @@ def book(request: Request, services: Services, property_id: str) -> Response:
     own = OwnVisitOutput.of(services.visitor_links.look_at(visit))
     output = PublicVisitOutput(**dict(own), link=services.public.link(visit))
     return created(request, output, etag(visit.version), "visitor", "visit", replayed=outcome.replayed)
+
+
+def code(request: Request, services: Services, property_id: str) -> Response:
+    no_query(parsing.query_values(request))
+    page = services.public.page(parsing.property_id(property_id))
+    from chalicelib.exports.qr import write_code
+
+    return Response(write_code(page).decode(), headers={"Content-Type": SVG})
 
 
 def _address(request: Request) -> str | None:

@@ -97,6 +97,10 @@ class NotFree(Refused):
     nearest: list[datetime]
 
 
+class NoBookingPage(Refused):
+    """Nobody has said where visitors book."""
+
+
 @dataclass
 class LimitReached(Refused):
     """No more can be booked without a key: by one person at once, or in an hour of a property or from an address."""

@@ -1,4 +1,4 @@
-"""Events: what happened to a visit or a property, told to whoever follows. Ids, times and status; never a person.
+"""Events: what happened to visits, properties and agents, told to whoever follows. Ids, times and status; no person.
 
 An event is a change from one version to the next, so nothing that writes has to remember to tell of it. Its id is that
 of the version it led to: whoever sees it twice knows it again.
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote
 
+from chalicelib.domain.agents import Agent
 from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Status, Visit
 
@@ -35,6 +37,9 @@ class EventType(StrEnum):
     VISIT_ERASED = "visit.erased"
     PROPERTY_REGISTERED = "property.registered"
     PROPERTY_CHANGED = "property.changed"
+    AGENT_REGISTERED = "agent.registered"
+    AGENT_CHANGED = "agent.changed"
+    AGENT_ERASED = "agent.erased"
 
 
 @dataclass(frozen=True)
@@ -145,3 +150,16 @@ def of_property(before: Property | None, after: Property) -> Event | None:
     }
     type = EventType.PROPERTY_REGISTERED if before is None else EventType.PROPERTY_CHANGED
     return Event(f"{after.id}.{after.version}", type, f"properties/{after.id}", after.updated_at, data)
+
+
+def of_agent(agent_id: str, version: int, time: datetime, before: Agent | None, after: Agent | None) -> Event:
+    """What happened to an agent with that version; None stands for nobody, or nobody any more.
+
+    An agent can have the id of a property, and in any script: so the event's has the path, percent-encoded.
+    """
+    if after is None:
+        type = EventType.AGENT_ERASED
+    else:
+        type = EventType.AGENT_REGISTERED if before is None else EventType.AGENT_CHANGED
+    subject = f"agents/{quote(agent_id, safe='')}"
+    return Event(f"{subject}.{version}", type, subject, time, {"agentId": agent_id, "version": version})

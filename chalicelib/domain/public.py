@@ -35,6 +35,8 @@ class Terms:
 
     agency: str | None = None
     phone: str | None = None
+    page: str | None = None
+    """Where visitors book, and see their visits."""
     consent: str | None = None
     """What the visitor is told of how the agency keeps personal data."""
     language: str = "en"
@@ -77,7 +79,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class Ahead:
-    """The visits that a contact booked without a key and has ahead: their ids, and when each is over.
+    """The visits that a contact booked without a key and may have ahead: their ids, and when each was to be over.
 
     Of the contact it has the digest alone. `version` is 0 before the first.
     """
@@ -86,14 +88,12 @@ class Ahead:
     visits: tuple[tuple[str, datetime], ...] = ()
     version: int = 0
 
-    def without(self, over: Iterable[str], now: datetime) -> Ahead:
-        """Without these, and without those whose time is over."""
+    def without(self, over: Iterable[str]) -> Ahead:
         gone = set(over)
-        return replace(self, visits=tuple((id, end) for id, end in self.visits if id not in gone and end > now))
+        return replace(self, visits=tuple((id, end) for id, end in self.visits if id not in gone))
 
     def plus(self, visit: Visit) -> Ahead:
-        end = visit.date + timedelta(minutes=visit.duration_minutes)
-        return replace(self, visits=(*self.visits, (visit.id, end)))
+        return replace(self, visits=(*self.visits, (visit.id, end_of(visit))))
 
 
 Rationed = Hour | Ahead
@@ -103,6 +103,15 @@ Rationed = Hour | Ahead
 def nearest(slots: Iterable[Slot], date: datetime) -> list[datetime]:
     """The free starts that are nearest to that time, in order."""
     return sorted(sorted((slot.start for slot in slots), key=lambda start: abs(start - date))[:NEAREST])
+
+
+def end_of(visit: Visit) -> datetime:
+    return visit.date + timedelta(minutes=visit.duration_minutes)
+
+
+def is_behind(visit: Visit, now: datetime) -> bool:
+    """Whether it is over or called off."""
+    return not visit.holds_slots or end_of(visit) <= now
 
 
 def is_unanswered(visit: Visit, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""The table's stream: every change of a visit or a property becomes an event of the feed.
+"""The table's stream: every change of a visit, a property or an agent becomes an event of the feed.
 
 Lambda hands out the records of an item in order, and a batch that failed again as it was, until it is done
 (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html). So a record that cannot be

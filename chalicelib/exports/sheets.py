@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chalicelib.domain.sheets import SURE, Cell, Field, NamedProperty, StoredRow
 from chalicelib.domain.visits import Status
-from chalicelib.exports.xlsx import NUMBER, TEXT, TIME, write_header, write_typed
+from chalicelib.exports.xlsx import NUMBER, TEXT, TIME, on_paper, set_height, write_header, write_typed
 from chalicelib.reading.grids import Grid, Written
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ DAY: Final = "yyyy-mm-dd"
 TO_CHECK: Final = "#FFF2CC"
 NOT_UNDERSTOOD: Final = "#F8CBAD"
 LONGEST_TITLE: Final = 28
+CHECK_WIDTH: Final = 40
+TABLE_WIDTH: Final = 22
+PAGE_NUMBER: Final = "&C&P / &N"
 
 
 class Column(NamedTuple):
@@ -106,13 +109,17 @@ def _visits(workbook: Workbook, rows: Sequence[StoredRow], names: Mapping[str, s
             cell = row.cell(column.field)
             style = styles.of(column.shown, _shade(cell))
             write_typed(sheet, line, number, _value(column.field, cell, names), style)
-        write_typed(sheet, line, CHECK, _to_check(stored), styles.of(TEXT))
+        to_check = _to_check(stored)
+        write_typed(sheet, line, CHECK, to_check, styles.of(TEXT))
+        texts = [(row.cell(column.field).text, column.width) for column in COLUMNS]
+        set_height(sheet, line, [*texts, (to_check, CHECK_WIDTH)])
         write_typed(sheet, line, SOURCE, f"{row.table} {row.line}".strip(), styles.of(TEXT))
         write_typed(sheet, line, STATE, _state(stored), styles.of(TEXT))
     for number, column in enumerate(COLUMNS):
         sheet.set_column(number, number, column.width)
-    sheet.set_column(CHECK, CHECK, 40)
+    sheet.set_column(CHECK, CHECK, CHECK_WIDTH)
     sheet.set_column(SOURCE, STATE, 12)
+    on_paper(sheet, "", PAGE_NUMBER)
     if rows:
         sheet.autofilter(0, 0, len(rows), STATE)
         sheet.ignore_errors({"number_stored_as_text": f"A2:XFD{len(rows) + 1}"})
@@ -190,6 +197,7 @@ def _table(workbook: Workbook, grid: Grid, title: str) -> None:
     sheet = workbook.add_worksheet(f"{title} {_sheet_name(grid.name)}".strip())
     styles = _Styles(workbook)
     for number, line in enumerate(grid.lines):
+        set_height(sheet, number, [(written.text, TABLE_WIDTH) for written in line.cells])
         for column, written in enumerate(line.cells):
             if written.text:
                 sheet.write_string(number, column, written.text, styles.of(TEXT, _doubt(written)))
@@ -201,7 +209,8 @@ def _table(workbook: Workbook, grid: Grid, title: str) -> None:
             style = styles.of(TEXT, _doubt(whole))
             sheet.merge_range(merge.row, merge.column, last_row, last_column, "", style)
             sheet.write_string(merge.row, merge.column, whole.text, style)
-    sheet.set_column(0, max(grid.width - 1, 0), 22)
+    sheet.set_column(0, max(grid.width - 1, 0), TABLE_WIDTH)
+    on_paper(sheet, "", PAGE_NUMBER)
 
 
 def _doubt(written: Written) -> str:

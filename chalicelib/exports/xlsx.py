@@ -158,8 +158,8 @@ def _visits(workbook: Workbook, entries: Iterable[Entry]) -> _Summary:
         cells = _row(entry)
         for column, cell in enumerate(cells):
             write_typed(sheet, row, column, cell, formats[column])
-        if (lines := _lines(cells)) > 1:
-            sheet.set_row(row, LINE * lines)
+        shown = zip(cells, COLUMNS, strict=True)
+        set_height(sheet, row, [(cell, it.width) for cell, it in shown if isinstance(cell, str) and not it.folded])
         summary.add(entry, cells[0])
     for column, (_, width, _, folded) in enumerate(COLUMNS):
         away = folded or (column == TIME_ZONE and len(summary.zones) < 2)
@@ -169,17 +169,15 @@ def _visits(workbook: Workbook, entries: Iterable[Entry]) -> _Summary:
         _statuses(workbook, sheet, row)
         # Telephone numbers and ids are texts on purpose: no green corners.
         sheet.ignore_errors({"number_stored_as_text": f"A2:XFD{row + 1}"})
-    _on_paper(sheet, summary.heading(words.VISITS), summary.footing())
+    on_paper(sheet, summary.heading(words.VISITS), summary.footing())
     return summary
 
 
-def _lines(cells: Iterable[Cell]) -> int:
-    """How many lines the row takes, roughly: Excel finds out by itself, other programs print one over the other."""
-    most = 1
-    for cell, column in zip(cells, COLUMNS, strict=True):
-        if isinstance(cell, str) and not column.folded:
-            most = max(most, sum(ceil(_wide(line) / column.width / LETTERS) for line in cell.splitlines()))
-    return min(most, MOST_LINES)
+def set_height(sheet: Worksheet, row: int, texts: Iterable[tuple[str, int]]) -> None:
+    """For texts in columns of a width, roughly: Excel finds out by itself, other programs print one over the other."""
+    lines = [sum(ceil(_wide(line) / width / LETTERS) for line in text.splitlines()) for text, width in texts]
+    if (most := max(lines, default=1)) > 1:
+        sheet.set_row(row, LINE * min(most, MOST_LINES))
 
 
 def _wide(text: str) -> int:
@@ -222,7 +220,7 @@ def _counts(workbook: Workbook, summary: _Summary) -> None:
     totals = [sum(summary.counts[property_id, status] for property_id in properties) for status in Status]
     for column, number in enumerate([*totals, sum(totals)], 1):
         sheet.write_number(last, column, number, bold)
-    _on_paper(sheet, summary.heading(words.COUNTS), summary.footing())
+    on_paper(sheet, summary.heading(words.COUNTS), summary.footing())
 
 
 def write_header(workbook: Workbook, sheet: Worksheet, names: Iterable[str]) -> None:
@@ -238,7 +236,7 @@ def _header_style(workbook: Workbook, shown: str) -> Format:
     )
 
 
-def _on_paper(sheet: Worksheet, heading: str, footing: str) -> None:
+def on_paper(sheet: Worksheet, heading: str, footing: str) -> None:
     """Across the page, as many pages long as it takes, each with the names of the columns and its number."""
     sheet.set_paper(A4)
     sheet.set_landscape()

@@ -329,6 +329,12 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "This time cannot be booked. See 'nearest' for what is free about then.",
             lambda refusal: {"nearest": [instant_text(start) for start in refusal.nearest]},
         ),
+        errors.NoBookingPage: Kind(
+            409,
+            "no-booking-page",
+            "No booking page",
+            "Nobody has set where visitors book: VISITOR_PAGE_URL.",
+        ),
         errors.LimitReached: Kind(
             429,
             "booking-limit",

@@ -46,6 +46,11 @@ def agent_item(agent: Agent) -> Item:
     return present(item)
 
 
+def agent_id_of(item: Item) -> str:
+    """Whoever was erased has it too."""
+    return str(item["pk"]).removeprefix("A#")
+
+
 def agent_of(item: Item) -> Agent | None:
     """None once the agent was erased."""
     return _agent_of(item) if "name" in item else None

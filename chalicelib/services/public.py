@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 
 from chalicelib.domain.api_keys import VISITOR
 from chalicelib.domain.errors import (
@@ -16,6 +17,7 @@ from chalicelib.domain.errors import (
     InvalidInput,
     LimitReached,
     LinkInvalid,
+    NoBookingPage,
     NotFree,
     OutsideHours,
     PropertyNotFound,
@@ -27,7 +29,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Premises, Wanted, strictly
 from chalicelib.domain.properties import Property, PublicBooking, check_horizon
-from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_unanswered, nearest
+from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered, nearest
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, BookVisit, Party, Status, Visit, Visitor
 from chalicelib.services.availability import Availabilities, FreeSlots
@@ -112,6 +114,13 @@ class Public:
             raise LinkInvalid
         return outcome
 
+    def page(self, property_id: str) -> str:
+        """Where a property is booked, once it is on the booking page. Raises PropertyNotFound or NoBookingPage."""
+        self._find_premises(property_id)
+        if self.terms.page is None:
+            raise NoBookingPage
+        return f"{self.terms.page}?property={quote(property_id)}"
+
     def link(self, visit: Visit) -> str | None:
         """By which whoever booked it reaches it, unless only who reads the mail may."""
         return self._links.link(visit) if self.terms.confirm_within is None else None
@@ -178,12 +187,12 @@ class Public:
         return [*rations, *(self._ahead(contact, now).plus(visit) for contact in contacts_of(wish.visitor))]
 
     def _ahead(self, contact: Contact, now: datetime) -> Ahead:
-        ahead = self._store.ahead(contact.digest).without((), now)
+        ahead = self._store.ahead(contact.digest)
         if len(ahead.visits) < self.terms.limits.per_contact:
             return ahead
-        # Nothing is written there when a visit is called off: it is looked at only where it matters.
+        # Nothing is written there when a visit is over, moved or called off: it is looked at only where it matters.
         found = ((id, self._visits.find(id)) for id, _ in ahead.visits)
-        ahead = ahead.without([id for id, visit in found if visit is None or not visit.holds_slots], now)
+        ahead = ahead.without([id for id, visit in found if visit is None or is_behind(visit, now)])
         if len(ahead.visits) < self.terms.limits.per_contact:
             return ahead
         raise LimitReached("contact")

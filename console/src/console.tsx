@@ -13,7 +13,6 @@ function Console() {
 }
 
 wear(keptTheme());
-resume();
-await speakNow();
+await Promise.all([resume(), speakNow()]);
 document.body.replaceChildren();
 render(<Console />, document.body);

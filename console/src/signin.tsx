@@ -1,30 +1,27 @@
 // The page before anybody is signed in.
-import { useSignal } from "@preact/signals";
-import { signIn } from "./api/session.ts";
+import { signIn, trouble } from "./api/session.ts";
 import { Logo } from "./frame.tsx";
-import { Field } from "./parts/field.tsx";
+import { Icon } from "./parts/icon.tsx";
 import { say } from "./words/words.ts";
 
 export function SignIn() {
   const words = say();
-  const key = useSignal("");
   return (
     <main class="signin" id="main">
-      <form
-        class="card"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (key.value.trim()) signIn(key.value);
-        }}
-      >
+      <div class="card">
         <Logo />
         <h1>{words.product}</h1>
         <p class="soft">{words.signInText}</p>
-        <Field id="key" label={words.developmentKey} type="password" value={key.value} onInput={(value) => (key.value = value)} />
-        <button type="submit" class="btn main big">
+        {trouble.value && (
+          <p class="note bad" role="alert">
+            <Icon name="warn" />
+            <span>{words.signInTrouble[trouble.value]}</span>
+          </p>
+        )}
+        <button type="button" class="btn main big" onClick={() => void signIn()}>
           {words.signIn}
         </button>
-      </form>
+      </div>
     </main>
   );
 }

@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from devstack.server import STAGE
 from devstack.stack import stack
 from tests.browser.desk import Agency, Desk, Desks
+from tools.deliver.cloudformation import outputs
+from tools.deliver.data_stack import credentials, data_stack_of
+from tools.operate.people import Pool
 from tools.project import ROOT
 
 CHROMIUM = ROOT / "build" / "browser" / "chromium"
@@ -34,7 +39,12 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
         while not _answers(everything.url):
             assert time.monotonic() < deadline, "the API did not start"
             time.sleep(0.1)
-        yield Agency(everything.url, everything.key)
+        yield Agency(everything.url, everything.key, everything.aws.endpoint, _pool(everything.aws.endpoint))
+
+
+def _pool(endpoint: str) -> Pool:
+    told = outputs(boto3.client("cloudformation", **credentials(endpoint)), data_stack_of(STAGE))
+    return Pool(boto3.client("cognito-idp", **credentials(endpoint)), told["UserPool"])
 
 
 def _answers(url: str) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FloatRect, Locator, Page, expect
 
 from tests.contract import check
 from tools.client import Patient
+from tools.operate.people import Pool, a_password
 from tools.project import ROOT
 
 BERLIN = "Europe/Berlin"
@@ -30,6 +32,19 @@ class Agency:
 
     url: str
     key: str
+    sign_in: str
+    """The origin of the hosted sign-in."""
+    pool: Pool
+
+    def person(self, scopes: Sequence[str]) -> tuple[str, str]:
+        """Somebody who may do that; their e-mail address and password."""
+        email, password = f"{'-'.join(scopes)}-{uuid.uuid4().hex[:6]}@example.org", a_password()
+        self.pool.invite(email, MessageAction="SUPPRESS")
+        self.pool.cognito.admin_set_user_password(
+            UserPoolId=self.pool.id, Username=email, Password=password, Permanent=True
+        )
+        self.pool.put_into(email, tuple(scopes))
+        return email, password
 
     @cached_property
     def http(self) -> Patient:
@@ -99,7 +114,7 @@ class Desk:
         """Once the page shows what it was opened for."""
         expect(self.page.locator("main h1").first).to_be_attached(timeout=20_000)
         if self.page.locator(".foot").count():
-            expect(self.page.locator(".foot")).to_contain_text("Up to date", timeout=20_000)
+            expect(self.page.locator(".foot")).to_contain_text(re.compile(r"\d\d:\d\d"), timeout=20_000)
         return self
 
     def reload(self) -> None:
@@ -157,6 +172,13 @@ class Desk:
         return [" ".join(text[:160] for text in one) for one in found]
 
 
+def fill_in(page: Page, email: str, password: str) -> None:
+    """The hosted page, by keyboard."""
+    page.locator("input[name=username]").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.keyboard.press("Enter")
+
+
 def box_of(locator: Locator) -> FloatRect:
     expect(locator).to_be_visible()
     box = locator.bounding_box()
@@ -166,6 +188,8 @@ def box_of(locator: Locator) -> FloatRect:
 
 class Desks:
     """The desks that a test opens."""
+
+    _tokens: ClassVar[dict[tuple[str, ...], str]] = {}
 
     def __init__(self, agency: Agency, browser: Browser) -> None:
         self._agency, self._browser = agency, browser
@@ -191,14 +215,28 @@ class Desks:
             accept_downloads=True,
         )
         context.set_default_timeout(15_000)
-        kept = {"development-key": self._agency.key, "development-scopes": ",".join(scopes)}
+        kept = {"refresh-token": self._refresh_token(tuple(scopes))} if scopes else {}
         context.add_init_script(f"Object.assign(sessionStorage, {json.dumps(kept)})")
         desk = Desk(context.new_page(), context)
         self._opened.append(desk)
         desk.page.goto(f"{self._agency.url}/{path}")
-        return desk.ready()
+        return desk.ready() if scopes else desk
+
+    def _refresh_token(self, scopes: tuple[str, ...]) -> str:
+        """Of somebody who has signed in on the hosted page, once for all tests."""
+        if scopes not in self._tokens:
+            context = self._browser.new_context()
+            page = context.new_page()
+            page.goto(self._agency.url)
+            page.get_by_role("button", name="Sign in").click()
+            fill_in(page, *self._agency.person(scopes))
+            expect(page.locator(".console")).to_be_visible(timeout=20_000)
+            self._tokens[scopes] = page.evaluate("sessionStorage.getItem('refresh-token')")
+            context.close()
+        return self._tokens[scopes]
 
     def close(self) -> None:
         for desk in self._opened:
             desk.context.close()
-        assert [desk.complaints for desk in self._opened if desk.complaints] == []
+        complaints = [complaint for desk in self._opened for complaint in desk.complaints]
+        assert not complaints, complaints

@@ -129,7 +129,7 @@ def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -
 def test_the_relay_is_handed_changes_of_visits_and_properties_only(configuration: Node) -> None:
     sources = configuration["resource"]["aws_lambda_event_source_mapping"].values()
     (patterns,) = [source["filter_criteria"]["filter"] for source in sources if "filter_criteria" in source]
-    assert json.loads(patterns[0]["pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": ["V", "P"]}}}}
+    assert json.loads(patterns[0]["pattern"]) == {"dynamodb": {"Keys": {"sk": {"S": ["V", "P", "A"]}}}}
 
 
 def test_what_happens_every_minute_has_a_name_of_its_stage(configuration: Node) -> None:

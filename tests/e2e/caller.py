@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -16,6 +17,8 @@ PATIENCE_SECONDS: Final = 60
 TRIES: Final = 4
 """How often one who is told to come back later asks in all."""
 
+DAY: Final = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
+"""Within what a calendar shows, whenever this runs."""
 HOUSE: Final = {"name": "House", "address": "Lane 1", "price": 1, "currency": "EUR", "timeZone": "Europe/Berlin"}
 
 

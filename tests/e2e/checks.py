@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -22,13 +22,12 @@ from chalicelib.repositories.notices import DynamoNotices
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.visitor_links import Links
-from tests.e2e.caller import HOUSE, Caller, until
+from tests.e2e.caller import DAY, HOUSE, Caller, until
 from tests.e2e.deployment import AGENCY, STACK, Deployment
 from tests.fakes import FakeQueue
 from tests.integration.intake import partner_message
+from tests.pictures import a_png
 
-DAY: Final = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
-"""Within what a calendar shows, whenever this runs."""
 ALL_DAY: Final = {"from": f"{DAY}T00:00:00Z", "to": f"{DAY}T23:59:00Z"}
 
 
@@ -50,6 +49,7 @@ def visit(house: str, hour: int, **more: object) -> dict[str, object]:
 
 
 def register(caller: Caller) -> None:
+    assert caller.call(200, "GET", "/caller")["kind"] == "key"
     house = caller.house()
     caller.call(201, "PUT", f"/properties/{house}-2", HOUSE, headers={"If-None-Match": "*"})
     caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"capacity": 2}, headers={"If-Match": "*"})
@@ -212,6 +212,19 @@ def own_visit(caller: Insider) -> None:
     caller.answer(204, "DELETE", f"{own}/visitor", headers=by_link)
 
 
+def booking_page(caller: Caller) -> None:
+    """What anybody can do with a property that takes bookings without a key."""
+    house = caller.house()
+    caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"publicBooking": "confirm"}, headers={"If-Match": "*"})
+    hours = {"weekly": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}}
+    caller.call(201, "PUT", f"/properties/{house}/availability", hours, headers={"If-None-Match": "*"})
+    page, nobody = f"/public/properties/{house}", {"Authorization": ""}
+    assert caller.call(200, "GET", page, headers=nobody)["id"] == house
+    free = caller.call(200, "GET", f"{page}/slots", headers=nobody)["slots"]
+    wish = {"date": free[-1]["start"], "visitor": {"name": "Ada", "email": f"{house}@example.com"}}
+    assert caller.call(201, "POST", f"{page}/visits", wish, headers=nobody)["status"] == "confirmed"
+
+
 def events(caller: Caller) -> None:
     """What is booked reaches the feed, and whoever listens: here a name that nobody knows, which is an answer too."""
     end = caller.call(200, "GET", "/events", params={"after": "now"})["nextCursor"]
@@ -266,13 +279,56 @@ def remind(caller: Insider) -> None:
         caller.call(204, "DELETE", f"/webhooks/{hook['id']}")
 
 
-def sheets(caller: Caller) -> None:
-    """A sheet is announced. The emulator takes no upload that a role has signed, so none is read."""
-    about = {"name": "list", "contentType": "text/csv", "size": 10, "timeZone": "Europe/Berlin"}
-    announced = caller.call(201, "POST", "/sheets", about)
-    own = f"/sheets/{announced['id']}"
-    assert caller.call(200, "GET", own)["status"] == "awaiting-upload"
-    assert any(each["id"] == announced["id"] for each in caller.call(200, "GET", "/sheets")["items"])
+def announced(caller: Caller, content: bytes, kind: str) -> dict[str, Any]:
+    about = {"name": "list", "contentType": kind, "size": len(content), "timeZone": "Europe/Berlin"}
+    sheet: dict[str, Any] = caller.call(201, "POST", "/sheets", about)
+    return sheet
+
+
+def uploaded(form: Mapping[str, Any], content: bytes, **other: str) -> int:
+    """The status that S3 answers with."""
+    fields = {**form["fields"], **other}
+    return httpx.post(form["url"], data=fields, files={"file": ("list", content)}, trust_env=False).status_code
+
+
+def sheet(caller: Caller, content: bytes, kind: str) -> str:
+    """The path of a sheet that was read."""
+    made = announced(caller, content, kind)
+    own = f"/sheets/{made['id']}"
+    assert uploaded(made["upload"], content) == 204
+    until(lambda: caller.call(200, "GET", own)["status"] == "review", "the sheet")
+    assert any(each["id"] == made["id"] for each in caller.call(200, "GET", "/sheets")["items"])
+    return own
+
+
+def sheets(caller: Insider) -> None:
+    house = caller.house()
+    own = sheet(caller, f"propertyId,date,time\n{house},{DAY},9:00\n{house},{DAY},half five\n".encode(), "text/csv")
+    caller.call(200, "PUT", f"{own}/reading", {"timeZone": "UTC"})
+    _, row = caller.call(200, "GET", f"{own}/rows")["items"]
+    at = f"{own}/rows/{row['row']}"
+    caller.call(200, "GET", at)
+    assert caller.call(200, "PATCH", at, {"time": "16:30"}, headers={"If-Match": "*"})["ready"]
+    caller.call(202, "POST", f"{own}/register", {})
+    until(lambda: caller.call(200, "GET", own)["status"] == "registered", "the visits of the sheet")
+    booked = caller.call(200, "GET", "/visits", params={**ALL_DAY, "propertyId": house})["items"]
+    assert [visit["date"] for visit in booked] == [f"{DAY}T09:00:00Z", f"{DAY}T16:30:00Z"]
+    caller.answer(204, "DELETE", own)
+    caller.answer(404, "GET", own)
+
+
+def pictures(caller: Insider) -> None:
+    shade = secrets.token_bytes(9)
+    own = sheet(caller, a_png(shade[0], 3, 2, (b"tEXt", b"Comment\0" + shade)), "image/png")
+    caller.call(200, "PUT", f"{own}/reading", {"timeZone": "UTC"})
+    (row,) = caller.call(200, "GET", f"{own}/rows")["items"]
+    assert not row["reviewed"]
+    link = caller.call(200, "GET", f"{own}/picture")["url"]
+    assert httpx.get(link, trust_env=False).content.startswith(b"\x89PNG")
+    assert caller.answer(200, "GET", f"{own}/export", params={"include": "picture"}).content.startswith(b"PK")
+    assert len(caller.deployment.stored(own)) == 2
+    caller.answer(204, "DELETE", own)
+    assert caller.deployment.stored(own) == []
 
 
 CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
@@ -289,8 +345,10 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "agents": agents,
     "person": person,
     "own_visit": own_visit,
+    "booking_page": booking_page,
     "events": events,
     "notices": notices,
     "remind": remind,
     "sheets": sheets,
+    "pictures": pictures,
 }

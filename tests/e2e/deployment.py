@@ -25,10 +25,12 @@ import httpx
 
 from chalicelib.functions import FUNCTIONS
 from devstack.emulator import Emulator, emulator
-from tests.e2e.caller import PATIENCE_SECONDS
+from tests.e2e.caller import DAY, PATIENCE_SECONDS
 from tests.integration.intake import SCHEDULED
-from tools.deliver.cloudformation import bring_up_to_date, delete
-from tools.deliver.data_stack import any_client, create_data_stack, credentials, told_to_app
+from tests.sheets import an_answer
+from tests.textract import standing_in
+from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
+from tools.deliver.data_stack import any_client, create_data_stack, credentials, data_stack_of, told_to_app
 from tools.deliver.gateway_settings import BINARY_TYPES
 from tools.deliver.package import ALIAS, ZIP, expanded
 from tools.generate.gateway_responses import EXTENSION
@@ -127,6 +129,16 @@ class Deployment:
         """How often the worker has left something so far. Only the emulator's log says it as soon as it happens."""
         return len(LEFT.findall(self.aws.log.read_text(encoding="utf-8", errors="replace")))
 
+    @cached_property
+    def sheets_bucket(self) -> str:
+        return outputs(self.client("cloudformation"), data_stack_of(STAGE))["SheetsBucket"]
+
+    def stored(self, sheet: str) -> list[str]:
+        """What the bucket has of a sheet, whose path in the API is given."""
+        id = sheet.rpartition("/")[2]
+        found = self.client("s3").list_objects_v2(Bucket=self.sheets_bucket).get("Contents", [])
+        return [each["Key"] for each in found if id in each["Key"]]
+
     def mails(self) -> str:
         """All that was sent."""
         return httpx.get(f"{self.aws.endpoint}/_ministack/ses/messages", trust_env=False).text
@@ -209,6 +221,8 @@ class Account:
     aws: Emulator
     layer: str
     """The boto3 of AWS's runtime, which the emulator's has not."""
+    textract: str
+    """The address of a Textract, which the emulator has not."""
 
     def client(self, service: str) -> Any:
         """A client of the account's root, which is asked for no permission."""
@@ -229,7 +243,7 @@ class Account:
         code = self._stored("code/{}.zip", (made / ZIP).read_bytes())
         for function in _of("AWS::Serverless::Function", packaged["Resources"]):
             function["CodeUri"] = code
-        template = for_the_emulator(expanded(packaged), self.aws.endpoint, self.layer)
+        template = for_the_emulator(expanded(packaged), self.aws.endpoint, self.layer, self.textract)
         able = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
         # CloudFormation takes one of this size from a bucket only.
         place = self._stored("templates/{}.json", json.dumps(template).encode())
@@ -259,17 +273,21 @@ class Account:
 @contextlib.contextmanager
 def account() -> Iterator[Account]:
     """An emulator of one's own, taken away at the end with everything in it."""
-    with emulator(extra_environment={"AUTH": "true", "LOG_LEVEL": "INFO"}) as aws:
+    photographed = an_answer([["Property", "Date", "Time", "Visitor"], ["The old mill", DAY, "10:00", "Ada"]])
+    with (
+        standing_in(lambda _: photographed) as textract,
+        emulator(extra_environment={"AUTH": "true", "LOG_LEVEL": "INFO"}) as aws,
+    ):
         create_data_stack(aws.endpoint, STAGE)
         any_client(aws.endpoint, "ses").verify_domain_identity(Domain=AGENCY)
         s3 = boto3.client("s3", **credentials(aws.endpoint))
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         functions = boto3.client("lambda", **credentials(aws.endpoint))
         layer = functions.publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
-        yield Account(aws, layer["LayerVersionArn"])
+        yield Account(aws, layer["LayerVersionArn"], textract)
 
 
-def for_the_emulator(template: Template, endpoint: str, layer: str) -> Template:
+def for_the_emulator(template: Template, endpoint: str, layer: str, textract: str) -> Template:
     """The template without what the emulator lacks, and with what it needs beyond AWS."""
     resources: dict[str, Any] = template["Resources"]
     without_code_deploy(resources)
@@ -279,7 +297,7 @@ def for_the_emulator(template: Template, endpoint: str, layer: str) -> Template:
     binary_types_beside_the_definition(resources)
     for function in _of("AWS::Lambda::Function", resources):
         given = {"AWS_ENDPOINT_URL": endpoint, "MAIL_FROM": f"visits@{AGENCY}", "AGENCY_NAME": "Agency"}
-        function["Environment"]["Variables"] |= given
+        function["Environment"]["Variables"] |= given | {"AWS_ENDPOINT_URL_TEXTRACT": textract}
         function["Layers"] = [layer]
     return template
 

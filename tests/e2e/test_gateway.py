@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 import app as entry
 from chalicelib.functions import FUNCTIONS, Function
+from tests.cicd.iam import Question, decided
 from tests.e2e.caller import Caller, until
-from tests.e2e.checks import ALL_DAY, CHECKS, Insider, visit
+from tests.e2e.checks import ALL_DAY, CHECKS, Insider, announced, uploaded, visit
 from tests.e2e.deployment import STACK, STAGE, Deployment, caller
 from tests.integration.access import KEYS, Headers, access_to, bearer, call, check_door, headers_of
 from tests.integration.intake import partner_message
@@ -40,20 +41,17 @@ LAMBDAS_OWN: Final = [
     ("relay", "Stream"),
     ("deliver", "WebhookQueue"),
     ("notify", "NoticeQueue"),
+    ("read_sheet", "SheetQueue"),
 ]
 """What Lambda hands out messages and records with, in a function's name; the emulator does not ask for it."""
-UNREACHED: Final = [
-    route for route in ROUTES if route[1].startswith("/sheets/{sheet_id}/") or route == ("DELETE", "/sheets/{sheet_id}")
-]
-"""What a sheet can be asked for once it was read, and what touches its files. With IAM on, the emulator takes no upload
-that a role has signed, and knows no `aws:ResourceAccount`.
-"""
-OF_SHEETS: Final = [each for each in STATEMENTS if each[0] == "read_sheet" or each[1].startswith("Sheets")]
-"""For the same reason: test_policies.py shows that they are what is done, and nobody that AWS agrees."""
 BY_THE_MINUTE: Final = [("relay", "WebhookQueue"), ("remind", "WebhookQueue")]
 """Either wakes a webhook where the other does not; test_policies.py shows that both do."""
+RECOGNITION: Final = ("read_sheet", "Recognition")
+"""The emulator has no Textract, and what stands in for it asks nobody for rights: the evaluator alone is asked."""
+LISTED: Final = [("api_handler", "SheetsListed"), ("read_sheet", "SheetsListed")]
+"""S3 says of an object that is not there that it is not, to those who may list; the emulator says so to everybody."""
 NOT_PROVABLE_HERE: Final = [
-    each for each in STATEMENTS if each in (*DENIED_BY_KEYS, *LAMBDAS_OWN, *OF_SHEETS, ("remind", "WebhookQueue"))
+    each for each in STATEMENTS if each in (*DENIED_BY_KEYS, *LAMBDAS_OWN, *BY_THE_MINUTE, *LISTED, RECOGNITION)
 ]
 """Nothing else may be here."""
 NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
@@ -80,7 +78,18 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("remind", "Lists"): ["remind"],
     ("remind", "WebhookQueue"): [],  # test_policies.py: here no webhook is left behind but by chance
     ("remind", "NoticeQueue"): ["remind"],
-    **{statement: [] for statement in OF_SHEETS},
+    ("api_handler", "SheetsListed"): [],  # test_policies.py
+    ("api_handler", "SheetsUploads"): ["sheets", "pictures"],
+    ("api_handler", "SheetsClean"): ["sheets", "pictures"],
+    ("api_handler", "SheetsAnswers"): ["pictures", "sheets"],
+    ("read_sheet", "Table"): ["sheets", "pictures"],
+    ("read_sheet", "Lists"): ["sheets", "pictures"],
+    ("read_sheet", "SheetQueue"): [],  # test_policies.py
+    ("read_sheet", "SheetsListed"): [],  # test_policies.py
+    ("read_sheet", "SheetsUploads"): ["sheets", "pictures"],
+    ("read_sheet", "SheetsClean"): ["sheets", "pictures"],
+    ("read_sheet", "SheetsAnswers"): ["pictures"],
+    ("read_sheet", "Recognition"): [],  # below, by the evaluator alone
 }
 """Checks that fail without a statement."""
 
@@ -143,7 +152,7 @@ def test_the_policies_suffice_for_everything(deployment: Deployment, monkeypatch
 
     monkeypatch.setattr(Caller, "answer", answer)
     assert failing(deployment) == {}
-    for method, path in (route for route in ROUTES if route[0] != "HEAD" and route not in UNREACHED):
+    for method, path in (route for route in ROUTES if route[0] != "HEAD"):
         shape = re.sub(r"\{\w+\}", "[^/]+", path)
         assert any(m == method and re.fullmatch(shape, p) for m, p in taken), f"no check takes {method} {path}"
 
@@ -166,6 +175,24 @@ def test_what_fails_for_good_ends_among_the_dead_letters_and_does_not_hold_up_wh
         deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=partner_message(visit(house, 9)))
         until(lambda: deployment.messages() == 0, "the queue")
         assert partner.call(200, "GET", "/visits", params={**ALL_DAY, "propertyId": house})["items"]
+
+
+def test_a_form_takes_what_was_announced_and_nothing_else(deployment: Deployment) -> None:
+    content = b"propertyId,date,time\n"
+    with caller(deployment, bearer(access_to(deployment.client("dynamodb"), STACK), name="forms")) as http:
+        sheet, other = (announced(Caller(http), content, "text/csv") for _ in range(2))
+        form, elsewhere = sheet["upload"], other["upload"]["fields"]
+        assert uploaded(form, content + b"more") == 400
+        assert uploaded(form, b"") == 400
+        assert uploaded(form, content, **{"Content-Type": "text/html"}) == 403
+        assert uploaded(form, content, key=elsewhere["key"]) == 403
+        assert uploaded(form, content, key=f"clean/{sheet['id']}") == 403
+        assert uploaded(form, content, **{"x-amz-signature": "0" * 64}) == 403
+        assert uploaded(form, content, policy=elsewhere["policy"]) == 403
+        assert uploaded({**form, "fields": {"key": form["fields"]["key"]}}, content) == 403, "nobody may without a form"
+        for path in (f"/sheets/{sheet['id']}", f"/sheets/{other['id']}"):
+            assert deployment.stored(path) == []
+            assert Caller(http).call(200, "GET", path)["status"] == "awaiting-upload"
 
 
 # What each statement is for
@@ -195,6 +222,15 @@ def test_the_worker_may_do_in_the_packaged_stage_what_it_needs_in_any() -> None:
         [it for it in policy(Function.WORKER, stage)["Statement"] if it["Sid"] == "Queue"] for stage in (STAGE, "dev")
     )
     assert [it["Action"] for it in packaged] == [it["Action"] for it in plain]
+
+
+def test_only_the_reader_may_have_pictures_recognised(deployment: Deployment) -> None:
+    """Nothing here asks for the right: the evaluator is asked about it, with the statement and without."""
+    policies: dict[str, list[Any]] = {name: [deployment.policy(name)[1]] for name in FUNCTIONS}
+    (whole,) = policies[Function.READER]
+    policies["without"] = [whole | {"Statement": [it for it in whole["Statement"] if it["Sid"] != RECOGNITION[1]]}]
+    questions = [Question(name, "textract:AnalyzeDocument", "*") for name in policies]
+    assert [it.role for it, yes in decided(policies, questions).items() if yes] == [Function.READER]
 
 
 @pytest.mark.parametrize(("function", "sid"), DENIED_BY_KEYS)

@@ -37,7 +37,7 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine",
+    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
     "LICENSE", "bom.cdx.json",
 }  # fmt: skip
 """What is there besides bytecode and the libraries' own papers. A new dependency changes this list, knowingly."""
@@ -121,6 +121,23 @@ def test_it_has_what_is_needed_and_no_more_and_is_small(packaged: Path, files: M
     assert {name.split("/")[1] for name in files if name.split("/")[0] in papers} == {"METADATA", "licenses"}
     assert not [name for name in files if "test" in name.lower() or name.endswith((".pyi", "py.typed", ".c", ".h"))]
     assert (packaged / "deployment.zip").stat().st_size <= 7_000_000
+
+
+def test_what_reads_sheets_is_a_small_part_of_the_zip(packaged: Path) -> None:
+    parts = (
+        "python_calamine",
+        "phonenumbers",
+        "chalicelib/reading/",
+        "chalicelib/aws/data/s3",
+        "chalicelib/aws/data/textract",
+    )
+    with zipfile.ZipFile(packaged / "deployment.zip") as archive:
+        sizes = {
+            part: sum(each.compress_size for each in archive.infolist() if each.filename.startswith(part))
+            for part in parts
+        }
+    assert all(sizes.values()), sizes
+    assert sum(sizes.values()) <= 2_500_000
 
 
 def test_every_library_comes_with_the_terms_of_its_use(files: Mapping[str, bytes]) -> None:

@@ -16,7 +16,7 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client, signer_of_files
-from chalicelib.container import TERMS, over, utc_now
+from chalicelib.container import over, utc_now
 from chalicelib.domain.public import Terms
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PROPERTY = {"name": "House", "address": "Lane 1", "price": 450000, "currency": "EUR", "timeZone": "Europe/Berlin"}
 PATIENCE = httpx.Timeout(60)
+TERMS = Terms(page=SENDER.page)
 
 
 @dataclass(frozen=True)

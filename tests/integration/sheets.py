@@ -8,20 +8,25 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
+import pytest
 
 import app as entry
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.container import FILES, utc_now
+from chalicelib.functions import Function
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.services import ports
+from devstack.worker import QueueWorker, working
 from tests.integration.api import Api, serve
 from tests.integration.intake import LambdaContext, Mailbox, event_of, mailbox
 from tests.pictures import a_png
-from tests.sheets import an_answer
+from tests.sheets import AGENCY, an_answer
+from tools.operate import sheets as tool
 from tools.project import REGION
 
 if TYPE_CHECKING:
@@ -142,7 +147,8 @@ class Desk:
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
 
     def visits(self, property_id: str) -> list[dict[str, Any]]:
-        listed = self.api.get("/visits", propertyId=property_id, limit=100, from_="2028-01-01T00:00:00Z")
+        years = {"from_": "2026-01-01T00:00:00Z", "to": "2040-01-01T00:00:00Z"}
+        listed = self.api.get("/visits", propertyId=property_id, limit=100, **years)
         visits: list[dict[str, Any]] = listed.json()["items"]
         return visits
 
@@ -218,3 +224,35 @@ def sheets_tour(office: Desk) -> list[httpx.Response]:
     ]
     assert all(answer.is_success for answer in answers), [answer.text for answer in answers if not answer.is_success]
     return answers
+
+
+@dataclass(frozen=True)
+class Site:
+    """The API with its workers, and a person with a file and a key."""
+
+    desk: Desk
+    workers: tuple[QueueWorker, ...]
+
+    def run(self, path: Path, *options: str, what: str = "import") -> int:
+        with pytest.MonkeyPatch.context() as patch, working(*self.workers):
+            patch.setenv("VISITS_KEY", self.key)
+            url = str(self.desk.api.http.base_url)
+            return tool.main([what, str(path), "--url", url, "--zone", "Europe/Berlin", *options])
+
+    @property
+    def key(self) -> str:
+        return self.desk.api.http.headers["Authorization"].removeprefix("Bearer ")
+
+
+@contextlib.contextmanager
+def importing(table: FreshTable) -> Iterator[Site]:
+    """With the properties that the files of the tests name."""
+    with desk(table) as made:
+        for each in AGENCY.properties:
+            made.api.property(each.id, name=each.name, address=each.address, capacity=2 if "cap2" in each.id else 1)
+        sqs, handlers = made.box.sqs, entry.app.handler_map
+        queues = {Function.WORKER: made.box.url, Function.READER: made.queue_url}
+        workers = [
+            QueueWorker(handlers[function], sqs, url.rsplit("/", 1)[1], function) for function, url in queues.items()
+        ]
+        yield Site(made, tuple(workers))

@@ -26,6 +26,7 @@ from chalice.config import Config
 from devstack.emulator import free_port
 from devstack.server import serving
 from tests.contract import check
+from tests.pictures import a_png
 from tests.races import at_once
 from tools.project import HOST, ROOT
 
@@ -128,6 +129,14 @@ def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path:
     with running(tmp_path, how_it_ends=signal.SIGTERM) as second, second.http() as http:
         assert http.get(f"/visits/{visit['id']}").json() == visit
         assert "Loading sample data" not in second.text(), "the second run finds the data of the first"
+        # Something looks at pictures: of one with nothing on it, it is told that there is no table.
+        content = a_png(1, 100, 100)
+        about = {"name": "photo", "contentType": "image/png", "size": len(content), "timeZone": "Europe/Berlin"}
+        sheet = http.post("/sheets", json=about).json()
+        form, files = sheet["upload"], {"file": ("sheet", content)}
+        assert httpx.post(form["url"], data=form["fields"], files=files, trust_env=False).status_code == 204
+        until(lambda: http.get(f"/sheets/{sheet['id']}").json()["status"] == "failed", "the picture")
+        assert http.get(f"/sheets/{sheet['id']}").json()["failure"] == "not-a-table"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -126,6 +126,13 @@ class Case:
             f"/properties/{self.house}", json=kept | changes, headers={"If-Match": stands.headers["ETag"]}
         )
 
+    def agents(self, method: str, condition: str = "If-Match", **changes: object) -> httpx.Response:
+        """What becomes of an agent who is named as nobody else."""
+        body = {"name": "Ada Lovelace", "email": "ada@example.com", "timeZone": "Europe/Berlin"} | changes
+        return self.api.http.request(
+            method, f"/agents/{self.house}", json=body if method == "PUT" else None, headers={condition: "*"}
+        )
+
     def rows(self, *hours: int) -> list[dict[str, Any]]:
         return [{"propertyId": self.house, "date": f"2027-03-01T{hour:02}:00:00Z"} for hour in hours]
 
@@ -252,11 +259,26 @@ WRITES: dict[str, tuple[str, Callable[[Case], httpx.Response], list[str]]] = {
         lambda c: c.corrected(address="Lane 2"),
         ["property.changed", "visit.changed"],
     ),
+    "register an agent": (
+        "PUT /agents/{agent_id}",
+        lambda c: c.agents("PUT", "If-None-Match"),
+        ["agent.registered"],
+    ),
+    "replace an agent": (
+        "PUT /agents/{agent_id}",
+        lambda c: [c.agents("PUT", "If-None-Match"), c.agents("PUT", travelMinutes=15)][-1],
+        ["agent.registered", "agent.changed"],
+    ),
+    "erase an agent": (
+        "DELETE /agents/{agent_id}",
+        lambda c: [c.agents("PUT", "If-None-Match"), c.agents("DELETE")][-1],
+        ["agent.registered", "agent.erased"],
+    ),
 }
 """What somebody does, by which way, and what the feed says of it."""
 
-OF_OTHER_THINGS = ("agents", "sheets", "webhooks", "calendar-token", "availability")
-"""What is written there is neither a visit nor a property; a sheet is registered as an intake."""
+OF_OTHER_THINGS = ("sheets", "webhooks", "calendar-token", "availability")
+"""What is written there is neither a visit nor a property nor an agent; a sheet is registered as an intake."""
 
 
 def test_the_table_of_writes_has_every_way_to_write() -> None:

@@ -7,23 +7,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
 
-import app as entry
 from chalicelib.domain.sheets import CannotRead, SheetRow
-from chalicelib.functions import Function
 from devstack.emulator import free_port
 from devstack.seed import sample_properties
-from devstack.worker import QueueWorker, working
+from devstack.worker import working
 from tests.builders import property_id
-from tests.integration.sheets import Desk, desk
+from tests.integration.sheets import Site, importing
 from tests.pictures import a_png
 from tests.sheets import AGENCY, BERLIN, an_answer, read
+from tests.workbooks import assert_workbook
 from tools.operate import sheets as tool
 from tools.project import ROOT
 
@@ -33,35 +31,10 @@ if TYPE_CHECKING:
 FILES = sorted((ROOT / "tests" / "files").glob("*.[cnx]*"))
 
 
-@dataclass(frozen=True)
-class Site:
-    """The API with its workers, and a person with a file and a key."""
-
-    desk: Desk
-    workers: tuple[QueueWorker, ...]
-
-    def run(self, path: Path, *options: str, what: str = "import") -> int:
-        with pytest.MonkeyPatch.context() as patch, working(*self.workers):
-            patch.setenv("VISITS_KEY", self.key)
-            url = str(self.desk.api.http.base_url)
-            return tool.main([what, str(path), "--url", url, "--zone", "Europe/Berlin", *options])
-
-    @property
-    def key(self) -> str:
-        return self.desk.api.http.headers["Authorization"].removeprefix("Bearer ")
-
-
 @pytest.fixture(scope="module")
 def site(table: FreshTable) -> Iterator[Site]:
-    with desk(table) as made:
-        for each in AGENCY.properties:
-            made.api.property(each.id, name=each.name, address=each.address, capacity=2 if "cap2" in each.id else 1)
-        sqs, handlers = made.box.sqs, entry.app.handler_map
-        queues = {Function.WORKER: made.box.url, Function.READER: made.queue_url}
-        workers = [
-            QueueWorker(handlers[function], sqs, url.rsplit("/", 1)[1], function) for function, url in queues.items()
-        ]
-        yield Site(made, tuple(workers))
+    with importing(table) as made:
+        yield made
 
 
 def a_file(folder: Path, *rows: str, header: str = "propertyId,date,time", name: str = "visits.csv") -> Path:
@@ -112,8 +85,7 @@ def test_every_file_that_people_have_gives_its_visits_and_tells_of_the_rest(
     if remaining:
         assert [row["line"] for row in left(tmp_path / f"{path.stem}.left.csv")] == [str(r["line"]) for r in remaining]
         assert all(row["reason"] for row in left(tmp_path / f"{path.stem}.left.csv"))
-    exported = site.desk.api.get(f"/sheets/{sheet['id']}/export")
-    assert exported.status_code == 200
+    assert_workbook(site.desk.api.get(f"/sheets/{sheet['id']}/export").content, values)
 
 
 def test_the_same_visits_spelled_otherwise_are_booked_once(site: Site, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
+import segno
 
 from chalicelib.container import new_id
 from chalicelib.domain.public import Limits, Terms
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 HOURS = {"weekly": {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}, "stepMinutes": 30}
 THURSDAY = datetime(2027, 3, 11, 8, 0, tzinfo=NOW.tzinfo)
 """Nine o'clock in Berlin."""
+PAGE = "https://visits.agency.example/book.html"
 _numbers = count(1)
 
 
@@ -38,7 +41,7 @@ def clock() -> Clock:
 @pytest.fixture(scope="module")
 def api(table: FreshTable, clock: Clock) -> Iterator[Api]:
     # All tests book from the same address.
-    with serve(table, clock=clock, terms=Terms(limits=Limits(per_address=10**6))) as api:
+    with serve(table, clock=clock, terms=Terms(page=PAGE, limits=Limits(per_address=10**6))) as api:
         yield api
 
 
@@ -283,3 +286,20 @@ def test_an_unanswered_request_is_declined_by_the_minute(api: Api, anybody: http
     assert own["status"] == Status.DECLINED
     free = anybody.get(f"/public/properties/{house}/slots", params={"to": "2027-03-20T00:00:00Z"}).json()["slots"]
     assert instant_text(start) in [slot["start"] for slot in free]
+
+
+def test_a_booking_code_leads_to_the_page_of_the_property(api: Api) -> None:
+    house = listed(api, "off")
+    answer = api.get(f"/properties/{house}/booking-code")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml")
+    address = f"{PAGE}?property={house}"
+    picture = ElementTree.fromstring(answer.text)
+    assert picture.findtext("{http://www.w3.org/2000/svg}title") == address
+    (_, modules) = picture.iter("{http://www.w3.org/2000/svg}path")
+    assert modules.get("d") == segno.make_qr(address, error="q").svg_inline().partition(' d="')[2].partition('"')[0]
+
+
+def test_without_a_page_there_is_no_code(table: FreshTable) -> None:
+    with serve(table, terms=Terms()) as api:
+        answer = api.get(f"/properties/{api.property('coded')}/booking-code")
+    assert (answer.status_code, slug(answer)) == (409, "no-booking-page")

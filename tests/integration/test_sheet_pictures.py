@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.sheets import Reading, Sheet
 from chalicelib.events.sheet_queue import TEST
+from chalicelib.reading.pictures import clean_picture
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.repositories.sheets import DynamoSheets
 from tests.builders import property_id
@@ -95,6 +98,51 @@ def test_what_is_uploaded_once_it_was_read_is_not_looked_at(office: Desk, house:
     office.read()
     assert office.told(announced["id"]) == before
     assert f"uploads/{announced['id']}" not in office.stored()
+
+
+def test_the_last_upload_before_it_is_read_is_the_one_that_is_read(office: Desk, house: str) -> None:
+    announced = office.announce(a_png(20, 30, 30), "png").json()
+    for shade in (20, 21):
+        assert office.send(announced["upload"], a_png(shade, 3, 3)).status_code == 204
+    office.read()
+    link = office.api.get(f"/sheets/{announced['id']}/picture").json()["url"]
+    assert httpx.get(link, trust_env=False).content == clean_picture(a_png(21, 3, 3)).content
+    assert office.recognition.asked == 1
+
+
+def test_what_is_uploaded_while_it_is_read_changes_nothing(
+    office: Desk, house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced = office.announce(a_png(22), "png").json()
+    analyse = office.recognition.analyse
+
+    def overwritten_meanwhile(picture: bytes) -> Any:
+        office.send(announced["upload"], a_png(23))
+        return analyse(picture)
+
+    monkeypatch.setattr(office.recognition, "analyse", overwritten_meanwhile)
+    office.send(announced["upload"], a_png(22))
+    office.read()
+    assert office.told(announced["id"])["status"] == "review"
+    assert office.recognition.asked == 1
+    assert f"uploads/{announced['id']}" not in office.stored()
+
+
+def test_two_readers_of_one_upload_ask_the_recognition_once(office: Desk, house: str) -> None:
+    sheet = office.upload(a_png(24), "png")
+    office.box.sqs.send_message(QueueUrl=office.queue_url, MessageBody=notice(sheet))
+    messages = [*office.notices(), *office.notices()]
+    assert len(messages) == 2
+
+    def handle(message: Any) -> None:
+        with contextlib.suppress(Exception):  # it is told to come back, and does
+            office.handle(message)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(handle, messages))
+    office.read()
+    assert (office.told(sheet)["status"], office.recognition.asked) == ("review", 1)
+    assert len(office.rows(sheet)) == 1
 
 
 def test_a_crash_before_the_rows_are_written_asks_the_recognition_no_second_time(

@@ -263,7 +263,7 @@ def test_sheets_are_listed_the_newest_first(office: Desk) -> None:
 
 def test_the_workbook_has_real_dates_and_can_be_handed_in_again(office: Desk) -> None:
     house = office.api.property(property_id(), name=f"House of {property_id()}", capacity=5)
-    sheet = office.sheet(csv(f"{house},2028-03-12,10:30,=1+1", f"{house},2028-03-12,half five,Ben"))
+    sheet = office.sheet(csv(f"{house},2028-03-12,10:30,=1+1", f"{house},2028-03-12,half five or a little later,Ben"))
     answer = office.api.get(f"/sheets/{sheet}/export")
     assert answer.status_code == 200, answer.text
     workbook = openpyxl.load_workbook(io.BytesIO(answer.content))
@@ -271,6 +271,12 @@ def test_the_workbook_has_real_dates_and_can_be_handed_in_again(office: Desk) ->
     first, second = list(visits.iter_rows(min_row=2, values_only=True))
     assert (first[1], first[2], first[5]) == (datetime.fromisoformat("2028-03-12"), time(10, 30), "=1+1")
     assert visits["F2"].data_type == "s"
+    table: Any = workbook["Table"]
+    for printed in (visits, table):
+        assert printed.sheet_properties.pageSetUpPr.fitToPage
+        assert printed.page_setup.orientation == "landscape"
+    assert visits.row_dimensions[2].height is None
+    assert visits.row_dimensions[3].height > 15, "what is to check has several lines"
     assert "half five" in second[12]
     assert [cell.value for cell in workbook["Table"][2]][-1] == "=1+1"
     again = office.sheet(answer.content, "xlsx")

@@ -23,15 +23,15 @@ from chalicelib.domain.sheets import CannotRead, Failure
 from chalicelib.functions import Function
 from chalicelib.reading import read_answer
 from chalicelib.repositories.recognition import Textract
-from devstack.server import Server, listen
 from devstack.textract import service
 from devstack.textract.service import Child, Refused
 from devstack.worker import QueueWorker, working
 from tests.integration.sheets import desk
 from tests.pictures import a_pdf, a_png
+from tests.textract import standing_in
 from tools.client import Client
 from tools.operate import sheets as tool
-from tools.project import HOST, REGION, ROOT
+from tools.project import REGION, ROOT
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -41,19 +41,6 @@ PATIENCE_SECONDS = 300
 
 PICTURE = b"\x89PNG of nothing"
 TARGET = {"X-Amz-Target": service.TARGET}
-
-
-@contextlib.contextmanager
-def standing_in(recognise: service.Recognise) -> Iterator[str]:
-    listener = listen(0)
-    server = Server(listener, service.Textract(recognise))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
-    finally:
-        server.stop()
-        thread.join()
 
 
 def asks(url: str, sleep: Callable[[float], None] = lambda _: None) -> Textract:

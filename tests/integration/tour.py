@@ -204,6 +204,7 @@ def _as_anybody(
     listed = "/public/properties/tour-listed"
     done(api.get(listed), 200)
     done(api.get("/public/properties/tour-house"), 404)
+    done(api.get("/properties/tour-listed/booking-code"), 200)
     start = done(api.get(f"{listed}/slots", to=f"{DAY}T23:00:00Z", from_=f"{DAY}T00:00:00Z"), 200)["slots"][0]["start"]
     wish = {"date": start, "visitor": {**person}}
     booked = done(api.post(f"{listed}/visits", wish, key="tour-listed"), 201)

@@ -269,7 +269,7 @@ class Truth:
     def followed(self, told: Sequence[Told]) -> None:
         """Whoever follows the feed hears of every version of a visit once, in order, and as it was committed."""
         for event in (each.event for each in told):
-            if event.subject.startswith("properties/"):
+            if not event.subject.startswith("visits/"):
                 continue
             fact, version = self.visits[str(event.data["visitId"])], int(str(event.data["version"]))
             if version != fact.told + 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ def console(tmp_path: Path) -> Console:
     (tmp_path / "built" / "assets").mkdir(parents=True)
     (tmp_path / "built" / "index.html").write_text("<!doctype html>")
     (tmp_path / "built" / "assets" / "main-1A2B.js").write_text("1")
+    (tmp_path / "built" / "book.html").write_text("<!doctype html>")
+    (tmp_path / "built" / "embed.html").write_text("<!doctype html>")
     (tmp_path / "secret").write_text("geheim")
     (tmp_path / "config.json").write_text(json.dumps({"authority": "a", "clientId": "c", "domain": SIGN_IN}))
     return Console(Api(), tmp_path / "config.json", UPLOADS, tmp_path / "built")
@@ -51,6 +54,27 @@ def test_a_file_says_what_it_is_how_long_it_is_kept_and_what_it_may_do(
     headers = dict(get(console, path).headers)
     assert (headers["Content-Type"], headers["Cache-Control"]) == (kind, kept)
     assert headers.items() >= SECURITY.items()
+
+
+@pytest.mark.parametrize(
+    ("path", "parents", "allowed"),
+    [
+        (
+            "/embed.html",
+            "https://listings.example https://homes.example",
+            "https://listings.example https://homes.example",
+        ),
+        ("/embed.html", "", "'none'"),
+        ("/book.html", "https://listings.example", "'none'"),
+        ("/", "https://listings.example", "'none'"),
+    ],
+)
+def test_only_the_embedded_page_is_framed_and_only_by_whom_the_agency_named(
+    console: Console, path: str, parents: str, allowed: str
+) -> None:
+    headers = dict(get(replace(console, parents=parents), path).headers)
+    assert f"frame-ancestors {allowed}" in headers["Content-Security-Policy"].split("; ")
+    assert ("X-Frame-Options" in headers) == (path != "/embed.html")
 
 
 def test_a_page_runs_its_own_scripts_only_and_reaches_only_the_sign_in_and_the_uploads(console: Console) -> None:

@@ -11,9 +11,9 @@ import jsonschema_rs
 import pytest
 
 from chalicelib.api.events import EventOutput, body_of
-from chalicelib.domain.events import Event, EventType, Position, Told, of_property, of_visit
+from chalicelib.domain.events import Event, EventType, Position, Told, of_agent, of_property, of_visit
 from chalicelib.domain.visits import Status, Visit, Visitor
-from tests.builders import a_property, a_visit
+from tests.builders import NOW, a_property, a_visit, an_agent
 from tools.generate import schemas
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(schemas.event_schema(), validate_formats=True)
@@ -34,6 +34,9 @@ EVERY: list[Event | None] = [
     then(visitor=None),
     of_property(None, a_property("house")),
     of_property(a_property("house"), replace(a_property("house"), version=2)),
+    of_agent("ann", 1, NOW, None, an_agent("ann")),
+    of_agent("ann", 2, NOW, an_agent("ann"), an_agent("ann", version=2)),
+    of_agent("ann", 3, NOW, an_agent("ann", version=2), None),
 ]
 EVENTS = [event for event in EVERY if event is not None]
 
@@ -46,6 +49,12 @@ def told(event: Event) -> dict[str, Any]:
 
 def test_there_is_one_of_each_type() -> None:
     assert {event.type for event in EVENTS} == set(EventType)
+
+
+def test_an_agents_event_is_nobody_elses_and_fits_into_a_header() -> None:
+    event = of_agent("Žofie/1", 1, NOW, None, an_agent("Žofie/1"))
+    assert (event.id, event.subject) == ("agents/%C5%BDofie%2F1.1", "agents/%C5%BDofie%2F1")
+    assert event.data == {"agentId": "Žofie/1", "version": 1}
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.type))
@@ -66,9 +75,12 @@ def test_what_lacks_a_member_does_not_validate(member: str) -> None:
 
 
 def test_the_data_of_a_property_is_none_of_a_visit() -> None:
-    visit, property = told(EVENTS[0]), told(EVENTS[-1])
+    visit, property = told(EVENTS[0]), told(next(e for e in EVENTS if e.type is EventType.PROPERTY_CHANGED))
     assert not VALIDATOR.is_valid(visit | {"data": property["data"]})
     assert not VALIDATOR.is_valid(property | {"data": visit["data"]})
+    agent = told(EVENTS[-1])
+    assert not VALIDATOR.is_valid(agent | {"data": property["data"]})
+    assert not VALIDATOR.is_valid(visit | {"data": agent["data"]})
     assert not VALIDATOR.is_valid(visit | {"type": "visit.painted"})
     assert not VALIDATOR.is_valid(visit | {"time": "yesterday"})
 

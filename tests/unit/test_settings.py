@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.domain.public import Limits, Terms
 from chalicelib.settings import Misconfigured, Settings
 
 NEEDED = {"STAGE": "dev", "TABLE_NAME": "visits-dev", "QUEUE_NAME": "visits-dev"}
@@ -48,6 +49,14 @@ def test_what_is_set_counts() -> None:
         ("REMINDER_HOURS", "24;2"),
         ("REMINDER_HOURS", "-1"),
         ("CHANGE_NOTICE_MINUTES", "two"),
+        ("AGENCY_PHONE", "call us"),
+        ("BOOKING_CONSENT", "one line\nand another"),
+        ("BOOKING_MINUTES", "4"),
+        ("BOOKING_MINUTES", "241"),
+        ("BOOKING_ANSWER_HOURS", "0"),
+        ("BOOKINGS_PER_CONTACT", "51"),
+        ("BOOKINGS_PER_PROPERTY_HOUR", "0"),
+        ("BOOKINGS_PER_ADDRESS_HOUR", "-1"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_name_alone(name: str, value: str) -> None:
@@ -60,3 +69,34 @@ def test_what_cannot_be_is_refused_by_its_name_alone(name: str, value: str) -> N
 def test_an_address_without_a_name_is_refused() -> None:
     with pytest.raises(Misconfigured, match="AGENCY_NAME"):
         Settings.from_environment(NEEDED | {"MAIL_FROM": "visits@agency.example"})
+
+
+def test_bookings_without_a_key_have_limits_that_can_be_set() -> None:
+    assert Settings.from_environment(NEEDED).terms == Terms()
+    given = {
+        "AGENCY_NAME": "Lake & Sons",
+        "AGENCY_PHONE": "+49 (30) 901820",
+        "BOOKING_CONSENT": "For your visit only.",
+        "BOOKING_MINUTES": "45",
+        "BOOKING_ANSWER_HOURS": "24",
+        "BOOKINGS_PER_CONTACT": "1",
+        "BOOKINGS_PER_PROPERTY_HOUR": "2",
+        "BOOKINGS_PER_ADDRESS_HOUR": "4",
+    }
+    assert Settings.from_environment(NEEDED | given).terms == Terms(
+        agency="Lake & Sons",
+        phone="+49 (30) 901820",
+        consent="For your visit only.",
+        minutes=45,
+        answer_within=timedelta(hours=24),
+        limits=Limits(1, 2, 4),
+    )
+
+
+def test_whoever_has_visits_confirmed_by_mail_has_to_send_some() -> None:
+    asked = {"BOOKING_CONFIRM_MINUTES": "30"}
+    with pytest.raises(Misconfigured) as refused:
+        Settings.from_environment(NEEDED | asked)
+    assert refused.value.variables == ["MAIL_FROM", "VISITOR_PAGE_URL"]
+    page = {"VISITOR_PAGE_URL": "https://visits.example/book.html"}
+    assert Settings.from_environment(NEEDED | MAIL | page | asked).terms.confirm_within == timedelta(minutes=30)

@@ -24,8 +24,21 @@ SECURITY: Final[Mapping[str, str]] = {
 }
 
 
-def content_security_policy(sign_in: str, uploads: str) -> str:
+FRAMED: Final = "embed.html"
+"""The booking page for frames of other sites, and the only one that they may show."""
+
+NOBODY: Final = "'none'"
+
+
+def security(path: str) -> Mapping[str, str]:
+    """The headers of a file but its policy. Older browsers know who may frame a page by X-Frame-Options alone."""
+    return {name: value for name, value in SECURITY.items() if (name, path) != ("X-Frame-Options", FRAMED)}
+
+
+def content_security_policy(sign_in: str, uploads: str, parents: str = NOBODY) -> str:
     """What a page may load and call: its own origin, the hosted page's for tokens, and where sheets are uploaded to.
+
+    `parents` are the origins whose pages may show it in a frame.
 
     No text ever becomes markup or code: Trusted Types, with no policy that could make any.
     """
@@ -39,7 +52,7 @@ def content_security_policy(sign_in: str, uploads: str) -> str:
         "connect-src": f"'self' {sign_in} {uploads}",
         "base-uri": "'none'",
         "form-action": "'none'",
-        "frame-ancestors": "'none'",
+        "frame-ancestors": parents or NOBODY,
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",
     }

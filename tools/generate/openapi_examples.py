@@ -60,6 +60,7 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.SlotTaken([errors.TakenInterval(_START, _END, "property")]),
     errors.OutsideHours([errors.Objection("closed", "property")]),
     errors.NotFree([_START, _END]),
+    errors.NoBookingPage(),
     errors.LimitReached("contact"),
     errors.LimitReached("property", 1800),
     errors.AvailabilityNotFound("house-1"),

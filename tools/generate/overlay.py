@@ -16,7 +16,7 @@ BOUNDARY: Final[Node] = {
     "PermissionsBoundary": {"Fn::If": ["BoundsRoles", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
 }
 
-WATCHED_ITEMS: Final = ("V", "P")
+WATCHED_ITEMS: Final = ("V", "P", "A")
 """The sort keys of the items whose changes are events; the records of all others are filtered out, free of charge."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib.api.events import EventOutput, PropertyChange, VisitChange
+from chalicelib.api.events import CHANGES, EventOutput
 from chalicelib.api.wishes import RowInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, OWN_SOURCE
 from chalicelib.events.intake_queue import IntakeMessage
@@ -49,13 +49,12 @@ def intake_message_schema() -> dict[str, Any]:
 def event_schema() -> dict[str, Any]:
     """What the feed and the webhooks tell: the event that fits its type."""
     schema = EventOutput.model_json_schema(mode="serialization")
-    data = {"visit": VisitChange, "property": PropertyChange}
     fitting = [
         {
             "if": {"properties": {"type": {"pattern": f"^{subject}[.]"}}},
             "then": {"properties": {"data": {"$ref": f"#/$defs/{change.__name__}"}}},
         }
-        for subject, change in data.items()
+        for subject, change in CHANGES.items()
     ]
     told: dict[str, Any] = _without_titles(schema, top=False)
     return {"$schema": DIALECT, "$id": "urn:visits:event:1", "title": "Event, version 1", **told, "allOf": fitting}

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from tools.deliver.console_headers import SECURITY, content_security_policy
+from tools.deliver.console_headers import FRAMED, NOBODY, content_security_policy, security
 from tools.project import ROOT
 
 SOURCES: Final = Path(__file__).with_name("templates")
@@ -74,24 +74,25 @@ def release() -> Part:
 def console() -> Part:
     """With the headers that the console's files have."""
     template = _read("console.yaml")
-    template["Resources"]["Headers"]["Properties"]["ResponseHeadersPolicyConfig"] |= _headers()
+    for name, path in (("Headers", "index.html"), ("FramedHeaders", FRAMED)):
+        template["Resources"][name]["Properties"]["ResponseHeadersPolicyConfig"] |= _headers(path)
     return template
 
 
-def _headers() -> Part:
-    """The headers as CloudFront wants them: most by names of its own, the rest as they are."""
-    policy = content_security_policy("${SignInDomain}", "${UploadsOrigin}")
+def _headers(path: str) -> Part:
+    """The headers of a page as CloudFront wants them: most by names of its own, the rest as they are."""
+    said = security(path)
+    parents = "${BookingParents}" if path == FRAMED else NOBODY
+    policy = content_security_policy("${SignInDomain}", "${UploadsOrigin}", parents)
     own: Part = {
         "ContentSecurityPolicy": {"ContentSecurityPolicy": {"Fn::Sub": policy}},
         "ContentTypeOptions": {},
-        "FrameOptions": {"FrameOption": SECURITY["X-Frame-Options"]},
-        "ReferrerPolicy": {"ReferrerPolicy": SECURITY["Referrer-Policy"]},
-        "StrictTransportSecurity": {"AccessControlMaxAgeSec": int(SECURITY["Strict-Transport-Security"][8:])},
+        "ReferrerPolicy": {"ReferrerPolicy": said["Referrer-Policy"]},
+        "StrictTransportSecurity": {"AccessControlMaxAgeSec": int(said["Strict-Transport-Security"][8:])},
     }
-    rest = [
-        {"Header": name, "Value": SECURITY[name], "Override": True}
-        for name in sorted(SECURITY.keys() - NAMED_OTHERWISE)
-    ]
+    if "X-Frame-Options" in said:
+        own["FrameOptions"] = {"FrameOption": said["X-Frame-Options"]}
+    rest = [{"Header": name, "Value": said[name], "Override": True} for name in sorted(said.keys() - NAMED_OTHERWISE)]
     return {
         "SecurityHeadersConfig": {name: {**header, "Override": True} for name, header in own.items()},
         "CustomHeadersConfig": {"Items": rest},

@@ -1,7 +1,7 @@
 // The one way to the API: every answer is a value or a refusal, and a lost connection is a refusal too.
 import createClient from "openapi-fetch";
 import type { components, paths } from "contract";
-import { authorization, signOut } from "./session.ts";
+import { authorization, forget } from "./session.ts";
 
 export type Schemas = components["schemas"];
 export type Visit = Schemas["Visit"];
@@ -47,7 +47,7 @@ export async function ask<T>(call: Promise<Answered<T>>): Promise<Outcome<T>> {
   try {
     const { data, error, response } = await call;
     if (response.ok) return { done: true, value: data as T, etag: response.headers.get("ETag") ?? "" };
-    if (response.status === 401) signOut();
+    if (response.status === 401) forget();
     return { done: false, refusal: refusalOf(error, response.status) };
   } catch {
     return { done: false, refusal: { kind: "no-connection", status: 0, detail: "", conflicts: [], errors: [] } };

@@ -177,7 +177,7 @@ function Refused(props: { speech: Speech; property: Property; refusal: Refusal; 
     return (
       <Note kind="wait" title={words.gone(props.lost)}>
         <p>{nearest.length ? words.goneNear : words.goneNone}</p>
-        <div class="row wrap">
+        <div class="near-times">
           {nearest.map((start) => (
             <button key={start} type="button" class="slot near" onClick={() => props.choose(start)}>
               {shortDay(start, zone, language)}, {timeOf(start, zone)}

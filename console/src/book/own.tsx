@@ -63,6 +63,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
   const { words, language } = speech;
   const [Mover, setMover] = useState<typeof Move | null>(null);
   const [doing, setDoing] = useState<Doing>("");
+  const [reminded, setReminded] = useState<boolean | null>(null);
   const [told, setTold] = useState("");
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [busy, setBusy] = useState(false);
@@ -97,6 +98,13 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
     if (spoken.current !== language && visit.visitor) void change("PATCH", OWN, { language }, () => "");
     spoken.current = language;
   }, [language]);
+
+  /** Shown at once, and taken back where it could not be done. */
+  async function remind(on: boolean): Promise<void> {
+    setReminded(on);
+    await change("PATCH", OWN, { reminders: on }, (after) => (after.reminders ? words.remindersOn : words.remindersOff));
+    setReminded(null);
+  }
 
   async function startMoving(): Promise<void> {
     const { Move } = await import("./move.tsx");
@@ -143,8 +151,8 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
                 <label class="switch">
                   <input
                     type="checkbox"
-                    checked={visit.reminders}
-                    onChange={(event) => void change("PATCH", OWN, { reminders: event.currentTarget.checked }, (after) => (after.reminders ? words.remindersOn : words.remindersOff))}
+                    checked={reminded ?? visit.reminders}
+                    onChange={(event) => void remind(event.currentTarget.checked)}
                   />
                   {words.remind}
                 </label>

@@ -43,10 +43,12 @@ export function Frame({ speech, agency, children }: { speech: Speech; agency: Ag
           <path d="m7.5 14 3 3 6-6.5" class="mark" />
         </svg>
         <span class="cut grow">{agency?.name}</span>
-        <Languages speech={speech} />
         {agency?.phone && <a href={`tel:${agency.phone.replace(/[^+\d]/g, "")}`}>{speech.words.callUs}</a>}
       </header>
       {children}
+      <footer>
+        <Languages speech={speech} />
+      </footer>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // English.
-const some = (count: number, one: string, many: string): string => `${count === 1 ? "1" : count} ${count === 1 ? one : many}`;
+const some = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 export const words = {
   product: "Property Visits",
@@ -15,7 +15,10 @@ export const words = {
   signIn: "Sign in",
   signOut: "Sign out",
   signInText: "The visits of your agency: who comes, when, and who shows them around.",
-  developmentKey: "Key of the development server",
+  signInTrouble: {
+    lost: "The sign-in cannot be reached. Try again in a moment.",
+    refused: "The sign-in was not completed. Try it once more.",
+  },
   pages: {
     agenda: "Agenda",
     requests: "Requests",

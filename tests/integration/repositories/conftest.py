@@ -17,6 +17,7 @@ from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
+from chalicelib.repositories.public import DynamoPublic
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
 from chalicelib.services.ports import AgentStore, CalendarStore, IntakeStore, PropertyStore, VisitStore
@@ -28,6 +29,7 @@ from tests.fakes import (
     FakeIdempotencyRecords,
     FakeIntakes,
     FakeProperties,
+    FakePublic,
     FakeVisits,
     Memory,
 )
@@ -51,6 +53,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
             FakeCalendarTokens(memory),
             FakeAvailability(memory),
             FakeAgents(memory),
+            FakePublic(memory),
         )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
@@ -62,6 +65,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
         DynamoCalendars(table),
         DynamoAvailability(table),
         DynamoAgents(table),
+        DynamoPublic(table),
     )
 
 

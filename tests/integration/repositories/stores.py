@@ -23,6 +23,7 @@ from chalicelib.services.ports import (
     IdempotencyStore,
     IntakeStore,
     PropertyStore,
+    PublicStore,
     VisitStore,
 )
 from tests.builders import NOW, utc
@@ -49,6 +50,7 @@ class Repositories:
     tokens: CalendarStore
     availability: AvailabilityStore
     agents: AgentStore
+    public: PublicStore
 
 
 def booked(visits: VisitStore, visit: Visit, capacity: int = 1) -> Visit:

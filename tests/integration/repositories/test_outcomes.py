@@ -173,6 +173,7 @@ def test_a_commit_that_is_slow_to_answer_is_waited_for_as_long_as_the_request_ma
     with faults(store.client, "TransactWriteItems", [slow(store)] * 4) as sent:
         store.visits.add(visit, 1)
     assert len({request["ClientRequestToken"] for request in sent}) == 1
+    patience.begin()  # the next request
     noted = next_version(visit, notes="n")
     with faults(store.client, "PutItem", [slow(store)] * 4):
         store.visits.save(visit, noted)

@@ -1,0 +1,402 @@
+"""The booking page: a time found, a visit booked, the mail, its link, and what can be done by it."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import re
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.browser.desk import AXE, PICTURES, Agency
+from tools.project import ROOT
+
+ASSETS = ROOT / "build" / "console" / "assets"
+MOST_SCRIPT_BYTES = 15 * 1024
+DEVICES = {"phone": (360, 780, True), "tall phone": (390, 844, True), "desk": (1024, 768, False)}
+LINK = re.compile(r"http://\S+?/book\.html#(vl_[0-9a-z_-]+)")
+SUNDAY = 6
+_numbers = count(1)
+
+
+class Visitors:
+    """People in front of the page, each in a browser of their own, and what their browsers have complained about."""
+
+    def __init__(self, agency: Agency, browser: Browser) -> None:
+        self.agency, self._browser = agency, browser
+        self._opened: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def open(
+        self,
+        path: str,
+        device: str = "desk",
+        *,
+        zone: str = "Europe/Berlin",
+        locale: str = "en-GB",
+        theme: str = "light",
+        now: datetime | None = None,
+        script: bool = True,
+    ) -> Page:
+        width, height, touch = DEVICES[device]
+        context = self._browser.new_context(
+            timezone_id=zone,
+            locale=locale,
+            color_scheme="dark" if theme == "dark" else "light",
+            viewport={"width": width, "height": height},
+            has_touch=touch,
+            reduced_motion="reduce",
+            java_script_enabled=script,
+        )
+        context.set_default_timeout(15_000)
+        self._opened.append(context)
+        page = context.new_page()
+        if now is not None:
+            page.clock.set_fixed_time(now)
+        page.on("console", lambda told: None if "status of" in told.text else self.complaints.append(told.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(f"{self.agency.url}/{path}")
+        return page
+
+    def book(self, house: str) -> tuple[Page, str]:
+        """A visit at the first time there is, booked; and by which address."""
+        email = someone()
+        page = self.open(f"book.html?property={house}")
+        page.locator(".times .slot").first.click()
+        page.locator("#name").fill("Ada")
+        page.locator("#email").fill(email)
+        page.locator(".go .btn").click()
+        expect(page.locator(".ticket")).to_be_visible()
+        return page, email
+
+    def close(self) -> None:
+        for context in self._opened:
+            context.close()
+
+
+@pytest.fixture
+def visitors(agency: Agency, browser: Browser) -> Iterator[Visitors]:
+    made = Visitors(agency, browser)
+    yield made
+    made.close()
+    assert made.complaints == []
+
+
+def someone() -> str:
+    return f"visitor-{next(_numbers)}-{time.time_ns()}@example.org"
+
+
+def listed(
+    agency: Agency,
+    booking: str = "confirm",
+    zone: str = "Europe/Berlin",
+    rules: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """A property on the booking page, open from nine to six, in steps of an hour and a half."""
+    house = agency.property("Lake house", zone, publicBooking=booking, price=890000, currency="EUR")
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    hours = {"weekly": {day: [["09:00", "18:00"]] for day in days}, "stepMinutes": 90, "noticeMinutes": 1440, **rules}
+    agency.send("PUT", f"/properties/{house}/availability", hours, **{"If-None-Match": "*"})
+    return house
+
+
+def booked(agency: Agency, house: str) -> list[str]:
+    """The statuses of the property's visits."""
+    ahead = {"propertyId": house, "to": (datetime.now(UTC) + timedelta(days=300)).isoformat()}
+    answer = agency.http.request("GET", "/visits", params=ahead)
+    return [visit["status"] for visit in answer.json()["items"]]
+
+
+def mail_to(agency: Agency, address: str, subject: str) -> str:
+    """The text of the mail, once it has come."""
+    deadline = time.monotonic() + 60
+    while True:
+        box = httpx.get(f"{agency.url}/mailbox", trust_env=False).text
+        for path, about, to in re.findall(r'<a href="([^"]+)">([^<]*)</a>: ([^<]*)', box):
+            if subject in about and address in to:
+                return html.unescape(httpx.get(f"{agency.url}{path}", trust_env=False).text)
+        assert time.monotonic() < deadline, f"no mail '{subject}' in time"
+        time.sleep(0.2)
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds. It comes by the debugger, which no policy of the page keeps out."""
+    debugger = page.context.new_cdp_session(page)
+    debugger.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
+    found = page.evaluate("async () => (await axe.run()).violations.map(v => `${v.id}: ${v.nodes.map(n => n.html)}`)")
+    debugger.detach()
+    return [str(one) for one in found]
+
+
+def test_the_script_that_a_visitor_loads_is_small() -> None:
+    def closure(name: str, loaded: set[str]) -> set[str]:
+        text = (ASSETS / name).read_text(encoding="utf-8")
+        for other in re.findall(r'(?:from|import)\s*"\./([\w-]+\.js)"', text):
+            if other not in loaded:
+                closure(other, loaded | {other})
+                loaded |= {other} | closure(other, loaded | {other})
+        return loaded | {name}
+
+    shell = (ASSETS.parent / "book.html").read_text(encoding="utf-8")
+    (entry,) = re.findall(r'src="assets/([\w-]+\.js)"', shell)
+    later = re.findall(r'import\("\./([\w-]+\.js)"\)', (ASSETS / entry).read_text(encoding="utf-8"))
+
+    def size(names: set[str]) -> int:
+        return sum(len(gzip.compress((ASSETS / name).read_bytes())) for name in names)
+
+    languages = [name for name in later if re.match(r"(?:en|es|de|fr)-", name)]
+    views = set(later) - set(languages)
+    assert (len(languages), len(views)) == (4, 2)
+    for view in views:
+        for language in languages:
+            assert size(closure(entry, set()) | closure(view, set()) | {language}) <= MOST_SCRIPT_BYTES, view
+
+
+def test_two_calls_show_the_times(visitors: Visitors) -> None:
+    house = listed(visitors.agency)
+    calls: list[str] = []
+    page = visitors.open("book.html")
+    page.on("request", lambda request: calls.append(request.url) if "/api/" in request.url else None)
+    page.goto(f"{visitors.agency.url}/book.html?property={house}")
+    expect(page.locator(".times .slot").first).to_be_visible()
+    assert len(calls) == 2
+
+
+def test_without_javascript_it_says_whom_to_call(visitors: Visitors) -> None:
+    page = visitors.open("book.html?property=house", script=False)
+    expect(page.get_by_role("heading", name="Call the agency")).to_be_visible()
+
+
+def test_a_property_that_is_not_on_the_page_says_whom_to_call(visitors: Visitors) -> None:
+    page = visitors.open(f"book.html?property={listed(visitors.agency, 'off')}")
+    expect(page.get_by_role("heading")).to_have_text("Visits to this property cannot be booked here.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_booking_by_touch_and_pointer_then_mail_link_move_and_cancel(
+    visitors: Visitors, device: str, theme: str
+) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    email, touch = someone(), DEVICES[device][2]
+    page = visitors.open(f"book.html?property={house}", device, theme=theme)
+    slot = page.locator(".times .slot").nth(1)
+    slot.tap() if touch else slot.click()
+    page.locator("#name").fill("Ada Example")
+    page.locator("#email").fill(email)
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing scrolls sideways"
+    picture(page, f"book-{device}-{theme}")
+    page.locator(".go .btn").tap() if touch else page.locator(".go .btn").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("See you on")
+    assert barriers(page) == []
+    picture(page, f"booked-{device}-{theme}")
+    assert booked(agency, house) == ["confirmed"]
+    found = LINK.search(mail_to(agency, email, "Confirmed"))
+    assert found is not None
+    own = visitors.open(f"book.html#{found[1]}", device, theme=theme)
+    expect(own.locator(".status")).to_have_text("Confirmed")
+    own.get_by_role("button", name="Move visit").click()
+    own.locator(".times .slot").nth(2).click()
+    own.get_by_role("button", name="Move visit here").click()
+    expect(own.locator(".note")).to_contain_text("Moved to")
+    own.get_by_role("button", name="Cancel visit").click()
+    own.get_by_label("Why").fill("I am ill")
+    picture(own, f"cancel-{device}-{theme}")
+    assert barriers(own) == []
+    own.get_by_role("button", name="Cancel visit").click()
+    expect(own.locator(".status")).to_have_text("Cancelled")
+    assert booked(agency, house) == ["cancelled"]
+
+
+def test_the_keyboard_alone_is_enough(visitors: Visitors) -> None:
+    house = listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}")
+    expect(page.locator(".times .slot").first).to_be_visible()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.times .slot')"):
+            break
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.locator(".times .slot").nth(1)).to_have_attribute("aria-pressed", "true")
+    page.locator("#name").focus()
+    page.keyboard.type("Ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type(someone())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    assert booked(visitors.agency, house) == ["confirmed"]
+
+
+def test_what_is_missing_is_said_where_it_is_and_has_the_focus(visitors: Visitors) -> None:
+    page = visitors.open(f"book.html?property={listed(visitors.agency)}")
+    page.locator(".go .btn").click()
+    expect(page.locator("#no-time")).to_be_focused()
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill("ada")
+    page.locator(".go .btn").click()
+    expect(page.locator("#email")).to_be_focused()
+    expect(page.locator("#email-wrong")).to_have_text("That is no e-mail address. Check it.")
+    assert barriers(page) == []
+
+
+def test_back_reload_and_a_double_tap_never_book_twice(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}", "phone")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill(someone())
+    page.locator(".go .btn").dblclick()
+    expect(page.locator(".ticket")).to_be_visible()
+    page.reload()
+    expect(page.locator(".ticket")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".note")).to_contain_text("You have booked")
+    page.locator(".go .btn").click()
+    expect(page.locator(".ticket")).to_be_visible()
+    assert booked(agency, house) == ["confirmed"]
+
+
+def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill(someone())
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/visits", lose, times=1)
+    visitors.complaints.clear()
+    page.locator(".go .btn").click()
+    expect(page.locator(".note")).to_contain_text("it is done only once")
+    visitors.complaints.clear()
+    page.locator(".go .btn").click()
+    expect(page.locator(".ticket")).to_be_visible()
+    assert booked(agency, house) == ["confirmed"]
+
+
+def test_a_time_that_goes_meanwhile_is_explained_with_the_nearest_and_nothing_typed_is_lost(
+    visitors: Visitors,
+) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}", "phone")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    email = someone()
+    page.locator("#email").fill(email)
+    visitors.book(house)
+    page.locator(".go .btn").click()
+    note = page.locator(".note.wait")
+    expect(note).to_contain_text("09:00 is no longer free.")
+    expect(note).to_be_focused()
+    assert barriers(page) == []
+    picture(page, "book-gone")
+    note.locator(".slot").first.click()
+    assert page.locator("#name").input_value() == "Ada"
+    assert page.locator("#email").input_value() == email
+    page.locator(".go .btn").click()
+    expect(page.locator(".ticket")).to_be_visible()
+    assert booked(agency, house) == ["confirmed", "confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("browsers", "zone"),
+    [
+        ("America/Bogota", "Europe/Berlin"),
+        ("Europe/Berlin", "Pacific/Auckland"),
+        ("Pacific/Auckland", "America/Bogota"),
+    ],
+)
+def test_times_are_the_propertys_with_the_visitors_own_beside_them(
+    visitors: Visitors, browsers: str, zone: str
+) -> None:
+    house = listed(visitors.agency, zone=zone)
+    page = visitors.open(f"book.html?property={house}", zone=browsers)
+    slot = page.locator(".times .slot").first
+    expect(slot.locator("span").first).to_have_text("09:00")
+    slot.click()
+    name = page.locator(".strip7 [aria-pressed=true] b").inner_text()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill(someone())
+    page.locator(".go .btn").click()
+    shown = page.locator(".ticket time")
+    expect(shown).to_contain_text("09:00")
+    start = datetime.fromisoformat(shown.get_attribute("datetime") or "")
+    local = start.astimezone(ZoneInfo(zone))
+    assert (f"{local:%H:%M}", str(local.day)) == ("09:00", name)
+    expect(page.locator(".ticket")).to_contain_text(f"{start.astimezone(ZoneInfo(browsers)):%H:%M} your time")
+
+
+def test_on_the_day_when_the_clocks_go_back_a_time_that_comes_twice_is_told_apart(visitors: Visitors) -> None:
+    """In Berlin 02:00 to 03:00 comes twice on the last Sunday of October."""
+    year = datetime.now(UTC).year + 1
+    last_week = [datetime(year, 10, day, tzinfo=UTC) for day in range(25, 32)]
+    (change,) = (day for day in last_week if day.weekday() == SUNDAY)
+    night = {"weekly": {"sun": [["00:00", "06:00"]]}, "stepMinutes": 30, "noticeMinutes": 0}
+    house = listed(visitors.agency, rules=night)
+    day_before = change - timedelta(days=1)
+    page = visitors.open(f"book.html?property={house}", now=day_before)
+    expect(page.locator(".strip7 [aria-pressed=true] b")).to_have_text(str(change.day))
+    times = [text.strip() for text in page.locator(".times .slot > span:first-child").all_inner_texts()]
+    assert times[3:9] == ["01:30", "02:00 +02:00", "02:30 +02:00", "02:00 +01:00", "02:30 +01:00", "03:00"]
+
+
+@pytest.mark.parametrize(("locale", "book"), [("es-CO", "Reservar"), ("de-DE", "Termin buchen"), ("fr-FR", "Réserver")])
+def test_it_speaks_the_language_of_the_browser_and_writes_in_it(visitors: Visitors, locale: str, book: str) -> None:
+    house = listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}", "phone", locale=locale)
+    expect(page.locator(".go .btn")).to_have_text(book)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing scrolls sideways"
+    picture(page, f"book-{locale}")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    email = someone()
+    page.locator("#email").fill(email)
+    page.locator(".go .btn").click()
+    expect(page.locator(".ticket")).to_be_visible()
+    subject = {"es": "Confirmada", "de": "Bestätigt", "fr": "Confirm"}[locale[:2]]
+    assert "book.html#vl_" in mail_to(visitors.agency, email, subject)
+
+
+def test_the_page_of_the_link_stops_reminders_keeps_a_file_for_the_calendar_and_forgets_the_visitor(
+    visitors: Visitors,
+) -> None:
+    page, email = visitors.book(listed(visitors.agency))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Add to calendar").click()
+    text = download.value.path().read_bytes().decode()
+    assert text.startswith("BEGIN:VCALENDAR\r\n")
+    assert "LOCATION:Lake house\\, 00012 Musterstadt" in text
+    page.get_by_label("Remind me by mail").uncheck()
+    expect(page.locator(".note")).to_have_text("You will get no reminders.")
+    page.get_by_role("button", name="Erase my data").click()
+    assert barriers(page) == []
+    page.get_by_role("button", name="Erase now").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your data is erased.")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("does not open a visit")
+    found = visitors.agency.send("POST", "/visitors/search", {"email": email})
+    assert found["items"] == []
+
+
+def test_a_request_says_that_the_agency_answers(visitors: Visitors) -> None:
+    page, _ = visitors.book(listed(visitors.agency, "request"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("We have your request.")
+
+
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name.replace(' ', '-')}.png", full_page=True)
