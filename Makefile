@@ -156,7 +156,7 @@ policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gat
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 
-package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private)
+package: $(VENV)/.deliver console ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
 	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" \
 		--network="$$GIVEN_NETWORK" -- $$GIVEN_STAGE
@@ -164,7 +164,7 @@ package: $(VENV)/.deliver ## build the zip, and a template for each stage (STAGE
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline
 
-.PHONY: release release-data release-roles console-stack terraform
+.PHONY: release release-data release-roles console-stack release-console terraform
 
 release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
@@ -177,6 +177,11 @@ release-data: $(VENV)/.deliver ## update only the data stack, as make release do
 
 console-stack: setup ## regenerate .chalice/console.json, the console's bucket, distribution and client
 	@$(BIN)/python -m tools.generate.templates console
+
+release-console: $(VENV)/.deliver ## release only the console, or go back to an earlier one (STAGE=beta URL=https://<the API> ID=<earlier release>)
+	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release-console STAGE=beta' >&2; exit 2; }
+	@$(BIN)/python -m tools.deliver.release_console --folder="$$GIVEN_OUT" --url="$$GIVEN_URL" \
+		--parameters="$$GIVEN_PARAMETERS" --back="$$GIVEN_ID" -- "$$GIVEN_STAGE"
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release

@@ -8,7 +8,7 @@ from typing import Any
 from tests.cicd.physical import Stack
 from tools.deliver.package import expanded
 from tools.deliver.release import stack_of
-from tools.generate.templates import PIPELINE, RELEASE
+from tools.generate.templates import CONSOLE, PIPELINE, RELEASE
 
 CANARY = {"DeploymentType": "Canary10Percent5Minutes"}
 """As the pipeline deploys prod; then the release alarms are asked."""
@@ -50,6 +50,15 @@ def data_role(stage: str) -> str:
 
 def app_role(stage: str) -> str:
     return f"{stage.title()}AppRole"
+
+
+def console(stage: str) -> Stack:
+    parameters = {"Stage": stage, "UserPool": "eu-central-1_Ab1"}
+    return Stack(json.loads(CONSOLE.read_text(encoding="utf-8")), f"visits-console-{stage}", parameters)
+
+
+def console_role(stage: str) -> str:
+    return f"{stage.title()}ConsoleRole"
 
 
 def data_release_role(stage: str) -> str:

@@ -27,6 +27,10 @@ REASONS: Final[Mapping[str, str]] = {
     "has no resource of its type: cloudwatch:UntagResource": DASHBOARDS,
     "names nothing: apigateway /restapis/*": "nobody chooses an API's id; other stacks' are denied by their tag",
     "names nothing: apigateway /tags/*": "these are an API's tags, named by its id",
+    "names nothing: cognito-idp userpool/*": "nobody chooses a pool's id; other stacks' are denied by their tag",
+    "names nothing: cloudfront distribution/*": "nobody chooses its id; other stacks' are denied by their tag",
+    "names nothing: cloudfront origin-access-control/*": "nobody chooses its id, and it has no tags",
+    "names nothing: cloudfront response-headers-policy/*": "nobody chooses its id, and it has no tags",
     "names nothing: ses identity/*": "who the agency writes as, only the stage's settings know",
     "names nothing: lambda event-source-mapping:*": (
         "nobody chooses its id; where the action has a condition for it, it is held to the stage's functions"
@@ -63,6 +67,7 @@ def all_stacks(packaged: Path) -> Iterator[Stack]:
     for stage in STAGES:
         yield stacks.app(packaged, stage, **stacks.CANARY)
         yield stacks.data(packaged, stage)
+        yield stacks.console(stage)
 
 
 def every_policy(packaged: Path) -> Iterator[tuple[str, Json]]:

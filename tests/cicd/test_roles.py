@@ -17,13 +17,22 @@ from tests.cicd import stacks
 from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
-from tests.cicd.stacks import app_role, boundary, data_release_role, data_role, pipeline
+from tests.cicd.stacks import app_role, boundary, console_role, data_release_role, data_role, pipeline
 from tools.generate.templates import STAGES
 
-KINDS: Final = ("data", "app")
+KINDS: Final = ("data", "app", "console")
 
 NOT_NEEDED: Final = {
     "apigateway:UpdateRestApiPolicy": "the API has no resource policy",
+    "cloudfront:CreateConnectionGroup": "no tenants",
+    "cloudfront:CreateDistributionWithTags": "no action that IAM knows",
+    "cloudfront:GetConnectionGroup": "no tenants",
+    "cloudfront:GetVpcOrigin": "no origin inside of a network",
+    "cloudfront:UpdateDistributionWithStagingConfig": "no second distribution to try things on",
+    "cloudfront:updateDistribution": "the hosted page has a name of Cognito's",
+    "cognito-idp:AddCustomAttributes": "no attributes of our own",
+    "cognito-idp:ListUserPoolClientSecrets": "a public client has none",
+    "cognito-idp:UpdateUserPoolDomain": "the hosted page has a name of Cognito's",
     "dynamodb:AssociateTableReplica": "no replicas",
     "dynamodb:BatchWriteItem": "no replicas",
     "dynamodb:CreateTableReplica": "no replicas",
@@ -117,6 +126,9 @@ NOT_NEEDED: Final = {
 }
 """What handlers ask for only when a template says something that ours do not say."""
 
+UNLIKE_SHEETS: Final = {"s3:PutBucketVersioning": True, "s3:PutBucketCORS": False, "s3:PutBucketNotification": False}
+"""What the console's bucket needs or does not, other than that of sheets."""
+
 ONLY_OF_DATA: Final = ("logs:", "s3:")
 """Asked for by the handler of a table only for imports."""
 
@@ -130,6 +142,11 @@ MAKER: Final = "aws:ResourceTag/aws:cloudformation:stack-id"
 """CloudFormation's own tag, which nobody can change, on everything that can have tags and on what is in an API."""
 
 WITHOUT_A_NAME: Final = {
+    "cloudfront:CreateDistribution": "*",
+    "cloudfront:CreateOriginAccessControl": "*",
+    "cloudfront:CreateResponseHeadersPolicy": "*",
+    "cognito-idp:CreateUserPool": "*",
+    "cognito-idp:DescribeUserPoolDomain": "*",
     "codedeploy:StopDeployment": "*",
     "lambda:CreateEventSourceMapping": "*",
     "logs:DescribeIndexPolicies": "*",
@@ -156,10 +173,14 @@ def deployed(packaged: Path, stage: str, kind: str) -> tuple[str, Stack]:
     """A stack as the pipeline deploys it, and the role with which it does."""
     if kind == "data":
         return data_role(stage), stacks.data(packaged, stage)
+    if kind == "console":
+        return console_role(stage), stacks.console(stage)
     return app_role(stage), stacks.app(packaged, stage, **overrides(f"visits-{stage}"))
 
 
-def not_needed(action: str) -> bool:
+def not_needed(action: str, stack: Stack) -> bool:
+    if "Distribution" in stack.resources and action in UNLIKE_SHEETS:
+        return not UNLIKE_SHEETS[action]
     return action in NOT_NEEDED or f"{action.split(':')[0]}:" in NOT_NEEDED
 
 
@@ -170,7 +191,9 @@ def asked(role: str, stack: Stack) -> Iterator[Question]:
         retained = resource.get("DeletionPolicy") == resource.get("UpdateReplacePolicy") == "Retain"
         handlers = ("create", "read", "update") if retained else ("create", "read", "update", "delete")
         for action in sorted(permissions(resource["Type"], handlers)):
-            if not not_needed(action) and not (resource["Type"] == "AWS::DynamoDB::Table" and _of_imports(action)):
+            if not not_needed(action, stack) and not (
+                resource["Type"] == "AWS::DynamoDB::Table" and _of_imports(action)
+            ):
                 yield from questions(role, stack, name, action)
 
 
@@ -181,6 +204,8 @@ def _of_imports(action: str) -> bool:
 def questions(role: str, stack: Stack, name: str, action: str) -> Iterator[Question]:
     kind, properties = stack.resources[name]["Type"], stack.properties(name)
     own = stack.arn(name) if kind in ARNS else "*"
+    if kind.startswith("AWS::Cognito::") and action.startswith("iam:"):
+        return  # for groups with a role, and for messages by SMS
     if action == "iam:PassRole":
         passed = {"AWS::Lambda::Function": "Role", "AWS::CodeDeploy::DeploymentGroup": "ServiceRoleArn"}
         if kind in passed:
@@ -193,7 +218,14 @@ def questions(role: str, stack: Stack, name: str, action: str) -> Iterator[Quest
         for queue in (each for each, resource in stack.resources.items() if resource["Type"] == "AWS::SQS::Queue"):
             yield Question(role, action, stack.arn(queue))
     elif kind == "AWS::S3::BucketPolicy":
-        yield Question(role, action, stack.arn("SheetsBucket"))
+        yield from (Question(role, action, stack.arn(bucket)) for bucket in buckets_of(stack))
+    elif kind == "AWS::Cognito::UserPoolClient":
+        yield Question(
+            role, action, own, {MAKER: there("cloudformation", f"stack/{stack.name.replace('console', 'data')}/0123")}
+        )
+    elif action.startswith(("cloudfront:", "cognito-idp:")):
+        made = there("cloudformation", f"stack/{stack.name}/0123")
+        yield Question(role, action, WITHOUT_A_NAME.get(action, own), {MAKER: made})
     elif action.startswith("apigateway:"):
         yield Question(role, action, own, {MAKER: there("cloudformation", f"stack/{stack.name}/0123")})
     elif kind == "AWS::IAM::Policy":
@@ -214,6 +246,10 @@ def questions(role: str, stack: Stack, name: str, action: str) -> Iterator[Quest
         return  # by the groups of the alias, which are asked for themselves
     else:
         yield Question(role, action, WITHOUT_A_NAME.get(action, own))
+
+
+def buckets_of(stack: Stack) -> list[str]:
+    return [name for name, resource in stack.resources.items() if resource["Type"] == "AWS::S3::Bucket"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -305,6 +341,22 @@ def escapes(stage: str) -> Iterator[Question]:
     yield Question(app, "apigateway:DELETE", f"arn:{PARTITION}:apigateway:{REGION}::/tags/of-the-api", made)
     yield Question(app, "cloudwatch:DeleteAlarms", there("cloudwatch", f"alarm:visits-{other}-5xx"))
     yield Question(app, "logs:DeleteLogGroup", there("logs", f"log-group:/aws/lambda/visits-{other}"))
+    # people: of the other stage, or deleted with all that is known of them
+    console = console_role(stage)
+    pool = there("cognito-idp", "userpool/eu-central-1_Ab1")
+    others = {MAKER: there("cloudformation", f"stack/visits-data-{other}/0123")}
+    yield Question(data, "cognito-idp:UpdateUserPool", pool, others)
+    yield Question(console, "cognito-idp:UpdateUserPoolClient", pool, others)
+    yield Question(console, "cognito-idp:CreateUserPoolClient", pool)
+    for role in (app, data, console):
+        yield Question(role, "cognito-idp:DeleteUserPool", pool)
+        yield Question(role, "cognito-idp:AdminCreateUser", pool)
+    of_other = {MAKER: there("cloudformation", f"stack/visits-console-{other}/0123")}
+    yield Question(
+        console, "cloudfront:UpdateDistribution", there("cloudfront", "distribution/E1", region=""), of_other
+    )
+    yield Question(console, "s3:PutBucketPolicy", f"arn:{PARTITION}:s3:::visits-{other}-console-{ACCOUNT}-{REGION}")
+    yield Question(console, "s3:PutBucketPolicy", f"arn:{PARTITION}:s3:::visits-{stage}-sheets-{ACCOUNT}-{REGION}")
     # the data: not by the app's role at all, and deleted by none
     for role in (app, data):
         yield Question(role, "dynamodb:DeleteTable", there("dynamodb", f"table/visits-{stage}"))
@@ -526,7 +578,12 @@ def test_a_pull_request_deploys_nothing_and_reads_no_secret() -> None:
 def test_no_role_of_the_pipeline_may_do_everything_or_anything_to_everything() -> None:
     nameless = {
         "cloudwatch:DescribeAlarms",
+        "cloudfront:CreateDistribution",
+        "cloudfront:CreateOriginAccessControl",
+        "cloudfront:CreateResponseHeadersPolicy",
         "codedeploy:StopDeployment",
+        "cognito-idp:CreateUserPool",
+        "cognito-idp:DescribeUserPoolDomain",
         "lambda:CreateEventSourceMapping",
         "logs:DescribeIndexPolicies",
         "logs:DescribeLogGroups",
@@ -557,4 +614,4 @@ def test_every_action_and_project_has_a_role_of_its_own() -> None:
         for action in stage["Actions"]
         if "RoleArn" in action["Configuration"]
     ]
-    assert len(used) == len(set(used)) == 10
+    assert len(used) == len(set(used)) == 12

@@ -20,6 +20,7 @@ from tests.cicd.stacks import CANARY, app, data, of_type
 from tools.deliver.package import expanded
 from tools.generate import watch
 from tools.generate.policies import STAGES
+from tools.generate.templates import CONSOLE
 from tools.project import ROOT
 
 ACCOUNT_TEMPLATE: Final = ROOT / ".chalice" / "account.json"
@@ -31,6 +32,8 @@ SKIPPED_BY_CHECKOV: Final = {
     "CKV_AWS_18": "who uploads and looks is in the API's log; S3's own would write down presigned links",
     "CKV_AWS_21": "an older version of a photograph is what a person asked to be deleted",
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
+    "CKV_AWS_68": "a firewall costs by the request and is the agency's to choose; the gateway throttles the API",
+    "CKV_AWS_86": "its log would hold addresses of people and of visitors; the API's own says what was called",
     "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
     "the worker is held by its event source, callers are held by the gateway's throttling",
@@ -41,6 +44,7 @@ SKIPPED_BY_CHECKOV: Final = {
     "the data could be lost",
     "CKV_AWS_120": "an answer of the gateway's cache would be another caller's, or out of date",
     "CKV_AWS_158": "CloudWatch encrypts logs with its own key, and they have no personal data",
+    "CKV_AWS_174": "CloudFront's own certificate takes no minimum; with a name of the agency's own it is TLSv1.2_2021",
     "CKV_AWS_173": "the environment has names of tables and queues, no secrets",
 }
 """What checkov finds and we keep, and why."""
@@ -65,7 +69,7 @@ def written_out(packaged: Path) -> Path:
 
 
 def test_cfn_lint_is_content_with_what_is_deployed(packaged: Path) -> None:
-    files = [packaged / "data.json", ACCOUNT_TEMPLATE, *(packaged / f"{stage}.json" for stage in STAGES)]
+    files = [packaged / "data.json", CONSOLE, ACCOUNT_TEMPLATE, *(packaged / f"{stage}.json" for stage in STAGES)]
     assert findings("cfn-lint", "-c", "I", "-i", UNKNOWN_TO_CFN_LINT, "--", *files) == ""
 
 
@@ -82,7 +86,7 @@ def test_cfn_lint_still_does_not_know_what_sam_offers(packaged: Path) -> None:
 
 
 def test_checkov_finds_what_we_have_explained_and_nothing_else(packaged: Path, written_out: Path) -> None:
-    files = [written_out / "prod-canary.json", packaged / "data.json", ACCOUNT_TEMPLATE]
+    files = [written_out / "prod-canary.json", packaged / "data.json", CONSOLE, ACCOUNT_TEMPLATE]
     results = checkov(*files)
     assert {Path(check["file_path"]).name for check in results["passed_checks"]} == {file.name for file in files}
     failed = results["failed_checks"]

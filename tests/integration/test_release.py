@@ -14,8 +14,10 @@ import boto3
 import pytest
 
 from devstack.emulator import Emulator, emulator
+from tests.integration.test_console import built, for_the_emulator
 from tools.deliver import cloudformation
-from tools.deliver.cloudformation import bring_up_to_date, delete
+from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
+from tools.deliver.console import stack_of as console_stack_of
 from tools.deliver.data_stack import TEMPLATE as DATA
 from tools.deliver.data_stack import credentials, data_stack_of, template_of
 from tools.deliver.package import ZIP
@@ -78,6 +80,8 @@ def packaged(folder: Path, said: str) -> Package:
     (folder / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
     (folder / "data.json").write_text(DATA.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / ZIP).write_bytes(b"the code")
+    (folder / "console.json").write_text(json.dumps(for_the_emulator(80)), encoding="utf-8")
+    built(folder / "console", said)
     return Package(folder, STAGE)
 
 
@@ -89,6 +93,22 @@ def ill(url: str) -> bool:
     return False
 
 
+def seen(url: str) -> bool:
+    return url.startswith("https://")
+
+
+def unseen(url: str) -> bool:
+    return False
+
+
+def live() -> str:
+    """What the page of the console says."""
+    s3: Any = boto3.client("s3")
+    bucket = outputs(boto3.client("cloudformation"), console_stack_of(STAGE))["Bucket"]
+    page: bytes = s3.get_object(Bucket=bucket, Key="index.html")["Body"].read()
+    return page.decode()
+
+
 def value(name: str) -> str | None:
     ssm: Any = boto3.client("ssm")
     found: list[str] = [each["Value"] for each in ssm.get_parameters(Names=[name])["Parameters"]]
@@ -96,19 +116,32 @@ def value(name: str) -> str | None:
 
 
 def test_a_release_deploys_data_and_app_and_a_second_one_updates_them(account: Account, tmp_path: Path) -> None:
-    assert release(packaged(tmp_path, "one"), account, {}, well) == URL
+    assert release(packaged(tmp_path, "one"), account, {}, well, seen).api == URL
     assert value("says") == "one"
     assert boto3.client("dynamodb").describe_table(TableName=f"visits-{STAGE}")["Table"]["TableStatus"] == "ACTIVE"
-    release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well)
+    release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well, seen)
     assert (value("says"), value("how")) == ("two", "Canary10Percent5Minutes")
-    assert release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well) == URL
+    assert (
+        release(packaged(tmp_path, "two"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well, seen).api
+        == URL
+    )
 
 
 def test_a_release_that_does_not_answer_well_is_taken_back_at_once(account: Account, tmp_path: Path) -> None:
-    release(packaged(tmp_path, "good"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well)
+    release(packaged(tmp_path, "good"), account, {"DeploymentType": "Canary10Percent5Minutes"}, well, seen)
     with pytest.raises(CannotGoOn, match="the previous release is back in place"):
-        release(packaged(tmp_path, "bad"), account, {"DeploymentType": "Canary10Percent5Minutes"}, ill)
+        release(packaged(tmp_path, "bad"), account, {"DeploymentType": "Canary10Percent5Minutes"}, ill, seen)
     assert (value("says"), value("how")) == ("good", "AllAtOnce")
+
+
+def test_a_release_has_the_console_of_its_api_and_goes_back_with_it(account: Account, tmp_path: Path) -> None:
+    assert release(packaged(tmp_path / "good", "good"), account, {}, well, seen).console.startswith("https://")
+    with pytest.raises(CannotGoOn, match=r"the previous one is live again.*the previous release is back in place"):
+        release(packaged(tmp_path / "unseen", "unseen"), account, {}, well, unseen)
+    assert (value("says"), "console-good.js" in live()) == ("good", True)
+    with pytest.raises(CannotGoOn, match="failed its smoke test"):
+        release(packaged(tmp_path / "bad", "bad"), account, {}, ill, seen)
+    assert (value("says"), "console-good.js" in live()) == ("good", True)
 
 
 # The data stack
@@ -159,10 +192,10 @@ def test_going_back_leaves_the_data_stack_as_it_is(
     account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The code that is live until the old app is there asks for what the newer template has brought."""
-    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well)
-    release(of_version(packaged(tmp_path, "new"), 11, "byVisitor"), account, {}, well)
+    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well, seen)
+    release(of_version(packaged(tmp_path, "new"), 11, "byVisitor"), account, {}, well, seen)
     assert "byVisitor" in indexes()
-    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well)
+    release(of_version(packaged(tmp_path, "old"), 10), account, {}, well, seen)
     assert value("says") == "old"
     assert "byVisitor" in indexes()
     assert "visits-data-beta stays at version 11: this release is older, 10" in capsys.readouterr().out
@@ -170,12 +203,12 @@ def test_going_back_leaves_the_data_stack_as_it_is(
 
 @pytest.mark.usefixtures("no_data")
 def test_a_newer_release_takes_nothing_away_unless_it_names_it(account: Account, tmp_path: Path) -> None:
-    release(of_version(packaged(tmp_path, "one"), 10, "byVisitor"), account, {}, well)
+    release(of_version(packaged(tmp_path, "one"), 10, "byVisitor"), account, {}, well, seen)
     with pytest.raises(CannotGoOn, match=r"would lose Table\.GlobalSecondaryIndexes\.byVisitor"):
-        release(of_version(packaged(tmp_path, "two"), 11), account, {}, well)
+        release(of_version(packaged(tmp_path, "two"), 11), account, {}, well, seen)
     assert (value("says"), "byVisitor" in indexes()) == ("one", True), "nothing was deployed"
     named = ("Table.GlobalSecondaryIndexes.byVisitor",)
-    release(of_version(packaged(tmp_path, "two"), 11, takes_away=named), account, {}, well)
+    release(of_version(packaged(tmp_path, "two"), 11, takes_away=named), account, {}, well, seen)
     assert (value("says"), "byVisitor" in indexes()) == ("two", False)
 
 
@@ -184,11 +217,11 @@ def test_what_cloudformation_would_make_anew_is_refused(
     account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS says so in its change set, also of something that is only added; the emulator finds it out too late."""
-    release(of_version(packaged(tmp_path, "one"), 10), account, {}, well)
+    release(of_version(packaged(tmp_path, "one"), 10), account, {}, well, seen)
     replaced = {"Action": "Modify", "LogicalResourceId": "Table", "Replacement": "True"}
     monkeypatch.setattr(cloudformation, "_changes", lambda *of: [{"ResourceChange": replaced}])
     with pytest.raises(CannotGoOn, match="would lose Table,"):
-        release(of_version(packaged(tmp_path, "two"), 11, "byVisitor"), account, {}, well)
+        release(of_version(packaged(tmp_path, "two"), 11, "byVisitor"), account, {}, well, seen)
     assert (value("says"), "byVisitor" in indexes()) == ("one", False)
     left = boto3.client("cloudformation").list_change_sets(StackName=data_stack_of(STAGE))["Summaries"]
     assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []
@@ -211,7 +244,7 @@ def test_cloudformation_s_own_words_are_judged(account: Account) -> None:
 
 def test_a_first_release_that_does_not_answer_well_stays_and_is_told(account: Account, tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match="none to go back to"):
-        release(packaged(tmp_path, "first"), account, {}, ill)
+        release(packaged(tmp_path, "first"), account, {}, ill, seen)
     assert value("says") == "first"
 
 
@@ -224,7 +257,7 @@ def test_the_code_lies_in_the_bucket_under_its_own_hash(account: Account, tmp_pa
     assert package.app(code)["Resources"]["Function"]["Properties"]["CodeUri"] == code
     del template["Resources"]["Function"]
     (tmp_path / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
-    release(package, account, {}, well)
+    release(package, account, {}, well, seen)
     s3: Any = boto3.client("s3")
     (key,) = [each["Key"] for each in s3.list_objects_v2(Bucket=account.bucket, Prefix="code/")["Contents"]]
     assert s3.get_object(Bucket=account.bucket, Key=key)["Body"].read() == b"the code"
@@ -238,7 +271,7 @@ def test_other_code_under_the_name_of_ours_is_not_deployed(account: Account, tmp
     s3: Any = boto3.client("s3")
     s3.put_object(Bucket=account.bucket, Key=name, Body=b"somebody else's", IfNoneMatch="*")
     with pytest.raises(CannotGoOn, match=f"{name} does not match the hash in its name"):
-        release(package, account, {}, well)
+        release(package, account, {}, well, seen)
     assert value("says") != "overtaken"
 
 
@@ -254,7 +287,7 @@ def test_a_parameter_that_no_template_has_is_refused_before_anything_is_deployed
     account: Account, tmp_path: Path
 ) -> None:
     with pytest.raises(CannotGoOn, match="No template has a parameter DeploymentTyp;"):
-        release(packaged(tmp_path, "never"), account, {"DeploymentTyp": "AllAtOnce"}, well)
+        release(packaged(tmp_path, "never"), account, {"DeploymentTyp": "AllAtOnce"}, well, seen)
     assert value("says") != "never"
 
 

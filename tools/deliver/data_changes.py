@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Final
 
 from tools.failure import CannotGoOn
@@ -18,6 +18,11 @@ Template = Mapping[str, Any]
 
 WITHOUT_MEANING: Final = ("AttributeDefinitions", "Metadata")
 """Attributes are defined for the keys and indexes that use them, which are compared."""
+
+IN_PLACE: Final = frozenset({"CorsConfiguration"})
+"""Properties that AWS changes in place, which the embedded AWS does not know.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html
+"""
 
 NEEDED_BY_CODE: Final = "GlobalSecondaryIndexes"
 """What code asks for by name, besides whole resources."""
@@ -54,14 +59,24 @@ def refuse_losses(deployed: Template, wanted: Template) -> None:
 
 def refuse_replacements(changes: Sequence[Mapping[str, Any]], wanted: Template) -> None:
     """The same by CloudFormation's own judgement: which resources it would remove or replace."""
+    found = [each["ResourceChange"] for each in changes]
+    stays = {change["LogicalResourceId"] for change in found if _changes_only(change, IN_PLACE)}
     _refuse(
         [
             change["LogicalResourceId"]
-            for change in (each["ResourceChange"] for each in changes)
-            if change["Action"] in ("Remove", "Dynamic") or change.get("Replacement") in ("True", "Conditional")
+            for change in found
+            if (change["Action"] in ("Remove", "Dynamic") or change.get("Replacement") in ("True", "Conditional"))
+            and not _changes_only(change, IN_PLACE | stays)
         ],
         wanted,
     )
+
+
+def _changes_only(change: Mapping[str, Any], names: Set[str]) -> bool:
+    """Whether all that changes are these properties, or what follows from a change to these resources."""
+    details = change.get("Details", [])
+    causes = [(each["Target"].get("Name"), each.get("CausingEntity", "").partition(".")[0]) for each in details]
+    return bool(causes) and all(name in names or cause in names for name, cause in causes)
 
 
 def steps(deployed: Template, wanted: Template) -> list[Template]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -37,6 +38,7 @@ def bring_data_up_to_date(
     stage: str,
     template: dict[str, Any],
     role: str = "",
+    parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The stage's data stack as the template has it; gives what was done, in words. Raises CannotGoOn.
 
@@ -58,9 +60,10 @@ def bring_data_up_to_date(
     def judge(changes: Changes) -> None:
         refuse_replacements(changes, wanted)
 
+    values = {"Stage": stage, **{key: it for key, it in parameters.items() if key in wanted["Parameters"]}}
     for station in stations:
         body = {"TemplateBody": json.dumps(station)}
-        bring_up_to_date(cloudformation, name, body, {"Stage": stage}, adopt_existing=True, role=role, judge=judge)
+        bring_up_to_date(cloudformation, name, body, values, adopt_existing=True, role=role, judge=judge)
         _wait_for_indexes(dynamodb, names_of(stage)[0])
     return f"{name} is at version {version(wanted)}"
 

@@ -26,6 +26,7 @@ from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe, pairs
+from tools.deliver.console import delete_console, origin_of
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
@@ -120,7 +121,10 @@ def deploy(stage: Stage) -> str:
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
     dynamodb: Any = stage.session.create_client("dynamodb")
-    _say(f"  {bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template_of(stage.name))}")
+    uploads = {"SheetsOrigin": origin_of(stage.cloudformation, stage.name)}
+    template = template_of(stage.name)
+    said = bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template, parameters=uploads)
+    _say(f"  {said}")
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     told = told_to_app(stage.cloudformation, stage.name)
     os.environ["STREAM_ARN"] = told["StreamArn"]
@@ -140,6 +144,7 @@ def deploy(stage: Stage) -> str:
 def _say_what_to_try(stage: Stage, url: str) -> None:
     print(f"\nThe stage {stage.name} answers at {url}. Try:\n")
     print(f"curl -s {url}/health\n")
+    print(f"Console:       make release-console STAGE={stage.name} URL={url}")
     print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
 
@@ -219,7 +224,9 @@ def _traced(**call: Any) -> None:
 
 
 def delete_app(stage: Stage) -> None:
-    """`chalice delete`. Logs stay until their retention is over."""
+    """The console, then `chalice delete`. Logs stay until their retention is over."""
+    if delete_console(stage.cloudformation, stage.session.create_client("s3"), stage.name):
+        _say("Console: deleted with its stack")
     if stage.deployed_api() is None:
         _say(f"This folder has not deployed {stage.name} (`make deploy` adopts a stage deployed from another folder).")
         return

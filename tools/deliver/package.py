@@ -30,6 +30,7 @@ from samtranslator.translator.translator import Translator
 
 from tools.deliver.bill_of_materials import FILE as BILL
 from tools.deliver.bill_of_materials import add_papers, is_paper
+from tools.deliver.console import Console
 from tools.deliver.network import Network, placed
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
@@ -120,7 +121,8 @@ def package(
     for stage, template in templates.items():
         finished = _finished(placed(template, stage, network), stage, code)
         (out / f"{stage}.json").write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(project / ".chalice" / "data.json", out / "data.json")
+    for name in ("data.json", "console.json"):
+        shutil.copyfile(project / ".chalice" / name, out / name)
 
 
 # What Chalice makes
@@ -327,6 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_pinned_python()
         with told_in_words():
+            _copy_console(given.out)
             package(given.stages, given.out, given.bucket or None, network=Network(given.network))
     except CannotGoOn as why:
         print(why, file=sys.stderr)
@@ -336,6 +339,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stage in given.stages:
         print(f"{given.out / stage}.json")
     return 0
+
+
+def _copy_console(out: Path) -> None:
+    """The console's files, which `make console` built."""
+    shutil.rmtree(out / "console", ignore_errors=True)
+    shutil.copytree(Console.of_this_folder().folder, out / "console")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,8 +1,8 @@
 """`make release STAGE=beta`: deploys what `make package` made, tries it, and takes it back if it does not hold.
 
 The data stack, then the app, each by change set. Then the smoke test; if that fails, the app that was there before is
-deployed again. The data stack is never taken back (`tools/deliver/data_changes.py`). This is what GitLab and GitHub
-run, and what a person runs who has neither.
+deployed again. Then the console; if that does not answer, it goes back, and the app after it. The data stack is never
+taken back (`tools/deliver/data_changes.py`). This is what GitLab and GitHub run, and a person who has neither.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import boto3
 
 from tools.deliver.cloudformation import bring_up_to_date, deployed_template, describe, outputs, pairs
+from tools.deliver.console import Console, Look, answers, origin_of, release_console
 from tools.deliver.data_stack import bring_data_up_to_date, told_to_app
 from tools.deliver.network import stack_of as network_stack_of
 from tools.deliver.package import CODE, ZIP, uploaded
@@ -30,6 +31,9 @@ TEMPLATES: Final = "templates/{}.json"
 CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 AT_ONCE: Final = {"DeploymentType": "AllAtOnce"}
 """Going back does not dawdle."""
+
+Deployed = tuple[Mapping[str, Any], Mapping[str, str]]
+"""Template and parameters of a stack."""
 
 Smoke = Callable[[str], bool]
 """Whether what answers at an address is well."""
@@ -73,6 +77,13 @@ class Package:
         return content
 
 
+class Addresses(NamedTuple):
+    """Where a release answers."""
+
+    api: str
+    console: str
+
+
 @dataclass(frozen=True)
 class Account:
     """Where to: what the stack of release.json has made in the account that the credentials are for."""
@@ -80,6 +91,7 @@ class Account:
     bucket: str
     data_role: str
     app_role: str
+    console_role: str
     boundary: str
 
     @classmethod
@@ -90,7 +102,13 @@ class Account:
                 f"This account is not prepared for releases of {stage}: the stack {stack_of(stage)} is missing. "
                 "docs/delivery.md says how to create it from release.json."
             )
-        return cls(made["Bucket"], made["DataRoleArn"], made["AppRoleArn"], made["BoundaryArn"])
+        return cls(
+            bucket=made["Bucket"],
+            data_role=made["DataRoleArn"],
+            app_role=made["AppRoleArn"],
+            console_role=made["ConsoleRoleArn"],
+            boundary=made["BoundaryArn"],
+        )
 
     def deploy(self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, str]:
         """Brings the app's stack up to date, by the bucket because its template is too long for a call."""
@@ -105,12 +123,23 @@ class Account:
             role=self.app_role,
         )
 
-    def deploy_data(self, stage: str, template: dict[str, Any]) -> str:
-        """Brings the data stack up to date, unless the template is older; gives what was done, in words."""
-        clients = boto3.client("cloudformation"), boto3.client("dynamodb")
-        return bring_data_up_to_date(*clients, stage, template, self.data_role)
+    def deploy_data(self, stage: str, template: dict[str, Any], origin: str) -> str:
+        """Brings the data stack up to date, unless the template is older; gives what was done, in words.
 
-    def deployed(self, stack: str) -> tuple[Mapping[str, Any], Mapping[str, str]] | None:
+        Pages of that origin, the console's, may upload sheets.
+        """
+        clients = boto3.client("cloudformation"), boto3.client("dynamodb")
+        return bring_data_up_to_date(*clients, stage, template, self.data_role, {"SheetsOrigin": origin})
+
+    def take_back(self, stack: str, before: Deployed | None) -> str:
+        """Deploys what was there before; gives the end of a sentence about it."""
+        if before is None:
+            return ". This is the first release: there is none to go back to."
+        template, parameters = before
+        self.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
+        return ", so the previous release is back in place."
+
+    def deployed(self, stack: str) -> Deployed | None:
         """Template and parameters of a stack as it is now, if it works."""
         client = boto3.client("cloudformation")
         now = describe(client, stack)
@@ -126,26 +155,32 @@ def stack_of(stage: str) -> str:
     return f"visits-release-{stage}"
 
 
-def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke) -> str:
-    """Deploys the package, tries it, gives its address. Raises CannotGoOn, with the former release in place again."""
+def release(package: Package, account: Account, wishes: Mapping[str, str], smoke: Smoke, look: Look) -> Addresses:
+    """Deploys the package, tries it, gives its address and its console's. Raises CannotGoOn, with the former release in
+    place again.
+    """
     code = uploaded(package.zip, account.bucket, CODE)
-    data, app = package.data, package.app(code)
-    _refuse_unknown(wishes, data, app)
+    data, app, console = package.data, package.app(code), Console.made_in(package.folder)
+    _refuse_unknown(wishes, data, app, console.template)
+    cloudformation = boto3.client("cloudformation")
+    origin = origin_of(cloudformation, package.stage)
     values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
-    print(f"Data: {account.deploy_data(package.stage, data)}", flush=True)
+    print(f"Data: {account.deploy_data(package.stage, data, origin)}", flush=True)
     values |= told_to_app(boto3.client("cloudformation"), package.stage)
     if "Subnets" in app["Parameters"]:
         values |= _network(package.stage)
     stack = f"visits-{package.stage}"
     before = account.deployed(stack)
     url = account.deploy(stack, app, _meant_for(app, values))["EndpointURL"]
-    if smoke(url):
-        return url
-    if before is None:
-        raise CannotGoOn(f"{url} failed its smoke test. This is the first release: there is none to go back to.")
-    template, parameters = before
-    account.deploy(stack, template, {**parameters, **_meant_for(template, AT_ONCE)})
-    raise CannotGoOn(f"{url} failed its smoke test, so the previous release is back in place.")
+    if not smoke(url):
+        raise CannotGoOn(f"{url} failed its smoke test{account.take_back(stack, before)}")
+    try:
+        page = release_console(console, package.stage, url, wishes, look, account.console_role)
+    except CannotGoOn as why:
+        raise CannotGoOn(f"{why} {url} works, but without it{account.take_back(stack, before)}") from why
+    if origin != page:
+        account.deploy_data(package.stage, data, page)
+    return Addresses(url, page)
 
 
 def _network(stage: str) -> Mapping[str, str]:
@@ -181,13 +216,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with told_in_words():
             package = Package.made_in(given.folder, given.stage)
-            url = release(package, Account.prepared_for(given.stage), pairs(given.parameters), smoke_test)
+            account, wishes = Account.prepared_for(given.stage), pairs(given.parameters)
+            url, page = release(package, account, wishes, smoke_test, answers)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1
     # For the pages of GitLab and GitHub that link to what was deployed.
-    (given.folder / "release.env").write_text(f"API_URL={url}\n", encoding="utf-8")
-    print(f"{given.stage} is released: {url}")
+    (given.folder / "release.env").write_text(f"API_URL={url}\nCONSOLE_URL={page}\n", encoding="utf-8")
+    print(f"{given.stage} is released: {url}, its console: {page}")
     return 0
 
 

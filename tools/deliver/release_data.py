@@ -12,6 +12,7 @@ from typing import Final
 
 import boto3
 
+from tools.deliver.console import origin_of
 from tools.deliver.data_stack import bring_data_up_to_date, template_of, told_to_app
 from tools.failure import CannotGoOn
 from tools.operate.refusals import told_in_words
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with told_in_words():
             cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
-            print(bring_data_up_to_date(cloudformation, dynamodb, stage, template_of(stage), role))
+            uploads = {"SheetsOrigin": origin_of(cloudformation, stage)}
+            print(bring_data_up_to_date(cloudformation, dynamodb, stage, template_of(stage), role, uploads))
             TOLD.mkdir(parents=True, exist_ok=True)
             for name, value in told_to_app(cloudformation, stage).items():
                 (TOLD / name).write_text(value, encoding="utf-8")
