@@ -16,7 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.desk import AXE, PICTURES, Agency
+from tests.browser.desk import AXE, PICTURES, Agency, Desks
 from tools.project import ROOT
 
 ASSETS = ROOT / "build" / "console" / "assets"
@@ -400,3 +400,13 @@ def test_a_request_says_that_the_agency_answers(visitors: Visitors) -> None:
 def picture(page: Page, name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name.replace(' ', '-')}.png", full_page=True)
+
+
+def test_the_console_shows_the_code_for_the_board(agency: Agency, desks: Desks) -> None:
+    house = listed(agency, "request")
+    desk = desks.open(f"#/properties/{house}")
+    code = desk.page.get_by_role("img", name="Code of the booking page")
+    expect(code).to_be_visible()
+    assert code.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
+    expect(desk.page.get_by_role("link", name=f"{agency.url}/book.html?property={house}")).to_be_visible()
+    assert desk.barriers() == []

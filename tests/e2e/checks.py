@@ -218,6 +218,7 @@ def booking_page(caller: Caller) -> None:
     caller.call(200, "PUT", f"/properties/{house}", HOUSE | {"publicBooking": "confirm"}, headers={"If-Match": "*"})
     hours = {"weekly": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}}
     caller.call(201, "PUT", f"/properties/{house}/availability", hours, headers={"If-None-Match": "*"})
+    assert "<svg" in caller.answer(200, "GET", f"/properties/{house}/booking-code").text
     page, nobody = f"/public/properties/{house}", {"Authorization": ""}
     assert caller.call(200, "GET", page, headers=nobody)["id"] == house
     free = caller.call(200, "GET", f"{page}/slots", headers=nobody)["slots"]

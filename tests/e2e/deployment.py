@@ -297,7 +297,8 @@ def for_the_emulator(template: Template, endpoint: str, layer: str, textract: st
     binary_types_beside_the_definition(resources)
     for function in _of("AWS::Lambda::Function", resources):
         given = {"AWS_ENDPOINT_URL": endpoint, "MAIL_FROM": f"visits@{AGENCY}", "AGENCY_NAME": "Agency"}
-        function["Environment"]["Variables"] |= given | {"AWS_ENDPOINT_URL_TEXTRACT": textract}
+        told = {"AWS_ENDPOINT_URL_TEXTRACT": textract, "VISITOR_PAGE_URL": f"https://{AGENCY}/book.html"}
+        function["Environment"]["Variables"] |= given | told
         function["Layers"] = [layer]
     return template
 
