@@ -35,7 +35,7 @@ from chalicelib.api import (
     webhooks,
     wishes,
 )
-from chalicelib.container import callers, services
+from chalicelib.container import callers, make_ready, services
 from chalicelib.domain import errors
 from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
@@ -856,7 +856,8 @@ def test_webhook(webhook_id: str) -> Response:
     return webhooks.ask_for_test(current(), services(), webhook_id)
 
 
-@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=10)
+# One webhook at a time, so that a receiver that does not answer keeps nobody else waiting.
+@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=1)
 @faults_told(Function.DELIVER)
 def deliver(event: SQSEvent) -> BatchResponse:
     return webhook_queue.deliver(event, services())
@@ -898,4 +899,7 @@ def get_openapi() -> Response:
 
 
 answer_preflights(app, origins_of_stage(os.environ))
+if cold_start.snapshot_follows(os.environ):
+    make_ready()
+    cold_start.build_models()
 cold_start.over()

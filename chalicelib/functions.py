@@ -62,14 +62,18 @@ class Traits:
     fed_by: Queue | None = None
     """The queue whose messages are handed to it."""
     sends_mail: bool = False
+    puts_events: bool = False
+    """Whether it puts events on the event bus of a stage that has one."""
     sheet_files: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     """What it may do with the files of sheets, by the folder they lie in."""
     recognises: bool = False
     """Whether it may have pictures recognised, which costs by the page."""
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
+    waited_for: bool = False
+    """Whether somebody waits for its answer, so that it may begin from a snapshot (SnapStart)."""
     talks_outward: bool = False
-    """Whether it calls addresses that others gave us, so that no private network may hold it."""
+    """Whether it calls what no endpoint of a private network leads to, so that it stays outside of one."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
@@ -94,6 +98,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             shifted=True,
+            waited_for=True,
             queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
             # An upload is made with what the API signs, and by the API's permission.
             sheet_files={
@@ -103,7 +108,15 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             },
         ),
         Function.AUTHORIZER: Traits(
-            "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
+            "Authorizer",
+            "BearerKey",
+            timeout_seconds=10,
+            memory_mb=512,
+            reads_api_keys=True,
+            shifted=True,
+            waited_for=True,
+            # It fetches the keys by which people's tokens are signed.
+            talks_outward=True,
         ),
         Function.WORKER: Traits(
             "Worker",
@@ -125,6 +138,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             only_lists=WEBHOOK_LIST,
             queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
             fed_by_stream=True,
+            puts_events=True,
         ),
         # It alone calls addresses that somebody gave us, so it can read nothing of visits, properties or keys.
         Function.DELIVER: Traits(
@@ -134,7 +148,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "PutItem", "Query"),
             only_items=(*EVENTS, "W#*"),
-            queues={Queue.WEBHOOKS: (*HANDED, "ChangeMessageVisibility")},
+            queues={Queue.WEBHOOKS: (*HANDED, "SendMessage", "ChangeMessageVisibility")},
             fed_by=Queue.WEBHOOKS,
             talks_outward=True,
         ),
