@@ -18,6 +18,12 @@ addEventListener("hashchange", () => {
   route.value = read();
 });
 
+/** Puts another address in the place of this one, without a step in the history. */
+export function replace(to: string): void {
+  history.replaceState(null, "", to);
+  route.value = read();
+}
+
 export function link(page: string, parts: string[] = [], query: Record<string, string> = {}): string {
   const asked = new URLSearchParams(query).toString();
   return `#/${[page, ...parts].map(encodeURIComponent).join("/")}${asked ? `?${asked}` : ""}`;
@@ -35,6 +41,5 @@ export function adjust(query: Record<string, string | null>): void {
     if (value === null) next.delete(name);
     else next.set(name, value);
   }
-  history.replaceState(null, "", link(page, parts, Object.fromEntries(next)));
-  route.value = read();
+  replace(link(page, parts, Object.fromEntries(next)));
 }

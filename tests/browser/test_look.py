@@ -23,6 +23,17 @@ def in_a_week(agency: Agency, week: str) -> str:
     lake, mill = agency.property("Lake house", capacity=3), agency.property("Mill loft", capacity=3)
     agency.hours(lake, "09:00", "18:00")
     person = {"visitor": {"name": "Ada Example", "phone": "+49 30 5550112", "email": "ada@example.org"}}
+    dora, garden = agency.agent("Dora Draft"), agency.property("Garden house", capacity=3)
+    for day, time, agent in (
+        (0, "14:00", dora),
+        (1, "10:00", ben),
+        (2, "09:15", dora),
+        (4, "11:15", cleo),
+        (5, "10:30", ben),
+    ):
+        agency.visit(garden, plus(week, day), time, agentId=agent, durationMinutes=45, visitor={"name": "Carl Entwurf"})
+    agency.visit(garden, plus(week, 5), "12:00", status="requested", durationMinutes=60)
+    agency.visit(mill, plus(week, 4), "16:00", agentId=dora, durationMinutes=60, visitor={"name": "Edda Example"})
     agency.visit(lake, week, "09:30", agentId=ben, **person)
     agency.visit(mill, week, "11:00", agentId=cleo, durationMinutes=45)
     cancelled = agency.visit(mill, plus(week, 1), "13:30", agentId=cleo, durationMinutes=45)

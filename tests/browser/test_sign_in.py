@@ -23,6 +23,7 @@ def test_a_person_signs_in_where_they_wanted_to_go_stays_and_signs_out(agency: A
     fill_in(page, email, password)
     expect(page).to_have_url(f"{agency.url}/#/agenda/day/{week}")
     desk.ready()
+    expect(page.locator(".tools h1")).to_contain_text("Monday")
     page.reload()
     desk.ready()
     page.locator(".me:not(.take) summary").click()

@@ -1,4 +1,5 @@
 // Follows what others do: a visit booked elsewhere appears here without reloading.
+import { loadAgents } from "./agents.ts";
 import { api, ask } from "./client.ts";
 import { loadProperty } from "./properties.ts";
 import { person } from "./session.ts";
@@ -45,7 +46,8 @@ type Event = import("./client.ts").Schemas["Event"];
 async function bring(events: Event[]): Promise<void> {
   const changed = new Set<string>();
   for (const { data } of events) {
-    if (!("visitId" in data)) void loadProperty(data.propertyId);
+    if ("agentId" in data && !("visitId" in data)) void loadAgents();
+    else if (!("visitId" in data)) void loadProperty(data.propertyId);
     else if (concerns(data.visitId, [data.date, data.previousDate])) changed.add(data.visitId);
   }
   if (changed.size > MANY) await reload();

@@ -1,5 +1,6 @@
 // Who is signed in, and what they may do. The access token lives in memory, the refresh token as long as the tab.
 import { signal } from "@preact/signals";
+import { replace } from "../route.ts";
 import { pkce, type SignInConfig, signInAddress, signOutAddress, type Tokens, tokensFor } from "./signin.ts";
 
 export type Scope = "read" | "write" | "override" | "admin";
@@ -39,7 +40,7 @@ export async function resume(): Promise<void> {
   const query = new URLSearchParams(location.search);
   const code = query.get("code");
   const asked = JSON.parse(sessionStorage.getItem(ASKED) ?? "null") as { state: string; verifier: string; at: string } | null;
-  if (code || query.get("error")) history.replaceState(null, "", `${location.pathname}${asked?.at ?? ""}`);
+  if (code || query.get("error")) replace(`${location.pathname}${asked?.at ?? ""}`);
   sessionStorage.removeItem(ASKED);
   try {
     config = (await (await fetch("config.json", { cache: "no-cache" })).json()) as SignInConfig;

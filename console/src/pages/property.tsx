@@ -21,6 +21,9 @@ import { ZoneField } from "./zone.tsx";
 type Input = Schemas["PropertyInput"];
 type Availability = Schemas["AvailabilityInput"] & { weekly: NonNullable<Schemas["Availability"]["weekly"]> | null; dates: Schemas["Availability"]["dates"] };
 
+type PublicBooking = NonNullable<Input["publicBooking"]>;
+const PUBLIC: PublicBooking[] = ["off", "request", "confirm"];
+
 const blank = (): Input => ({ name: "", address: "", timeZone: browserZone(), capacity: 1, visitsAllowed: true });
 const ALWAYS: Availability = { weekly: null, dates: [], stepMinutes: 15, noticeMinutes: 0, horizonDays: null, gapMinutes: 0 };
 
@@ -100,6 +103,16 @@ function Facts({ property, onKept }: { property: Property | null; onKept: (prope
         <Field id="p-currency" label={words.currency} value={currency ?? ""} onInput={(value) => set({ currency: (value.toUpperCase() || null) as Input["currency"] & string })} error={errorAt("currency")} max={3} />
         <ZoneField id="p-zone" value={timeZone} onChange={(zone) => set({ timeZone: zone })} />
         <Field id="p-capacity" label={words.capacity} type="number" value={String(capacity ?? 1)} onInput={(value) => set({ capacity: Number(value) })} error={errorAt("capacity")} />
+        <div class="field">
+          <label for="p-public">{words.publicBooking}</label>
+          <select id="p-public" class="input" value={form.value.publicBooking ?? "off"} onChange={(event) => set({ publicBooking: event.currentTarget.value as PublicBooking })}>
+            {PUBLIC.map((one) => (
+              <option key={one} value={one}>
+                {words.publicBookings[one]}
+              </option>
+            ))}
+          </select>
+        </div>
         <label class="check">
           <input type="checkbox" checked={visitsAllowed ?? true} onChange={(event) => set({ visitsAllowed: event.currentTarget.checked })} />
           {words.takesVisits}
@@ -117,15 +130,15 @@ function Facts({ property, onKept }: { property: Property | null; onKept: (prope
   );
 }
 
-const inputOf = ({ name, address, price, currency, timeZone, capacity, visitsAllowed, ...rest }: Property): Input => ({
+const inputOf = ({ name, address, price, currency, timeZone, capacity, visitsAllowed, publicBooking }: Property): Input => ({
   name,
   address,
   timeZone,
   capacity,
   visitsAllowed,
+  publicBooking,
   ...(price === undefined ? {} : { price }),
   ...(currency === undefined ? {} : { currency: currency as NonNullable<Input["currency"]> }),
-  ...("publicBooking" in rest ? { publicBooking: rest.publicBooking } : {}),
 });
 
 function write(property: Property | null, body: Input): Promise<Outcome<Property>> {

@@ -204,6 +204,8 @@ export const words: Words = {
   currency: "Währung",
   timeZone: "Zeitzone",
   capacity: "Besichtigungen zugleich",
+  publicBooking: "Online-Buchung durch Besucher",
+  publicBookings: { off: "Nein", request: "Anfragen, Sie bestätigen", confirm: "Sofort" },
   takesVisits: "Nimmt Besichtigungen an",
   keep: "Speichern",
   kept: (name) => `Gespeichert: ${name}.`,

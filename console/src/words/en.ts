@@ -201,6 +201,8 @@ export const words = {
   currency: "Currency",
   timeZone: "Time zone",
   capacity: "Visits at once",
+  publicBooking: "Visitors book online",
+  publicBookings: { off: "No", request: "They ask, you confirm", confirm: "At once" },
   takesVisits: "Takes visits",
   keep: "Keep",
   kept: (name: string) => `Kept: ${name}.`,

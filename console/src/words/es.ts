@@ -202,6 +202,8 @@ export const words: Words = {
   currency: "Moneda",
   timeZone: "Zona horaria",
   capacity: "Visitas a la vez",
+  publicBooking: "Reserva en línea",
+  publicBookings: { off: "No", request: "Solicitan y usted confirma", confirm: "Al momento" },
   takesVisits: "Acepta visitas",
   keep: "Guardar",
   kept: (name) => `Guardado: ${name}.`,

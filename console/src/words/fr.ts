@@ -202,6 +202,8 @@ export const words: Words = {
   currency: "Devise",
   timeZone: "Fuseau horaire",
   capacity: "Visites à la fois",
+  publicBooking: "Réservation en ligne",
+  publicBookings: { off: "Non", request: "Sur demande, vous confirmez", confirm: "Aussitôt" },
   takesVisits: "Accepte les visites",
   keep: "Enregistrer",
   kept: (name) => `Enregistré : ${name}.`,

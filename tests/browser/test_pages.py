@@ -1,0 +1,197 @@
+"""Properties, agents, visitors, sheets and webhooks: each by pointer, and again by keyboard alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.desk import Agency, Desk, Desks, plus
+
+
+@pytest.fixture
+def desk(desks: Desks) -> Desk:
+    return desks.open("#/requests")
+
+
+def visit_page(agency: Agency, desk: Desk, path: str) -> Page:
+    desk.page.goto(f"{agency.url}/#/{path}")
+    desk.ready()
+    return desk.page
+
+
+def day_of(page: Page, name: str) -> Locator:
+    return page.get_by_role("group", name=name, exact=True)
+
+
+def test_a_property_is_registered_and_gets_its_hours(agency: Agency, desk: Desk) -> None:
+    desk.refused = True  # it has no hours at first: 404
+    page = visit_page(agency, desk, "properties")
+    page.get_by_role("link", name="New property").click()
+    page.get_by_label("Name").fill("Maple yard 3")
+    page.get_by_label("Address").fill("Ahornhof 3, 00012 Musterstadt")
+    page.get_by_label("Visits at once").fill("2")
+    page.get_by_label("Visitors book online").select_option("They ask, you confirm")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    desk.says("Kept: Maple yard 3.")
+    expect(page).to_have_url(re.compile(r"#/properties/[\w-]{8,}"))
+    page.get_by_label("Has opening hours").check()
+    day_of(page, "Monday").get_by_label("Closes").fill("12:30")
+    day_of(page, "Monday").get_by_role("button", name="Hours").click()
+    day_of(page, "Friday").get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Closed days, or days with other hours").click()
+    page.get_by_label("First day").fill("2027-12-24")
+    page.get_by_label("Last day").fill("2027-12-26")
+    page.get_by_role("button", name="Keep the hours").click()
+    desk.says("The hours are kept.")
+    id = page.url.rsplit("/", 1)[-1]
+    kept = agency.send("GET", f"/properties/{id}/availability")
+    assert kept["weekly"]["mon"] == [["09:00", "12:30"], ["13:00", "16:00"]]
+    assert kept["weekly"]["fri"] == []
+    assert kept["dates"] == [{"from": "2027-12-24", "to": "2027-12-26", "open": []}]
+    assert agency.send("GET", f"/properties/{id}")["publicBooking"] == "request"
+    desk.picture("property-hours")
+
+
+def test_a_property_is_found_and_changed_by_keyboard(agency: Agency, desk: Desk) -> None:
+    id = agency.property("Keyboard cottage")
+    agency.hours(id, "09:00", "17:00")
+    page, keyboard = desk.page, desk.page.keyboard
+    keyboard.press("/")
+    keyboard.type("keyb cott")
+    expect(page.get_by_role("option", name="Keyboard cottage")).to_be_visible()
+    keyboard.press("Enter")
+    capacity = page.get_by_label("Visits at once")
+    capacity.focus()
+    keyboard.press("Control+A")
+    keyboard.type("3")
+    keyboard.press("Enter")
+    desk.says("Kept")
+    assert agency.send("GET", f"/properties/{id}")["capacity"] == 3
+
+
+def test_what_somebody_else_changed_is_not_overwritten(agency: Agency, desk: Desk) -> None:
+    desk.refused = True
+    id = agency.property("Contested villa")
+    page = visit_page(agency, desk, f"properties/{id}")
+    page.get_by_label("Name").fill("My villa")
+    current = agency.send("GET", f"/properties/{id}")
+    body = {name: current[name] for name in ("name", "address", "timeZone")} | {"capacity": 5}
+    agency.send("PUT", f"/properties/{id}", body, **{"If-Match": "*"})
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.get_by_role("alert").first).to_contain_text("Somebody changed this")
+    expect(page.get_by_label("Name")).to_have_value("My villa")
+    assert agency.send("GET", f"/properties/{id}")["capacity"] == 5
+
+
+def test_an_agent_gets_hours_absences_and_a_calendar(agency: Agency, desk: Desk) -> None:
+    page = visit_page(agency, desk, "agents")
+    page.get_by_role("link", name="New agent").click()
+    page.get_by_label("Name").fill("Dora Draft")
+    page.get_by_label("Has opening hours").check()
+    page.get_by_role("button", name="Closed days, or days with other hours").click()
+    page.get_by_role("button", name="Keep", exact=True).click()
+    desk.says("Kept: Dora Draft.")
+    id = page.url.rsplit("/", 1)[-1]
+    kept = agency.send("GET", f"/agents/{id}")
+    assert len(kept["availability"]["dates"]) == 1
+    page.get_by_role("button", name="Make a new link").press("Enter")
+    address = page.locator(".address")
+    expect(address).to_contain_text("/api/agents/")
+    calendar = httpx.get(address.inner_text(), trust_env=False)
+    assert calendar.text.startswith("BEGIN:VCALENDAR")
+
+
+def test_a_visitor_is_found_without_being_in_any_address_and_erased(agency: Agency, desk: Desk, week: str) -> None:
+    house = agency.property("Erasing house")
+    person = {"name": "Nils Probe", "email": "nils.probe@example.org"}
+    id = agency.visit(house, week, "09:00", visitor=person)
+    page, keyboard = desk.page, desk.page.keyboard
+    keyboard.press("/")
+    keyboard.type(person["email"])
+    keyboard.press("Enter")
+    found = page.get_by_role("region", name="Found")
+    expect(found).to_contain_text("Erasing house")
+    page.get_by_label("The person wants that, or the law does").press("Space")
+    page.get_by_role("button", name="Erase…").press("Enter")
+    desk.says("Erased from 1 visit.")
+    assert "visitor" not in agency.read(id)
+    assert not [call for call in desk.calls if "nils" in call.lower()]
+
+
+@pytest.mark.parametrize("by", ["pointer", "keyboard"])
+def test_a_file_is_handed_in_corrected_and_registered(
+    agency: Agency, desk: Desk, week: str, tmp_path: Path, by: str
+) -> None:
+    house = agency.property(f"Sheet house {by}", capacity=2)
+    lines = [
+        "property;date;time;visitor",
+        f"{house};{week};10:00;Hanna Specimen",
+        f"{house};{plus(week, 1)};;Igor Sample",
+    ]
+    file = tmp_path / f"list-{by}.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    page = visit_page(agency, desk, "sheets")
+    page.get_by_label("Hand in a list of visits").set_input_files(file)
+    time = page.get_by_label("Row 3, Time")
+    time.fill("11:15", timeout=30_000)
+    time.press("Enter")
+    press(page.get_by_role("button", name="Register 2 of 2"), by)
+    expect(page.locator(".state.done")).to_have_count(2, timeout=30_000)
+    booked = agency.send("GET", f"/visits?propertyId={house}&from={week}T00:00:00Z&to={plus(week, 7)}T00:00:00Z")
+    assert [visit["visitor"]["name"] for visit in booked["items"]] == ["Hanna Specimen", "Igor Sample"]
+    desk.picture("sheet")
+
+
+def press(button: Locator, by: str) -> None:
+    if by == "pointer":
+        button.click()
+    else:
+        button.press("Enter")
+
+
+def test_a_kind_that_is_not_read_is_refused_at_once(agency: Agency, desk: Desk, tmp_path: Path) -> None:
+    page = visit_page(agency, desk, "sheets")
+    (tmp_path / "song.mp3").write_bytes(b"la la la")
+    page.get_by_label("Hand in a list of visits").set_input_files(tmp_path / "song.mp3")
+    expect(page.get_by_role("alert")).to_contain_text("Only JPEG, PNG, PDF, CSV, NDJSON and XLSX")
+
+
+@pytest.mark.parametrize("format", ["Table (CSV)", "Excel", "Calendar (ICS)"])
+def test_what_is_on_the_screen_is_taken_away(agency: Agency, desks: Desks, week: str, format: str) -> None:
+    agency.visit(agency.property("Export house"), week, "09:00")
+    desk = desks.open(f"#/agenda/week/{week}")
+    desk.page.get_by_label("Take away what is shown").press("Enter")
+    with desk.page.expect_download() as taken:
+        desk.page.get_by_role("button", name=format).press("Enter")
+    content = Path(taken.value.path()).read_bytes()
+    begins = {"Table (CSV)": b"", "Excel": b"PK", "Calendar (ICS)": b"BEGIN:VCALENDAR"}
+    assert content.startswith(begins[format])
+    assert len(content) > 100
+
+
+def test_an_administrator_adds_a_webhook_and_removes_it(agency: Agency, desk: Desk) -> None:
+    page = visit_page(agency, desk, "webhooks")
+    page.get_by_label("Address").fill("https://receiver.example.com/visits")
+    page.get_by_label("Address").press("Enter")
+    desk.says("Added.")
+    expect(page.locator(".address").first).to_contain_text("whsec_")
+    assert "receiver.example.com" in json.dumps(agency.send("GET", "/webhooks"))
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Really?").click()
+    desk.says("Removed.")
+    assert agency.send("GET", "/webhooks")["items"] == []
+
+
+def test_only_administrators_see_webhooks_and_erasure(agency: Agency, desks: Desks, week: str) -> None:
+    agency.visit(agency.property("Plain house"), week, "09:00", visitor={"name": "Kira", "email": "kira@example.org"})
+    desk = desks.open("#/visitors", scopes=("read", "write"))
+    expect(desk.page.get_by_role("link", name="Webhooks")).to_have_count(0)
+    desk.page.get_by_label("E-mail address or phone number").fill("kira@example.org")
+    desk.page.get_by_role("button", name="Find visits").click()
+    expect(desk.page.get_by_text("Plain house")).to_be_visible()
+    expect(desk.page.get_by_text("Erase this person's data.")).to_have_count(0)
