@@ -34,7 +34,7 @@ $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
 # Nor is a key part of a command line, which everybody on the machine can read.
 WITH_KEY := VISITS_KEY="$${GIVEN_KEY:-$$VISITS_KEY}"
 
-.PHONY: descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import sheet redrive schemas policies spike bench openapi docs docs-check fuzz setup clean package pipeline unit
+.PHONY: deliveries descriptions help run test check static format seed key keys rotate-key revoke-key rotate-signing-keys import sheet redrive schemas policies spike bench openapi docs docs-check fuzz setup clean package pipeline unit
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -202,6 +202,9 @@ descriptions: setup ## regenerate chalicelib/aws/data from the pinned botocore
 
 spike: setup ## measure a burst of five times the worker's rate; draws docs/spike.png
 	@$(BIN)/python -m bench --out build/bench/spike.md spike
+
+deliveries: setup ## deliver 10,000 visits' events to a webhook that fails a third of the time (some minutes)
+	@$(BIN)/python -m bench --out build/bench/deliveries.md deliveries
 
 bench: setup ## cost against what people would use instead: bench/results.md (ONLY="cold warm" QUICK=1)
 	@set -f; $(BIN)/python -m bench $(if $(filter 1 yes true,$(QUICK)),--quick) \

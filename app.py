@@ -856,7 +856,8 @@ def test_webhook(webhook_id: str) -> Response:
     return webhooks.ask_for_test(current(), services(), webhook_id)
 
 
-@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=10)
+# One webhook at a time, so that a receiver that does not answer keeps nobody else waiting.
+@app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=1)
 @faults_told(Function.DELIVER)
 def deliver(event: SQSEvent) -> BatchResponse:
     return webhook_queue.deliver(event, services())

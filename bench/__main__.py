@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench import embedded, exports, requests
+from bench import deliveries, embedded, exports, requests
 from bench.report import Found, page
 from bench.rows import FULL, QUICK, Question, Row, Scale
 from tools.failure import CannotGoOn
@@ -27,6 +27,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "exports": exports.EXPORTS,
     "package": requests.PACKAGE,
     "spike": embedded.SPIKE,
+    "deliveries": deliveries.DELIVERIES,
 }
 
 

@@ -51,6 +51,8 @@ TARGETS: Final = (
     Target("the zip, in KB", "package", ("package", "ours", "zip, KB"), "at most", 6_000),
     Target("rows lost in a spike", "spike", ("spike", "worker", "lost"), "at most", 0),
     Target("rows booked twice in a spike", "spike", ("spike", "worker", "doubled"), "at most", 0),
+    Target("events lost on the way", "deliveries", ("deliveries", "beside a dead one", "lost"), "at most", 0),
+    Target("visits told out of order", "deliveries", ("deliveries", "beside a dead one", "out of order"), "at most", 0),
 )
 
 

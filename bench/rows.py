@@ -26,11 +26,14 @@ class Scale:
     exported: int
     spike_seconds: float
     spike_picture: str
+    delivered: int
     counter: str | None
 
 
-FULL: Final = Scale(PEERS, 15, (1_000, 10_000, 100_000), 10_000, 6, str(ROOT / "docs" / "spike.png"), "valgrind")
-QUICK: Final = Scale((BARE,), 1, (100, 300), 100, 0.3, os.devnull, None)
+FULL: Final = Scale(
+    PEERS, 15, (1_000, 10_000, 100_000), 10_000, 6, str(ROOT / "docs" / "spike.png"), 10_000, "valgrind"
+)
+QUICK: Final = Scale((BARE,), 1, (100, 300), 100, 0.3, os.devnull, 200, None)
 
 
 @dataclass(frozen=True)

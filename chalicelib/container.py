@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -20,6 +21,7 @@ from chalicelib.repositories.agents import DynamoAgents
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.availability import DynamoAvailability
 from chalicelib.repositories.calendars import DynamoCalendars
+from chalicelib.repositories.event_bus import EventBridge
 from chalicelib.repositories.events import DynamoEvents
 from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
@@ -234,7 +236,7 @@ def services() -> Services:
     table = Table(client("dynamodb", CLIENT), settings.table_name)
     receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
     # Most instances never come to need a queue.
-    return over(
+    made = over(
         table,
         SqsQueue(lambda: client("sqs", CLIENT), settings.queue_name),
         receivers=receivers,
@@ -242,6 +244,9 @@ def services() -> Services:
         sender=settings.sender,
         terms=settings.terms,
     )
+    if settings.event_bus is None:
+        return made
+    return replace(made, event_bus=EventBridge(lambda: client("events", CLIENT), settings.event_bus))
 
 
 def _outbox(settings: Settings) -> Outbox:

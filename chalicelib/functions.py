@@ -62,6 +62,8 @@ class Traits:
     fed_by: Queue | None = None
     """The queue whose messages are handed to it."""
     sends_mail: bool = False
+    puts_events: bool = False
+    """Whether it puts events on the event bus of a stage that has one."""
     sheet_files: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     """What it may do with the files of sheets, by the folder they lie in."""
     recognises: bool = False
@@ -125,6 +127,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             only_lists=WEBHOOK_LIST,
             queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
             fed_by_stream=True,
+            puts_events=True,
         ),
         # It alone calls addresses that somebody gave us, so it can read nothing of visits, properties or keys.
         Function.DELIVER: Traits(
@@ -134,7 +137,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "PutItem", "Query"),
             only_items=(*EVENTS, "W#*"),
-            queues={Queue.WEBHOOKS: (*HANDED, "ChangeMessageVisibility")},
+            queues={Queue.WEBHOOKS: (*HANDED, "SendMessage", "ChangeMessageVisibility")},
             fed_by=Queue.WEBHOOKS,
             talks_outward=True,
         ),

@@ -40,6 +40,7 @@ _MAY_BE: Final = {
     "AGENCY_LOGO_URL": re.compile(_URL),
     "VISITOR_PAGE_URL": re.compile(_URL),
     "API_URL": re.compile(_URL),
+    "EVENT_BUS": re.compile(r"[A-Za-z0-9._-]{1,256}"),
     "REMINDER_HOURS": re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}"),
     "CHANGE_NOTICE_MINUTES": re.compile("[0-9]{1,5}"),
     "SIGN_IN_ISSUER": re.compile(r"https://[a-z0-9.-]+/[A-Za-z0-9_-]+"),
@@ -76,6 +77,8 @@ class Settings:
     """On which visitors book for themselves, and change their visits."""
     configuration_set: str | None = None
     """Of SES: where it says what became of mail."""
+    event_bus: str | None = None
+    """The name of the bus that events are put on, if any is."""
     mail_folder: Path | None = None
     """Where mail goes on the stage `local`."""
     sign_in: SignIn | None = None
@@ -100,6 +103,7 @@ class Settings:
             sender=_sender(given),
             terms=_terms(given),
             configuration_set=given.get("MAIL_CONFIGURATION_SET"),
+            event_bus=given.get("EVENT_BUS"),
             mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
             sign_in=_sign_in(given, environment.get("AWS_ENDPOINT_URL")),
         )

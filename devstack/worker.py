@@ -45,7 +45,7 @@ FED: Mapping[Function, Callable[[Mapping[str, str]], str]] = {
     Function.NOTIFY: notice_queue_of_stage,
 }
 """The functions that are handed messages, and the queue of a stage that they come from."""
-BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.DELIVER: 10, Function.READER: 1, Function.NOTIFY: 10}
+BATCHES: Mapping[Function, int] = {Function.WORKER: 10, Function.DELIVER: 1, Function.READER: 1, Function.NOTIFY: 10}
 POLL_SECONDS = 1
 """How long an empty queue is waited at: as long as a stop may take to be noticed."""
 

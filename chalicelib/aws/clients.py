@@ -40,7 +40,7 @@ _NOBODY_LISTENS: Final = HierarchicalEmitter()
 
 
 def client(
-    service: Literal["dynamodb", "s3", "ses", "sqs", "textract"],
+    service: Literal["dynamodb", "events", "s3", "ses", "sqs", "textract"],
     config: Config,
     *,
     endpoint_url: str | None = None,

@@ -15,6 +15,7 @@ from typing import Any
 
 from chalice.app import DynamoDBEvent
 
+from chalicelib.api.events import detail_of
 from chalicelib.domain.events import Change, Event, EventType
 from chalicelib.functions import Function
 from chalicelib.journal import A_FAULT, described, milliseconds_since, tell
@@ -32,6 +33,7 @@ def relay(event: DynamoDBEvent, services: Services) -> None:
     if any(change.event for change in changes):
         services.webhooks.wake()
         services.notices.announce(_worth_a_look(records, changes))
+        _tell_the_bus([change.event for change in changes if change.event is not None], services, about)
     line = {
         "event": "relayed",
         **about,
@@ -51,6 +53,13 @@ def _worth_a_look(records: Sequence[Mapping[str, Any]], changes: Sequence[Change
         and "visitId" in change.event.data
         and (change.event.type is EventType.VISIT_ERASED or not is_silent(record))
     }
+
+
+def _tell_the_bus(events: Sequence[Event], services: Services, about: Mapping[str, object]) -> None:
+    """Last, so that nobody waits for it. What it refuses for good must not hold up the feed, which has it."""
+    refused = services.event_bus.put([(event, detail_of(event)) for event in events])
+    if refused:
+        tell(Function.RELAY, {"event": "refused", **about, "codes": dict(Counter(refused))}, A_FAULT, logging.ERROR)
 
 
 def _read(record: Mapping[str, Any], about: Mapping[str, object]) -> Event | None:

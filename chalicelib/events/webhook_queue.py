@@ -27,6 +27,12 @@ MARGIN: Final = timedelta(seconds=15)
 """What is kept back of the time: a receiver may take ten seconds to answer."""
 
 
+RENEWED_AFTER: Final = 100
+"""So often a message comes again before another takes its place: SQS gives up on one after a thousand times, and while
+there is always more to deliver, a receiver that now and then fails would get there.
+"""
+
+
 def deliver(event: SQSEvent, services: Services) -> BatchResponse:
     """Works off a batch; says which messages are to come again, and raises Unfinished where nobody asks for that. All
     behind the first of them in a group come again too.
@@ -52,6 +58,9 @@ def _finished(record: Mapping[str, Any], webhook_id: str, services: Services, un
     try:
         if json.loads(record["body"]).get("test"):
             services.webhooks.test(webhook_id, trial_of(services.clock()))
+            return True
+        if int(record["attributes"].get("ApproximateReceiveCount", "1")) >= RENEWED_AFTER:
+            services.webhook_queue.wake([webhook_id])
             return True
         round = services.webhooks.deliver(webhook_id, body_of, until)
     except WebhookNotFound:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.domain.events import Change, Position, Stretch
+from chalicelib.domain.events import Change, Event, Position, Stretch
 from chalicelib.services.ports import Clock, EventStore
+
+
+class NoBus:
+    """The event bus of a stage that has none."""
+
+    def put(self, events: Sequence[tuple[Event, str]]) -> Sequence[str]:
+        return ()
 
 
 class Events:

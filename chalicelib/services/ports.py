@@ -11,7 +11,7 @@ from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
-from chalicelib.domain.events import Change, Position, Stretch
+from chalicelib.domain.events import Change, Event, Position, Stretch
 from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
 from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
@@ -362,6 +362,16 @@ class EventStore(Protocol):
     def oldest(self, now: datetime) -> Position: ...
 
     def end(self) -> Position: ...
+
+
+class EventBus(Protocol):
+    """Where events go besides the feed."""
+
+    def put(self, events: Sequence[tuple[Event, str]]) -> Sequence[str]:
+        """Events with what is told of each, at least once and in no order. Gives why some are refused for good.
+
+        Raises StoreBusy when it does not take them now.
+        """
 
 
 class WebhookStore(Protocol):

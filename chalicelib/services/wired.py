@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.services.agents import Agents
 from chalicelib.services.availability import Availabilities
 from chalicelib.services.calendars import Calendars
-from chalicelib.services.events import Events
+from chalicelib.services.events import Events, NoBus
 from chalicelib.services.exports import Exports
 from chalicelib.services.intake_worker import IntakeWorker
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.listing import Listing
 from chalicelib.services.notices import Notices
-from chalicelib.services.ports import Clock, Queue, Store, WebhookQueue
+from chalicelib.services.ports import Clock, EventBus, Queue, Store, WebhookQueue
 from chalicelib.services.properties import Properties
 from chalicelib.services.public import Public
 from chalicelib.services.sheet_reader import SheetReader
@@ -49,3 +49,4 @@ class Services:
     signer: Signer
     store: Store
     clock: Clock
+    event_bus: EventBus = field(default_factory=NoBus)

@@ -76,7 +76,9 @@ def documents(stack: Stack, name: str) -> list[Any]:
     apart = [
         stack.properties(policy)["PolicyDocument"]
         for policy, resource in stack.resources.items()
-        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": name} in resource["Properties"]["Roles"]
+        if resource["Type"] == "AWS::IAM::Policy"
+        and {"Ref": name} in resource["Properties"]["Roles"]
+        and stack.makes(policy)
     ]
     return [*(inline["PolicyDocument"] for inline in properties.get("Policies", [])), *apart]
 

@@ -100,6 +100,11 @@ class Stack:
         resources: Mapping[str, Template] = self._template["Resources"]
         return resources
 
+    def makes(self, resource: str) -> bool:
+        """Whether its condition holds, if it has one."""
+        condition = self.resources[resource].get("Condition")
+        return condition is None or self._holds({"Condition": condition})
+
     def properties(self, resource: str) -> Any:
         return self.value(self.resources[resource].get("Properties", {}))
 

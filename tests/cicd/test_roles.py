@@ -228,6 +228,11 @@ def questions(role: str, stack: Stack, name: str, action: str) -> Iterator[Quest
         yield Question(role, action, WITHOUT_A_NAME.get(action, own), {MAKER: made})
     elif action.startswith("apigateway:"):
         yield Question(role, action, own, {MAKER: there("cloudformation", f"stack/{stack.name}/0123")})
+    elif kind == "AWS::IAM::Policy":
+        # It names roles only, hence the handler asks for neither users nor groups.
+        for named in (each["Ref"] for each in stack.resources[name]["Properties"]["Roles"] if "Role" in action):
+            bound = {"iam:PermissionsBoundary": stack.properties(named)["PermissionsBoundary"]}
+            yield Question(role, action, stack.arn(named), bound)
     elif action.startswith("iam:"):
         yield Question(role, action, own, {"iam:PermissionsBoundary": properties.get("PermissionsBoundary", "")})
     elif kind == "AWS::Lambda::EventSourceMapping":

@@ -41,6 +41,12 @@ def test_a_quick_run_answers_every_question() -> None:
     spike = {one.figure: one.value for one in found["spike"]}
     assert spike["visits"] == spike["accepted"] > 0
     assert (spike["lost"], spike["doubled"]) == (0, 0)
+    for rival in ("beside a dead one", "without"):
+        told = {one.figure: one.value for one in found["deliveries"] if one.rival == rival}
+        assert (told["lost"], told["out of order"], told["forged"]) == (0, 0, 0)
+        assert told["posted"] > told["events"] > told["visits"], "nothing went wrong on the way"
+        assert told["came again, dropped by id"] > 0
+        assert bool(told["tries of the dead one"]) == (rival != "without")
     shown = page(found, QUESTIONS, "make bench QUICK=1")
     assert all(question.title in shown for question in QUESTIONS.values())
     assert shown.count("not measured") == 1, "instructions are not counted in a quick run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import standardwebhooks
+from chalice.app import SQSEvent
+from chalice.local import LambdaContext
 
 from chalicelib.api.events import body_of
 from chalicelib.domain.errors import InvalidInput, PositionLost, StoreBusy, TooManyWebhooks, WebhookNotFound
@@ -27,6 +30,7 @@ from chalicelib.domain.webhooks import (
     shown,
     signed,
 )
+from chalicelib.events import webhook_queue
 from chalicelib.events.schedule import remind
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
 from chalicelib.services.webhooks import Round
@@ -356,6 +360,29 @@ def test_a_position_that_the_feed_does_not_have_is_refused(agency: Agency, hook:
     with pytest.raises(PositionLost):
         agency.webhooks.go_on_from(hook, Position(1, 0))
     assert deliver(agency, hook).disabled is Why.POSITION_LOST
+
+
+def handed_out(hook: str, times: int) -> SQSEvent:
+    """The message that wakes a webhook, which has come so often."""
+    attributes = {"MessageGroupId": hook, "ApproximateReceiveCount": str(times)}
+    body = json.dumps({"webhookId": hook})
+    record = {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": attributes}
+    context: Any = LambdaContext("deliver", 512, 60_000)
+    return SQSEvent({"Records": [record]}, context)
+
+
+def test_a_message_that_has_come_too_often_is_replaced_before_sqs_gives_it_up(
+    agency: Agency, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that fails now and then while there is always more would be forgotten after a thousand times."""
+    monkeypatch.setenv("FUNCTION_RESPONSE_TYPES", "ReportBatchItemFailures")
+    happen(agency, 1, 2)
+    agency.receivers.answers = [Answer("500", 500)]
+    assert webhook_queue.deliver(handed_out(hook, 99), agency.services)["batchItemFailures"]
+    assert webhook_queue.deliver(handed_out(hook, 100), agency.services) == {"batchItemFailures": []}
+    assert (got(agency), agency.webhook_queue.woken) == (["e1"], [hook])
+    assert webhook_queue.deliver(handed_out(hook, 1), agency.services) == {"batchItemFailures": []}
+    assert got(agency) == ["e1", "e1", "e2"]
 
 
 def test_the_tick_wakes_who_is_behind_and_nobody_else(agency: Agency, hook: str) -> None:

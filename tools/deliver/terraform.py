@@ -152,6 +152,8 @@ def _settings(packaged: Node) -> Node:
         for name, output in named.items()
         if name in variables
     }
+    if "EVENT_BUS" in variables:
+        told["EVENT_BUS"] = "${var.event_bus}"
     return {
         "tracing_config": {"mode": packaged["Tracing"]},
         "logging_config": {
@@ -182,7 +184,10 @@ def _ours(stage: str, packaged: Node) -> Node:
     api, groups = template.api, template.log_groups
     logs = api["AccessLogSetting"]
     return {
-        "variable": {"alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."}},
+        "variable": {
+            "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."},
+            "event_bus": {"type": "string", "default": "", "description": "An event bus of EventBridge for events."},
+        },
         "resource": {
             "aws_cloudformation_stack": {
                 "data": {
@@ -198,6 +203,7 @@ def _ours(stage: str, packaged: Node) -> Node:
                     "parameters": {"Stage": stage, "AlarmTopicArn": "${var.alarm_topic_arn}"},
                 },
             },
+            "aws_iam_role_policy": {"event_bus": _bus_policy()},
             "aws_cloudwatch_log_group": {
                 name: {"name": group["LogGroupName"], "retention_in_days": group["RetentionInDays"]}
                 for name, group in groups.items()
@@ -217,6 +223,18 @@ def _ours(stage: str, packaged: Node) -> Node:
                 for number, settings in enumerate(api["MethodSettings"])
             },
         },
+    }
+
+
+def _bus_policy() -> Node:
+    """What the packaged template has as a policy of its own: there while a bus is named."""
+    statement = {"Effect": "Allow", "Action": "events:PutEvents"}
+    bus = f"arn:{HERE.partition}:events:{HERE.region}:{HERE.account}:event-bus/${{var.event_bus}}"
+    return {
+        "count": '${var.event_bus == "" ? 0 : 1}',
+        "name": "EventBus",
+        "role": "${aws_iam_role.relay_role.id}",
+        "policy": json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Resource": bus}]}),
     }
 
 

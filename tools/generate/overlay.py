@@ -37,6 +37,8 @@ def overlay() -> dict[str, Node]:
             },
         }
         found[f"{handler}Role"] = {"Properties": BOUNDARY}
+        if traits.puts_events:
+            found[f"{handler}BusPolicy"] = _bus_policy(f"{handler}Role")
     return found
 
 
@@ -56,6 +58,8 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
     told: Node = {}
     if traits.sheet_files:
         told["SHEETS_BUCKET"] = {"Fn::Sub": "visits-${Stage}-sheets-${AWS::AccountId}-${AWS::Region}"}
+    if traits.puts_events:
+        told["EVENT_BUS"] = {"Ref": "EventBus"}
     if traits.reads_api_keys:
         told["SIGN_IN_ISSUER"] = {"Ref": "SignInIssuer"}
     if traits.fed_by is not None:
@@ -73,6 +77,21 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
             "Role": {"Fn::GetAtt": ["CodeDeployRole", "Arn"]},
         }
     return properties
+
+
+def _bus_policy(role: str) -> Node:
+    """Apart, since a policy file knows no parameters: without a bus there is no right."""
+    bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}"
+    statement = {"Sid": "EventBus", "Effect": "Allow", "Action": "events:PutEvents", "Resource": {"Fn::Sub": bus}}
+    return {
+        "Type": "AWS::IAM::Policy",
+        "Condition": "HasEventBus",
+        "Properties": {
+            "PolicyName": "EventBus",
+            "Roles": [{"Ref": role}],
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        },
+    }
 
 
 def _watched() -> str:

@@ -15,6 +15,7 @@ from chalicelib.aws.clients import DATA
 
 OPERATIONS: Final = {
     "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "events": ("PutEvents",),
     "s3": ("DeleteObject", "GetObject", "PutObject"),
     "ses": ("SendRawEmail",),
     "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
