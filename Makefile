@@ -21,7 +21,7 @@ export PYTHON
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
 GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME NETWORK ONLY OUT \
-	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
+	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK REGION SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
 override URL := http://127.0.0.1:$(PORT)
@@ -30,6 +30,11 @@ ifeq ($(FUZZ_SEED),)
 override FUZZ_SEED := $(shell date +%s)
 endif
 $(foreach name,$(GIVEN),$(eval export GIVEN_$(name) := $$($(name))))
+
+# Wherever AWS is called; the stage local has its own.
+ifeq ($(words $(REGION)),1)
+export AWS_DEFAULT_REGION := $(REGION)
+endif
 
 # Nor is a key part of a command line, which everybody on the machine can read.
 WITH_KEY := VISITS_KEY="$${GIVEN_KEY:-$$VISITS_KEY}"
@@ -127,7 +132,7 @@ resume: $(VENV)/.run ## resume a stage's worker (STAGE=prod DRY_RUN=1)
 
 .PHONY: deploy delete smoke e2e
 
-deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev NETWORK=private PARAMETERS="Zones=3")
+deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev REGION=eu-central-1 NETWORK=private PARAMETERS="Zones=3")
 	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE" --network="$$GIVEN_NETWORK" \
 		--parameters="$$GIVEN_PARAMETERS"
 
@@ -166,9 +171,10 @@ pipeline: setup ## regenerate pipeline.json, the pipeline from a push to product
 
 .PHONY: release release-data release-roles console-stack release-console terraform
 
-release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta PARAMETERS="Name=value ...")
+release: $(VENV)/.deliver ## deploy what make package built, test it, and roll back if it fails (STAGE=beta REGION="eu-central-1 us-east-1" PARAMETERS="Name=value ...")
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stage? make release STAGE=beta' >&2; exit 2; }
-	@$(BIN)/python -m tools.deliver.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" -- "$$GIVEN_STAGE"
+	@$(BIN)/python -m tools.deliver.release --folder="$$GIVEN_OUT" --parameters="$$GIVEN_PARAMETERS" \
+		--regions="$$GIVEN_REGION" -- "$$GIVEN_STAGE"
 
 # CodePipeline has no embedded AWS.
 release-data: $(VENV)/.deliver ## update only the data stack, as make release does (STAGE=beta)
@@ -185,6 +191,10 @@ release-console: $(VENV)/.deliver ## release only the console, or go back to an 
 
 release-roles: setup ## regenerate release.json: the roles and bucket that make release needs in an account
 	@$(BIN)/python -m tools.generate.templates release
+
+.PHONY: costs
+costs: setup ## regenerate docs/costs.md, what an agency pays a month, from the prices in tools/costs.py
+	@$(BIN)/python -m tools.costs
 
 .PHONY: network
 network: setup ## regenerate .chalice/network.json, the private network of a stage (docs/networks.md)

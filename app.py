@@ -35,7 +35,7 @@ from chalicelib.api import (
     webhooks,
     wishes,
 )
-from chalicelib.container import callers, services
+from chalicelib.container import callers, make_ready, services
 from chalicelib.domain import errors
 from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
@@ -899,4 +899,7 @@ def get_openapi() -> Response:
 
 
 answer_preflights(app, origins_of_stage(os.environ))
+if cold_start.snapshot_follows(os.environ):
+    make_ready()
+    cold_start.build_models()
 cold_start.over()

@@ -7,6 +7,11 @@ collections do not go through it either.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 gc.disable()
 
@@ -15,3 +20,25 @@ def over() -> None:
     """Everything is loaded: from now on there is garbage."""
     gc.freeze()
     gc.enable()
+
+
+def snapshot_follows(environment: Mapping[str, str]) -> bool:
+    """Whether Lambda keeps this process, once loaded, as what later instances begin with (SnapStart).
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+
+def build_models() -> None:
+    """All that are otherwise built when first used (`defer_build`)."""
+    from pydantic import BaseModel
+
+    for model in _below(BaseModel):
+        model.model_rebuild()
+
+
+def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)

@@ -9,11 +9,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from botocore.config import Config
 from uuid6 import uuid7
 
-from chalicelib.aws.clients import client, signer_of_files
+from chalicelib.aws.clients import client, rehearse, signer_of_files
 from chalicelib.domain.notices import Letter, Sender
 from chalicelib.domain.public import Terms
 from chalicelib.http.problems import describe
@@ -88,6 +89,9 @@ from chalicelib.services.visits import Visits
 from chalicelib.services.webhooks import Webhooks
 from chalicelib.services.wired import Services
 from chalicelib.settings import Settings, recognises_pictures, sheet_bucket_of_stage
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 WORKER_THREADS = 10
 """One for each message of a batch: the rows of a chunk are booked one after the other."""
@@ -230,10 +234,16 @@ def over(
 
 
 @cache
+def _dynamodb() -> DynamoDBClient:
+    made: DynamoDBClient = client("dynamodb", CLIENT)
+    return made
+
+
+@cache
 def services() -> Services:
     """The services of this instance, made on the first request."""
     settings = Settings.from_environment(os.environ)
-    table = Table(client("dynamodb", CLIENT), settings.table_name)
+    table = Table(_dynamodb(), settings.table_name)
     receivers = ReceiversOnThisMachine() if settings.stage == LOCAL else Receivers()
     # Most instances never come to need a queue.
     made = over(
@@ -284,7 +294,16 @@ def files_of_sheets() -> SheetFiles:
 def callers() -> Callers:
     """Who may call. The authorizer is its own Lambda function and creates nothing but this."""
     settings = Settings.from_environment(os.environ)
-    keys = ApiKeys(DynamoApiKeys(Table(client("dynamodb", CLIENT), settings.table_name)), utc_now)
+    keys = ApiKeys(DynamoApiKeys(Table(_dynamodb(), settings.table_name)), utc_now)
     if settings.sign_in is None:
         return Callers(keys)
     return Callers(keys, settings.sign_in.issuer, PublishedKeys(fetch_from(settings.sign_in.keys)))
+
+
+def make_ready() -> None:
+    """Has everything that the first request takes, before Lambda keeps this process as a snapshot.
+
+    No connection, key or time that would be an old one afterwards: nothing is sent, and nothing is remembered of it.
+    """
+    callers()
+    rehearse(_dynamodb(), services().store.ping)

@@ -70,8 +70,10 @@ class Traits:
     """Whether it may have pictures recognised, which costs by the page."""
     shifted: bool = False
     """Whether a release shifts traffic to it step by step, and takes it back when its alarms ring."""
+    waited_for: bool = False
+    """Whether somebody waits for its answer, so that it may begin from a snapshot (SnapStart)."""
     talks_outward: bool = False
-    """Whether it calls addresses that others gave us, so that no private network may hold it."""
+    """Whether it calls what no endpoint of a private network leads to, so that it stays outside of one."""
     fed_by_stream: bool = False
     """Whether the records of the table's stream are handed to it."""
 
@@ -96,6 +98,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             indexes=True,
             shifted=True,
+            waited_for=True,
             queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
             # An upload is made with what the API signs, and by the API's permission.
             sheet_files={
@@ -105,7 +108,15 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             },
         ),
         Function.AUTHORIZER: Traits(
-            "Authorizer", "BearerKey", timeout_seconds=10, memory_mb=512, reads_api_keys=True, shifted=True
+            "Authorizer",
+            "BearerKey",
+            timeout_seconds=10,
+            memory_mb=512,
+            reads_api_keys=True,
+            shifted=True,
+            waited_for=True,
+            # It fetches the keys by which people's tokens are signed.
+            talks_outward=True,
         ),
         Function.WORKER: Traits(
             "Worker",

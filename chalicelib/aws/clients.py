@@ -9,11 +9,13 @@ that mypy has checked, and a user agent composed for each request. docs/performa
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.request import getproxies
 
 from botocore import __version__
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.handlers import add_recursion_detection_header
 from botocore.hooks import HierarchicalEmitter
@@ -34,6 +36,9 @@ LEAN: Final = Config(
     user_agent=f"property-visits Botocore/{__version__}",
     parameter_validation=False,
 )
+
+_sending: Final[weakref.WeakKeyDictionary[Any, Connections]] = weakref.WeakKeyDictionary()
+"""What sends for each client; behind a proxy, nothing of ours does."""
 
 _NOBODY_LISTENS: Final = HierarchicalEmitter()
 """Here, because a signer keeps no hold of its own of whom it tells."""
@@ -65,10 +70,27 @@ def client(
     if not getproxies():
         authorities: str = session.get_config_variable("ca_bundle") or get_cert_path(True) or ""
         connections = Connections(authorities, made.meta.config.connect_timeout, made.meta.config.read_timeout)
-        # Last, so that what else is hooked in sees a request before it is sent.
-        made.meta.events.register_last("before-send", connections.send, unique_id=SENDER)
+        _send_by(made, connections.send)
+        _sending[made] = connections
         weakref.finalize(made, connections.close)
     return made
+
+
+def rehearse(made: Any, call: Callable[[], object]) -> None:
+    """Makes a call of the client that is not sent: what it loads and builds is there for the first that is."""
+    if (connections := _sending.get(made)) is None:
+        return
+    _send_by(made, connections.rehearse)
+    try:
+        call()
+    finally:
+        _send_by(made, connections.send)
+
+
+def _send_by(made: Any, sends: Callable[..., AWSResponse]) -> None:
+    # Last, so that what else is hooked in sees a request before it is sent.
+    made.meta.events.unregister("before-send", unique_id=SENDER)
+    made.meta.events.register_last("before-send", sends, unique_id=SENDER)
 
 
 def signer_of_files(region_name: str, access: tuple[str, str] | None = None) -> RequestSigner:

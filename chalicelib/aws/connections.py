@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -71,6 +70,7 @@ class Connections:
         self._read_timeout = read_timeout
         # The last one used is the next to be used, and a deque needs no lock.
         self._free: deque[http.client.HTTPConnection] = deque()
+        self._context: ssl.SSLContext | None = None
         self._trusts_all = False
 
     def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
@@ -97,6 +97,12 @@ class Connections:
             self._free.append(connection)
         answered: Any = dict(response.getheaders())
         return AWSResponse(request.url, response.status, answered, _Body(content))
+
+    def rehearse(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        """In the place of `send`: has all that sending takes but a connection, and answers that there is nothing."""
+        self._trust()
+        headers: Any = {}
+        return AWSResponse(request.url, 200, headers, _Body(b"{}"))
 
     def close(self) -> None:
         """Closes what is free."""
@@ -140,7 +146,7 @@ class Connections:
         connection: http.client.HTTPConnection
         host = url.hostname or ""
         if url.scheme == "https":
-            connection = _InOneTlsWrite(host, url.port, timeout=self._connect_timeout, context=self._trust)
+            connection = _InOneTlsWrite(host, url.port, timeout=self._connect_timeout, context=self._trust())
         else:
             connection = _InOneWrite(host, url.port, timeout=self._connect_timeout)
         try:
@@ -150,17 +156,18 @@ class Connections:
             raise
         return connection
 
-    @cached_property
     def _trust(self) -> ssl.SSLContext:
         """At first only Amazon's authorities out of the bundle: to read them all is a sixth of a cold start."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if first := _of_amazon(Path(self._authorities).read_text(encoding="utf-8")):
-            context.load_verify_locations(cadata=first)
-        return context
+        if self._context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if first := _of_amazon(Path(self._authorities).read_text(encoding="utf-8")):
+                context.load_verify_locations(cadata=first)
+            self._context = context
+        return self._context
 
     def _trust_all(self) -> None:
         """Whoever else is in the bundle is trusted too, once somebody else's signature is met."""
-        self._trust.load_verify_locations(cafile=self._authorities)
+        self._trust().load_verify_locations(cafile=self._authorities)
         self._trusts_all = True
 
 

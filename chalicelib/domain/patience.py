@@ -7,10 +7,10 @@ new instance and for writing the answer.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
+from random import SystemRandom
 from typing import Final
 
 from chalicelib.domain.errors import StoreBusy
@@ -19,6 +19,9 @@ SECONDS: Final = 20.0
 
 FIRST_PAUSE_SECONDS: Final = 0.025
 LONGEST_PAUSE_SECONDS: Final = 0.4
+
+CHANCE: Final = SystemRandom()
+"""The operating system's: a generator of Python's own would draw the same in all instances restored from a snapshot."""
 
 _until: ContextVar[float | None] = ContextVar("until", default=None)
 
@@ -50,5 +53,5 @@ def pauses() -> Iterator[float]:
     """The seconds to wait before each further try, longer and longer, with full jitter: who met once does not again."""
     longest = FIRST_PAUSE_SECONDS
     while True:
-        yield random.uniform(0, longest)
+        yield CHANCE.uniform(0, longest)
         longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

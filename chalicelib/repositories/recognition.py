@@ -6,7 +6,6 @@ told to come back waits a little over that, and the queue has the rest of the pa
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import StoreBusy
+from chalicelib.domain.patience import CHANCE
 from chalicelib.domain.sheets import CannotRead, Failure
 
 TRIES: Final = 8
@@ -53,7 +53,7 @@ class Textract:
                     raise CannotRead(why.failure, why.advice) from fault
                 if code not in LATER:
                     raise
-                self._sleep(random.uniform(1, LONGEST_PAUSE_SECONDS))
+                self._sleep(CHANCE.uniform(1, LONGEST_PAUSE_SECONDS))
             except BotoCoreError as fault:
                 # It may have been recognised and be paid for; asked again at once it would not be answered sooner.
                 raise StoreBusy from fault

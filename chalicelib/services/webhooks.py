@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 from chalicelib.domain import webhooks
 from chalicelib.domain.errors import PositionLost, TooManyWebhooks, VersionMismatch, WebhookNotFound
 from chalicelib.domain.events import EventType, Position, Told
+from chalicelib.domain.patience import CHANCE
 from chalicelib.domain.webhooks import MOST_WEBHOOKS, Answer, Tested, Webhook, Why
 from chalicelib.services.events import Events
 from chalicelib.services.ports import Clock, NewId, Receivers, WebhookQueue, WebhookStore
@@ -146,7 +146,7 @@ class Webhooks:
                 if after.disabled:
                     return Round(disabled=after.disabled)
                 if after.failing:
-                    chance = random.random()
+                    chance = CHANCE.random()
                     return Round(webhooks.pause_after(after.failing.tries, chance, answer.retry_after_seconds))
             if webhook.position != stretch.next:
                 after = webhook.delivered(stretch.next)

@@ -84,8 +84,8 @@ def test_a_time_that_was_just_taken_is_explained_and_the_next_one_offered(
     agency: Agency, house: str, desk: Desk, week: str
 ) -> None:
     desk.refused = True
-    house = agency.property("Contested house")
-    open_dialog(desk, "contested")
+    house = agency.property("Disputed house")
+    open_dialog(desk, "disputed")
     fill(desk, week, TEN)
     desk.page.locator("#name").fill("Ada Example")
     agency.visit(house, week, TEN)

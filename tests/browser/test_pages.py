@@ -32,8 +32,8 @@ def test_a_property_is_registered_and_gets_its_hours(agency: Agency, desk: Desk)
     desk.refused = True  # it has no hours at first: 404
     page = visit_page(agency, desk, "properties")
     page.get_by_role("link", name="New property").click()
-    page.get_by_label("Name").fill("Maple yard 3")
-    page.get_by_label("Address").fill("Ahornhof 3, 00012 Musterstadt")
+    page.get_by_label("Name", exact=True).fill("Maple yard 3")
+    page.get_by_label("Address", exact=True).fill("Ahornhof 3, 00012 Musterstadt")
     page.get_by_label("Visits at once").fill("2")
     page.get_by_label("Visitors book online").select_option("They ask, you confirm")
     page.get_by_role("button", name="Keep", exact=True).click()
@@ -78,20 +78,20 @@ def test_what_somebody_else_changed_is_not_overwritten(agency: Agency, desk: Des
     desk.refused = True
     id = agency.property("Contested villa")
     page = visit_page(agency, desk, f"properties/{id}")
-    page.get_by_label("Name").fill("My villa")
+    page.get_by_label("Name", exact=True).fill("My villa")
     current = agency.send("GET", f"/properties/{id}")
     body = {name: current[name] for name in ("name", "address", "timeZone")} | {"capacity": 5}
     agency.send("PUT", f"/properties/{id}", body, **{"If-Match": "*"})
     page.get_by_role("button", name="Keep", exact=True).click()
     expect(page.get_by_role("alert").first).to_contain_text("Somebody changed this")
-    expect(page.get_by_label("Name")).to_have_value("My villa")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("My villa")
     assert agency.send("GET", f"/properties/{id}")["capacity"] == 5
 
 
 def test_an_agent_gets_hours_absences_and_a_calendar(agency: Agency, desk: Desk) -> None:
     page = visit_page(agency, desk, "agents")
     page.get_by_role("link", name="New agent").click()
-    page.get_by_label("Name").fill("Dora Draft")
+    page.get_by_label("Name", exact=True).fill("Dora Draft")
     page.get_by_label("Has opening hours").check()
     page.get_by_role("button", name="Closed days, or days with other hours").click()
     page.get_by_role("button", name="Keep", exact=True).click()

@@ -148,14 +148,15 @@ def test_nobody_of_another_account_gets_through(network: Stack, endpoint: str, a
 
 def test_what_talks_outward_can_read_no_visits_and_no_people() -> None:
     outward = [function for function, traits in FUNCTIONS.items() if not inside(traits)]
-    assert outward == [Function.DELIVER]
+    assert outward == [Function.AUTHORIZER, Function.DELIVER]
     table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/visits-{STAGE}"
     asked = [
-        Question("deliver", f"dynamodb:{action}", where, {"dynamodb:LeadingKeys": [key]})
-        for key in ("V#1", "P#1", "A#1", "K#0123456789abcdef", "M#2027-03", "I#1", "X#1", "T#1")
+        Question(function, f"dynamodb:{action}", where, {"dynamodb:LeadingKeys": [key]})
+        for function in outward
+        for key in ("V#1", "P#1", "A#1", "K#:signing", "M#2027-03", "I#1", "X#1", "T#1")
         for action, where in (("GetItem", table), ("Query", table), ("Query", f"{table}/index/byMonth"))
     ]
-    assert not any(decided({"deliver": [policy(Function.DELIVER, STAGE)]}, asked).values())
+    assert not any(decided({each: [policy(each, STAGE)] for each in outward}, asked).values())
 
 
 # What is deployed there

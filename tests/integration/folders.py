@@ -29,6 +29,10 @@ class Folder:
 
     path: Path
     endpoint: str
+    layer: str
+    """The boto3 that the real runtime has of its own."""
+    stage: str = "dev"
+    region: str = REGION
 
     def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", module, *arguments]
@@ -37,7 +41,7 @@ class Folder:
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`make key` and its like; a stage whose functions are told of an endpoint is one on this machine."""
         port = str(urlsplit(self.endpoint).port)
-        return self.run("tools.operate.keys", "--stage", "dev", "--aws-port", port, *arguments)
+        return self.run("tools.operate.keys", "--stage", self.stage, "--aws-port", port, *arguments)
 
     def deploy(self, status: int = 0) -> str:
         return self._tool(status, "deploy")
@@ -46,7 +50,7 @@ class Folder:
         return self._tool(status, "delete", *options)
 
     def _tool(self, status: int, action: str, *options: str) -> str:
-        done = self.run("gateway_import", action, "--stage", "dev", *options)
+        done = self.run("gateway_import", action, "--stage", self.stage, *options)
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
@@ -60,13 +64,13 @@ class Folder:
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DEFAULT_REGION": self.region,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     @property
     def api_id(self) -> str:
-        state = json.loads((self.path / ".chalice" / "deployed" / "dev.json").read_text(encoding="utf-8"))
+        state = json.loads((self.path / ".chalice" / "deployed" / f"{self.stage}.json").read_text(encoding="utf-8"))
         (api,) = [each for each in state["resources"] if each["resource_type"] == "rest_api"]
         return str(api["rest_api_id"])
 
@@ -83,20 +87,21 @@ class Folder:
 def folder_in(place: Path) -> Iterator[Folder]:
     """The copy, and an emulator of its own, while the block runs."""
     with emulator() as aws:
-        made = Folder(place / "project", aws.endpoint)
+        functions = any_client(aws.endpoint, "lambda")
+        layer = functions.publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
+        made = Folder(place / "project", aws.endpoint, layer["LayerVersionArn"])
         copy_project(ROOT, made.path)
         for name in ("tools", "devstack"):
             shutil.copytree(ROOT / name, made.path / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(BRIDGE, made.path)
-        layer = made.client("lambda").publish_layer_version(LayerName="boto3", Content={"ZipFile": boto3_layer()})
-        on_the_emulator(made.path, aws.endpoint, layer["LayerVersionArn"])
+        on_the_emulator(made.path, aws.endpoint, made.layer, made.stage)
         yield made
 
 
-def on_the_emulator(project: Path, endpoint: str, layer: str) -> None:
+def on_the_emulator(project: Path, endpoint: str, layer: str, stage: str) -> None:
     """Tells the functions where their AWS is, and gives them the boto3 that the real runtime has of its own."""
     file = project / ".chalice" / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
-    config["stages"]["dev"]["environment_variables"]["AWS_ENDPOINT_URL"] = endpoint
-    config["stages"]["dev"]["layers"] = [layer]
+    config["stages"][stage]["environment_variables"]["AWS_ENDPOINT_URL"] = endpoint
+    config["stages"][stage]["layers"] = [layer]
     file.write_text(json.dumps(config), encoding="utf-8")

@@ -70,6 +70,7 @@ def contents(folder: Folder) -> list[str]:
             *(it["name"] for it in folder.client("apigateway").get_rest_apis()["items"]),
             *(it["RoleName"] for it in folder.client("iam").list_roles()["Roles"]),
             *(it["Name"] for it in folder.client("events").list_rules()["Rules"]),
+            *(it["Id"] for it in folder.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]),
             *(it["TopicArn"] for it in folder.client("sns").list_topics()["Topics"]),
             *(it["logGroupName"] for it in folder.client("logs").describe_log_groups()["logGroups"]),
         ]

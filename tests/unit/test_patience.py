@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import random
 import time
 from itertools import islice
 from typing import Any
@@ -63,7 +62,7 @@ def test_what_is_left_of_a_requests_time_is_never_less_than_none(monkeypatch: py
 
 
 def test_those_who_met_wait_up_to_twice_as_long_each_time_and_never_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(random, "uniform", lambda shortest, longest: longest - shortest)
+    monkeypatch.setattr(patience.CHANCE, "uniform", lambda shortest, longest: longest - shortest)
     assert list(islice(patience.pauses(), 7)) == [0.025, 0.05, 0.1, 0.2, 0.4, 0.4, 0.4]
 
 

@@ -24,7 +24,10 @@ LICENCE: Final = "LICENSE"
 PAPERS: Final = re.compile(r"METADATA|licenses/.+|(LICEN[CS]E|COPYING|NOTICE)[^/]*")
 """What stays of a library's papers: names and versions, which scanners read too, and the terms of its use."""
 
-SPDX: Final[Mapping[str, str]] = {"Apache License 2.0": "Apache-2.0"}
+SPDX: Final[Mapping[str, str]] = {
+    "Apache License 2.0": "Apache-2.0",
+    "License :: OSI Approved :: BSD License": "BSD-3-Clause",
+}
 """Licences that a library tells by a name from before there were identifiers."""
 
 Component = dict[str, Any]
@@ -87,7 +90,9 @@ def _bill(folder: Path, made: zipfile.ZipFile) -> Component:
 
 
 def _component(library: Distribution, within: list[Component]) -> Component:
-    told = library.metadata.get_all("License-Expression") or library.metadata.get_all("License") or [""]
+    said = library.metadata.get_all
+    classified = [each for each in said("Classifier") or [] if each in SPDX]
+    told = said("License-Expression") or said("License") or classified or [""]
     return {
         "type": "library",
         "bom-ref": _purl(library),

@@ -31,6 +31,7 @@ from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
 from tools.deliver.network import stack_of as network_stack_of
+from tools.deliver.regions import name_roles, recall
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, MERGE_TEMPLATE, definition, named_origin
 from tools.operate.refusals import sentence, told_in_words
@@ -111,6 +112,8 @@ def stage_of(name: str, session: Session, project: Path = ROOT) -> Stage:
             f"The stage {name} is deployed by CloudFormation (stack {stage.app_stack}): update or delete it there. "
             "Two apps must not share the data."
         )
+    name_roles(session, name, stage.place.region)
+    recall(stage.state, stage.place.region)
     return stage
 
 

@@ -103,7 +103,8 @@ class Placing:
         self._functions = {
             log_group(function, stage).rpartition("/")[2] for function, traits in FUNCTIONS.items() if inside(traits)
         }
-        self._roles = {f"visits-{stage}-{function}" for function, traits in FUNCTIONS.items() if inside(traits)}
+        # A Region's name follows (tools/deliver/regions.py).
+        self._roles = tuple(f"visits-{stage}-{function}" for function, traits in FUNCTIONS.items() if inside(traits))
 
     def register(self, session: Any) -> None:
         for call in ("CreateFunction", "UpdateFunctionConfiguration"):
@@ -115,7 +116,7 @@ class Placing:
             params["VpcConfig"] = self._vpc_config
 
     def _role(self, params: Node, **_: object) -> None:
-        if params["RoleName"] in self._roles and self._vpc_config != NOWHERE:
+        if params["RoleName"].startswith(self._roles) and self._vpc_config != NOWHERE:
             document = json.loads(params["PolicyDocument"])
             document["Statement"] += connecting(self._stage)
             params["PolicyDocument"] = json.dumps(document)

@@ -65,9 +65,12 @@ UNUSED: Final = (
     "pydantic/mypy.py",
     "annotated_types/test_cases.py",
     "phonenumbers/shortdata/region_",
+    "cffi/",
+    "pycparser/",
+    "tzdata/zoneinfo/tzdata.zi",
 )
-"""pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, and every
-country's emergency numbers."""
+"""pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, every
+country's emergency numbers, what compiles C (what it made is there), and the zones once more as text."""
 
 Template = dict[str, Any]
 

@@ -215,15 +215,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
         with told_in_words():
-            package = Package.made_in(given.folder, given.stage)
-            account, wishes = Account.prepared_for(given.stage), pairs(given.parameters)
-            url, page = release(package, account, wishes, smoke_test, answers)
+            package, wishes = Package.made_in(given.folder, given.stage), pairs(given.parameters)
+            for region in given.regions.split() or [None]:
+                # Nothing goes to the next before this one is tried.
+                boto3.setup_default_session(region_name=region)
+                account = Account.prepared_for(given.stage)
+                url, page = release(package, account, wishes, smoke_test, answers)
+                where = f" in {region}" if region else ""
+                print(f"{given.stage} is released{where}: {url}, its console: {page}", flush=True)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1
     # For the pages of GitLab and GitHub that link to what was deployed.
     (given.folder / "release.env").write_text(f"API_URL={url}\nCONSOLE_URL={page}\n", encoding="utf-8")
-    print(f"{given.stage} is released: {url}, its console: {page}")
     return 0
 
 
@@ -231,6 +235,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make release", description="Deploys what `make package` built and tests it.")
     parser.add_argument("stage", help="a packaged stage")
     parser.add_argument("--folder", type=Path, required=True, help="the output folder of `make package`")
+    parser.add_argument("--regions", default="", help="one after the other; without any, that of the credentials")
     parser.add_argument("--parameters", default="", help='of the templates: "AlarmTopicArn=... DeploymentType=..."')
     return parser.parse_args(arguments)
 

@@ -55,6 +55,8 @@ def _function(function: Function, traits: Traits, group: str) -> Node:
         "AutoPublishAliasAllProperties": True,
         "RuntimeManagementConfig": {"UpdateRuntimeOn": "FunctionUpdate"},
     }
+    if traits.waited_for:
+        properties["SnapStart"] = {"ApplyOn": {"Fn::If": ["StartsFromSnapshots", "PublishedVersions", "None"]}}
     told: Node = {}
     if traits.sheet_files:
         told["SHEETS_BUCKET"] = {"Fn::Sub": "visits-${Stage}-sheets-${AWS::AccountId}-${AWS::Region}"}

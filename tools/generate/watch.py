@@ -23,6 +23,8 @@ from tools.generate.gateway_responses import MERGE_TEMPLATE
 SOURCE: Final = Path(__file__).with_name("watch.yaml")
 NAME: Final = "visits-${Stage}"
 """Begins the names of alarms."""
+DASHBOARD: Final = f"{NAME}-${{AWS::Region}}"
+"""Dashboards belong to all Regions of an account."""
 NOTHING: Final = {"Ref": "AWS::NoValue"}
 WIDTH: Final = 24
 HEIGHT: Final = 6
@@ -180,7 +182,7 @@ def dashboard() -> Node:
     body = json.dumps({"start": "-PT3H", "periodOverride": "inherit", "widgets": widgets}, separators=(",", ":"))
     return {
         "Type": "AWS::CloudWatch::Dashboard",
-        "Properties": {"DashboardName": {"Fn::Sub": NAME}, "DashboardBody": {"Fn::Sub": body}},
+        "Properties": {"DashboardName": {"Fn::Sub": DASHBOARD}, "DashboardBody": {"Fn::Sub": body}},
     }
 
 

@@ -37,7 +37,8 @@ OK, FAILED, INTERRUPTED = 0, 1, 130
 
 BEFOREHAND: Final = """\
 This deploys a stage of its own, `trial`, to the {place}:
-  a table, eight queues and a bucket (stack visits-data-trial), an API, {functions} functions with their roles and logs.
+  a table, queues, a bucket, a user pool (stack visits-data-trial),
+  an API, {functions} functions with their roles and logs.
 It sends them some thousand calls, for about twenty minutes, and costs less than one US dollar.
 Then it deletes everything whose name is visits-trial, or begins with visits-trial-, in that account and Region.
 DynamoDB keeps a backup of the deleted table for 35 days, free of charge; X-Ray its traces for 30."""

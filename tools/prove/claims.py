@@ -439,7 +439,7 @@ CLAIMS: Final = (
         "People sign in, and CloudFront sets its headers and caches assets",
         "tokens of a user pool are signed by its keys; a response headers policy adds headers",
         f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/adding-response-headers.html",
-        elsewhere("the trial has no user pool and no distribution, which take longer than all else here"),
+        elsewhere("signing in takes a person with a browser, and the trial has no distribution"),
     ),
     Claim(
         "The first call after ten idle minutes is answered",

@@ -128,7 +128,10 @@ def _calls_ours(account: Account, api: str) -> bool:
 
 
 def _roles(account: Account) -> Iterable[str]:
-    return [each["RoleName"] for each in account.pages("iam", "list_roles", "Roles") if ours(each["RoleName"])]
+    """Of this Region alone (tools/deliver/regions.py)."""
+    end = f"-{account.client('s3').meta.region_name}"
+    names = [each["RoleName"] for each in account.pages("iam", "list_roles", "Roles")]
+    return [name for name in names if ours(name) and name.endswith(end)]
 
 
 def _remove_role(account: Account, name: str) -> None:
@@ -172,6 +175,18 @@ def _queues(account: Account) -> Iterable[str]:
                 yield sqs.get_queue_url(QueueName=name)["QueueUrl"]
 
 
+def _pools(account: Account) -> Iterable[str]:
+    every = account.pages("cognito-idp", "list_user_pools", "UserPools", MaxResults=60)
+    return [each["Id"] for each in every if ours(each["Name"])]
+
+
+def _remove_pool(account: Account, pool: str) -> None:
+    cognito = account.client("cognito-idp")
+    if domain := cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("Domain"):
+        cognito.delete_user_pool_domain(UserPoolId=pool, Domain=domain)
+    cognito.delete_user_pool(UserPoolId=pool)
+
+
 def _logs(account: Account) -> Iterable[str]:
     for prefix in ("/aws/lambda/", "/aws/apigateway/"):
         for group in account.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"{prefix}{PREFIX}"):
@@ -189,6 +204,7 @@ KINDS: Final = (
     Kind("stack", _stacks, lambda account, it: account.client("cloudformation").delete_stack(StackName=it)),
     Kind("table", _tables, lambda account, it: account.client("dynamodb").delete_table(TableName=it)),
     Kind("queue", _queues, lambda account, it: account.client("sqs").delete_queue(QueueUrl=it)),
+    Kind("user pool", _pools, _remove_pool),
     Kind("log", _logs, lambda account, it: account.client("logs").delete_log_group(logGroupName=it)),
 )
 """In this order: what calls before what is called, and logs when nobody writes them any more."""
