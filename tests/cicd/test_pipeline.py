@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from tests.cicd.codebuild import BUILD_SPEC, DATA_SPEC, TEST_SPEC
+from tests.cicd.codebuild import BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, TEST_SPEC
 from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
 from tests.cicd.pipeline_checks import Repository, findings
@@ -32,7 +32,7 @@ Part = dict[str, Any]
 
 @cache
 def repository() -> Repository:
-    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, DATA_SPEC, TEST_SPEC)}
+    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, TEST_SPEC)}
     app = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
     app["Outputs"] = {**app.get("Outputs", {}), **{name: {} for name in OF_CHALICE}}
     # The packaging says which stage it is.
@@ -262,7 +262,7 @@ def test_production_is_behind_a_tested_beta_and_an_approval_and_goes_back_when_i
     stages = template()["Resources"]["AppPipeline"]["Properties"]["Stages"]
     assert [each["Name"] for each in stages] == ["Source", "Build", "BetaData", "Beta", "Approve", "ProdData", "Prod"]
     for name in ("Beta", "Prod"):
-        assert steps(name) == ["AppChanges", "App", "Test"]
+        assert steps(name) == ["AppChanges", "App", "Test", "Console"]
         assert stage(template(), name)["OnFailure"] == {"Result": "ROLLBACK"}
     approval = configuration(template(), "Approve", "Approve")
     assert approval["ExternalEntityLink"].endswith("/commit/#{Source.CommitId}")

@@ -32,7 +32,6 @@ SKIPPED_BY_CHECKOV: Final = {
     "CKV_AWS_18": "who uploads and looks is in the API's log; S3's own would write down presigned links",
     "CKV_AWS_21": "an older version of a photograph is what a person asked to be deleted",
     "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
-    "CKV_AWS_68": "a firewall costs by the request and is the agency's to choose; the gateway throttles the API",
     "CKV_AWS_86": "its log would hold addresses of people and of visitors; the API's own says what was called",
     "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
     "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "

@@ -122,7 +122,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
           {refusal && doing !== "move" && <NotDone speech={speech} refusal={refusal} />}
           <Ticket speech={speech} visit={visit} link={link} calm={doing !== ""}>
             {visit.awaits?.whose === "visitor" && (
-              <button type="button" class="btn big main" aria-busy={busy} onClick={() => void change("PUT", `${OWN}/status`, { status: "confirmed" }, (after) => (after.status === "confirmed" ? words.booked : words.asked))}>
+              <button type="button" class="btn big main" aria-busy={busy} onClick={() => void change("PUT", `${OWN}/status`, { status: "confirmed" }, (after) => (after.status === "confirmed" ? words.booked : words.askedTitle))}>
                 <Icon name="check" />{words.confirmIt}
               </button>
             )}
