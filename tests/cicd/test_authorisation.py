@@ -31,6 +31,7 @@ REASONS: Final[Mapping[str, str]] = {
     "names nothing: cloudfront distribution/*": "nobody chooses its id; other stacks' are denied by their tag",
     "names nothing: cloudfront origin-access-control/*": "nobody chooses its id, and it has no tags",
     "names nothing: cloudfront response-headers-policy/*": "nobody chooses its id, and it has no tags",
+    "names nothing: events event-bus/*": "which bus, only the stage's parameter says; its function's policy names it",
     "names nothing: ses identity/*": "who the agency writes as, only the stage's settings know",
     "names nothing: lambda event-source-mapping:*": (
         "nobody chooses its id; where the action has a condition for it, it is held to the stage's functions"

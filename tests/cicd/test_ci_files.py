@@ -104,7 +104,8 @@ def test_gitlabs_build_job_packages_a_fresh_clone(tmp_path: Path) -> None:
     said = gitlab(clone, "package")
     assert "PASS" in said, said
     made = {file.name for file in (clone / "build" / "package").iterdir()}
-    assert made == {"deployment.zip", "bom.cdx.json", "data.json", "dev.json", "beta.json", "prod.json"}
+    stages = {"data.json", "dev.json", "beta.json", "prod.json"}
+    assert made == {"deployment.zip", "bom.cdx.json", "console.json", "console", *stages}
 
 
 def test_gitlabs_build_job_fails_when_there_is_nothing_to_package(tmp_path: Path) -> None:
