@@ -21,6 +21,7 @@ from devstack.emulator import emulator
 from tests.e2e.deployment import STACK, STAGE, boto3_layer
 from tests.integration.access import access_to, bearer
 from tests.integration.intake import event_of, partner_message
+from tests.people import ISSUER
 from tools.deliver.data_stack import create_data_stack, credentials
 from tools.project import REGION
 
@@ -58,6 +59,8 @@ class Lambda:
         settings = self.template["Resources"][function]["Properties"]
         aws = credentials(self.endpoint)
         told = {name: it if isinstance(it, str) else "set-by-aws" for name, it in _variables(settings).items()}
+        if "SIGN_IN_ISSUER" in told:
+            told["SIGN_IN_ISSUER"] = ISSUER
         environment = told | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,

@@ -112,16 +112,22 @@ def _fit_body(case: Case[Any]) -> None:
         _fit_rules(body["availability"])
     if case.operation.label == "POST /visitors/search":
         body.pop("cursor", None)
+    if case.operation.label in ("POST /visitors/search", "POST /visitors/erase"):
+        _fit_contact(body)
     visitor = body.get("visitor")
     if not isinstance(visitor, dict):
         return
     if case.operation.label == "PATCH /visits/{visitId}":
         # Something stays known of a visitor.
         visitor["name"] = visitor.get("name") or "Ada Lovelace"
+    _fit_contact(visitor)
+
+
+def _fit_contact(person: dict[str, Any]) -> None:
     for name, format, plain in (("email", EMAIL, "ada@example.com"), ("phone", PHONE, "+4930901820")):
         # Where it solves rules between fields, schemathesis 4.32 forgets formats that it was told of.
-        if isinstance(visitor.get(name), str) and not format.fullmatch(visitor[name]):
-            visitor[name] = plain
+        if isinstance(person.get(name), str) and not format.fullmatch(person[name]):
+            person[name] = plain
 
 
 def _fit_rules(body: dict[str, Any]) -> None:

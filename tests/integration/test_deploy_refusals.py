@@ -250,7 +250,7 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
         )
         return " ".join(shown.stdout.split())
 
-    assert command("deploy", "STAGE=dev").endswith('-m tools.deliver.deploy deploy --stage="$GIVEN_STAGE"')
+    assert '-m tools.deliver.deploy deploy --stage="$GIVEN_STAGE" --network=' in command("deploy", "STAGE=dev")
     assert command("delete", "STAGE=dev").endswith('-m tools.deliver.deploy delete --stage="$GIVEN_STAGE" \\')
     said = command("delete", "STAGE=dev", "DATA=delete", "YES=1")
     assert '--data="$GIVEN_DATA"' in said
@@ -259,7 +259,9 @@ def test_make_hands_on_what_it_is_given(tmp_path: Path) -> None:
 
 
 MADE = [
-    word for marker in (".venv/.run", ".venv/.deliver", ".venv/.dev", ".venv-aws/.emulator") for word in ("-o", marker)
+    word
+    for marker in (".venv/.run", ".venv/.deliver", ".venv/.dev", ".venv-aws/.emulator", "console")
+    for word in ("-o", marker)
 ]
 """What make is to take for installed."""
 

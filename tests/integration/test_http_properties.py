@@ -219,10 +219,10 @@ def test_a_correction_that_runs_out_of_time_says_so_and_goes_on(api: Api, house:
     written = itertools.count(1)
     follow = store.follow
 
-    def slow(visit_id: str, formerly: str) -> Visit:
+    def slow(visit_id: str, formerly: str, by: str) -> Visit:
         if next(written) > 2:
             raise StoreBusy
-        return follow(visit_id, formerly)
+        return follow(visit_id, formerly, by)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "follow", slow)
