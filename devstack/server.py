@@ -132,9 +132,17 @@ class Server:
         self._waitress.accepting = False
         self._waitress.pull_trigger()
         self._waitress.task_dispatcher.shutdown()
+        woken = threading.Event()
+
+        def close() -> None:
+            # An earlier pull may have woken the thread already: the trigger is closed once it is let go of here.
+            woken.wait()
+            wasyncore.close_all(self._sockets)
+
         # In the thread of `run`, so that no socket is closed under its feet.
         trigger: Any = self._waitress.trigger
-        trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        trigger.pull_trigger(close)
+        woken.set()
 
 
 def _application(gateway: Gateway) -> Any:
