@@ -1,11 +1,12 @@
 // A day as a list: on the screen, on a telephone, and on paper.
 import type { Visit } from "../api/client.ts";
-import { agentName, hueOf, initials } from "../api/agents.ts";
+import { agentName } from "../api/agents.ts";
 import { addressOf, propertyName } from "../api/properties.ts";
 import { homeToday, homeZone } from "../api/visits.ts";
 import { clockTime } from "../time/dates.ts";
 import { now } from "../time/now.ts";
 import { placeOf, timeOf, wallOf } from "../time/zones.ts";
+import { AgentName } from "../visit/agent.tsx";
 import { fellThrough, holdsTime, lookOf, StatusMark } from "../visit/status.tsx";
 import { say } from "../words/words.ts";
 import { endOf, foreignZone } from "./block.tsx";
@@ -85,12 +86,7 @@ function Row({ visit, over, onOpen }: { visit: Visit; over: boolean; onOpen: (vi
         )}
       </td>
       <td>
-        <span class="row">
-          <span class={`who ${hueOf(visit.agentId)}`} aria-hidden="true">
-            {visit.agentId ? initials(agent) : "–"}
-          </span>
-          {agent}
-        </span>
+        <AgentName id={visit.agentId} name={agent} />
       </td>
       <td class="stat">
         <StatusMark status={visit.status} />

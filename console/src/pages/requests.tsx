@@ -1,7 +1,7 @@
 // The visits that wait for an answer, the next one first.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { agentName, hueOf, initials } from "../api/agents.ts";
+import { agentName } from "../api/agents.ts";
 import type { Refusal, Status, Visit } from "../api/client.ts";
 import { propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
@@ -10,6 +10,7 @@ import { tell } from "../parts/toast.tsx";
 import { link } from "../route.ts";
 import { clockTime, shortDay } from "../time/dates.ts";
 import { dayOf, placeOf, wallOf } from "../time/zones.ts";
+import { AgentName } from "../visit/agent.tsx";
 import { say } from "../words/words.ts";
 import { Empty, PageOf, Refused } from "./page.tsx";
 import { loadRequests, waiting } from "./waiting.ts";
@@ -75,12 +76,7 @@ function Row({ visit, onAnswer }: { visit: Visit; onAnswer: (status: Status) => 
         {visit.visitor?.name} {visit.visitor?.phone && <a href={`tel:${visit.visitor.phone}`}>{visit.visitor.phone}</a>}
       </td>
       <td>
-        <span class="row">
-          <span class={`who ${hueOf(visit.agentId)}`} aria-hidden="true">
-            {visit.agentId ? initials(agent) : "–"}
-          </span>
-          {agent}
-        </span>
+        <AgentName id={visit.agentId} name={agent} />
       </td>
       <td>
         {may("write") && (

@@ -61,7 +61,8 @@ def test_pages_hold_every_visit_exactly_once_in_order(
         booked(visits, a_visit(property_id=house, agent_id=agent, date=TEN + minutes(n // 2 * 30)), capacity=2)
         for n in range(7)
     ]
-    filter = VisitFilter(DAY, **{f"{by}_id": house if by == "property" else agent}, order=order)  # type: ignore[arg-type]  # one of two filters
+    of_house = VisitFilter(DAY, property_id=house, order=order)
+    filter = of_house if by == "property" else VisitFilter(DAY, agent_id=agent, order=order)
     pages = walk(visits, filter, limit)
     expected = sorted(made, key=lambda visit: (visit.date, visit.id), reverse=order == "desc")
     assert flat(pages) == expected
