@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -39,7 +40,9 @@ def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
         while not _answers(everything.url):
             assert time.monotonic() < deadline, "the API did not start"
             time.sleep(0.1)
-        yield Agency(everything.url, everything.key, everything.aws.endpoint, _pool(everything.aws.endpoint))
+        pool = _pool(everything.aws.endpoint)
+        with contextlib.closing(Agency(everything.url, everything.key, everything.aws.endpoint, pool)) as agency:
+            yield agency
 
 
 def _pool(endpoint: str) -> Pool:

@@ -50,6 +50,10 @@ class Agency:
     def http(self) -> Patient:
         return Patient(self.url, self.key, event_hooks={"response": [check]})
 
+    def close(self) -> None:
+        self.http.close()
+        self.pool.cognito.close()
+
     def send(self, method: str, path: str, body: object | None = None, **headers: str) -> dict[str, Any]:
         answer = self.http.request(method, path, json=body, headers=headers)
         assert answer.is_success, answer.text
