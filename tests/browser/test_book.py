@@ -173,11 +173,17 @@ def test_two_calls_show_the_times(visitors: Visitors) -> None:
 def test_without_javascript_it_says_whom_to_call(visitors: Visitors) -> None:
     page = visitors.open("book.html?property=house", script=False)
     expect(page.get_by_role("heading", name="Call the agency")).to_be_visible()
+    call = page.get_by_role("link", name="Example Agency +1 555 0100")
+    expect(call).to_have_attribute("href", "tel:+15550100")
+    picture(page, "book-without-script")
 
 
 def test_a_property_that_is_not_on_the_page_says_whom_to_call(visitors: Visitors) -> None:
     page = visitors.open(f"book.html?property={listed(visitors.agency, 'off')}")
     expect(page.get_by_role("heading")).to_have_text("Visits to this property cannot be booked here.")
+    expect(page.get_by_role("link", name="Call us")).to_have_attribute("href", "tel:+15550100")
+    expect(page.locator("header")).to_contain_text("Example Agency")
+    assert barriers(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
