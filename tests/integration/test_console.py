@@ -140,7 +140,9 @@ def test_the_files_are_served_as_make_run_serves_them(session: Session, aws: str
     for path in ("/", "/book.html", "/embed.html", "/assets/console-first.js"):
         there, local = get(session, aws, path), here.answer(Call("GET", path, "", {}, b""))
         assert (there.status_code, there.content) == (200, local.body)
-        assert (b'href="tel:+4930901820">Lake &amp; Sons +49 30 901820<' in local.body) == (path in ("/book.html", "/embed.html"))
+        assert (b'href="tel:+4930901820">Lake &amp; Sons +49 30 901820<' in local.body) == (
+            path in ("/book.html", "/embed.html")
+        )
         wanted = dict(local.headers)
         assert SECURITY.keys() - {"X-Frame-Options"} <= wanted.keys()
         assert {name: there.headers.get(name) for name in wanted} == wanted

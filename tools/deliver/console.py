@@ -147,7 +147,8 @@ class Console:
         if not (folder / "console" / INDEX).is_file() or not (folder / "console.json").is_file():
             raise CannotGoOn(f"{folder / 'console'} is missing: make package creates it.")
         app = json.loads((folder / f"{stage}.json").read_text(encoding="utf-8"))
-        agency = Agency.of(app["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"])
+        functions = (resource.get("Properties", {}).get("Environment", {}) for resource in app["Resources"].values())
+        agency = Agency.of({name: value for each in functions for name, value in each.get("Variables", {}).items()})
         return cls(json.loads((folder / "console.json").read_text(encoding="utf-8")), folder / "console", agency)
 
     @classmethod
