@@ -25,6 +25,7 @@ from chalicelib.api import (
     events,
     exports,
     intakes,
+    notices,
     properties,
     public,
     service,
@@ -409,6 +410,17 @@ def export_visits() -> Response:
 def get_visit(visit_id: str) -> Response:
     """Read a visit."""
     return visits.get(current(), services(), visit_id)
+
+
+@route("GET", "/visits/{visit_id}/notices", Scope.READ)
+@Contract(query=NoQuery, gives={200: notices.NoticesOutput})
+def get_notices(visit_id: str) -> Response:
+    """Read what the visitor was told by mail, and whether the address takes any.
+
+    Without anybody's data: `GET /visits/{id}` has the address. Mail about the visit stops where it came back for good,
+    or its recipient complained.
+    """
+    return notices.get(current(), services(), visit_id)
 
 
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)

@@ -223,7 +223,7 @@ def over(
         webhook_queue=webhook_queue or webhook_queue_of(table.name),
         receivers=receivers or Receivers(),
         notices=DynamoNotices(table),
-        notice_queue=notice_queue or SqsQueue(lambda: client("sqs", CLIENT), f"{table.name}-notices"),
+        notice_queue=notice_queue or notice_queue_of(table.name),
         outbox=outbox or SesOutbox(lambda: client("ses", CLIENT)),
         queue=queue,
         store=table,
@@ -261,7 +261,7 @@ def services() -> Services:
 
 def _outbox(settings: Settings) -> Outbox:
     if settings.stage == LOCAL and settings.mail_folder is not None:
-        return OutboxOnThisMachine(settings.mail_folder)
+        return OutboxOnThisMachine(settings.mail_folder, notice_queue_of(settings.table_name).send)
     return SesOutbox(lambda: client("ses", CLIENT), settings.configuration_set)
 
 
@@ -275,6 +275,11 @@ def compose(letter: Letter) -> bytes:
 def webhook_queue_of(table: str) -> WebhookQueue:
     """The queue beside the table: they share the first part of their names."""
     return SqsWebhookQueue(lambda: client("sqs", CLIENT), f"{table}-webhooks.fifo")
+
+
+def notice_queue_of(table: str) -> Queue:
+    """Likewise, the queue of what may be worth a mail."""
+    return SqsQueue(lambda: client("sqs", CLIENT), f"{table}-notices")
 
 
 def recognition_of_stage() -> Recognition:

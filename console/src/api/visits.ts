@@ -141,3 +141,8 @@ export function concerns(id: string, dates: (string | null | undefined)[]): bool
 }
 
 export const homeToday = (): Day => today(homeZone.value);
+
+export type Notices = Schemas["Notices"];
+
+/** What is known of the mail about a visit. */
+export const noticesOf = (id: string): Promise<Outcome<Notices>> => ask(api.GET("/visits/{visitId}/notices", { params: { path: { visitId: id } } }));
