@@ -655,13 +655,13 @@ def table(name: str = "", *merges: Merge) -> Grid:
     return Grid(tuple(lines), name, merges=merges)
 
 
-def workbook_of(*grids: Grid) -> openpyxl.Workbook:
+def taken_away(*grids: Grid) -> openpyxl.Workbook:
     return openpyxl.load_workbook(io.BytesIO(write_sheet([], grids, [], None)))
 
 
 @pytest.mark.parametrize("names", [("2 x", "x"), ("2", ""), ("x", "X"), ("1 x", *["x"] * 11)], ids=str)
 def test_tables_of_any_names_are_taken_away_together(names: tuple[str, ...]) -> None:
-    titles = workbook_of(*map(table, names)).sheetnames
+    titles = taken_away(*map(table, names)).sheetnames
     assert len(titles) == 1 + len(names)
 
 
@@ -676,6 +676,6 @@ def test_tables_of_any_names_are_taken_away_together(names: tuple[str, ...]) -> 
     ids=["one over the other", "as large as a worksheet", "outside of the table", "side by side"],
 )
 def test_cells_that_are_said_to_be_one_are_so_within_their_table(merges: list[Merge], shown: set[str]) -> None:
-    sheet = workbook_of(table("", *merges))["Table"]
+    sheet = taken_away(table("", *merges))["Table"]
     assert {str(merged) for merged in sheet.merged_cells.ranges} == shown
     assert sheet["A1"].value == "a1"

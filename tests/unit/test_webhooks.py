@@ -225,7 +225,7 @@ def test_the_longest_pause_is_one_that_sqs_takes() -> None:
     asked: list[int] = []
     client: Any = SimpleNamespace(
         get_queue_url=lambda **_: {"QueueUrl": "queue"},
-        change_message_visibility=lambda VisibilityTimeout, **_: asked.append(VisibilityTimeout),
+        change_message_visibility=lambda **given: asked.append(given["VisibilityTimeout"]),
     )
     queue = SqsWebhookQueue(lambda: client, "visits-dev-webhooks.fifo")
     under_way = FUNCTIONS[Function.DELIVER].timeout_seconds
