@@ -204,6 +204,60 @@ class FeedNotFound(Refused):
 
 
 @dataclass
+class SheetNotFound(Refused):
+    sheet_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass
+class SheetRowNotFound(Refused):
+    row: int | None
+
+
+@dataclass
+class SheetNotReady(Refused):
+    """It has no rows to look at or to change, yet or any more."""
+
+    status: str
+
+
+@dataclass
+class SheetRepeated(Refused):
+    """The same bytes came before; `sheet_id` is the first sheet that had them."""
+
+    sheet_id: str
+
+
+@dataclass
+class SheetRowRegistered(Refused):
+    """Its visit is booked: it is changed there."""
+
+    row: int
+
+
+class NothingToRegister(Refused):
+    """No row is reviewed, complete and not registered."""
+
+
+class SheetFileGone(Refused):
+    """The file or picture is no longer kept, or there is none."""
+
+
+@dataclass
+class IntakeNotFound(Refused):
+    intake_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+class ExternalIdReused(Refused):
+    """The producer's id belongs to a visit with other content."""
+
+
+class GivenUp(Refused):
+    """The row was never worked off: its dead letter was discarded."""
+
+
+@dataclass
 class Unavailable(Exception):
     """The store could not be asked, or did not answer, in time."""
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -25,10 +25,12 @@ from chalicelib.http.fields import UUID, Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
-from chalicelib.services.intake_worker import Progress
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.intake_worker import Progress
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.wired import Services
 
 MARGIN: Final = timedelta(seconds=8)
 """What the worker keeps back of its time, to finish rows under way and to acknowledge."""

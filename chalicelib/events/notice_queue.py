@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import SQSEvent
 
@@ -23,8 +23,10 @@ from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, tell, tell_fault
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 class Unreadable(ValueError):

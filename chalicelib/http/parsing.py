@@ -16,15 +16,16 @@ from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.errors import (
     AgentNotFound,
     FieldError,
+    IntakeNotFound,
     InvalidInput,
     PropertyNotFound,
     Refused,
+    SheetNotFound,
+    SheetRowNotFound,
     VisitNotFound,
     WebhookNotFound,
 )
 from chalicelib.domain.idempotency import IdempotencyKey
-from chalicelib.domain.intakes import IntakeNotFound
-from chalicelib.domain.sheets import SheetNotFound, SheetRowNotFound
 from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chalicelib.domain import visitor_links
 from chalicelib.domain.api_keys import VISITOR
@@ -20,13 +21,15 @@ from chalicelib.domain.errors import (
     TooLate,
     TransitionNotAllowed,
 )
-from chalicelib.domain.properties import Property
-from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
-from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Expected, Visits
+
+if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.public import Terms
+    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.visits import Expected, Visits
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.api.intakes import Problem
 from chalicelib.api.wishes import RowInput
-from chalicelib.domain import errors, intakes, sheets
+from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
 from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
@@ -164,9 +164,9 @@ class _Operation:
             "property_id": errors.PropertyNotFound,
             "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
-            "intake_id": intakes.IntakeNotFound,
-            "sheet_id": sheets.SheetNotFound,
-            "row": sheets.SheetRowNotFound,
+            "intake_id": errors.IntakeNotFound,
+            "sheet_id": errors.SheetNotFound,
+            "row": errors.SheetRowNotFound,
             "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:
