@@ -25,7 +25,7 @@ from chalicelib.domain.api_keys import Scope
 from chalicelib.functions import Function
 from chalicelib.http.contract import Condition, Contract, File, promises
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import InvalidCursor, ResourceNotFound
+from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import (
     CACHED_SECONDS,
     CALLER,
@@ -487,7 +487,7 @@ def get_own_visit(visit: Visit) -> Response:
 @promises(
     lambda: Contract(
         query=api.availability.WindowQuery,
-        gives={200: api.visitor_links.OwnSlotsOutput},
+        gives={200: api.availability.BookableSlotsOutput},
         refuses=(errors.TooLate, errors.SlotsReleased),
     )
 )
@@ -495,7 +495,7 @@ def get_own_slots(visit: Visit) -> Response:
     """Look when else your visit can be.
 
     Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
-    most. If there is none, `reason` says why.
+    most.
     """
     return api.visitor_links.slots(current(), services(), visit)
 
@@ -506,13 +506,7 @@ def get_own_slots(visit: Visit) -> Response:
         takes=api.visitor_links.ChangeOwnVisitInput,
         media_types=http.parsing.MERGE_PATCH[:1],
         gives={200: api.visitor_links.OwnVisitOutput},
-        refuses=(
-            errors.TooLate,
-            errors.VisitsNotAllowed,
-            errors.OutsideHours,
-            errors.SlotTaken,
-            errors.SlotsReleased,
-        ),
+        refuses=(errors.TooLate, errors.NotFree, errors.SlotsReleased),
         condition=Condition.MAY_MATCH,
     )
 )
@@ -546,7 +540,7 @@ def erase_oneself(visit: Visit) -> Response:
 
 
 @route("POST", "/visitor/unsubscribe", PUBLIC)
-@promises(lambda: Contract(query=api.visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(ResourceNotFound,)))
+@promises(lambda: Contract(query=api.visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(errors.LinkInvalid,)))
 def unsubscribe() -> Response:
     """Switch the reminders of a visit off: what mail programs post to by themselves (RFC 8058)."""
     return api.visitor_links.unsubscribe(current(), services())
@@ -576,7 +570,7 @@ def get_public_property(property_id: str) -> Response:
 
 
 @route("GET", "/public/properties/{property_id}/slots", PUBLIC)
-@promises(lambda: Contract(query=api.availability.WindowQuery, gives={200: api.public.PublicSlotsOutput}))
+@promises(lambda: Contract(query=api.availability.WindowQuery, gives={200: api.availability.BookableSlotsOutput}))
 def get_public_slots(property_id: str) -> Response:
     """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
     return api.public.slots(current(), services(), property_id)

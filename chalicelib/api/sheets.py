@@ -25,11 +25,12 @@ from chalicelib.domain.sheets import (
     StoredRow,
     Upload,
 )
+from chalicelib.domain.spellings import UUID
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
 from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
-from chalicelib.http.fields import UUID, IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
+from chalicelib.http.fields import IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
 from chalicelib.http.headers import XLSX
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
 from chalicelib.http.queries import PageQuery, Query, documented, no_query, short_text

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import SQSEvent
 
 from chalicelib.domain.notices import Stopped, Why
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
-from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, tell, tell_fault
 from chalicelib.settings import reports_failures
 

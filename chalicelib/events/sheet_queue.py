@@ -16,9 +16,9 @@ from urllib.parse import unquote_plus
 
 from chalice.app import SQSEvent
 
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
-from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.services.sheet_reader import Notice, Read
 from chalicelib.settings import reports_failures

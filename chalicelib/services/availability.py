@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import Availability, Closed, Rules, Span
-from chalicelib.domain.errors import AvailabilityNotFound, FieldError, InvalidInput, VersionMismatch
+from chalicelib.domain.errors import (
+    AvailabilityNotFound,
+    FieldError,
+    InvalidInput,
+    OutsideHours,
+    SlotTaken,
+    VersionMismatch,
+    VisitsNotAllowed,
+)
 from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
+from chalicelib.domain.public import nearest
 from chalicelib.domain.slots import QUARTER
 
 if TYPE_CHECKING:
@@ -22,6 +31,12 @@ if TYPE_CHECKING:
 
 AHEAD = timedelta(days=7)
 WIDEST = timedelta(days=31)
+
+AROUND = timedelta(days=3)
+"""How far from a time that is not free others are looked for at first."""
+
+NOT_TO_BE_HAD = (OutsideHours, SlotTaken, VisitsNotAllowed)
+"""Why a time cannot be booked. Visitors are not told which of these it is."""
 
 MOST_AGENTS = 50
 """Whoever may be free is looked at day by day: more of them at once would be too much for one answer."""
@@ -218,6 +233,16 @@ class Availabilities:
         spans = _spans(starts, wanted.minutes + premises.rules.gap_minutes)
         taken = self._visits.taken_quarters(premises.property.id, spans)
         return Held({quarter: count for quarter, count in taken.items() if quarter not in own}, of_agents)
+
+
+def free_about(date: datetime, look: Callable[[datetime, datetime], FreeSlots], now: datetime) -> list[datetime]:
+    """What is free about a time that is not: near it, or in the month after."""
+    start = max(now, min(date, now + timedelta(days=366)) - AROUND)
+    for end in (start + 2 * AROUND, start + WIDEST):
+        found = nearest(look(start, end).slots, date)
+        if found:
+            return found
+    return []
 
 
 def _spans(starts: Sequence[datetime], minutes: int) -> list[Span]:

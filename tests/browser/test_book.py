@@ -312,6 +312,24 @@ def test_a_time_that_goes_meanwhile_is_explained_with_the_nearest_and_nothing_ty
     assert booked(agency, house) == ["confirmed", "confirmed"]
 
 
+def test_a_time_that_goes_while_a_visit_is_moved_is_explained_with_the_nearest(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").first.click()
+    visitors.book(house)
+    page.get_by_role("button", name="Move visit here").click()
+    note = page.locator(".note.wait")
+    expect(note).to_contain_text("10:30 is no longer free.")
+    expect(note).to_contain_text("These times are free near it.")
+    expect(note).to_be_focused()
+    assert barriers(page) == []
+    note.locator(".slot").first.click()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    assert booked(agency, house) == ["confirmed", "confirmed"]
+
+
 @pytest.mark.parametrize(
     ("browsers", "zone"),
     [

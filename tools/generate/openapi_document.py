@@ -22,11 +22,12 @@ from chalicelib.api.intakes import Problem
 from chalicelib.api.wishes import RowInput
 from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
+from chalicelib.domain.spellings import UUID
 from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
-from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
+from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, Output
 from chalicelib.http.guard import PUBLIC, VISITOR, Access, by_authorizer
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query

@@ -35,7 +35,6 @@ from chalicelib.domain.intakes import (
 )
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.functions import Queue
-from chalicelib.http.fields import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.signing_keys import Signer
