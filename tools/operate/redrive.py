@@ -33,6 +33,7 @@ from chalicelib.domain.intakes import (
     Chunk,
     ClaimLost,
 )
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.functions import Queue
 from chalicelib.repositories.intake_queue import SqsQueue
