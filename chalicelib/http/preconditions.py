@@ -9,13 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import PreconditionRequired
 from chalicelib.http.errors import MalformedRequest
-
-if TYPE_CHECKING:
-    pass
 
 _TAG = r'(?:W/)?"[!#-~]*"'
 ENTITY_TAGS = rf"[, ]*{_TAG}(?: *,[, ]*{_TAG})*[, ]*"
