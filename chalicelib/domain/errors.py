@@ -6,6 +6,8 @@ the methods for that are not made: every start would pay for them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -275,3 +277,12 @@ class OutcomeUnknown(Unavailable):
 
     intake_id: str | None = None
     """The intake that may be in the queue in part."""
+
+
+@contextmanager
+def once_written() -> Iterator[None]:
+    """Around what follows a write: a store that is busy by then must not say that nothing was written."""
+    try:
+        yield
+    except StoreBusy as busy:
+        raise OutcomeUnknown from busy
