@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from chalice.app import Request, Response
 from pydantic import Field
@@ -13,7 +13,9 @@ from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
 from chalicelib.http.fields import IfAny, InstantOut, Output
 from chalicelib.http.queries import no_query
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 class ToldOutput(Output):
