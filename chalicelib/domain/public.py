@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from chalicelib.domain.premises import Slot
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status, Visit, answerable_until
+
+if TYPE_CHECKING:
+    from chalicelib.domain.premises import Slot
 
 NEAREST: Final = 6
 """So many free times are named to somebody whose own is not."""
