@@ -239,6 +239,13 @@ def with_origins(copy: Path, stage: str, origins: str) -> Path:
     return copy
 
 
+@pytest.fixture
+def _as_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without bytecode, which takes most of the time and is no matter of templates."""
+    monkeypatch.setattr(packaging, "_compile", lambda _: None)
+
+
+@pytest.mark.usefixtures("_as_source")
 def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path, tmp_path: Path) -> None:
     """It is in the template, so that CodePipeline, which gives no parameter for it, deploys it too."""
     origin = "https://agency.example"
@@ -252,6 +259,7 @@ def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path
     assert named == {"beta": {None}, "prod": {f"'{origin}'"}}
 
 
+@pytest.mark.usefixtures("_as_source")
 def test_an_origin_that_no_browser_would_send_fails_the_build(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is not an origin"):
         package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", "https://agency.example/"))
@@ -333,6 +341,7 @@ def test_a_dependency_that_does_not_exist_fails_the_build(
         package(["prod"], tmp_path / "out", project=copy)
 
 
+@pytest.mark.usefixtures("_as_source")
 def test_a_template_that_cloudformation_would_refuse_fails_the_build(copy: Path, tmp_path: Path) -> None:
     file = copy / ".chalice" / "resources.json"
     merged = json.loads(file.read_text(encoding="utf-8"))
