@@ -34,6 +34,7 @@ from devstack.console import Console
 from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.mailbox import Mailbox
+from tools.deliver.booking_page import Agency
 from tools.project import HOST, ROOT
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def _call(environ: "WSGIEnvironment") -> Call:
     path, _, query = target.partition("?")
     names = {key: key.removeprefix("HTTP_").replace("_", "-").lower() for key in environ if _is_header(key)}
     headers = {name: [environ[key]] for key, name in names.items()}
-    return Call(environ["REQUEST_METHOD"], path, query, headers, environ["wsgi.input"].read())
+    body, caller = environ["wsgi.input"].read(), environ["REMOTE_ADDR"]
+    return Call(environ["REQUEST_METHOD"], path, query, headers, body, caller=caller)
 
 
 def _unfit(call: Call) -> Answer | None:
@@ -251,7 +253,8 @@ def main() -> None:
         print("The app does not load. Waiting for the next change.", file=sys.stderr, flush=True)
         gateway = BrokenApp()
     parents = os.environ.get("BOOKING_PARENTS", "")
-    console = Console(gateway, arguments.config, uploads=arguments.aws, parents=parents)
+    agency = Agency.of(os.environ)
+    console = Console(gateway, arguments.config, uploads=arguments.aws, parents=parents, agency=agency)
     server = Server(socket.socket(fileno=arguments.listener), console)
     ends_with_parent(server.stop)
     server.run()
