@@ -25,8 +25,6 @@ MADE_BY_CHALICE_DEPLOY: Final = ("dev", TRIAL)
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
-FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-"""What Lambda needs to hand out messages."""
 
 QUEUES: Final = {
     Queue.INTAKES: "Queue",
