@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
-from chalicelib.domain.errors import LinkInvalid
-from chalicelib.domain.public import Terms
+from chalicelib.domain.errors import LinkInvalid, once_written
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
@@ -20,8 +19,11 @@ from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, 
 from chalicelib.http.preconditions import etag, optional_versions
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
-from chalicelib.services.visitor_links import OwnVisit
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.public import Terms
+    from chalicelib.services.visitor_links import OwnVisit
+    from chalicelib.services.wired import Services
 
 
 class AgencyOutput(Output):
@@ -127,17 +129,21 @@ def change(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(ChangeOwnVisitInput, request, parsing.MERGE_PATCH)
     after = services.visitor_links.change(visit, body.to_change(), expected)
-    if "reminders" in body.model_fields_set:
-        services.visitor_links.switch_reminders(after, body.reminders)
-    return _answer(services, after)
+    with once_written():
+        if "reminders" in body.model_fields_set:
+            services.visitor_links.switch_reminders(after, body.reminders)
+        return _answer(services, after)
 
 
 def change_status(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(OwnStatusInput, request)
     if body.status == "cancelled":
-        return _answer(services, services.visitor_links.cancel(visit, body.reason, expected))
-    return _answer(services, services.visitor_links.confirm(visit))
+        after = services.visitor_links.cancel(visit, body.reason, expected)
+    else:
+        after = services.visitor_links.confirm(visit)
+    with once_written():
+        return _answer(services, after)
 
 
 def erase(request: Request, services: Services, visit: Visit) -> Response:

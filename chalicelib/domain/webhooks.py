@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.events import EventType, Position
+
+if TYPE_CHECKING:
+    from chalicelib.domain.events import EventType, Position
 
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=12)
@@ -32,6 +34,8 @@ MOST_WEBHOOKS: Final = 20
 
 SECRET_PREFIX: Final = "whsec_"
 LONGEST_URL: Final = 500
+LONGEST_LABEL: Final = 63
+"""Of a host's name, between its dots (RFC 1035)."""
 
 TRANSLATED: Final = tuple(
     ipaddress.ip_network(network)
@@ -188,7 +192,7 @@ def _wrong_with(url: str) -> str | None:
         return f"must be an address of up to {LONGEST_URL} ASCII characters"
     try:
         parts = urlsplit(url)
-        port, host = parts.port, (parts.hostname or "").rstrip(".")
+        port, host = parts.port, (parts.hostname or "").removesuffix(".")
     except ValueError:
         return "is not an address"
     if parts.scheme != "https":
@@ -199,10 +203,15 @@ def _wrong_with(url: str) -> str | None:
         return "must not carry credentials: deliveries are signed"
     if parts.fragment:
         return "must not have a fragment"
-    last = host.rpartition(".")[2]
-    if "." not in host or ":" in host or not (last.isalpha() or last.startswith("xn--")) or last == "localhost":
-        return "must name a public host"
-    return None
+    return None if _may_be_public(host) else "must name a public host"
+
+
+def _may_be_public(host: str) -> bool:
+    """Whether it is a name as public hosts have one, and no address."""
+    *labels, last = host.split(".")
+    if not labels or ":" in host or not all(0 < len(label) <= LONGEST_LABEL for label in (*labels, last)):
+        return False
+    return (last.isalpha() and last != "localhost") or last.startswith("xn--")
 
 
 def is_public(address: str) -> bool:

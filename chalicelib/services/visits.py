@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chalicelib.domain import patience
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
-from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Judge, Premises, strictly
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Party, Status, Visit
-from chalicelib.services.idempotency import Idempotency, Outcome
-from chalicelib.services.ports import Clock, NewId, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+    from chalicelib.services.idempotency import Idempotency, Outcome
+    from chalicelib.services.ports import Clock, NewId, VisitStore
 
 T = TypeVar("T")
 
@@ -195,10 +197,13 @@ class Visits:
 
         return self._update(visit_id, None, answer)
 
-    def erase_visitor(self, visit_id: str, expected: Expected = None, by: str | None = None) -> Visit:
+    def erase_visitor(
+        self, visit_id: str, expected: Expected = None, by: str | None = None, check: Check = nothing_to_check
+    ) -> Visit:
         """Takes every word about the visitor out of the visit, which itself stays."""
 
         def erase(visit: Visit) -> Visit:
+            check(visit)
             after = visit.erased(self._clock(), by)
             if after is not visit:
                 self._visits.save(visit, after)
