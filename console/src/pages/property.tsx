@@ -130,16 +130,8 @@ function Facts({ property, onKept }: { property: Property | null; onKept: (prope
   );
 }
 
-const inputOf = ({ name, address, price, currency, timeZone, capacity, visitsAllowed, publicBooking }: Property): Input => ({
-  name,
-  address,
-  timeZone,
-  capacity,
-  visitsAllowed,
-  publicBooking,
-  ...(price === undefined ? {} : { price }),
-  ...(currency === undefined ? {} : { currency: currency as NonNullable<Input["currency"]> }),
-});
+/** All but what is read-only: a PUT takes away what it does not name, also what this page has no field for. */
+const inputOf = ({ id, version, createdAt, updatedAt, visits, links, visitsBehind, ...said }: Property): Input => said as Input;
 
 function write(property: Property | null, body: Input): Promise<Outcome<Property>> {
   if (!property) {
@@ -160,9 +152,9 @@ function Opening({ id }: { id: string }) {
   const load = async (): Promise<void> => {
     const answer = await ask(api.GET("/properties/{propertyId}/availability", { params }));
     if (answer.done) {
-      const { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes } = answer.value;
-      hours.value = { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes };
-      version.value = answer.etag || `"${answer.value.version}"`;
+      const { propertyId, version: read, createdAt, updatedAt, ...said } = answer.value;
+      hours.value = said;
+      version.value = answer.etag || `"${read}"`;
     } else if (answer.refusal.status === 404) hours.value = ALWAYS;
     else refusal.value = answer.refusal;
   };
