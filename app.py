@@ -148,8 +148,9 @@ def list_properties() -> Response:
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
-    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all. The `ETag`
-    covers the visits too; sent as `If-Match` it only compares the property.
+    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all, and
+    `links.availability` is there once the property has rules. The `ETag` covers both too; sent as `If-Match` it only
+    compares the property.
     """
     return properties.get(current(), services(), property_id)
 

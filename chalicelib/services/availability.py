@@ -101,6 +101,10 @@ class Availabilities:
         self._visits = visits
         self._clock = clock
 
+    def premises(self, property_id: str) -> Premises:
+        """A property with its rules, if it has any."""
+        return self._availability.premises(property_id)
+
     def get(self, property_id: str) -> Availability:
         """Raises AvailabilityNotFound where nobody has set any rules, PropertyNotFound without the property."""
         found = self._availability.premises(property_id).availability
