@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visitor_links import AgencyOutput, OwnVisitOutput
+from chalicelib.domain.errors import once_written
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visits import Visitor
@@ -135,8 +136,9 @@ def book(request: Request, services: Services, property_id: str) -> Response:
     outcome = services.public.book(wish, parsing.idempotency_key(request, body))
     visit = outcome.result
     note(visitId=visit.id)
-    own = OwnVisitOutput.of(services.visitor_links.look_at(visit))
-    output = PublicVisitOutput(**dict(own), link=services.public.link(visit))
+    with once_written():
+        own = OwnVisitOutput.of(services.visitor_links.look_at(visit))
+        output = PublicVisitOutput(**dict(own), link=services.public.link(visit))
     return created(request, output, etag(visit.version), "visitor", "visit", replayed=outcome.replayed)
 
 

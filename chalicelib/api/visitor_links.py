@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
-from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.errors import LinkInvalid, once_written
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
@@ -127,17 +127,21 @@ def change(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(ChangeOwnVisitInput, request, parsing.MERGE_PATCH)
     after = services.visitor_links.change(visit, body.to_change(), expected)
-    if "reminders" in body.model_fields_set:
-        services.visitor_links.switch_reminders(after, body.reminders)
-    return _answer(services, after)
+    with once_written():
+        if "reminders" in body.model_fields_set:
+            services.visitor_links.switch_reminders(after, body.reminders)
+        return _answer(services, after)
 
 
 def change_status(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(OwnStatusInput, request)
     if body.status == "cancelled":
-        return _answer(services, services.visitor_links.cancel(visit, body.reason, expected))
-    return _answer(services, services.visitor_links.confirm(visit))
+        after = services.visitor_links.cancel(visit, body.reason, expected)
+    else:
+        after = services.visitor_links.confirm(visit)
+    with once_written():
+        return _answer(services, after)
 
 
 def erase(request: Request, services: Services, visit: Visit) -> Response:

@@ -21,6 +21,7 @@ from chalicelib.domain.errors import (
     SlotsReleased,
     TooLate,
     TransitionNotAllowed,
+    once_written,
 )
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
@@ -165,8 +166,10 @@ class VisitorLinks:
 
     def erase(self, opened: Visit, expected: Expected) -> Visit:
         """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
-        after = self._visits.erase_visitor(opened.id, expected, VISITOR)
-        self._notices.forget(opened.id)
+        check = partial(self._check_still_the_visitors, opened)
+        after = self._visits.erase_visitor(opened.id, expected, VISITOR, check)
+        with once_written():
+            self._notices.forget(opened.id)
         return after
 
     def _opened(self, kind: str, link: Link) -> Visit:

@@ -11,7 +11,7 @@ import pytest
 
 import app as entry
 from chalicelib.domain.availability import Availability, Hours, Opening, Rules
-from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.errors import LinkInvalid, StoreBusy
 from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE, Link, parse
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.services.visitor_links import Links
@@ -57,6 +57,10 @@ class Visiting:
             given = {name: [value] for name, value in query.items()}
             answer = entry.app(event(method, path, headers=self.headers, body=raw, query=given), None)
         return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def busy(*_: object) -> None:
+    raise StoreBusy
 
 
 def slug(answer: tuple[int, Any]) -> str:
@@ -384,7 +388,39 @@ def test_who_becomes_the_visitor_in_this_very_moment_is_not_changed_by_the_one_b
     agency.booking.change(visit.id, ChangeVisit(visitor=ChangeVisitor(email="grace@example.com")), None)
     with pytest.raises(LinkInvalid):
         agency.services.visitor_links.cancel(stale, None, None)
-    assert agency.memory.visits[visit.id].status is Status.CONFIRMED
+    with pytest.raises(LinkInvalid):
+        agency.services.visitor_links.erase(stale, None)
+    stands = agency.memory.visits[visit.id]
+    assert stands.status is Status.CONFIRMED
+    assert stands.visitor is not None
+    assert stands.visitor.email == "grace@example.com"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "lost"),
+    [
+        ("PATCH", "/visitor/visit", {"date": "2027-03-12T12:00:00Z", "reminders": False}, "switch_reminders"),
+        ("PUT", "/visitor/visit/status", {"status": "cancelled"}, "find"),
+        ("DELETE", "/visitor/visit/visitor", None, "forget"),
+    ],
+)
+def test_what_was_written_is_not_told_as_nothing_when_the_store_is_busy_afterwards(
+    method: str, path: str, body: object, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agency = Agency()
+    visit = book(agency)
+    visiting = Visiting(agency, visit)
+    monkeypatch.setattr(agency.notices, lost, busy)
+    answer = visiting.ask(method, path, body)
+    assert (answer[0], slug(answer)) == (503, "outcome-unknown")
+    assert agency.memory.visits[visit.id].version == visit.version + 1
+
+
+def test_to_look_while_the_store_is_busy_leaves_nothing_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = Agency()
+    visiting = Visiting(agency, book(agency))
+    monkeypatch.setattr(agency.notices, "find", busy)
+    assert slug(visiting.ask("GET", "/visitor/visit")) == "store-busy"
 
 
 def test_a_visitor_moves_it_to_a_time_that_is_offered_and_to_no_other() -> None:
