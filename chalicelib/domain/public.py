@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from chalicelib.domain.premises import Slot
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status, Visit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.premises import Slot
 
 ANSWERED_AT_THE_EARLIEST: Final = timedelta(minutes=5)
 """However near a visit is, so long one may take to answer a request for it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.domain.errors import (
     FieldError,
@@ -16,8 +16,10 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     VisitNotStarted,
 )
-from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.slots import quarters
+
+if TYPE_CHECKING:
+    from chalicelib.domain.signing_keys import Signature
 
 T = TypeVar("T")
 

@@ -11,13 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
-from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.listing import Page, VisitFilter, Window
-from chalicelib.domain.public import Rationed
 from chalicelib.domain.slots import intervals
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, Cancellation, Origin, Party, Status, Visit, Visitor
@@ -46,6 +42,12 @@ from chalicelib.repositories.slots import (
     slot_ttl,
 )
 from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.domain.availability import Span
+    from chalicelib.domain.idempotency import IdempotencyRecord
+    from chalicelib.domain.listing import Page, VisitFilter, Window
+    from chalicelib.domain.public import Rationed
 
 SLOT: Final = "sk, holders, propertyId"
 """What is asked for of a slot. It costs the same units as all of it, and half the time to parse."""

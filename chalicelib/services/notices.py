@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from chalicelib.domain.errors import StoreBusy
@@ -27,9 +28,11 @@ from chalicelib.domain.notices import (
     recipient_of,
 )
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, PropertyStore, Queue, VisitStore
-from chalicelib.services.visitor_links import Links
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, PropertyStore, Queue, VisitStore
+    from chalicelib.services.visitor_links import Links
+    from chalicelib.services.visits import Visits
 
 Compose = Callable[[Letter], bytes]
 """A letter to the mail that is sent."""

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from chalice.app import DynamoDBEvent, SQSEvent
 
 from chalicelib.aws.clients import client
-from chalicelib.container import compose, over
+from chalicelib.container import OverTable, compose
 from chalicelib.domain.errors import StoreBusy
 from chalicelib.domain.notices import CLAIMED_FOR, Kind, Letter, Notice, Stopped, Told, Why
 from chalicelib.domain.visits import Status, Visit, Visitor
@@ -176,14 +176,9 @@ class Office:
         self.clock = Clock()
         self.queue, self.folder = FakeQueue(), folder
         store = Table(table.client, table.name)
-        self.services: Services = over(
-            store,
-            FakeQueue(),
-            self.clock,
-            notice_queue=self.queue,
-            outbox=OutboxOnThisMachine(folder),
-            sender=SENDER,
-        )
+        given = OverTable(store, FakeQueue(), self.clock)
+        given.notice_queue, given.outbox, given.sender = self.queue, OutboxOnThisMachine(folder), SENDER
+        self.services = Services(given)
         self.house = a_property()
         DynamoProperties(store).add(self.house)
         keys = credentials(table.environment["AWS_ENDPOINT_URL"], table.environment["AWS_ACCESS_KEY_ID"])
