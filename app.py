@@ -418,6 +418,17 @@ def get_visit(visit_id: str) -> Response:
     return api.visits.get(current(), services(), visit_id)
 
 
+@route("GET", "/visits/{visit_id}/notices", Scope.READ)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.notices.NoticesOutput}))
+def get_notices(visit_id: str) -> Response:
+    """Read what the visitor was told by mail, and whether the address takes any.
+
+    Without anybody's data: `GET /visits/{id}` has the address. Mail about the visit stops where it came back for good,
+    or its recipient complained.
+    """
+    return api.notices.get(current(), services(), visit_id)
+
+
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)
 @promises(
     lambda: Contract(

@@ -118,7 +118,7 @@ class OfStage(OverTable):
 
     event_bus = cached_property(lambda self: _event_bus(self.settings.event_bus))
     receivers = cached_property(lambda self: _receivers(self.settings.stage))
-    outbox = cached_property(lambda self: _outbox_of(self.settings))
+    outbox = cached_property(lambda self: _outbox_of(self.settings, self.notice_queue))
     sender = cached_property(lambda self: self.settings.sender)
     terms = cached_property(lambda self: self.settings.terms)
 
@@ -171,9 +171,9 @@ def _outbox(configuration_set: str | None = None) -> ports.Outbox:
     return repositories.outbox.SesOutbox(lambda: client("ses", CLIENT), configuration_set)
 
 
-def _outbox_of(settings: Settings) -> ports.Outbox:
+def _outbox_of(settings: Settings, notice_queue: ports.Queue) -> ports.Outbox:
     if settings.stage == LOCAL and settings.mail_folder is not None:
-        return repositories.outbox.OutboxOnThisMachine(settings.mail_folder)
+        return repositories.outbox.OutboxOnThisMachine(settings.mail_folder, notice_queue.send)
     return _outbox(settings.configuration_set)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         events,
         exports,
         intakes,
+        notices,
         properties,
         public,
         service,

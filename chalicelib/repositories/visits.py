@@ -231,7 +231,7 @@ class DynamoVisits:
         If it waits for another answer than before, 2 * 2 + 2 + a.
         """
         put = _replacement(before, after)
-        freed = deadline(after) if after.awaited != before.awaited else []
+        freed = _new_deadline(before, after)
         if before.holds_slots and not after.holds_slots:
             freed = [
                 *_free_property(before, before.property_quarters),
@@ -248,7 +248,7 @@ class DynamoVisits:
     def move(self, before: Visit, after: Visit, capacity: int) -> None:
         """One transaction over the difference of the old and new quarters: 2 (1 + quarters freed and held) + indexes.
 
-        An index whose sort key changes takes two write units.
+        An index whose sort key changes takes two write units. 2 more if a request has to be answered sooner.
         """
         old, new = set(before.property_quarters), set(after.property_quarters)
         left, joined = set(before.agent_quarters), set(after.agent_quarters)
@@ -260,6 +260,7 @@ class DynamoVisits:
             *_hold_agent(after, joined),
             *_free_property(before, old - new),
             *_free_agent(before, left),
+            *_new_deadline(before, after),
         ]
         try:
             self._table.transact([put, *changes])
@@ -302,6 +303,10 @@ class DynamoVisits:
             for slot in self._table.query(pk, low, high, consistency=consistency, attributes=SLOT):
                 if slot.get("holders"):
                     yield slot_quarter({"pk": pk, "sk": slot["sk"]}), slot
+
+
+def _new_deadline(before: Visit, after: Visit) -> list[Write]:
+    return deadline(after) if after.awaited != before.awaited else []
 
 
 def _replacement(before: Visit, after: Visit) -> Write:

@@ -18,6 +18,7 @@ from chalicelib.domain.notices import (
     SETTLED,
     Kind,
     Letter,
+    Notice,
     Sender,
     Stopped,
     Told,
@@ -125,6 +126,12 @@ class Notices:
             return None
         self._notices.record(visit, claimant, Told.of(visit, address, now))
         return kind
+
+    def about(self, visit_id: str) -> Notice:
+        """What is known of the mail about a visit to its present visitor. Raises VisitNotFound."""
+        visit = self._visits.get(visit_id)
+        address = visit.visitor.email if visit.visitor else None
+        return self._notices.find(visit_id).to(recipient_of(visit_id, address) if address is not None else None)
 
     def stop(self, visit_id: str, stopped: Stopped) -> None:
         """No more mail about the visit to an address that does not take it, or does not want it."""

@@ -131,7 +131,9 @@ class Public:
         What was missed is caught up, and what is done twice is declined once. Raises StoreBusy or OutcomeUnknown.
         """
         now, last = self._clock(), self._store.declined_until()
-        declined = sum(map(self._decline, self._store.due(last or now - CAUGHT_UP, now)))
+        # The schedule may come twice at once, and the clock of the other be a little ahead.
+        since = min(last or now - CAUGHT_UP, now)
+        declined = sum(map(self._decline, self._store.due(since, now)))
         self._store.has_declined(last, now)
         return declined
 

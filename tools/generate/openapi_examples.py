@@ -17,6 +17,7 @@ from chalicelib.api.availability import (
 from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
+from chalicelib.api.notices import NoticesOutput
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
 from chalicelib.api.public import BookPublicVisitInput, PublicPropertyOutput, PublicVisitOutput
 from chalicelib.api.sheets import (
@@ -262,6 +263,11 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
     },
     PublicVisitOutput: {**_OWN, "link": f"vl_{_VISIT}_k1_{'0123456789abcdef' * 4}"},
+    NoticesOutput: {
+        "told": {"at": "2027-03-10T12:00:03Z", "status": "confirmed", "date": "2027-03-14T09:30:00Z"},
+        "stopped": "bounced",
+        "reminders": True,
+    },
     PropertyOutput: _REGISTERED,
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,

@@ -82,15 +82,8 @@ const idOf = (name: string): string => {
   return `${plain.slice(0, 40) || "agent"}-${crypto.randomUUID().slice(0, 4)}`;
 };
 
-const inputOf = ({ name, email, phone, language, timeZone, availability, travelMinutes }: Agent): Input => ({
-  name,
-  timeZone,
-  travelMinutes,
-  email: email ?? null,
-  phone: phone ?? null,
-  language: language ?? null,
-  availability: availability ?? null,
-});
+/** All but what is read-only: a PUT takes away what it does not name, also what this page has no field for. */
+const inputOf = ({ id, version, createdAt, updatedAt, ...said }: Agent): Input => said;
 
 function One({ agent }: { agent: Agent | null }) {
   const words = say();
