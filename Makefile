@@ -132,7 +132,8 @@ resume: $(VENV)/.run ## resume a stage's worker (STAGE=prod DRY_RUN=1)
 
 .PHONY: deploy delete smoke e2e
 
-deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev REGION=eu-central-1 NETWORK=private PARAMETERS="Zones=3")
+deploy: $(VENV)/.deliver ## deploy or update a stage from this folder, with its console (STAGE=dev REGION=eu-central-1 NETWORK=private PARAMETERS="Zones=3")
+	@$(MAKE) --no-print-directory console || echo "The console could not be built; the rest is deployed without it." >&2
 	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE" --network="$$GIVEN_NETWORK" \
 		--parameters="$$GIVEN_PARAMETERS"
 
