@@ -223,7 +223,6 @@ def test_whoever_only_reads_sees_no_button_that_would_be_refused(
     assert is_at(agency, id, week, "09:00")
 
 
-<<<<<<< HEAD
 def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, desk: Desk, week: str) -> None:
     person = {"name": "Olga Other", "email": f"olga-{week}@example.org"}
     house, loft = agency.property("Panel house"), agency.property("Panel loft")
@@ -240,7 +239,8 @@ def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, d
     other.click()
     expect(desk.page.locator(".panel h2")).to_have_text("Panel loft")
     assert before in desk.page.url
-=======
+
+
 def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     agency: Agency, desk: Desk, house: str, week: str
 ) -> None:
@@ -260,4 +260,3 @@ def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     panel = panel_of(desk, other)
     expect(panel).to_contain_text("grace@example.org")
     expect(panel).not_to_contain_text("came back")
->>>>>>> main
