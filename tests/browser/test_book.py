@@ -102,10 +102,15 @@ def listed(
     zone: str = "Europe/Berlin",
     rules: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
-    """A property on the booking page, open from nine to six, in steps of an hour and a half."""
+    """A property on the booking page, open from nine to six, in steps of an hour and a half; not before three days from
+    now, so that its first day is a whole one at whatever time the test runs.
+    """
     house = agency.property("Lake house", zone, publicBooking=booking, price=890000, currency="EUR")
     days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    hours = {"weekly": {day: [["09:00", "18:00"]] for day in days}, "stepMinutes": 90, "noticeMinutes": 1440, **rules}
+    today = datetime.now(UTC).date()
+    closed = {"from": str(today - timedelta(days=1)), "to": str(today + timedelta(days=2)), "open": []}
+    weekly = {day: [["09:00", "18:00"]] for day in days}
+    hours = {"weekly": weekly, "dates": [closed], "stepMinutes": 90, "noticeMinutes": 1440, **rules}
     agency.send("PUT", f"/properties/{house}/availability", hours, **{"If-None-Match": "*"})
     return house
 
