@@ -47,7 +47,7 @@ from chalicelib.functions import Function
 from chalicelib.http import parsing
 from chalicelib.http.contract import Condition, Contract, File
 from chalicelib.http.cors import answer_preflights, shared_with
-from chalicelib.http.errors import InvalidCursor, ResourceNotFound
+from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import (
     CACHED_SECONDS,
     CALLER,
@@ -148,8 +148,9 @@ def list_properties() -> Response:
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
-    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all. The `ETag`
-    covers the visits too; sent as `If-Match` it only compares the property.
+    `visits` are the next 20 that hold their slots, out of the next 5,000; `links.visits` lists them all, and
+    `links.availability` is there once the property has rules. The `ETag` covers both too; sent as `If-Match` it only
+    compares the property.
     """
     return properties.get(current(), services(), property_id)
 
@@ -476,14 +477,14 @@ def get_own_visit(visit: Visit) -> Response:
 @route("GET", "/visitor/visit/slots", VISITOR)
 @Contract(
     query=availability.WindowQuery,
-    gives={200: visitor_links.OwnSlotsOutput},
+    gives={200: availability.BookableSlotsOutput},
     refuses=(errors.TooLate, errors.SlotsReleased),
 )
 def get_own_slots(visit: Visit) -> Response:
     """Look when else your visit can be.
 
     Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
-    most. If there is none, `reason` says why.
+    most.
     """
     return visitor_links.slots(current(), services(), visit)
 
@@ -493,13 +494,7 @@ def get_own_slots(visit: Visit) -> Response:
     takes=visitor_links.ChangeOwnVisitInput,
     media_types=parsing.MERGE_PATCH[:1],
     gives={200: visitor_links.OwnVisitOutput},
-    refuses=(
-        errors.TooLate,
-        errors.VisitsNotAllowed,
-        errors.OutsideHours,
-        errors.SlotTaken,
-        errors.SlotsReleased,
-    ),
+    refuses=(errors.TooLate, errors.NotFree, errors.SlotsReleased),
     condition=Condition.MAY_MATCH,
 )
 def change_own_visit(visit: Visit) -> Response:
@@ -530,7 +525,7 @@ def erase_oneself(visit: Visit) -> Response:
 
 
 @route("POST", "/visitor/unsubscribe", PUBLIC)
-@Contract(query=visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(ResourceNotFound,))
+@Contract(query=visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(errors.LinkInvalid,))
 def unsubscribe() -> Response:
     """Switch the reminders of a visit off: what mail programs post to by themselves (RFC 8058)."""
     return visitor_links.unsubscribe(current(), services())
@@ -560,7 +555,7 @@ def get_public_property(property_id: str) -> Response:
 
 
 @route("GET", "/public/properties/{property_id}/slots", PUBLIC)
-@Contract(query=availability.WindowQuery, gives={200: public.PublicSlotsOutput})
+@Contract(query=availability.WindowQuery, gives={200: availability.BookableSlotsOutput})
 def get_public_slots(property_id: str) -> Response:
     """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
     return public.slots(current(), services(), property_id)

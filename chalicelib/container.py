@@ -179,7 +179,7 @@ def wire(
         webhooks=Webhooks(webhooks, feed, webhook_queue, receivers, clock, new_id),
         webhook_queue=webhook_queue,
         notices=mail,
-        visitor_links=VisitorLinks(links, booking, properties, notices, terms, clock),
+        visitor_links=VisitorLinks(links, booking, slots, properties, notices, terms, clock),
         public=Public(availability.premises, slots, visits, booking, public, once, links, signer, terms, clock, new_id),
         sheets=desk,
         sheet_reader=SheetReader(sheets, files, recognition, desk, clock),

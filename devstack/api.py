@@ -17,6 +17,7 @@ from devstack.gateway import AppGateway, BrokenApp, Gateway
 from devstack.lifeline import ends_with_parent, speaks_to_people
 from devstack.mailbox import Mailbox
 from devstack.server import Server, for_threads
+from tools.deliver.booking_page import Agency
 from tools.project import ROOT
 
 STAGE = "local"
@@ -49,7 +50,8 @@ def main() -> None:
         print("The app does not load. Waiting for the next change.", file=sys.stderr, flush=True)
         gateway = BrokenApp()
     parents = os.environ.get("BOOKING_PARENTS", "")
-    console = Console(gateway, arguments.config, uploads=arguments.aws, parents=parents)
+    agency = Agency.of(os.environ)
+    console = Console(gateway, arguments.config, uploads=arguments.aws, parents=parents, agency=agency)
     server = Server(socket.socket(fileno=arguments.listener), console)
     ends_with_parent(server.stop)
     server.run()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from devstack.gateway import Answer, Call, Gateway
+from tools.deliver.booking_page import NAMELESS, Agency
 from tools.deliver.console_headers import FRAMED, NOBODY, cache_control, content_security_policy, security
 from tools.project import ROOT
 
@@ -35,6 +36,7 @@ class Console:
     folder: Path = BUILT
     parents: str = NOBODY
     """The origins whose pages may show the booking page in a frame."""
+    agency: Agency = NAMELESS
 
     def answer(self, call: Call) -> Answer:
         if call.path.startswith(f"{API}/"):
@@ -65,7 +67,7 @@ class Console:
             "Content-Security-Policy": policy,
             "Cache-Control": cache_control(path),
         }
-        return Answer(200, list(headers.items()), content)
+        return Answer(200, list(headers.items()), self.agency.named_in(path, content))
 
     def _sign_in(self) -> str:
         if not self.config.exists():

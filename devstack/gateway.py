@@ -26,9 +26,9 @@ from chalicelib.domain.errors import StoreBusy
 from chalicelib.http.errors import BodyTooLarge, Unauthenticated
 from chalicelib.http.problems import problem_for, problem_response
 from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_OF_PAYLOAD
+from tools.project import HOST
 
 LONGEST_RUN_SECONDS = 900
-CALLER = "127.0.0.1"
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ class Call:
     body: bytes
     stage: str = ""
     """What stands before the path in the address: a stage of the gateway, or nothing."""
+    caller: str = HOST
+    """The address that it came from."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def event_of(call: Call, match: Match, context: LambdaContext) -> dict[str, Any]
             "httpMethod": call.method,
             "resourcePath": match.route,
             "path": call.stage + call.path,
-            "identity": {"sourceIp": CALLER},
+            "identity": {"sourceIp": call.caller},
         },
         # The gateway hands on the last of several equal headers.
         "headers": {name: values[-1] for name, values in call.headers.items()},

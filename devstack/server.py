@@ -155,7 +155,8 @@ def _call(environ: "WSGIEnvironment") -> Call:
     path, _, query = target.partition("?")
     names = {key: key.removeprefix("HTTP_").replace("_", "-").lower() for key in environ if _is_header(key)}
     headers = {name: [environ[key]] for key, name in names.items()}
-    return Call(environ["REQUEST_METHOD"], path, query, headers, environ["wsgi.input"].read())
+    body, caller = environ["wsgi.input"].read(), environ["REMOTE_ADDR"]
+    return Call(environ["REQUEST_METHOD"], path, query, headers, body, caller=caller)
 
 
 def _unfit(call: Call) -> Answer | None:

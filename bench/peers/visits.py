@@ -71,7 +71,7 @@ def members(visit, capacity):
         expires = int((quarter + timedelta(days=30, minutes=15)).timestamp())
         slot = {
             "TableName": TABLE,
-            "Key": {"pk": f"S#P#{property_id}#{quarter:%Y-%m-%d}", "sk": f"{quarter:%H:%M}"},
+            "Key": {"pk": f"S#P#{property_id}#{quarter:%Y-%m}", "sk": f"{quarter:%dT%H:%M}"},
             "UpdateExpression": "SET #ttl = :ttl ADD holders :visit",
             "ConditionExpression": "attribute_not_exists(holders) OR size(holders) < :capacity",
             "ExpressionAttributeNames": {"#ttl": "ttl"},

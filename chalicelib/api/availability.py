@@ -377,6 +377,27 @@ def _offset(offset: timedelta | None) -> str:
     return datetime.combine(date.min, time(), timezone(offset or timedelta())).isoformat()[-6:]
 
 
+class BookableSlotsOutput(Output):
+    """When a property can be visited, as visitors are told it: of other times not why."""
+
+    start: Annotated[InstantOut, Field(alias="from")]
+    end: Annotated[InstantOut, Field(alias="to")]
+    time_zone: str
+    duration_minutes: int
+    slots: list[StartOutput]
+
+    @classmethod
+    def of(cls, found: FreeSlots) -> BookableSlotsOutput:
+        zone = found.premises.zone
+        return cls(
+            start=found.window.start,
+            end=found.window.end,
+            time_zone=found.premises.property.details.time_zone,
+            duration_minutes=found.minutes,
+            slots=[start_of(slot, zone) for slot in found.slots],
+        )
+
+
 def _duration(given: object) -> int:
     text = short_text(given, 10)
     if not (text.isascii() and text.isdigit() and 5 <= int(text) <= 240):

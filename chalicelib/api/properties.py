@@ -40,7 +40,7 @@ from chalicelib.http.fields import (
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import PageQuery, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
-from chalicelib.http.urls import all_visits_url
+from chalicelib.http.urls import all_visits_url, url
 from chalicelib.services.wired import Services
 
 LONGEST_SEARCH: Final = 200
@@ -121,8 +121,13 @@ class RegisterPropertyInput(PropertyFields):
 
 
 class PropertyLinks(Output):
+    """Where more about the property is, path-absolute."""
+
     visits: str
-    """Where all visits of the property are, path-absolute."""
+    """All its visits."""
+    availability: Annotated[
+        str | None, Field(description="The rules of when it may be visited; left out while nobody has set any.")
+    ] = IfAny
 
 
 class PropertyOutput(Output):
@@ -153,10 +158,10 @@ class PropertyOutput(Output):
         cls,
         property: Property,
         visits: list[Visit] | None = None,
-        all_visits: str | None = None,
+        links: PropertyLinks | None = None,
         visits_follow: bool = True,
     ) -> PropertyOutput:
-        """A property; by itself also with its next visits and the address of all of them."""
+        """A property; by itself also with its next visits and where more is."""
         details = property.details
         return cls(
             id=property.id,
@@ -172,7 +177,7 @@ class PropertyOutput(Output):
             created_at=property.created_at,
             updated_at=property.updated_at,
             visits=[VisitOutput.of(visit) for visit in visits] if visits is not None else None,
-            links=PropertyLinks(visits=all_visits) if all_visits is not None else None,
+            links=links,
             visits_behind=None if visits_follow else True,
         )
 
@@ -247,10 +252,15 @@ def list_all(request: Request, services: Services) -> Response:
 
 def get(request: Request, services: Services, property_id: str) -> Response:
     no_query(parsing.query_values(request))
-    property = services.properties.get(parsing.property_id(property_id))
+    premises = services.availability.premises(parsing.property_id(property_id))
+    property, rules = premises.property, premises.availability
     visits = services.listing.upcoming(property.id)
-    everything = all_visits_url(request, services.listing.all_visits_of(property.id))
-    return tagged(request, PropertyOutput.of(property, visits, everything), etag(property.version, visits))
+    links = PropertyLinks(
+        visits=all_visits_url(request, services.listing.all_visits_of(property.id)),
+        availability=url(request, "properties", property.id, "availability") if rules else None,
+    )
+    shown = [f"{visit.id}.{visit.version}" for visit in visits] + (["availability"] if rules else [])
+    return tagged(request, PropertyOutput.of(property, visits, links), etag(property.version, shown))
 
 
 def put(request: Request, services: Services, property_id: str) -> Response:

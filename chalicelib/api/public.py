@@ -7,8 +7,9 @@ from typing import Annotated, Final, Literal
 from chalice.app import Request, Response
 from pydantic import ConfigDict, Field, model_validator
 
-from chalicelib.api.availability import StartOutput, WindowQuery, start_of
+from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visitor_links import AgencyOutput, OwnVisitOutput
+from chalicelib.domain.errors import once_written
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visits import Visitor
@@ -20,7 +21,6 @@ from chalicelib.http.fields import (
     IfAny,
     Input,
     Instant,
-    InstantOut,
     Language,
     Name,
     Output,
@@ -30,7 +30,6 @@ from chalicelib.http.fields import (
 from chalicelib.http.preconditions import etag
 from chalicelib.http.queries import no_query
 from chalicelib.journal import note
-from chalicelib.services.availability import FreeSlots
 from chalicelib.services.public import PublicWish
 from chalicelib.services.wired import Services
 
@@ -77,27 +76,6 @@ class PublicPropertyOutput(Output):
                 "consent": terms.consent,
                 "confirm_within_minutes": int(within.total_seconds()) // 60 if within is not None else None,
             }
-        )
-
-
-class PublicSlotsOutput(Output):
-    """When a property can be visited; of other times it is not told why."""
-
-    start: Annotated[InstantOut, Field(alias="from")]
-    end: Annotated[InstantOut, Field(alias="to")]
-    time_zone: str
-    duration_minutes: int
-    slots: list[StartOutput]
-
-    @classmethod
-    def of(cls, found: FreeSlots) -> PublicSlotsOutput:
-        zone = found.premises.zone
-        return cls(
-            start=found.window.start,
-            end=found.window.end,
-            time_zone=found.premises.property.details.time_zone,
-            duration_minutes=found.minutes,
-            slots=[start_of(slot, zone) for slot in found.slots],
         )
 
 
@@ -148,7 +126,7 @@ def get(request: Request, services: Services, property_id: str) -> Response:
 def slots(request: Request, services: Services, property_id: str) -> Response:
     query = WindowQuery.parse(parsing.query_values(request))
     found = services.public.slots(parsing.property_id(property_id), query.start, query.end)
-    return json_answer(PublicSlotsOutput.of(found))
+    return json_answer(BookableSlotsOutput.of(found))
 
 
 def book(request: Request, services: Services, property_id: str) -> Response:
@@ -158,8 +136,9 @@ def book(request: Request, services: Services, property_id: str) -> Response:
     outcome = services.public.book(wish, parsing.idempotency_key(request, body))
     visit = outcome.result
     note(visitId=visit.id)
-    own = OwnVisitOutput.of(services.visitor_links.look_at(visit))
-    output = PublicVisitOutput(**dict(own), link=services.public.link(visit))
+    with once_written():
+        own = OwnVisitOutput.of(services.visitor_links.look_at(visit))
+        output = PublicVisitOutput(**dict(own), link=services.public.link(visit))
     return created(request, output, etag(visit.version), "visitor", "visit", replayed=outcome.replayed)
 
 

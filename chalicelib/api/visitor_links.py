@@ -7,21 +7,19 @@ from typing import Annotated, ClassVar, Literal
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from chalicelib.api.availability import StartOutput, WhyNone, WindowQuery, start_of
+from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
-from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.errors import LinkInvalid, once_written
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, no_content
-from chalicelib.http.errors import ResourceNotFound
 from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, Output
 from chalicelib.http.preconditions import etag, optional_versions
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
-from chalicelib.services.availability import FreeSlots
 from chalicelib.services.visitor_links import OwnVisit
 from chalicelib.services.wired import Services
 
@@ -78,28 +76,6 @@ class OwnVisitOutput(Output):
         )
 
 
-class OwnSlotsOutput(Output):
-    """When else a visit can be. Without slots there is a reason."""
-
-    start: Annotated[InstantOut, Field(alias="from")]
-    end: Annotated[InstantOut, Field(alias="to")]
-    time_zone: str
-    duration_minutes: int
-    slots: list[StartOutput]
-    reason: WhyNone | None = IfAny
-
-    @classmethod
-    def of(cls, found: FreeSlots) -> OwnSlotsOutput:
-        return cls(
-            start=found.window.start,
-            end=found.window.end,
-            time_zone=found.premises.property.details.time_zone,
-            duration_minutes=found.minutes,
-            slots=[start_of(slot, found.premises.zone) for slot in found.slots],
-            reason=str(found.reason) if found.reason else None,
-        )
-
-
 class ChangeOwnVisitInput(Input):
     """The body of PATCH /visitor/visit: what is left out stays."""
 
@@ -143,24 +119,29 @@ def get(request: Request, services: Services, visit: Visit) -> Response:
 def slots(request: Request, services: Services, visit: Visit) -> Response:
     query = WindowQuery.parse(parsing.query_values(request))
     earliest = services.visitor_links.earliest(visit)
-    return json_answer(OwnSlotsOutput.of(services.availability.other_slots(visit, earliest, query.start, query.end)))
+    found = services.availability.other_slots(visit, earliest, query.start, query.end)
+    return json_answer(BookableSlotsOutput.of(found))
 
 
 def change(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(ChangeOwnVisitInput, request, parsing.MERGE_PATCH)
     after = services.visitor_links.change(visit, body.to_change(), expected)
-    if "reminders" in body.model_fields_set:
-        services.visitor_links.switch_reminders(after, body.reminders)
-    return _answer(services, after)
+    with once_written():
+        if "reminders" in body.model_fields_set:
+            services.visitor_links.switch_reminders(after, body.reminders)
+        return _answer(services, after)
 
 
 def change_status(request: Request, services: Services, visit: Visit) -> Response:
     expected = optional_versions(request.headers)
     body = parsing.parse_body(OwnStatusInput, request)
     if body.status == "cancelled":
-        return _answer(services, services.visitor_links.cancel(visit, body.reason, expected))
-    return _answer(services, services.visitor_links.confirm(visit))
+        after = services.visitor_links.cancel(visit, body.reason, expected)
+    else:
+        after = services.visitor_links.confirm(visit)
+    with once_written():
+        return _answer(services, after)
 
 
 def erase(request: Request, services: Services, visit: Visit) -> Response:
@@ -169,14 +150,11 @@ def erase(request: Request, services: Services, visit: Visit) -> Response:
 
 
 def unsubscribe(request: Request, services: Services) -> Response:
-    """Nothing is at a wrong address. The body is a mail program's, and says nothing that the address does not."""
+    """The body is a mail program's, and says nothing that the address does not."""
     link = parse(UnsubscribeQuery.parse(parsing.query_values(request)).token)
     if link is None:
-        raise ResourceNotFound
-    try:
-        services.visitor_links.unsubscribe(link)
-    except LinkInvalid:
-        raise ResourceNotFound from None
+        raise LinkInvalid
+    services.visitor_links.unsubscribe(link)
     return Response("", status_code=204)
 
 

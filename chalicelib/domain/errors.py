@@ -5,6 +5,8 @@ No error carries personal data: these facts end up in answers and in logs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -220,3 +222,12 @@ class OutcomeUnknown(Unavailable):
 
     intake_id: str | None = None
     """The intake that may be in the queue in part."""
+
+
+@contextmanager
+def once_written() -> Iterator[None]:
+    """Around what follows a write: a store that is busy by then must not say that nothing was written."""
+    try:
+        yield
+    except StoreBusy as busy:
+        raise OutcomeUnknown from busy

@@ -32,6 +32,8 @@ MOST_WEBHOOKS: Final = 20
 
 SECRET_PREFIX: Final = "whsec_"
 LONGEST_URL: Final = 500
+LONGEST_LABEL: Final = 63
+"""Of a host's name, between its dots (RFC 1035)."""
 
 TRANSLATED: Final = tuple(
     ipaddress.ip_network(network)
@@ -188,7 +190,7 @@ def _wrong_with(url: str) -> str | None:
         return f"must be an address of up to {LONGEST_URL} ASCII characters"
     try:
         parts = urlsplit(url)
-        port, host = parts.port, (parts.hostname or "").rstrip(".")
+        port, host = parts.port, (parts.hostname or "").removesuffix(".")
     except ValueError:
         return "is not an address"
     if parts.scheme != "https":
@@ -199,10 +201,15 @@ def _wrong_with(url: str) -> str | None:
         return "must not carry credentials: deliveries are signed"
     if parts.fragment:
         return "must not have a fragment"
-    last = host.rpartition(".")[2]
-    if "." not in host or ":" in host or not (last.isalpha() or last.startswith("xn--")) or last == "localhost":
-        return "must name a public host"
-    return None
+    return None if _may_be_public(host) else "must name a public host"
+
+
+def _may_be_public(host: str) -> bool:
+    """Whether it is a name as public hosts have one, and no address."""
+    *labels, last = host.split(".")
+    if not labels or ":" in host or not all(0 < len(label) <= LONGEST_LABEL for label in (*labels, last)):
+        return False
+    return (last.isalpha() and last != "localhost") or last.startswith("xn--")
 
 
 def is_public(address: str) -> bool:

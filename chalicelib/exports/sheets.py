@@ -37,6 +37,24 @@ class Column(NamedTuple):
     field: Field
 
 
+class _Area(NamedTuple):
+    """Cells of a table, from the first to the last, both included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def has_several(self) -> bool:
+        rows, columns = self.bottom - self.top + 1, self.right - self.left + 1
+        return min(self.top, self.left) >= 0 and min(rows, columns) > 0 and rows * columns > 1
+
+    def meets(self, other: _Area) -> bool:
+        rows = self.top <= other.bottom and other.top <= self.bottom
+        return rows and self.left <= other.right and other.left <= self.right
+
+
 COLUMNS: Final = (
     Column("Property", 26, TEXT, Field.PROPERTY),
     Column("Date", 12, DAY, Field.DATE),
@@ -69,7 +87,8 @@ def write_sheet(
         names = _names(properties)
         _visits(workbook, rows, names)
         for number, grid in enumerate(grids, 1):
-            _table(workbook, grid, "Table" if number == 1 else f"Table {number}")
+            # With their numbers in front, no two of them have one name, whatever theirs are.
+            _table(workbook, grid, f"Table {number}" if len(grids) > 1 else "Table")
         if names:
             _properties(workbook, properties, names)
         if picture is not None:
@@ -201,16 +220,29 @@ def _table(workbook: Workbook, grid: Grid, title: str) -> None:
         for column, written in enumerate(line.cells):
             if written.text:
                 sheet.write_string(number, column, written.text, styles.of(TEXT, _doubt(written)))
-    for merge in grid.merges:
-        last_row, last_column = merge.row + merge.rows - 1, merge.column + merge.columns - 1
-        if (last_row, last_column) != (merge.row, merge.column) and merge.row < len(grid.lines):
-            cells = grid.lines[merge.row].cells
-            whole = cells[merge.column] if merge.column < len(cells) else Written("")
-            style = styles.of(TEXT, _doubt(whole))
-            sheet.merge_range(merge.row, merge.column, last_row, last_column, "", style)
-            sheet.write_string(merge.row, merge.column, whole.text, style)
+    for top, left, bottom, right in _merged(grid):
+        cells = grid.lines[top].cells
+        whole = cells[left] if left < len(cells) else Written("")
+        style = styles.of(TEXT, _doubt(whole))
+        sheet.merge_range(top, left, bottom, right, "", style)
+        sheet.write_string(top, left, whole.text, style)
     sheet.set_column(0, max(grid.width - 1, 0), TABLE_WIDTH)
     on_paper(sheet, "", PAGE_NUMBER)
+
+
+def _merged(grid: Grid) -> Sequence[_Area]:
+    """The cells that are one, as far as the table goes, and none of them twice.
+
+    A file may say anything: that a whole worksheet is one cell, which has seventeen billion.
+    """
+    found: list[_Area] = []
+    last_row, last_column = len(grid.lines) - 1, grid.width - 1
+    for merge in grid.merges:
+        bottom, right = merge.row + merge.rows - 1, merge.column + merge.columns - 1
+        area = _Area(merge.row, merge.column, min(bottom, last_row), min(right, last_column))
+        if area.has_several and not any(map(area.meets, found)):
+            found.append(area)
+    return found
 
 
 def _doubt(written: Written) -> str:

@@ -98,7 +98,10 @@ def guarded(
 def by_link(
     open: Callable[[Link], Visit], current: Callable[[], Request]
 ) -> Callable[[Callable[[Visit], Response]], Callable[[], Response]]:
-    """Around a view: gives it the visit that the caller has the link to. Raises LinkInvalid before anything else."""
+    """Around a view: gives it the visit that the caller has the link to. Raises LinkInvalid before anything else.
+
+    Whatever is wrong with a link, or without one, is one refusal.
+    """
 
     def guard(view: Callable[[Visit], Response]) -> Callable[[], Response]:
         @wraps(view)

@@ -1,7 +1,7 @@
 """Entity tags and conditional requests (RFC 9110, section 13). A tag is the version, in quotes.
 
-A property's answer also carries its next visits, so its tag names them too: "7-5d41402a". What a change depends on is
-the version alone, the part before the dash.
+A property's answer also carries its next visits and links, so its tag stands for them too: "7-5d41402a". What a change
+depends on is the version alone, the part before the dash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 
 from chalicelib.domain.errors import PreconditionRequired
-from chalicelib.domain.visits import Visit
 from chalicelib.http.errors import MalformedRequest
 
 _TAG = r'(?:W/)?"[!#-~]*"'
@@ -19,9 +18,9 @@ ENTITY_TAGS = rf"[, ]*{_TAG}(?: *,[, ]*{_TAG})*[, ]*"
 """What If-Match and If-None-Match can list: at least one, with empty elements between (RFC 9110, section 5.6.1)."""
 
 
-def etag(version: int, visits: Iterable[Visit] = ()) -> str:
-    """The strong entity tag of a version, and of the visits shown with it."""
-    shown = ",".join(f"{visit.id}.{visit.version}" for visit in visits)
+def etag(version: int, beside: Iterable[str] = ()) -> str:
+    """The strong entity tag of a version, and of what is shown beside it."""
+    shown = ",".join(beside)
     return f'"{version}-{hashlib.sha256(shown.encode()).hexdigest()[:12]}"' if shown else f'"{version}"'
 
 

@@ -438,11 +438,10 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             " with after=now.",
         ),
         errors.LinkInvalid: Kind(
-            401,
+            404,
             "link-invalid",
             "Link invalid",
             "This link is not valid, or no longer. The latest mail about the visit has the current one.",
-            headers=lambda _: {"WWW-Authenticate": CHALLENGE},
         ),
         errors.TooLate: Kind(
             409,

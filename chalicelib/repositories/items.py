@@ -4,7 +4,7 @@ item         pk / sk                          byProperty          byMonth       
 agent        A#id / A                                             AS#shard / id
 property     P#id / P                                             PS#shard / id
 visit        V#id / V                         P#pid / start#vid   M#yyyy-mm#shard / start#vid   A#agent / start#vid
-slot         S#P#pid#day / HH:MM, S#A#agent#day / HH:MM
+slot         S#P#pid#YYYY-MM / DDTHH:MM, S#A#agent#YYYY-MM / DDTHH:MM
 calendar     P#id / T, P#id / F#nn, A#id / T, A#id / F#nn
 intake       N#id / N
 chunk        N#id / C#number

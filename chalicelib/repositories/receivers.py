@@ -42,7 +42,7 @@ class Receivers:
         host = str(parts.hostname)
         try:
             found = [address[4][0] for address in self._resolve(host, HTTPS, type=socket.SOCK_STREAM)]
-        except OSError:
+        except (OSError, UnicodeError):  # the latter where it cannot be a name
             return Answer("host unknown")
         if not found or not all(is_public(address) for address in found):
             return Answer("not a public address")
@@ -77,7 +77,9 @@ class _Pinned(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, HTTPS), TIMEOUT_SECONDS)
-        self.sock = self._trust.wrap_socket(plain, server_hostname=self.host)
+        # Known before the handshake, so that it can be hung up on then too.
+        self.sock = self._trust.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock.do_handshake()
 
 
 def _is_here(url: str) -> bool:

@@ -13,22 +13,25 @@ from chalicelib.domain.slots import QUARTER, floor_to_quarter
 from chalicelib.repositories.items import Key
 
 SLOT_KEPT: Final = timedelta(days=30)
+MONTH: Final = "%Y-%m"
+IN_MONTH: Final = "%dT%H:%M"
+"""A quarter in its month, of UTC: a month to a partition, so that a week of free time is asked for once."""
 
 
-def property_slot_day(property_id: str, day: str) -> str:
-    return f"S#P#{property_id}#{day}"
+def property_slot_month(property_id: str, month: str) -> str:
+    return f"S#P#{property_id}#{month}"
 
 
-def agent_slot_day(agent_id: str, day: str) -> str:
-    return f"S#A#{agent_id}#{day}"
+def agent_slot_month(agent_id: str, month: str) -> str:
+    return f"S#A#{agent_id}#{month}"
 
 
 def property_slot(property_id: str, quarter: datetime) -> Key:
-    return {"pk": property_slot_day(property_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+    return {"pk": property_slot_month(property_id, f"{quarter:{MONTH}}"), "sk": f"{quarter:{IN_MONTH}}"}
 
 
 def agent_slot(agent_id: str, quarter: datetime) -> Key:
-    return {"pk": agent_slot_day(agent_id, f"{quarter:%Y-%m-%d}"), "sk": f"{quarter:%H:%M}"}
+    return {"pk": agent_slot_month(agent_id, f"{quarter:{MONTH}}"), "sk": f"{quarter:{IN_MONTH}}"}
 
 
 def holder(visit_id: str) -> str:
@@ -36,22 +39,27 @@ def holder(visit_id: str) -> str:
     return urlsafe_b64encode(sha256(visit_id.encode()).digest()[:12]).decode()
 
 
-def days_touched(spans: Iterable[Span]) -> dict[str, tuple[str, str]]:
-    """Each day of UTC that the spans touch, with the first and the last of its quarters that they do."""
+def months_touched(spans: Iterable[Span]) -> dict[str, tuple[str, str]]:
+    """Each month of UTC that the spans touch, with the first and the last of its quarters that they do."""
     touched: dict[str, tuple[str, str]] = {}
     for start, end in spans:
         first, last = floor_to_quarter(start), end - timedelta(seconds=1)
-        for n in range((last.date() - first.date()).days + 1):
-            day = first.date() + timedelta(days=n)
-            low = f"{first:%H:%M}" if day == first.date() else "00:00"
-            high = f"{last:%H:%M}" if day == last.date() else "23:59"
-            known = touched.get(day.isoformat(), (low, high))
-            touched[day.isoformat()] = min(low, known[0]), max(high, known[1])
+        while first <= last:
+            month, after = f"{first:{MONTH}}", _next_month(first)
+            low, high = f"{first:{IN_MONTH}}", f"{min(last, after - QUARTER):{IN_MONTH}}"
+            known = touched.get(month, (low, high))
+            touched[month] = min(low, known[0]), max(high, known[1])
+            first = after
     return touched
 
 
+def _next_month(instant: datetime) -> datetime:
+    in_it = instant.replace(day=1, hour=0, minute=0) + timedelta(days=31)
+    return in_it.replace(day=1)
+
+
 def slot_quarter(key: Key) -> datetime:
-    return datetime.fromisoformat(f"{key['pk'][-10:]}T{key['sk']}:00+00:00")
+    return datetime.fromisoformat(f"{key['pk'][-7:]}-{key['sk']}:00+00:00")
 
 
 def slot_ttl(quarter: datetime) -> int:

@@ -37,11 +37,11 @@ from chalicelib.repositories.items import (
 from chalicelib.repositories.public import check_rations, deadline, ration
 from chalicelib.repositories.slots import (
     agent_slot,
-    agent_slot_day,
-    days_touched,
+    agent_slot_month,
     holder,
+    months_touched,
     property_slot,
-    property_slot_day,
+    property_slot_month,
     slot_quarter,
     slot_ttl,
 )
@@ -277,26 +277,26 @@ class DynamoVisits:
         return found.map(lambda item: str(item["pk"]).removeprefix("V#"))
 
     def held_quarters(self, property_id: str, window: Window) -> Mapping[datetime, int]:
-        """One strongly consistent query for every day of UTC that the window touches."""
-        slots = self._slots(partial(property_slot_day, property_id), [(window.start, window.end)], Consistency.STRONG)
+        """One strongly consistent query for every month of UTC that the window touches."""
+        slots = self._slots(partial(property_slot_month, property_id), [(window.start, window.end)], Consistency.STRONG)
         return {quarter: len(slot["holders"]) for quarter, slot in slots}
 
     def taken_quarters(self, property_id: str, spans: Sequence[Span]) -> Mapping[datetime, int]:
-        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
-        slots = self._slots(partial(property_slot_day, property_id), spans, Consistency.EVENTUAL)
+        """One eventually consistent query for every month of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(property_slot_month, property_id), spans, Consistency.EVENTUAL)
         return {quarter: len(slot["holders"]) for quarter, slot in slots}
 
     def whereabouts(self, agent_id: str, spans: Sequence[Span]) -> Mapping[datetime, str]:
-        """One eventually consistent query for every day of UTC that the spans touch: half a unit for each 4 KB."""
-        slots = self._slots(partial(agent_slot_day, agent_id), spans, Consistency.EVENTUAL)
+        """One eventually consistent query for every month of UTC that the spans touch: half a unit for each 4 KB."""
+        slots = self._slots(partial(agent_slot_month, agent_id), spans, Consistency.EVENTUAL)
         return {quarter: slot["propertyId"] for quarter, slot in slots}
 
     def _slots(
         self, partition: Callable[[str], str], spans: Sequence[Span], consistency: Consistency
     ) -> Iterator[tuple[datetime, Item]]:
-        """The items of the quarters that are held, between the first and the last that the spans touch on each day."""
-        for day, (low, high) in days_touched(spans).items():
-            pk = partition(day)
+        """The quarters that are held between the first and the last that the spans touch in each month, as items."""
+        for month, (low, high) in months_touched(spans).items():
+            pk = partition(month)
             for slot in self._table.query(pk, low, high, consistency=consistency, attributes=SLOT):
                 if slot.get("holders"):
                     yield slot_quarter({"pk": pk, "sk": slot["sk"]}), slot

@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,6 +18,13 @@ from chalicelib.repositories.intake_queue import MOST_IN_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+
+LONGEST_HIDDEN: Final = 12 * 60 * 60 - 300
+"""SQS counts its twelve hours from when the message was received, so that some of them are over.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+"""
 
 
 class SqsWebhookQueue:
@@ -37,8 +44,9 @@ class SqsWebhookQueue:
 
     def hide(self, receipt: str, seconds: int) -> None:
         """Has a message handed out again only then. Where that fails, its visibility timeout does."""
+        hidden = min(seconds, LONGEST_HIDDEN)
         try:
-            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=hidden)
         except (ClientError, BotoCoreError):
             return
 

@@ -9,16 +9,31 @@ from itertools import pairwise
 
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import Availability, Closed, Rules, Span
-from chalicelib.domain.errors import AvailabilityNotFound, FieldError, InvalidInput, VersionMismatch
+from chalicelib.domain.errors import (
+    AvailabilityNotFound,
+    FieldError,
+    InvalidInput,
+    OutsideHours,
+    SlotTaken,
+    VersionMismatch,
+    VisitsNotAllowed,
+)
 from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
 from chalicelib.domain.properties import Property
+from chalicelib.domain.public import nearest
 from chalicelib.domain.slots import QUARTER
 from chalicelib.domain.visits import Visit
 from chalicelib.services.ports import AgentStore, AvailabilityStore, Clock, PropertyStore, VisitStore
 
 AHEAD = timedelta(days=7)
 WIDEST = timedelta(days=31)
+
+AROUND = timedelta(days=3)
+"""How far from a time that is not free others are looked for at first."""
+
+NOT_TO_BE_HAD = (OutsideHours, SlotTaken, VisitsNotAllowed)
+"""Why a time cannot be booked. Visitors are not told which of these it is."""
 
 MOST_AGENTS = 50
 """Whoever may be free is looked at day by day: more of them at once would be too much for one answer."""
@@ -85,6 +100,10 @@ class Availabilities:
         self._agents = agents
         self._visits = visits
         self._clock = clock
+
+    def premises(self, property_id: str) -> Premises:
+        """A property with its rules, if it has any."""
+        return self._availability.premises(property_id)
 
     def get(self, property_id: str) -> Availability:
         """Raises AvailabilityNotFound where nobody has set any rules, PropertyNotFound without the property."""
@@ -215,6 +234,16 @@ class Availabilities:
         spans = _spans(starts, wanted.minutes + premises.rules.gap_minutes)
         taken = self._visits.taken_quarters(premises.property.id, spans)
         return Held({quarter: count for quarter, count in taken.items() if quarter not in own}, of_agents)
+
+
+def free_about(date: datetime, look: Callable[[datetime, datetime], FreeSlots], now: datetime) -> list[datetime]:
+    """What is free about a time that is not: near it, or in the month after."""
+    start = max(now, min(date, now + timedelta(days=366)) - AROUND)
+    for end in (start + 2 * AROUND, start + WIDEST):
+        found = nearest(look(start, end).slots, date)
+        if found:
+            return found
+    return []
 
 
 def _spans(starts: Sequence[datetime], minutes: int) -> list[Span]:

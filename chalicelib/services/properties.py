@@ -39,9 +39,6 @@ class Properties:
         self._clock = clock
         self._new_id = new_id
 
-    def get(self, property_id: str) -> Property:
-        return self._properties.get(property_id)
-
     def list(self, filter: PropertyFilter, after: str | None, limit: int) -> Page[Property]:
         return self._properties.list(filter, after, limit)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -21,18 +22,16 @@ from chalicelib.domain.errors import (
     NotFree,
     OutsideHours,
     PropertyNotFound,
-    SlotTaken,
     StoreBusy,
     VersionMismatch,
-    VisitsNotAllowed,
 )
 from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Premises, Wanted, strictly
 from chalicelib.domain.properties import Property, PublicBooking, check_horizon
-from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered, nearest
+from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, BookVisit, Party, Status, Visit, Visitor
-from chalicelib.services.availability import Availabilities, FreeSlots
+from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, FreeSlots, free_about
 from chalicelib.services.idempotency import Idempotency, Outcome
 from chalicelib.services.ports import Clock, NewId, PublicStore, VisitStore
 from chalicelib.services.signing_keys import Signer
@@ -42,8 +41,6 @@ from chalicelib.services.visits import Visits
 PURPOSE: Final = "address"
 TRIES: Final = 5
 """How often a booking is tried while others of the same contact come first."""
-AROUND: Final = timedelta(days=3)
-"""How far from a time that is not free others are looked for at first."""
 CAUGHT_UP: Final = timedelta(days=1)
 
 
@@ -107,8 +104,9 @@ class Public:
 
         try:
             outcome = self._once.run(key, visit_id, attempt, recall=self._visits.get)
-        except (OutsideHours, SlotTaken, VisitsNotAllowed) as taken:
-            raise NotFree(self._nearest(wish)) from taken
+        except NOT_TO_BE_HAD as taken:
+            look = partial(self.slots, wish.property_id)
+            raise NotFree(free_about(wish.date, look, self._clock())) from taken
         # By now it may be somebody else's, or have been erased.
         if contacts_of(outcome.result.visitor) != contacts_of(wish.visitor):
             raise LinkInvalid
@@ -196,16 +194,6 @@ class Public:
         if len(ahead.visits) < self.terms.limits.per_contact:
             return ahead
         raise LimitReached("contact")
-
-    def _nearest(self, wish: PublicWish) -> list[datetime]:
-        """What is free about the time that is not: near it, or in the month after."""
-        now = self._clock()
-        start = max(now, min(wish.date, now + timedelta(days=366)) - AROUND)
-        for end in (start + 2 * AROUND, start + timedelta(days=31)):
-            found = nearest(self.slots(wish.property_id, start, end).slots, wish.date)
-            if found:
-                return found
-        return []
 
     def _open(self, premises: Premises) -> Property:
         if premises.property.details.public_booking is PublicBooking.OFF:

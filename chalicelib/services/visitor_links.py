@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from chalicelib.domain import visitor_links
 from chalicelib.domain.api_keys import VISITOR
@@ -16,17 +17,23 @@ from chalicelib.domain.errors import (
     FieldError,
     InvalidInput,
     LinkInvalid,
+    NotFree,
     SlotsReleased,
     TooLate,
     TransitionNotAllowed,
+    once_written,
 )
 from chalicelib.domain.properties import Property
 from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
+from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
 from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import Expected, Visits
+
+NOBODYS: Final = b"nobody's"
+"""What is verified of a visit that is not there, or has no visitor: nothing is ever signed for it."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,14 @@ class Links:
         """By which nothing can be done but to switch reminders off."""
         return self._made(UNSUBSCRIBE, visit)
 
-    def opens(self, link: Link, visit: Visit) -> bool:
-        """Whether the link is one that the present visitor of the visit has."""
-        text = visitor_links.signed_text(visit)
-        purpose = visitor_links.purpose(link.kind)
-        return text is not None and self._signer.verifies(purpose, text, link.signature)
+    def opens(self, link: Link, visit: Visit | None) -> bool:
+        """Whether the link is one that the present visitor of the visit has.
+
+        The signature is verified in any case: how long it takes must not tell whether there is such a visit.
+        """
+        text = visitor_links.signed_text(visit) if visit is not None else None
+        signed = self._signer.verifies(visitor_links.purpose(link.kind), text or NOBODYS, link.signature)
+        return text is not None and signed
 
     def _made(self, kind: str, visit: Visit) -> str | None:
         text = visitor_links.signed_text(visit)
@@ -72,6 +82,7 @@ class VisitorLinks:
         self,
         links: Links,
         visits: Visits,
+        slots: Availabilities,
         properties: PropertyStore,
         notices: NoticeStore,
         terms: Terms,
@@ -79,6 +90,7 @@ class VisitorLinks:
     ) -> None:
         self._links = links
         self._visits = visits
+        self._slots = slots
         self._properties = properties
         self._notices = notices
         self._terms = terms
@@ -103,7 +115,7 @@ class VisitorLinks:
     def change(self, opened: Visit, change: ChangeVisit, expected: Expected) -> Visit:
         """Moves the visit to another time that is to be had, or changes how its visitor is written to.
 
-        Raises TooLate, InvalidInput for a time that is too near, and whatever a booking there would.
+        Raises TooLate, InvalidInput for a time that is too near, and NotFree.
         """
 
         def check(visit: Visit) -> None:
@@ -113,7 +125,17 @@ class VisitorLinks:
                 if change.date < self._clock() + self._terms.change_notice:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
-        return self._visits.change(opened.id, change, expected, check, by=VISITOR)
+        try:
+            return self._visits.change(opened.id, change, expected, check, by=VISITOR)
+        except NOT_TO_BE_HAD as taken:
+            raise NotFree(self._others(opened, change)) from taken
+
+    def _others(self, opened: Visit, change: ChangeVisit) -> list[datetime]:
+        """What is free about the time that the visit cannot be moved to."""
+        assert isinstance(change.date, datetime)
+        now = self._clock()
+        look = partial(self._slots.other_slots, self._visits.get(opened.id), now + self._terms.change_notice)
+        return free_about(change.date, look, now)
 
     def cancel(self, opened: Visit, reason: str | None, expected: Expected) -> Visit:
         """Raises TooLate, or TransitionNotAllowed for a visit that is over."""
@@ -144,13 +166,16 @@ class VisitorLinks:
 
     def erase(self, opened: Visit, expected: Expected) -> Visit:
         """Takes every word about the visitor away, and the link with it; the visit stays as it is."""
-        after = self._visits.erase_visitor(opened.id, expected, VISITOR)
-        self._notices.forget(opened.id)
+        check = partial(self._check_still_the_visitors, opened)
+        after = self._visits.erase_visitor(opened.id, expected, VISITOR, check)
+        with once_written():
+            self._notices.forget(opened.id)
         return after
 
     def _opened(self, kind: str, link: Link) -> Visit:
         visit = self._visits.find(link.visit_id) if link.kind == kind else None
-        if visit is None or not self._links.opens(link, visit) or visitor_links.is_over(visit, self._clock()):
+        opens = self._links.opens(link, visit)
+        if visit is None or not opens or visitor_links.is_over(visit, self._clock()):
             raise LinkInvalid
         return visit
 

@@ -195,10 +195,13 @@ class Visits:
 
         return self._update(visit_id, None, answer)
 
-    def erase_visitor(self, visit_id: str, expected: Expected = None, by: str | None = None) -> Visit:
+    def erase_visitor(
+        self, visit_id: str, expected: Expected = None, by: str | None = None, check: Check = nothing_to_check
+    ) -> Visit:
         """Takes every word about the visitor out of the visit, which itself stays."""
 
         def erase(visit: Visit) -> Visit:
+            check(visit)
             after = visit.erased(self._clock(), by)
             if after is not visit:
                 self._visits.save(visit, after)

@@ -32,8 +32,14 @@ _weeks = itertools.count(2)
 @pytest.fixture(scope="session")
 def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
     """Everything that `make run` starts, empty, with the console as it was built last."""
+    with running(tmp_path_factory.mktemp("agency")) as agency:
+        yield agency
+
+
+@contextlib.contextmanager
+def running(state: Path) -> Iterator[Agency]:
     assert (ROOT / "build" / "console" / "index.html").exists(), "make console builds what is tested here"
-    with stack(0, 0, tmp_path_factory.mktemp("agency")) as everything:
+    with stack(0, 0, state) as everything:
         for part in everything.parts:
             part.start()
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.browser.conftest import running
 from tests.browser.desk import AXE, PICTURES, Agency, Desks
 from tools.project import ROOT
 
@@ -173,11 +175,17 @@ def test_two_calls_show_the_times(visitors: Visitors) -> None:
 def test_without_javascript_it_says_whom_to_call(visitors: Visitors) -> None:
     page = visitors.open("book.html?property=house", script=False)
     expect(page.get_by_role("heading", name="Call the agency")).to_be_visible()
+    call = page.get_by_role("link", name="Example Agency +1 555 0100")
+    expect(call).to_have_attribute("href", "tel:+15550100")
+    picture(page, "book-without-script")
 
 
 def test_a_property_that_is_not_on_the_page_says_whom_to_call(visitors: Visitors) -> None:
     page = visitors.open(f"book.html?property={listed(visitors.agency, 'off')}")
     expect(page.get_by_role("heading")).to_have_text("Visits to this property cannot be booked here.")
+    expect(page.get_by_role("link", name="Call us")).to_have_attribute("href", "tel:+15550100")
+    expect(page.locator("header")).to_contain_text("Example Agency")
+    assert barriers(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -312,6 +320,24 @@ def test_a_time_that_goes_meanwhile_is_explained_with_the_nearest_and_nothing_ty
     assert booked(agency, house) == ["confirmed", "confirmed"]
 
 
+def test_a_time_that_goes_while_a_visit_is_moved_is_explained_with_the_nearest(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").first.click()
+    visitors.book(house)
+    page.get_by_role("button", name="Move visit here").click()
+    note = page.locator(".note.wait")
+    expect(note).to_contain_text("10:30 is no longer free.")
+    expect(note).to_contain_text("These times are free near it.")
+    expect(note).to_be_focused()
+    assert barriers(page) == []
+    note.locator(".slot").first.click()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    assert booked(agency, house) == ["confirmed", "confirmed"]
+
+
 @pytest.mark.parametrize(
     ("browsers", "zone"),
     [
@@ -395,6 +421,47 @@ def test_the_page_of_the_link_stops_reminders_keeps_a_file_for_the_calendar_and_
 def test_a_request_says_that_the_agency_answers(visitors: Visitors) -> None:
     page, _ = visitors.book(listed(visitors.agency, "request"))
     expect(page.get_by_role("heading", level=1)).to_have_text("We have your request.")
+
+
+@pytest.fixture
+def confirming(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitors]:
+    """Visitors of an agency that asks for confirmation by mail."""
+    monkeypatch.setenv("BOOKING_CONFIRM_MINUTES", "30")
+    with running(tmp_path) as agency:
+        made = Visitors(agency, browser)
+        yield made
+        made.close()
+        assert made.complaints == []
+
+
+def test_where_the_agency_asks_for_it_a_booking_is_a_hold_until_the_link_in_the_mail_confirms_it(
+    confirming: Visitors,
+) -> None:
+    agency, house, email = confirming.agency, listed(confirming.agency), someone()
+    page = confirming.open(f"book.html?property={house}", "phone")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator(".go .btn").click()
+    expect(page.locator("#email-wrong")).to_have_text("We need your e-mail address: you confirm the visit by mail.")
+    page.locator("#email").fill(email)
+    page.locator(".go .btn").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("One more step: look at your mail.")
+    assert barriers(page) == []
+    picture(page, "book-held")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("One more step: look at your mail.")
+    assert booked(agency, house) == ["requested"]
+    found = LINK.search(mail_to(agency, email, "Confirm"))
+    assert found is not None
+    own = confirming.open(f"book.html#{found[1]}", "phone")
+    expect(own.get_by_text("or the time is given to others")).to_be_visible()
+    assert booked(agency, house) == ["requested"], "looking at it confirms nothing"
+    picture(own, "book-to-confirm")
+    own.get_by_role("button", name="Confirm visit").click()
+    expect(own.locator(".status")).to_have_text("Confirmed")
+    assert barriers(own) == []
+    assert booked(agency, house) == ["confirmed"]
+    mail_to(agency, email, "Confirmed")
 
 
 def picture(page: Page, name: str) -> None:

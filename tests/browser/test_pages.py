@@ -1,4 +1,4 @@
-"""Properties, agents, visitors, sheets and webhooks: each by pointer, and again by keyboard alone."""
+"""Properties, agents, visitors and webhooks: each by pointer, and again by keyboard alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.desk import Agency, Desk, Desks, plus
+from tests.browser.desk import Agency, Desk, Desks
 
 
 @pytest.fixture
@@ -29,7 +29,6 @@ def day_of(page: Page, name: str) -> Locator:
 
 
 def test_a_property_is_registered_and_gets_its_hours(agency: Agency, desk: Desk) -> None:
-    desk.refused = True  # it has no hours at first: 404
     page = visit_page(agency, desk, "properties")
     page.get_by_role("link", name="New property").click()
     page.get_by_label("Name", exact=True).fill("Maple yard 3")
@@ -43,6 +42,8 @@ def test_a_property_is_registered_and_gets_its_hours(agency: Agency, desk: Desk)
     day_of(page, "Monday").get_by_label("Closes").fill("12:30")
     day_of(page, "Monday").get_by_role("button", name="Hours").click()
     day_of(page, "Friday").get_by_role("button", name="Remove").click()
+    day_of(page, "Thursday").get_by_label("Opens").fill("1430")
+    day_of(page, "Thursday").get_by_label("Closes").fill("24")
     page.get_by_role("button", name="Closed days, or days with other hours").click()
     page.get_by_label("First day").fill("2027-12-24")
     page.get_by_label("Last day").fill("2027-12-26")
@@ -51,9 +52,12 @@ def test_a_property_is_registered_and_gets_its_hours(agency: Agency, desk: Desk)
     id = page.url.rsplit("/", 1)[-1]
     kept = agency.send("GET", f"/properties/{id}/availability")
     assert kept["weekly"]["mon"] == [["09:00", "12:30"], ["13:00", "16:00"]]
+    assert kept["weekly"]["thu"] == [["14:30", "24:00"]]
     assert kept["weekly"]["fri"] == []
     assert kept["dates"] == [{"from": "2027-12-24", "to": "2027-12-26", "open": []}]
     assert agency.send("GET", f"/properties/{id}")["publicBooking"] == "request"
+    desk.reload()
+    expect(day_of(page, "Thursday").get_by_label("Closes")).to_have_value("24:00")
     desk.picture("property-hours")
 
 
@@ -121,44 +125,6 @@ def test_a_visitor_is_found_without_being_in_any_address_and_erased(agency: Agen
     desk.says("Erased from 1 visit.")
     assert "visitor" not in agency.read(id)
     assert not [call for call in desk.calls if "nils" in call.lower()]
-
-
-@pytest.mark.parametrize("by", ["pointer", "keyboard"])
-def test_a_file_is_handed_in_corrected_and_registered(
-    agency: Agency, desk: Desk, week: str, tmp_path: Path, by: str
-) -> None:
-    house = agency.property(f"Sheet house {by}", capacity=2)
-    lines = [
-        "property;date;time;visitor",
-        f"{house};{week};10:00;Hanna Specimen",
-        f"{house};{plus(week, 1)};;Igor Sample",
-    ]
-    file = tmp_path / f"list-{by}.csv"
-    file.write_text("\n".join(lines), encoding="utf-8")
-    page = visit_page(agency, desk, "sheets")
-    page.get_by_label("Hand in a list of visits").set_input_files(file)
-    time = page.get_by_label("Row 3, Time")
-    time.fill("11:15", timeout=30_000)
-    time.press("Enter")
-    press(page.get_by_role("button", name="Register 2 of 2"), by)
-    expect(page.locator(".state.done")).to_have_count(2, timeout=30_000)
-    booked = agency.send("GET", f"/visits?propertyId={house}&from={week}T00:00:00Z&to={plus(week, 7)}T00:00:00Z")
-    assert [visit["visitor"]["name"] for visit in booked["items"]] == ["Hanna Specimen", "Igor Sample"]
-    desk.picture("sheet")
-
-
-def press(button: Locator, by: str) -> None:
-    if by == "pointer":
-        button.click()
-    else:
-        button.press("Enter")
-
-
-def test_a_kind_that_is_not_read_is_refused_at_once(agency: Agency, desk: Desk, tmp_path: Path) -> None:
-    page = visit_page(agency, desk, "sheets")
-    (tmp_path / "song.mp3").write_bytes(b"la la la")
-    page.get_by_label("Hand in a list of visits").set_input_files(tmp_path / "song.mp3")
-    expect(page.get_by_role("alert")).to_contain_text("Only JPEG, PNG, PDF, CSV, NDJSON and XLSX")
 
 
 @pytest.mark.parametrize("format", ["Table (CSV)", "Excel", "Calendar (ICS)"])

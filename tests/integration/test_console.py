@@ -16,6 +16,7 @@ import pytest
 from devstack.console import Console as Local
 from devstack.gateway import BrokenApp, Call
 from tools.deliver import release_console as command
+from tools.deliver.booking_page import Agency
 from tools.deliver.cloudformation import outputs
 from tools.deliver.console import Console, Files, delete_console, release_console, stack_of, template
 from tools.deliver.console_headers import SECURITY
@@ -26,6 +27,7 @@ from tools.project import HOST, REGION
 
 STAGE = "console"
 API = "https://api.visits.example/api/"
+AGENCY = Agency("Lake & Sons", "+49 30 901820")
 ERRORS = {400, 403, 404, 405, 414, 500, 501, 502, 503, 504}
 """What CloudFront caches
 (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html)."""
@@ -99,7 +101,7 @@ def built(folder: Path, said: str) -> Path:
     (folder / "assets" / f"console-{said}.js").write_text(f"'{said}'")
     (folder / "index.html").write_text(f'<!doctype html><script type="module" src="assets/console-{said}.js"></script>')
     for page in ("book.html", "embed.html"):
-        (folder / page).write_text(f"<!doctype html>{said}")
+        (folder / page).write_text(f"<!doctype html><body>{said}<!-- whom to call --></body>")
     return folder
 
 
@@ -112,7 +114,7 @@ def ill(_: str) -> bool:
 
 
 def released(session: Session, folder: Path, api: int, look: Any = well) -> str:
-    return release_console(Console(for_the_emulator(api), folder), STAGE, API, {}, look, session=session)
+    return release_console(Console(for_the_emulator(api), folder, AGENCY), STAGE, API, {}, look, session=session)
 
 
 @pytest.fixture
@@ -134,10 +136,13 @@ def content(files: Files, key: str) -> str:
 def test_the_files_are_served_as_make_run_serves_them(session: Session, aws: str, files: Files, tmp_path: Path) -> None:
     told = outputs(session.client("cloudformation"), data_stack_of(STAGE))
     (tmp_path / "config.json").write_text(json.dumps({"domain": told["SignInDomain"]}))
-    here = Local(BrokenApp(), tmp_path / "config.json", told["UploadsOrigin"], tmp_path / "first")
+    here = Local(BrokenApp(), tmp_path / "config.json", told["UploadsOrigin"], tmp_path / "first", agency=AGENCY)
     for path in ("/", "/book.html", "/embed.html", "/assets/console-first.js"):
         there, local = get(session, aws, path), here.answer(Call("GET", path, "", {}, b""))
         assert (there.status_code, there.content) == (200, local.body)
+        assert (b'href="tel:+4930901820">Lake &amp; Sons +49 30 901820<' in local.body) == (
+            path in ("/book.html", "/embed.html")
+        )
         wanted = dict(local.headers)
         assert SECURITY.keys() - {"X-Frame-Options"} <= wanted.keys()
         assert {name: there.headers.get(name) for name in wanted} == wanted
@@ -239,7 +244,7 @@ def test_pages_come_after_what_they_need_and_the_one_that_people_open_comes_last
             self.keys.append(given["Key"])
 
     noted = Noted()
-    Files(noted, "bucket").publish(built(tmp_path, "one"), "{}")
+    Files(noted, "bucket").publish(built(tmp_path, "one"), "{}", AGENCY)
     assert noted.keys[0] == "assets/console-one.js"
     assert all(key.startswith("releases/") for key in noted.keys[1:5])
     assert noted.keys[5:] == ["book.html", "config.json", "embed.html", "index.html"]
@@ -253,9 +258,18 @@ def test_a_console_is_deleted_with_every_version_of_its_files(session: Session, 
     assert not delete_console(cloudformation, files.s3, STAGE)
 
 
+def test_the_agency_of_a_package_is_the_one_that_its_stage_is_told(tmp_path: Path) -> None:
+    built(tmp_path / "console", "one")
+    (tmp_path / "console.json").write_text("{}")
+    variables = {"STAGE": "beta", "AGENCY_NAME": "Lake & Sons", "AGENCY_PHONE": "+49 30 901820"}
+    app = {"Resources": {"APIHandler": {"Properties": {"Environment": {"Variables": variables}}}}}
+    (tmp_path / "beta.json").write_text(json.dumps(app))
+    assert Console.made_in(tmp_path, "beta").agency == AGENCY
+
+
 def test_a_package_without_a_console_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match="make package"):
-        Console.made_in(tmp_path)
+        Console.made_in(tmp_path, "beta")
 
 
 def test_the_committed_template_is_what_make_console_stack_writes() -> None:

@@ -97,6 +97,17 @@ def test_rules_are_created_read_and_replaced_by_version(api: Api, house: str) ->
     assert api.get(path(house)).json() == after.json()
 
 
+def test_a_property_tells_where_its_rules_are_once_it_has_some(api: Api, house: str) -> None:
+    before = api.get(f"/properties/{house}")
+    assert "availability" not in before.json()["links"]
+    ruled(api, house)
+    after = api.http.get(f"/properties/{house}", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.json()["links"]["availability"] == path(house)
+    assert api.get(after.json()["links"]["availability"]).json()["weekly"]["mon"] == [["09:00", "17:00"]]
+    again = api.http.put(f"/properties/{house}", json=after.json(), headers={"If-Match": after.headers["ETag"]})
+    assert again.status_code == 200
+
+
 def test_nobodys_rules_are_overwritten(api: Api, house: str) -> None:
     def put(**headers: str) -> int:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from chalicelib.http.instants import instant_text, parse_instant
 from chalicelib.repositories import items
-from chalicelib.repositories.slots import agent_slot, property_slot_day
+from chalicelib.repositories.slots import agent_slot, property_slot_month
 from chalicelib.repositories.visits import visits_of_property
 from tests.builders import Clock
 from tests.integration.api import Api, serve
@@ -423,11 +423,11 @@ class History(RuleBasedStateMachine):
 
     def own_items(self) -> Iterator[dict[str, Any]]:
         """The visits of this history and the slots of its properties and agents."""
-        calendars = [property_slot_day(self.property_id(place), "") for place in range(len(CAPACITIES))]
-        calendars += [agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-10] for agent in ("ann", "bob")]
+        calendars = [property_slot_month(self.property_id(place), "") for place in range(len(CAPACITIES))]
+        calendars += [agent_slot(self.agent_id(agent) or "", NOW)["pk"][:-7] for agent in ("ann", "bob")]
         for calendar in calendars:
-            for day in (NOW, NOW + timedelta(days=1)):
-                yield from partition(self.table, f"{calendar}{day:%Y-%m-%d}")
+            for month in sorted({f"{day:%Y-%m}" for day in (NOW, NOW + timedelta(days=1))}):
+                yield from partition(self.table, f"{calendar}{month}")
         for place in range(len(CAPACITIES)):
             yield from partition(self.table, visits_of_property(self.property_id(place)), items.BY_PROPERTY)
 

@@ -273,7 +273,7 @@ def test_a_property_is_one_read_and_one_query_for_its_next_visits(bench: Bench, 
         bench.api.visit(property_id, instant_text(NOW + timedelta(hours=1 + hour)))
     answer, meter, _ = bench.cost("GET", f"/properties/{property_id}")
     assert len(answer.json()["visits"]) == 3
-    assert meter.operations() == ["GetItem", "Query"]
+    assert meter.operations() == [LOOK_AT_RULES, "Query"]
     assert [call.consistent for call in meter.calls] == [True, False]
     assert meter.read_units == 1 + 0.5
 
@@ -303,20 +303,21 @@ def test_next_visits_behind_a_thousand_cancelled_ones_cost_a_bounded_number_of_r
         shown = bench.api.get(f"/properties/{house}").json()["visits"]
     assert [visit["id"] for visit in shown] == [ahead.id]
     # 5,000 visits at most, fifty a query, and the next page begins with the one that the last ended with.
-    assert sum(call.answered["ScannedCount"] for call in meter.calls if call.operation == "Query") <= 1200 + 1 + 5
-    assert meter.operations()[0] == "GetItem"
+    rules, *visits = meter.calls
+    assert rules.operation == LOOK_AT_RULES
+    assert sum(call.answered["ScannedCount"] for call in visits if call.operation == "Query") <= 1200 + 1 + 5
     assert len(meter.calls) <= 1 + 1200 // 50 + 2
 
 
-@pytest.mark.parametrize(("hours", "days"), [(12, 1), (24, 2), (24 * 31, 32)])
-def test_busy_times_are_one_read_and_one_strongly_consistent_query_for_every_day(
-    bench: Bench, property_id: str, hours: int, days: int
+@pytest.mark.parametrize(("hours", "months"), [(12, 1), (24 * 31, 2)])
+def test_busy_times_are_one_read_and_one_strongly_consistent_query_for_every_month(
+    bench: Bench, property_id: str, hours: int, months: int
 ) -> None:
     end = instant_text(NOW + timedelta(hours=hours))
     _, meter, _ = bench.cost("GET", f"/properties/{property_id}/busy?from={instant_text(NOW)}&to={end}")
-    assert meter.operations() == ["GetItem"] + ["Query"] * days
+    assert meter.operations() == ["GetItem"] + ["Query"] * months
     assert all(call.consistent for call in meter.calls)
-    assert meter.read_units == 1 + days
+    assert meter.read_units == 1 + months
 
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -366,24 +367,24 @@ def fill(bench: Bench, day: datetime, days: int, property_id: str, capacity: int
 
 
 @pytest.mark.parametrize("capacity", [1, 5])
-@pytest.mark.parametrize(("days", "most"), [(7, 8), (31, 32)])
+@pytest.mark.parametrize(("days", "months", "most"), [(7, 1, 8), (31, 2, 32)])
 def test_free_slots_cost_at_most_a_unit_a_day_however_many_visits_there_are(
-    bench: Bench, days: int, most: int, capacity: int
+    bench: Bench, days: int, months: int, most: int, capacity: int
 ) -> None:
     property_id = ruled(bench.api, bench.api.property(new_id(), capacity=capacity))
     monday, path = NOW.replace(day=15, hour=0), f"/properties/{property_id}/slots"
     window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=days))}
     with metered(bench.api.dynamodb) as meter:
         assert len(bench.api.get(path, **window).json()["slots"]) >= days * 39
-    assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * days
-    assert meter.read_units == 1 + days / 2
+    assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * months
+    assert meter.read_units == 1 + months / 2
     fill(bench, monday, days, property_id, capacity)
     with metered(bench.api.dynamodb) as meter:
         assert bench.api.get(path, **window).json()["reason"] == "taken"
     assert meter.read_units <= most
 
 
-def test_free_slots_with_an_agent_cost_twice_the_days_and_the_agent(bench: Bench, property_id: str) -> None:
+def test_free_slots_with_an_agent_cost_the_agent_and_what_they_hold(bench: Bench, property_id: str) -> None:
     agent = new_id()
     ruled(bench.api, property_id)
     put_agent(bench, an_agent(agent))
@@ -391,17 +392,24 @@ def test_free_slots_with_an_agent_cost_twice_the_days_and_the_agent(bench: Bench
     window = {"from_": instant_text(monday), "to": instant_text(monday + timedelta(days=7))}
     with metered(bench.api.dynamodb) as meter:
         bench.api.get(f"/properties/{property_id}/slots", **window, agentId=agent)
-    assert meter.operations() == [LOOK_AT_RULES, LOOK_AT_AGENT] + ["Query"] * 14
-    assert meter.read_units == 2 + 7
+    assert meter.operations() == [LOOK_AT_RULES, LOOK_AT_AGENT] + ["Query"] * 2
+    assert meter.read_units == 2 + 1
 
 
-def test_days_that_are_closed_or_beyond_the_horizon_cost_nothing(bench: Bench, property_id: str) -> None:
-    working_days = {day: [["09:00", "19:00"]] for day in WEEK[:5]}
-    ruled(bench.api, property_id, weekly=working_days, horizonDays=4)
+def test_nothing_before_the_first_opening_or_beyond_the_horizon_is_read(bench: Bench, property_id: str) -> None:
+    ruled(bench.api, property_id, horizonDays=4)
+    fill(bench, NOW.replace(day=15, hour=0) + timedelta(days=14), 7, property_id, 5)
     with metered(bench.api.dynamodb) as meter:
         assert bench.api.get(f"/properties/{property_id}/slots").json()["slots"]
-    # Wednesday to Friday.
-    assert meter.operations() == [LOOK_AT_RULES] + ["Query"] * 3
+    assert meter.operations() == [LOOK_AT_RULES, "Query"]
+    assert meter.read_units == 1.5
+
+
+def test_a_week_that_is_closed_costs_its_rules(bench: Bench, property_id: str) -> None:
+    ruled(bench.api, property_id, weekly={})
+    with metered(bench.api.dynamodb) as meter:
+        assert bench.api.get(f"/properties/{property_id}/slots").json()["reason"] == "closed"
+    assert meter.operations() == [LOOK_AT_RULES]
 
 
 def visit_at(property_id: str, date: datetime, agent: str | None = None, status: Status = Status.CONFIRMED) -> Visit:

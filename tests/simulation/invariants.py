@@ -438,7 +438,7 @@ class Truth:
         if holders != wanted and not (item is None and self._expired(key)):
             raise Violated(f"slot {key} is held by {sorted(holders)}, its visits are {sorted(wanted)}")
         if key[0].startswith("S#P#"):
-            capacity = self.capacity[key[0][4:-11]]
+            capacity = self.capacity[key[0][4:-8]]
             if len(holders) > capacity:
                 raise Violated(f"slot {key} is held {len(holders)} times")
             full = len(holders) >= capacity

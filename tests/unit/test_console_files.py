@@ -10,6 +10,7 @@ import pytest
 
 from devstack.console import Console
 from devstack.gateway import Answer, Call
+from tools.deliver.booking_page import Agency
 from tools.deliver.console_headers import SECURITY
 
 SIGN_IN = "http://127.0.0.1:1"
@@ -75,6 +76,17 @@ def test_only_the_embedded_page_is_framed_and_only_by_whom_the_agency_named(
     headers = dict(get(replace(console, parents=parents), path).headers)
     assert f"frame-ancestors {allowed}" in headers["Content-Security-Policy"].split("; ")
     assert ("X-Frame-Options" in headers) == (path != "/embed.html")
+
+
+@pytest.mark.parametrize("path", ["/book.html", "/embed.html"])
+def test_the_pages_for_visitors_say_by_themselves_whom_to_call(console: Console, path: str) -> None:
+    (console.folder / path[1:]).write_text("<body><noscript><!-- whom to call --></noscript></body>")
+    agency = Agency.of({"AGENCY_NAME": 'Lake "&" <Sons>', "AGENCY_PHONE": "+49 (0)30 901820", "STAGE": "beta"})
+    page = get(replace(console, agency=agency), path).body.decode()
+    name = "Lake &quot;&amp;&quot; &lt;Sons&gt;"
+    assert f'<body data-name="{name}" data-phone="+49 (0)30 901820">' in page
+    assert f'href="tel:+4930901820">{name} +49 (0)30 901820</a>' in page
+    assert "tel:" not in get(replace(console, agency=Agency("Lake")), path).body.decode()
 
 
 def test_a_page_runs_its_own_scripts_only_and_reaches_only_the_sign_in_and_the_uploads(console: Console) -> None:

@@ -11,12 +11,26 @@ import jsonschema_rs
 import pytest
 
 from chalicelib.api.events import EventOutput, body_of
-from chalicelib.domain.events import Event, EventType, Position, Told, of_agent, of_property, of_visit
+from chalicelib.domain.events import (
+    MOST_IN_PAGE,
+    Event,
+    EventType,
+    Position,
+    Told,
+    of_agent,
+    of_property,
+    of_visit,
+)
+from chalicelib.domain.spellings import LONGEST_AGENT_ID
 from chalicelib.domain.visits import Status, Visit, Visitor
+from chalicelib.repositories.events import events_of, page_item
 from tests.builders import NOW, a_property, a_visit, an_agent
 from tools.generate import schemas
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(schemas.event_schema(), validate_formats=True)
+
+MOST_BYTES_OF_ITEM = 400 * 1024
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 BEFORE = a_visit(status=Status.REQUESTED, visitor=Visitor("Ada Lovelace", "ada@example.com"), agent_id="ann")
 
@@ -83,6 +97,20 @@ def test_the_data_of_a_property_is_none_of_a_visit() -> None:
     assert not VALIDATOR.is_valid(visit | {"data": agent["data"]})
     assert not VALIDATOR.is_valid(visit | {"type": "visit.painted"})
     assert not VALIDATOR.is_valid(visit | {"time": "yesterday"})
+
+
+@pytest.mark.parametrize("kind", ["agents", "visits"])
+def test_the_longest_events_of_a_batch_fit_into_one_item(kind: str) -> None:
+    """One that does not would come again for a day, and hold up all events and mails behind it."""
+    ann, bob = "\N{HOUSE BUILDING}" * LONGEST_AGENT_ID, "\N{OFFICE BUILDING}" * LONGEST_AGENT_ID
+    longest = {
+        "agents": of_agent(ann, 1_000_000, NOW, None, an_agent(ann)),
+        "visits": of_visit(replace(BEFORE, agent_id=ann), replace(BEFORE, agent_id=bob, version=1_000_000)),
+    }[kind]
+    assert longest is not None
+    item = page_item(10**14, [longest] * MOST_IN_PAGE, NOW)
+    assert [event.id for event in events_of(item)] == [longest.id] * MOST_IN_PAGE
+    assert sum(len(name) + len(str(value).encode()) for name, value in item.items()) < MOST_BYTES_OF_ITEM
 
 
 def test_a_version_that_is_no_other_is_no_event() -> None:

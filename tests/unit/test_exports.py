@@ -32,8 +32,10 @@ from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.exports.csv import HEADER, write_csv
 from chalicelib.exports.ics import STATUS, write_feed, write_ics
+from chalicelib.exports.sheets import write_sheet
 from chalicelib.exports.words import STATUS as STATUS_IN_WORDS
 from chalicelib.exports.xlsx import COLUMNS, write_xlsx
+from chalicelib.reading.grids import Grid, Line, Merge, Written
 from chalicelib.services.exports import MOST_BYTES, MOST_PAGES, MOST_ROWS, ONE_BY_ONE, THINGS_OF_PAGE, Exports
 from tests.builders import NOW, TEN, a_property, a_visit, details, minutes, utc
 from tests.fakes import FakeAgents, FakeProperties, FakeVisits, Memory
@@ -643,3 +645,37 @@ def test_requests_that_export_no_workbook_start_without_what_writes_them() -> No
     loaded = "import sys, app; print([name for name in sys.modules if name.startswith('xlsxwriter')])"
     ran = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+# Sheets, whose tables are what strangers sent
+
+
+def table(name: str = "", *merges: Merge) -> Grid:
+    lines = (Line(number, (Written(f"a{number}"), Written(f"b{number}"))) for number in (1, 2, 3))
+    return Grid(tuple(lines), name, merges=merges)
+
+
+def taken_away(*grids: Grid) -> openpyxl.Workbook:
+    return openpyxl.load_workbook(io.BytesIO(write_sheet([], grids, [], None)))
+
+
+@pytest.mark.parametrize("names", [("2 x", "x"), ("2", ""), ("x", "X"), ("1 x", *["x"] * 11)], ids=str)
+def test_tables_of_any_names_are_taken_away_together(names: tuple[str, ...]) -> None:
+    titles = taken_away(*map(table, names)).sheetnames
+    assert len(titles) == 1 + len(names)
+
+
+@pytest.mark.parametrize(
+    ("merges", "shown"),
+    [
+        ([Merge(0, 0, 2, 1), Merge(0, 0, 2, 2)], {"A1:A2"}),
+        ([Merge(0, 0, 1_048_576, 16_384)], {"A1:B3"}),
+        ([Merge(-2, 0, 2, 2), Merge(1, 1, 0, 0), Merge(7, 7, 2, 2), Merge(0, 1, 1, 1)], set()),
+        ([Merge(0, 0, 1, 2), Merge(1, 0, 2, 1), Merge(1, 1, 5, 1)], {"A1:B1", "A2:A3", "B2:B3"}),
+    ],
+    ids=["one over the other", "as large as a worksheet", "outside of the table", "side by side"],
+)
+def test_cells_that_are_said_to_be_one_are_so_within_their_table(merges: list[Merge], shown: set[str]) -> None:
+    sheet = taken_away(table("", *merges))["Table"]
+    assert {str(merged) for merged in sheet.merged_cells.ranges} == shown
+    assert sheet["A1"].value == "a1"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+import app as entry
 from chalicelib.domain.availability import Availability, Hours, Opening, Rules
 from chalicelib.domain.errors import (
     InvalidInput,
@@ -14,15 +16,16 @@ from chalicelib.domain.errors import (
     LinkInvalid,
     NotFree,
     PropertyNotFound,
+    StoreBusy,
     TransitionNotAllowed,
 )
-from chalicelib.domain.notices import Kind
+from chalicelib.domain.notices import Kind, Notice
 from chalicelib.domain.properties import PublicBooking
 from chalicelib.domain.public import Limits, Terms
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Party, Status, Visit, Visitor
 from chalicelib.services.public import PublicWish
 from tests.agency import Agency
-from tests.builders import NOW, TEN, a_key, a_property, booking, minutes
+from tests.builders import NOW, TEN, a_key, a_property, booking, event, minutes
 
 ADA = Visitor("Ada Lovelace", "ada@example.com")
 HALF_AN_HOUR = minutes(30)
@@ -130,6 +133,28 @@ def test_a_property_that_takes_no_visits_offers_nothing() -> None:
 def test_a_wish_beyond_all_calendars_is_refused() -> None:
     with pytest.raises(InvalidInput):
         book(agency(), datetime.max.replace(microsecond=0, tzinfo=TEN.tzinfo))
+
+
+def test_a_visit_that_is_booked_is_never_told_as_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = agency()
+
+    def busy(_: str) -> Notice:
+        raise StoreBusy
+
+    monkeypatch.setattr(made.notices, "find", busy)
+    monkeypatch.setattr(entry, "services", lambda: made.services)
+    body = {"date": f"{TEN:%Y-%m-%dT%H:%M:%SZ}", "visitor": {"name": "Ada Lovelace", "email": "ada@example.com"}}
+    asked = event(
+        "POST",
+        "/public/properties/{property_id}/visits",
+        "/public/properties/house/visits",
+        parameters={"property_id": "house"},
+        headers={"content-type": "application/json"},
+        body=json.dumps(body).encode(),
+    )
+    answer = entry.app(asked, None)
+    assert json.loads(answer["body"])["type"].endswith(":outcome-unknown")
+    assert len(made.memory.visits) == 1
 
 
 def test_the_same_wish_under_the_same_key_is_one_visit() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import app as entry
 from chalicelib.domain.availability import Availability, Hours, Opening, Rules
-from chalicelib.domain.errors import LinkInvalid
+from chalicelib.domain.errors import LinkInvalid, StoreBusy
 from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE, Link, parse
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.services.visitor_links import Links
@@ -57,6 +57,10 @@ class Visiting:
             given = {name: [value] for name, value in query.items()}
             answer = entry.app(event(method, path, headers=self.headers, body=raw, query=given), None)
         return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def busy(*_: object) -> None:
+    raise StoreBusy
 
 
 def slug(answer: tuple[int, Any]) -> str:
@@ -126,14 +130,14 @@ def test_what_we_did_not_sign_opens_nothing(forgery: str) -> None:
     with pytest.raises(LinkInvalid):
         opened(agency, token)
     answer = Visiting(agency, visit, token or "x").ask("GET", "/visitor/visit")
-    assert (answer[0], slug(answer)) == (401, "link-invalid")
+    assert (answer[0], slug(answer)) == (404, "link-invalid")
 
 
 def test_the_link_to_unsubscribe_with_shows_and_changes_nothing_else() -> None:
     agency = Agency()
     visit = book(agency)
     token = link_to(agency, visit, UNSUBSCRIBE)
-    assert Visiting(agency, visit, token).ask("GET", "/visitor/visit")[0] == 401
+    assert Visiting(agency, visit, token).ask("GET", "/visitor/visit")[0] == 404
     assert Visiting(agency, visit).ask("POST", "/visitor/unsubscribe", token=link_to(agency, visit))[0] == 404
     assert agency.notices.find(visit.id).reminders
     assert Visiting(agency, visit).ask("POST", "/visitor/unsubscribe", token=token, utm="x") == (204, None)
@@ -244,20 +248,22 @@ def test_exactly_the_times_that_are_offered_can_be_moved_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "reason"),
+    "rules",
     [
-        (Rules(Hours(((),) * 7)), "closed"),
-        (Rules(notice_minutes=3 * 1440), "notice"),
-        (Rules(horizon_days=0), "horizon"),
-        (Rules(Hours(weekly=((Opening(11 * 60, 12 * 60),),) * 7), step_minutes=60), "taken"),
+        Rules(Hours(((),) * 7)),
+        Rules(notice_minutes=3 * 1440),
+        Rules(horizon_days=0),
+        Rules(Hours(weekly=((Opening(11 * 60, 12 * 60),),) * 7), step_minutes=60),
     ],
+    ids=["closed", "notice", "horizon", "taken"],
 )
-def test_where_no_other_time_is_to_be_had_it_says_why(rules: Rules, reason: str) -> None:
+def test_where_no_other_time_is_to_be_had_it_does_not_say_why(rules: Rules) -> None:
     agency = Agency()
     visit = book(agency)
     opens(agency, rules)
     shown = slots(agency, visit)
-    assert (shown["slots"], shown["reason"]) == ([], reason)
+    assert shown["slots"] == []
+    assert shown.keys() == {"from", "to", "timeZone", "durationMinutes", "slots"}
 
 
 def test_what_cannot_be_moved_any_more_is_offered_no_times() -> None:
@@ -277,7 +283,11 @@ def test_a_visitor_moves_the_visit_to_a_free_time_and_to_no_other() -> None:
     visit = book(agency)
     book(agency, date=TEN + 3 * HOUR)
     visiting = Visiting(agency, visit)
-    assert slug(visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T13:00:00Z"})) == "slot-taken"
+    refused = visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T13:00:00Z"})
+    assert (refused[0], slug(refused)) == (409, "time-not-free")
+    free = {slot["start"] for slot in slots(agency, visit)["slots"]}
+    assert len(refused[1]["nearest"]) == 6
+    assert set(refused[1]["nearest"]) <= free
     status, moved = visiting.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T15:00:00+01:00"})
     assert (status, moved["date"], moved["version"]) == (200, "2027-03-12T14:00:00Z", 2)
     assert agency.memory.visits[visit.id].status is Status.CONFIRMED
@@ -359,7 +369,7 @@ def test_whoever_has_themselves_erased_has_no_link_any_more() -> None:
     assert visiting.ask("DELETE", "/visitor/visit/visitor") == (204, None)
     stands = agency.memory.visits[visit.id]
     assert (stands.visitor, stands.notes, stands.status) == (None, None, Status.CONFIRMED)
-    assert visiting.ask("GET", "/visitor/visit")[0] == 401
+    assert visiting.ask("GET", "/visitor/visit")[0] == 404
     assert not agency.notices.find(visit.id).names_somebody
 
 
@@ -378,7 +388,39 @@ def test_who_becomes_the_visitor_in_this_very_moment_is_not_changed_by_the_one_b
     agency.booking.change(visit.id, ChangeVisit(visitor=ChangeVisitor(email="grace@example.com")), None)
     with pytest.raises(LinkInvalid):
         agency.services.visitor_links.cancel(stale, None, None)
-    assert agency.memory.visits[visit.id].status is Status.CONFIRMED
+    with pytest.raises(LinkInvalid):
+        agency.services.visitor_links.erase(stale, None)
+    stands = agency.memory.visits[visit.id]
+    assert stands.status is Status.CONFIRMED
+    assert stands.visitor is not None
+    assert stands.visitor.email == "grace@example.com"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "lost"),
+    [
+        ("PATCH", "/visitor/visit", {"date": "2027-03-12T12:00:00Z", "reminders": False}, "switch_reminders"),
+        ("PUT", "/visitor/visit/status", {"status": "cancelled"}, "find"),
+        ("DELETE", "/visitor/visit/visitor", None, "forget"),
+    ],
+)
+def test_what_was_written_is_not_told_as_nothing_when_the_store_is_busy_afterwards(
+    method: str, path: str, body: object, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agency = Agency()
+    visit = book(agency)
+    visiting = Visiting(agency, visit)
+    monkeypatch.setattr(agency.notices, lost, busy)
+    answer = visiting.ask(method, path, body)
+    assert (answer[0], slug(answer)) == (503, "outcome-unknown")
+    assert agency.memory.visits[visit.id].version == visit.version + 1
+
+
+def test_to_look_while_the_store_is_busy_leaves_nothing_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = Agency()
+    visiting = Visiting(agency, book(agency))
+    monkeypatch.setattr(agency.notices, "find", busy)
+    assert slug(visiting.ask("GET", "/visitor/visit")) == "store-busy"
 
 
 def test_a_visitor_moves_it_to_a_time_that_is_offered_and_to_no_other() -> None:
@@ -386,9 +428,15 @@ def test_a_visitor_moves_it_to_a_time_that_is_offered_and_to_no_other() -> None:
     visit = book(agency)
     opens(agency, Rules(Hours(weekly=((Opening(8 * 60, 18 * 60),),) * 7), step_minutes=60))
     visiting = Visiting(agency, visit)
-    for date in ("2027-03-12T20:00:00+01:00", "2027-03-12T13:30:00+01:00"):
-        answer = visiting.ask("PATCH", "/visitor/visit", {"date": date})
-        assert (answer[0], slug(answer)) == (409, "outside-hours")
+    book(agency, date=TEN + 3 * HOUR)
+    closed, between, taken = (
+        visiting.ask("PATCH", "/visitor/visit", {"date": f"2027-03-12T{time}:00+01:00"})
+        for time in ("20:00", "13:30", "14:00")
+    )
+    for answer in (closed, between, taken):
+        assert (answer[0], slug(answer)) == (409, "time-not-free")
+        assert answer[1] | {"nearest": []} == taken[1] | {"nearest": []}, "nothing tells taken from closed"
+        assert answer[1]["nearest"]
     lenient = Visiting(agency, visit)
     lenient.headers["prefer"] = "handling=lenient"
     assert lenient.ask("PATCH", "/visitor/visit", {"date": "2027-03-12T20:00:00+01:00"})[0] == 409

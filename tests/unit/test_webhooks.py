@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,7 +33,9 @@ from chalicelib.domain.webhooks import (
 )
 from chalicelib.events import webhook_queue
 from chalicelib.events.schedule import remind
+from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
+from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.services.webhooks import Round
 from tests.agency import Agency
 from tests.builders import booking
@@ -217,6 +220,20 @@ def test_a_webhook_that_was_removed_gets_nothing(agency: Agency, hook: str) -> N
         agency.webhooks.get(hook)
 
 
+def test_the_longest_pause_is_one_that_sqs_takes() -> None:
+    """It counts twelve hours from when the message was received, and refuses what goes beyond."""
+    asked: list[int] = []
+    client: Any = SimpleNamespace(
+        get_queue_url=lambda **_: {"QueueUrl": "queue"},
+        change_message_visibility=lambda **given: asked.append(given["VisibilityTimeout"]),
+    )
+    queue = SqsWebhookQueue(lambda: client, "visits-dev-webhooks.fifo")
+    under_way = FUNCTIONS[Function.DELIVER].timeout_seconds
+    queue.hide("receipt", int(LONGEST_PAUSE.total_seconds()))
+    queue.hide("receipt", 5)
+    assert (asked[0] + under_way <= 12 * 60 * 60, asked[0] > 11 * 60 * 60, asked[1]) == (True, True, 5)
+
+
 def test_there_is_a_limit(agency: Agency) -> None:
     for _ in range(MOST_WEBHOOKS):
         agency.webhooks.register(URL, frozenset())
@@ -250,6 +267,10 @@ def test_there_is_a_limit(agency: Agency) -> None:
         "https:///path",
         "crm.example.com",
         "https://exämple.com/",
+        "https://crm..example.com/",
+        "https://.example.com/",
+        "https://crm.example.com../",
+        "https://" + "x" * 64 + ".example.com/",
         "https://crm.example.com/" + "x" * 500,
     ],
 )
@@ -319,6 +340,46 @@ def test_a_name_that_nobody_knows_is_an_answer_too() -> None:
         raise socket.gaierror
 
     assert Receivers(resolve=unknown).post(URL, {}, b"{}").said == "host unknown"
+    assert Receivers().post("https://crm..example.com/", {}, b"{}").said == "host unknown"
+
+
+class _NeverAgrees:
+    """TLS with a receiver that dawdles over the handshake, however short each of its silences is."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def wrap_socket(self, sock: socket.socket, *_: object, do_handshake_on_connect: bool = True, **__: object) -> Any:
+        secured = _Dawdling(fileno=sock.detach())
+        secured.ended = self.ended
+        if do_handshake_on_connect:
+            secured.do_handshake()
+        return secured
+
+
+class _Dawdling(socket.socket):
+    ended: list[str]
+
+    def do_handshake(self) -> None:
+        self.settimeout(5)
+        try:
+            self.recv(1)
+        except TimeoutError:
+            self.ended.append("by itself")
+            raise
+        self.ended.append("hung up on")
+        raise ConnectionResetError
+
+
+def test_a_receiver_that_dawdles_over_the_handshake_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trust, receivers = _NeverAgrees(), Receivers(resolve=_leads_to("93.184.215.14"))
+    here, there = socket.socketpair()
+    monkeypatch.setattr(socket, "create_connection", lambda *_: here)
+    monkeypatch.setattr(receivers, "_trust", trust)
+    monkeypatch.setattr("chalicelib.repositories.receivers.TIMEOUT_SECONDS", 0.05)
+    with there:
+        assert receivers.post(URL, {}, b"{}").said == "no answer in time"
+    assert trust.ended == ["hung up on"]
 
 
 class _Receiver(BaseHTTPRequestHandler):

@@ -21,6 +21,7 @@ import boto3
 import httpx
 from botocore.exceptions import ClientError
 
+from tools.deliver.booking_page import Agency
 from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
 from tools.deliver.console_headers import ASSETS, cache_control
 from tools.deliver.data_stack import data_stack_of
@@ -70,9 +71,10 @@ class Files:
     s3: Any
     bucket: str
 
-    def publish(self, folder: Path, config: str) -> str:
+    def publish(self, folder: Path, config: str, agency: Agency) -> str:
         """Puts what was built there and makes it live; gives its name. Doing it again changes nothing."""
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        built = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        files = {name: agency.named_in(name, content) for name, content in built.items()}
         files[CONFIG] = config.encode()
         pages = {name: content for name, content in files.items() if not name.startswith(ASSETS)}
         for name in sorted(files.keys() - pages.keys()):
@@ -133,24 +135,34 @@ def _headers(name: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Console:
-    """What a release has of the console: its template and its files, as `make package` copied them."""
+    """What a release has of a stage's console: its template, its files as they were built, and whose they are."""
 
     template: Mapping[str, Any]
     folder: Path
+    agency: Agency
 
     @classmethod
-    def made_in(cls, folder: Path) -> Console:
-        """Raises CannotGoOn when there is none."""
+    def made_in(cls, folder: Path, stage: str) -> Console:
+        """As `make package` made it. Raises CannotGoOn when there is none."""
         if not (folder / "console" / INDEX).is_file() or not (folder / "console.json").is_file():
             raise CannotGoOn(f"{folder / 'console'} is missing: make package creates it.")
-        return cls(json.loads((folder / "console.json").read_text(encoding="utf-8")), folder / "console")
+        app = json.loads((folder / f"{stage}.json").read_text(encoding="utf-8"))
+        functions = (resource.get("Properties", {}).get("Environment", {}) for resource in app["Resources"].values())
+        agency = Agency.of({name: value for each in functions for name, value in each.get("Variables", {}).items()})
+        return cls(json.loads((folder / "console.json").read_text(encoding="utf-8")), folder / "console", agency)
 
     @classmethod
-    def of_this_folder(cls) -> Console:
-        """What `make console` built. Raises CannotGoOn when it did not."""
-        if not (BUILT / INDEX).is_file():
-            raise CannotGoOn("The console is not built: make console builds it.")
-        return cls(template(), BUILT)
+    def of_this_folder(cls, stage: str) -> Console:
+        """With what `make console` built. Raises CannotGoOn when it did not."""
+        stages = json.loads((ROOT / ".chalice" / "config.json").read_text(encoding="utf-8"))["stages"]
+        return cls(template(), built(), Agency.of(stages.get(stage, {}).get("environment_variables", {})))
+
+
+def built() -> Path:
+    """Where `make console` built the files. Raises CannotGoOn when it did not."""
+    if not (BUILT / INDEX).is_file():
+        raise CannotGoOn("The console is not built: make console builds it.")
+    return BUILT
 
 
 def release_console(
@@ -169,7 +181,8 @@ def release_console(
     made = bring_up_to_date(cloudformation, stack_of(stage), body, known, role=role)
     files = Files(session.client("s3"), made["Bucket"])
     before = files.live()
-    published = files.publish(console.folder, config(data["SignInIssuer"], made["ClientId"], data["SignInDomain"]))
+    sign_in = config(data["SignInIssuer"], made["ClientId"], data["SignInDomain"])
+    published = files.publish(console.folder, sign_in, console.agency)
     if look(made["Url"]):
         return made["Url"]
     if before is None or before == published:

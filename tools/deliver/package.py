@@ -31,7 +31,7 @@ from samtranslator.translator.translator import Translator
 
 from tools.deliver.bill_of_materials import FILE as BILL
 from tools.deliver.bill_of_materials import add_papers, is_paper
-from tools.deliver.console import Console
+from tools.deliver.console import built
 from tools.deliver.network import Network, placed
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
@@ -381,7 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _copy_console(out: Path) -> None:
     """The console's files, which `make console` built."""
     shutil.rmtree(out / "console", ignore_errors=True)
-    shutil.copytree(Console.of_this_folder().folder, out / "console")
+    shutil.copytree(built(), out / "console")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

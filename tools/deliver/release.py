@@ -160,7 +160,7 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     place again.
     """
     code = uploaded(package.zip, account.bucket, CODE)
-    data, app, console = package.data, package.app(code), Console.made_in(package.folder)
+    data, app, console = package.data, package.app(code), Console.made_in(package.folder, package.stage)
     _refuse_unknown(wishes, data, app, console.template)
     cloudformation = boto3.client("cloudformation")
     origin = origin_of(cloudformation, package.stage)

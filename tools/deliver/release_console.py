@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _release(given: argparse.Namespace) -> str:
     packaged = (given.folder / "console").exists()
-    console = Console.made_in(given.folder) if packaged else Console.of_this_folder()
+    console = Console.made_in(given.folder, given.stage) if packaged else Console.of_this_folder(given.stage)
     wishes = pairs(given.parameters)
     role = os.environ.get("CONSOLE_ROLE_ARN", "")
     return f"The console is at {release_console(console, given.stage, given.url, wishes, answers, role)}"

@@ -7,17 +7,18 @@ from typing import Any, Final
 
 from chalicelib.api import service
 from chalicelib.api.agents import AgentInput, AgentOutput, AgentPage, EngagementsOutput
-from chalicelib.api.availability import AvailabilityInput, AvailabilityOutput, BusyOutput, SlotsOutput
+from chalicelib.api.availability import (
+    AvailabilityInput,
+    AvailabilityOutput,
+    BookableSlotsOutput,
+    BusyOutput,
+    SlotsOutput,
+)
 from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
-from chalicelib.api.public import (
-    BookPublicVisitInput,
-    PublicPropertyOutput,
-    PublicSlotsOutput,
-    PublicVisitOutput,
-)
+from chalicelib.api.public import BookPublicVisitInput, PublicPropertyOutput, PublicVisitOutput
 from chalicelib.api.sheets import (
     AnnouncedSheetOutput,
     AnnounceSheetInput,
@@ -30,7 +31,7 @@ from chalicelib.api.sheets import (
     SheetRowOutput,
     SheetRowPage,
 )
-from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnSlotsOutput, OwnStatusInput, OwnVisitOutput
+from chalicelib.api.visitor_links import ChangeOwnVisitInput, OwnStatusInput, OwnVisitOutput
 from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
@@ -249,7 +250,7 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "language": "en",
         "consent": "We use this for your visit only, and delete it 30 days after.",
     },
-    PublicSlotsOutput: {
+    BookableSlotsOutput: {
         "from": "2027-03-14T00:00:00Z",
         "to": "2027-03-15T00:00:00Z",
         "timeZone": "Europe/Berlin",
@@ -261,13 +262,6 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
     },
     PublicVisitOutput: {**_OWN, "link": f"vl_{_VISIT}_k1_{'0123456789abcdef' * 4}"},
-    OwnSlotsOutput: {
-        "from": "2027-03-14T00:00:00Z",
-        "to": "2027-03-15T00:00:00Z",
-        "timeZone": "Europe/Berlin",
-        "durationMinutes": 30,
-        "slots": [{"start": "2027-03-14T11:30:00Z", "localStart": "2027-03-14T12:30:00+01:00"}],
-    },
     PropertyOutput: _REGISTERED,
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,

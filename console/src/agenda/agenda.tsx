@@ -1,7 +1,8 @@
 // The agenda: tools above, the month and filters beside, the days, and the panel of one visit.
 import { useEffect } from "preact/hooks";
 import type { Visit } from "../api/client.ts";
-import { fetchVisit, freshness, homeZone, show, visits } from "../api/visits.ts";
+import { homeZone } from "../api/properties.ts";
+import { fetchVisit, freshness, show, visits } from "../api/visits.ts";
 import { openBooking } from "../booking/draft.ts";
 import { may } from "../api/session.ts";
 import { Icon } from "../parts/icon.tsx";

@@ -1,8 +1,8 @@
 // A visit as it lies in the grid.
 import type { Visit } from "../api/client.ts";
 import { agentName, hueOf, initials } from "../api/agents.ts";
-import { propertyName } from "../api/properties.ts";
-import { homeZone, saving } from "../api/visits.ts";
+import { homeZone, propertyName } from "../api/properties.ts";
+import { saving } from "../api/visits.ts";
 import { Icon } from "../parts/icon.tsx";
 import { clockTime, spokenDay } from "../time/dates.ts";
 import { dayOf, offsetName, placeOf, wallOf } from "../time/zones.ts";

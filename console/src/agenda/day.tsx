@@ -2,14 +2,14 @@
 import { signal } from "@preact/signals";
 import type { Visit } from "../api/client.ts";
 import { agentName, agents, hueOf, initials } from "../api/agents.ts";
-import { propertyName } from "../api/properties.ts";
-import { homeToday } from "../api/visits.ts";
+import { homeToday, propertyName } from "../api/properties.ts";
 import { openBooking } from "../booking/draft.ts";
 import { timeAt } from "../time/zones.ts";
 import { move } from "../visit/moves.ts";
 import { say } from "../words/words.ts";
+import type { Column } from "./column.ts";
 import { byDay, hiddenAgents, NOBODY, onlyProperty } from "./filters.ts";
-import { type Column, Grid } from "./grid.tsx";
+import { Grid } from "./grid.tsx";
 import { shadesOf } from "./hours.ts";
 import { focus, look } from "./view.ts";
 

@@ -21,7 +21,6 @@ export const passes = (visit: Visit): boolean =>
   !hiddenAgents.value.has(visit.agentId ?? NOBODY) &&
   !hiddenStatuses.value.has(visit.status);
 
-/** The visits that pass, by the day that the property's clock shows. */
 /** The visits that pass, by the day that the property's clock shows, and in that clock's order. */
 export const byDay = computed(() => {
   const days = new Map<string, Visit[]>();

@@ -4,30 +4,17 @@ import type { ComponentChildren, TargetedPointerEvent } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Visit } from "../api/client.ts";
 import { may } from "../api/session.ts";
-import { homeZone } from "../api/visits.ts";
-import { propertyName } from "../api/properties.ts";
-import { offsetName, placeOf, minuteOf, timeAt, wallOf } from "../time/zones.ts";
+import { homeZone, propertyName } from "../api/properties.ts";
+import { minuteOf, offsetName, placeOf, timeAt, wallOf } from "../time/zones.ts";
 import { holdsTime } from "../visit/status.tsx";
 import { now } from "../time/now.ts";
 import { say } from "../words/words.ts";
 import { Block } from "./block.tsx";
+import { type Column, minuteIn } from "./column.ts";
 import { useGridKeys } from "./keys.ts";
 import { type Entry, lay } from "./lanes.ts";
 import { lift, lifted, liftedFrom, STEP, takeBack } from "./lift.ts";
 import { chosen } from "./view.ts";
-
-export interface Column {
-  key: string;
-  day: string;
-  head: ComponentChildren;
-  headClass: string;
-  name: string;
-  visits: Visit[];
-  today: boolean;
-  wide: boolean;
-  folded: boolean;
-  onUnfold?: () => void;
-}
 
 interface Props {
   columns: Column[];
@@ -46,8 +33,6 @@ const LEAST = 24;
 /** An hour is as high as lets 8 to 20 be seen at once, and never lower than 52 px. */
 export const hourHeight = (): number =>
   innerWidth < 720 ? 88 : Math.max(52, Math.floor((innerHeight - 174) / 12 / 4) * 4);
-
-const minuteIn = (visit: Visit): number => minuteOf(wallOf(visit.date, visit.timeZone));
 
 export function Grid({ columns, least, shades, onOpen, onDrop, onFree, onBundle }: Props) {
   const hour = useSignal(hourHeight());

@@ -1,6 +1,7 @@
 // When a property is closed, for the shade in the grid.
 import { signal } from "@preact/signals";
-import { api, ask, type Schemas } from "../api/client.ts";
+import type { Schemas } from "../api/client.ts";
+import { rulesOf } from "../api/properties.ts";
 import { type Day, weekdayOf } from "../time/days.ts";
 
 export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
@@ -34,6 +35,6 @@ export function forgetHours(propertyId: string): void {
 
 async function load(id: string): Promise<void> {
   asked.add(id);
-  const answer = await ask(api.GET("/properties/{propertyId}/availability", { params: { path: { propertyId: id } } }));
+  const answer = await rulesOf(id);
   known.value = new Map(known.value).set(id, answer.done ? answer.value : null);
 }

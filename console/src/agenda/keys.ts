@@ -2,11 +2,11 @@
 import { useSignal } from "@preact/signals";
 import type { Visit } from "../api/client.ts";
 import { may } from "../api/session.ts";
-import { minuteOf, timeAt, wallOf } from "../time/zones.ts";
+import { timeAt } from "../time/zones.ts";
 import { announce } from "../parts/announcer.tsx";
 import { holdsTime } from "../visit/status.tsx";
 import { say } from "../words/words.ts";
-import type { Column } from "./grid.tsx";
+import { type Column, minuteIn } from "./column.ts";
 import { lift, lifted, liftedFrom, STEP, takeBack } from "./lift.ts";
 
 interface Reach {
@@ -21,8 +21,6 @@ const ARROWS: Record<string, [number, number]> = {
   ArrowUp: [0, -1],
   ArrowDown: [0, 1],
 };
-
-const minuteIn = (visit: Visit): number => minuteOf(wallOf(visit.date, visit.timeZone));
 
 export function useGridKeys(columns: Column[], grid: { current: HTMLElement | null }, { first, last, onDrop }: Reach) {
   const stopAt = useSignal<string | null>(null);
@@ -102,6 +100,5 @@ export function useGridKeys(columns: Column[], grid: { current: HTMLElement | nu
         announce(say().lifted);
       }
     },
-
   };
 }

@@ -1,8 +1,7 @@
 // A day as a list: on the screen, on a telephone, and on paper.
 import type { Visit } from "../api/client.ts";
 import { agentName } from "../api/agents.ts";
-import { addressOf, propertyName } from "../api/properties.ts";
-import { homeToday, homeZone } from "../api/visits.ts";
+import { addressOf, homeToday, homeZone, propertyName } from "../api/properties.ts";
 import { clockTime } from "../time/dates.ts";
 import { now } from "../time/now.ts";
 import { placeOf, timeOf, wallOf } from "../time/zones.ts";
@@ -78,7 +77,7 @@ function Row({ visit, over, onOpen }: { visit: Visit; over: boolean; onOpen: (vi
         {visit.place !== propertyName(visit.propertyId) && <span class="sub">{visit.place === address ? address : words.meetAtPlace(visit.place)}</span>}
       </td>
       <td class="vis">
-        {visit.visitor?.name}{" "}
+        {visit.visitor?.name}
         {visit.visitor?.phone && (
           <span class="sub">
             <a href={`tel:${visit.visitor.phone}`}>{visit.visitor.phone}</a>

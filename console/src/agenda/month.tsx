@@ -1,6 +1,6 @@
 // A month to choose a day from.
 import { useSignal } from "@preact/signals";
-import { homeToday } from "../api/visits.ts";
+import { homeToday } from "../api/properties.ts";
 import { Icon } from "../parts/icon.tsx";
 import { monthOf, spokenDay, weekdayName } from "../time/dates.ts";
 import { dayNumber } from "../time/dates.ts";

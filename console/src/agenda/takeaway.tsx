@@ -6,7 +6,7 @@ import { download } from "../parts/download.ts";
 import { tell } from "../parts/toast.tsx";
 import { plusDays } from "../time/days.ts";
 import { instantOf } from "../time/zones.ts";
-import { homeZone } from "../api/visits.ts";
+import { homeZone } from "../api/properties.ts";
 import { refused } from "../visit/refusals.ts";
 import { STATUSES } from "../visit/status.tsx";
 import { say } from "../words/words.ts";

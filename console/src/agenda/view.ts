@@ -1,6 +1,6 @@
 // What the agenda shows: a day, a week or a list, and which day it is about.
 import { computed, signal } from "@preact/signals";
-import { homeToday } from "../api/visits.ts";
+import { homeToday } from "../api/properties.ts";
 import { go, link, route } from "../route.ts";
 import { type Day, daysFrom, isDay, mondayOf, plusDays } from "../time/days.ts";
 

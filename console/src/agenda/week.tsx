@@ -1,7 +1,7 @@
 // The week: a column for each day.
 import { signal } from "@preact/signals";
 import type { Visit } from "../api/client.ts";
-import { homeToday, homeZone } from "../api/visits.ts";
+import { homeToday, homeZone } from "../api/properties.ts";
 import { openBooking } from "../booking/draft.ts";
 import { Icon } from "../parts/icon.tsx";
 import { dayNumber, spokenDay, weekdayName } from "../time/dates.ts";
@@ -9,8 +9,9 @@ import { type Day, plusDays, weekdayOf } from "../time/days.ts";
 import { offsetName, timeAt } from "../time/zones.ts";
 import { move } from "../visit/moves.ts";
 import { say } from "../words/words.ts";
+import type { Column } from "./column.ts";
 import { byDay, onlyProperty } from "./filters.ts";
-import { type Column, Grid } from "./grid.tsx";
+import { Grid } from "./grid.tsx";
 import { shadesOf } from "./hours.ts";
 import { days, focus, look } from "./view.ts";
 

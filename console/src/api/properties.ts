@@ -1,10 +1,17 @@
 // The properties whose names are on the screen.
 import { signal } from "@preact/signals";
-import { api, ask, type Property } from "./client.ts";
+import type { Day } from "../time/days.ts";
+import { browserZone, today } from "../time/zones.ts";
+import { api, ask, type Outcome, type Property, type Schemas } from "./client.ts";
 
 export const properties = signal<ReadonlyMap<string, Property>>(new Map());
 const asked = new Set<string>();
 const AT_ONCE = 6;
+
+const HOME = "zone";
+/** The zone of most properties: whose today and now it is. The device remembers it until they are known. */
+export const homeZone = signal(localStorage.getItem(HOME) ?? browserZone());
+export const homeToday = (): Day => today(homeZone.value);
 
 export function putProperties(found: Iterable<Property>): void {
   const all = new Map(properties.value);
@@ -15,12 +22,32 @@ export function putProperties(found: Iterable<Property>): void {
 /** The first hundred, which is all of them for most agencies. */
 export async function loadProperties(): Promise<void> {
   const answer = await ask(api.GET("/properties", { params: { query: { limit: 100 } } }));
-  if (answer.done) putProperties(answer.value.items);
+  if (!answer.done) return;
+  putProperties(answer.value.items);
+  settle(answer.value.items);
 }
 
-export async function loadProperty(id: string): Promise<void> {
+function settle(known: Property[]): void {
+  const counts = new Map<string, number>();
+  for (const { timeZone } of known) counts.set(timeZone, (counts.get(timeZone) ?? 0) + 1);
+  const [most] = [...counts].sort(([a, one], [b, other]) => other - one || a.localeCompare(b));
+  if (!most) return;
+  [homeZone.value] = most;
+  localStorage.setItem(HOME, homeZone.value);
+}
+
+export async function loadProperty(id: string): Promise<Outcome<Property>> {
   const answer = await ask(api.GET("/properties/{propertyId}", { params: { path: { propertyId: id } } }));
   if (answer.done) putProperties([answer.value]);
+  return answer;
+}
+
+/** When it may be visited, or null while nobody has said. The property tells which: a browser notes every 404. */
+export async function rulesOf(id: string): Promise<Outcome<Schemas["Availability"] | null>> {
+  const property = await loadProperty(id);
+  if (!property.done) return property;
+  if (!property.value.links?.availability) return { done: true, value: null, etag: "" };
+  return ask(api.GET("/properties/{propertyId}/availability", { params: { path: { propertyId: id } } }));
 }
 
 /** Looks up those that are not known yet, each once. */

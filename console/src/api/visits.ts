@@ -1,7 +1,6 @@
 // The visits on the screen: loaded for a range of days, changed here, and followed while others change them.
-import { computed, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import { type Day, plusDays, utcOf } from "../time/days.ts";
-import { browserZone, today } from "../time/zones.ts";
 import { api, ask, type Outcome, type Refusal, type Schemas, type Status, type Visit, versionTag } from "./client.ts";
 import { nameProperties } from "./properties.ts";
 
@@ -17,14 +16,6 @@ export const freshness = signal<{ loading: boolean; asOf: number | null; lost: R
   loading: true,
   asOf: null,
   lost: null,
-});
-
-/** The zone of most visits: whose today and now it is. */
-export const homeZone = computed(() => {
-  const counts = new Map<string, number>();
-  for (const { timeZone } of visits.value.values()) counts.set(timeZone, (counts.get(timeZone) ?? 0) + 1);
-  const [most] = [...counts].sort(([a, one], [b, other]) => other - one || a.localeCompare(b));
-  return most?.[0] ?? localStorage.getItem("zone") ?? browserZone();
 });
 
 /** A list is written moments after the visit: what was seen by itself stays that long. */
@@ -55,7 +46,6 @@ export async function show(range: Range): Promise<void> {
   } while (cursor);
   visits.value = keepNewest(found);
   freshness.value = { loading: false, asOf: Date.now(), lost: null };
-  localStorage.setItem("zone", homeZone.value);
   void nameProperties([...found.values()].map((visit) => visit.propertyId));
 }
 
@@ -139,5 +129,3 @@ export const inRange = (from: string, day: Range | null): boolean =>
 export function concerns(id: string, dates: (string | null | undefined)[]): boolean {
   return visits.value.has(id) || dates.some((date) => date && inRange(date, shown));
 }
-
-export const homeToday = (): Day => today(homeZone.value);

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ask, type Booked, pathOf, type Property, type Refusal, type Wish } from "./api.ts";
 import { Arrival, Frame, Icon, Note, type Speech } from "./parts.tsx";
 import { keep, kept } from "./kept.ts";
-import { Picker, useTimes } from "./picker.tsx";
+import { Gone, Picker, useTimes } from "./picker.tsx";
 import { cityOf, ownTime, shortDay, timeOf } from "./times.ts";
 
 interface Draft {
@@ -170,23 +170,9 @@ function Home({ speech: { words, language }, property }: { speech: Speech; prope
 }
 
 function Refused(props: { speech: Speech; property: Property; refusal: Refusal; lost: string; choose: (start: string) => void }): VNode {
-  const { words, language } = props.speech;
+  const { words } = props.speech;
   const { kind, nearest, reached } = props.refusal;
-  const zone = props.property.timeZone;
-  if (kind === "time-not-free") {
-    return (
-      <Note kind="wait" title={words.gone(props.lost)}>
-        <p>{nearest.length ? words.goneNear : words.goneNone}</p>
-        <div class="near-times">
-          {nearest.map((start) => (
-            <button key={start} type="button" class="slot near" onClick={() => props.choose(start)}>
-              {shortDay(start, zone, language)}, {timeOf(start, zone)}
-            </button>
-          ))}
-        </div>
-      </Note>
-    );
-  }
+  if (kind === "time-not-free") return <Gone {...props} zone={props.property.timeZone} nearest={nearest}>{words.typedKept}</Gone>;
   if (kind === "booking-limit") return <Note kind="wait" title={words.limits[reached as keyof typeof words.limits] ?? words.busy} />;
   if (kind === "too-many-requests") return <Note kind="wait" title={words.busy} />;
   if (kind === "property-not-found") return <Note kind="bad" title={words.notThere}><p>{words.notThereText}</p></Note>;

@@ -3,8 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { OWN, type Visit } from "./api.ts";
 import { type Act, FocusedTitle, NotDone } from "./doing.tsx";
-import { Note } from "./parts.tsx";
-import { Picker, useTimes } from "./picker.tsx";
+import { Gone, Picker, useTimes } from "./picker.tsx";
 import { timeOf } from "./times.ts";
 
 export function Move({ speech, busy, close, refusal, visit, link, move }: Act & { visit: Visit; link: string; move: (date: string) => Promise<void> }): VNode {
@@ -19,11 +18,14 @@ export function Move({ speech, busy, close, refusal, visit, link, move }: Act & 
       times.again();
     }
   }, [refusal]);
-  const gone = refusal && (refusal.kind === "slot-taken" || refusal.kind === "outside-hours");
   return (
     <section class="card pick" aria-labelledby="move-title">
       <FocusedTitle id="move-title">{words.moveTo}</FocusedTitle>
-      {gone ? <Note kind="wait" title={words.gone(lost)} /> : refusal && <NotDone speech={speech} refusal={refusal} />}
+      {refusal?.kind === "time-not-free" ? (
+        <Gone speech={speech} zone={visit.timeZone} lost={lost} nearest={refusal.nearest} choose={setStart} />
+      ) : (
+        refusal && <NotDone speech={speech} refusal={refusal} />
+      )}
       <Picker speech={speech} zone={visit.timeZone} times={times} chosen={start} choose={setStart} />
       <div class="pair">
         <button type="button" class="btn big" onClick={close}>{words.stay}</button>

@@ -39,7 +39,7 @@ export function Own({ speech, link, fresh }: Props): VNode {
 
   if (erased) return <Frame speech={speech} agency={visit?.agency}><Alone title={words.erased} text={words.erasedText} /></Frame>;
   if (refusal && !visit) {
-    const bad = refusal.status === 401;
+    const bad = refusal.kind === "link-invalid";
     return (
       <Frame speech={speech} agency={undefined}>
         <Alone title={bad ? words.badLink : words.noConnection} {...(bad ? { text: words.badLinkText } : {})}>

@@ -34,7 +34,8 @@ export function Icon({ name }: { name: keyof typeof ICONS }): VNode {
   );
 }
 
-export function Frame({ speech, agency, children }: { speech: Speech; agency: Agency | undefined; children: ComponentChildren }): VNode {
+/** Without an agency that the API has told, it is the one that the page itself names. */
+export function Frame({ speech, agency = document.body.dataset, children }: { speech: Speech; agency: Agency | undefined; children: ComponentChildren }): VNode {
   return (
     <div class="public">
       <header>
@@ -42,8 +43,8 @@ export function Frame({ speech, agency, children }: { speech: Speech; agency: Ag
           <path d="M12 2.5 21.5 9.5V21a1 1 0 0 1-1 1h-17a1 1 0 0 1-1-1V9.5z" fill="currentcolor" />
           <path d="m7.5 14 3 3 6-6.5" class="mark" />
         </svg>
-        <span class="cut grow">{agency?.name}</span>
-        {agency?.phone && <a href={`tel:${agency.phone.replace(/[^+\d]/g, "")}`}>{speech.words.callUs}</a>}
+        <span class="cut grow">{agency.name}</span>
+        {agency.phone && <a href={`tel:${agency.phone.replace(/\(0\)|[^+\d]/g, "")}`}>{speech.words.callUs}</a>}
       </header>
       {children}
       <footer>

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Answer, type Refusal, type Start, startsAt } from "./api.ts";
 import { arrows, Icon, Note, type Speech } from "./parts.tsx";
-import { cityOf, DAY_MS, dateOf, daysAfter, longDay, month, noonOf, OWN_ZONE, ownTime, timeOf, weekday } from "./times.ts";
+import { cityOf, DAY_MS, dateOf, daysAfter, longDay, month, noonOf, OWN_ZONE, ownTime, shortDay, timeOf, weekday } from "./times.ts";
 
 const DAYS = 6;
 /** Days in the strip. */
@@ -107,6 +107,32 @@ export function Picker({ speech, zone, times, chosen, choose }: Props): VNode {
         {words.zone(cityOf(zone))} {day && on(day).some(({ start }) => ownTime(start, zone, language)) && words.ownZone(cityOf(OWN_ZONE))}
       </p>
     </>
+  );
+}
+
+interface GoneProps {
+  speech: Speech;
+  zone: string;
+  lost: string;
+  nearest: string[];
+  choose: (start: string) => void;
+  children?: string;
+}
+
+/** The time that was chosen has gone; what is free near it. */
+export function Gone({ speech, zone, lost, nearest, choose, children }: GoneProps): VNode {
+  const { words, language } = speech;
+  return (
+    <Note kind="wait" title={words.gone(lost)}>
+      <p>{nearest.length ? words.goneNear : words.goneNone} {children}</p>
+      <div class="near-times">
+        {nearest.map((start) => (
+          <button key={start} type="button" class="slot near" onClick={() => choose(start)}>
+            {shortDay(start, zone, language)}, {timeOf(start, zone)}
+          </button>
+        ))}
+      </div>
+    </Note>
   );
 }
 

@@ -73,9 +73,9 @@ function Spans({ spans, onChange }: { spans: Span[]; onChange: (spans: Span[]) =
       {spans.length === 0 && <span class="faint small">{words.closedDay}</span>}
       {spans.map(([from = "", to = ""], n) => (
         <span key={n} class="span">
-          <input class="input" type="time" aria-label={words.opens} value={from} onInput={(event) => put(n, [event.currentTarget.value, to])} />
+          <Clock label={words.opens} time={from} onChange={(time) => put(n, [time, to])} />
           –
-          <input class="input" type="time" aria-label={words.closes} value={to === "24:00" ? "23:59" : to} onInput={(event) => put(n, [from, event.currentTarget.value])} />
+          <Clock label={words.closes} time={to} onChange={(time) => put(n, [from, time])} />
           <button type="button" class="btn bare icon" aria-label={words.remove} onClick={() => onChange(spans.filter((_, m) => m !== n))}>
             <Icon name="x" />
           </button>
@@ -86,6 +86,17 @@ function Spans({ spans, onChange }: { spans: Span[]; onChange: (spans: Span[]) =
       </button>
     </span>
   );
+}
+
+/** A time of day, up to 24:00, which no browser's own field for times can show. */
+function Clock({ label, time, onChange }: { label: string; time: string; onChange: (time: string) => void }) {
+  return <input class="input" inputMode="numeric" maxLength={5} aria-label={label} value={time} onChange={(event) => onChange(clockOf(event.currentTarget.value))} />;
+}
+
+/** 9, 930 and 9.30 are times too; what is none is left for the API to refuse. */
+function clockOf(typed: string): string {
+  const [, hour, minute = "00"] = /^(\d{1,2})(?:\D?(\d{2}))?$/.exec(typed.trim()) ?? [];
+  return hour ? `${hour.padStart(2, "0")}:${minute}` : typed;
 }
 
 const afterLast = (spans: Span[]): Span => {

@@ -3,8 +3,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { forgetHours } from "../agenda/hours.ts";
 import { onlyProperty } from "../agenda/filters.ts";
-import { api, ask, type Outcome, type Property, type Refusal, type Schemas } from "../api/client.ts";
-import { putProperties } from "../api/properties.ts";
+import { api, ask, type Outcome, type Property, type Refusal, type Schemas, versionTag } from "../api/client.ts";
+import { loadProperty, putProperties, rulesOf } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
@@ -33,7 +33,7 @@ export function PropertyPage({ id }: { id: string | null }) {
   const refusal = useSignal<Refusal | null>(null);
   useEffect(() => {
     if (!id) return;
-    void ask(api.GET("/properties/{propertyId}", { params: { path: { propertyId: id } } })).then((answer) => {
+    void loadProperty(id).then((answer) => {
       if (answer.done) property.value = answer.value;
       else refusal.value = answer.refusal;
     });
@@ -158,13 +158,14 @@ function Opening({ id }: { id: string }) {
   const refusal = useSignal<Refusal | null>(null);
   const params = { path: { propertyId: id } };
   const load = async (): Promise<void> => {
-    const answer = await ask(api.GET("/properties/{propertyId}/availability", { params }));
-    if (answer.done) {
+    const answer = await rulesOf(id);
+    if (!answer.done) refusal.value = answer.refusal;
+    else if (answer.value === null) hours.value = ALWAYS;
+    else {
       const { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes } = answer.value;
       hours.value = { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes };
-      version.value = answer.etag || `"${answer.value.version}"`;
-    } else if (answer.refusal.status === 404) hours.value = ALWAYS;
-    else refusal.value = answer.refusal;
+      version.value = versionTag(answer.value);
+    }
   };
   useEffect(() => void load(), [id]);
   const keep = async (event: Event): Promise<void> => {

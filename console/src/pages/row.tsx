@@ -8,9 +8,14 @@ import { Icon, type Sign } from "../parts/icon.tsx";
 import { link } from "../route.ts";
 import { say } from "../words/words.ts";
 import type { Words } from "../words/en.ts";
-import type { Field, SheetRow } from "./sheet.tsx";
 
-type Cell = Schemas["Cell"];
+export type Sheet = Schemas["Sheet"];
+export type SheetRow = Schemas["SheetRow"];
+export type Field = Schemas["Field"];
+export type Cell = Schemas["Cell"];
+/** In the order in which they are shown. */
+export const FIELDS: Field[] = ["propertyId", "date", "time", "durationMinutes", "visitorName", "visitorPhone", "visitorEmail", "agentId", "place", "status", "notes", "externalId"];
+
 type Kind = Schemas["IssueKind"];
 type Doubt = keyof Words["doubts"];
 
@@ -35,23 +40,30 @@ const DOUBTS: Partial<Record<Kind, Doubt>> = {
   "like-another": "repeated",
 };
 
-export const doubtOf = (kind: Kind): string => say().doubts[DOUBTS[kind] ?? "assumed"];
+const doubtOf = (kind: Kind): string => say().doubts[DOUBTS[kind] ?? "assumed"];
 
 interface Props {
   row: SheetRow;
   fields: Field[];
+  /** The one of its cells that is looked at. */
+  looked: Field | null;
+  onLook: (field: Field) => void;
   onPatch: (changes: Schemas["CorrectRowInput"]) => void;
 }
 
-export function Row({ row, fields, onPatch }: Props) {
+/** Nobody has said yet that it is what was meant. */
+export const isDoubtful = (row: SheetRow, cell: Cell): boolean => cell.issues.length > 0 && !row.reviewed && !row.registered;
+export const doubtsOf = (issues: Cell["issues"]): string => [...new Set(issues.map((issue) => doubtOf(issue.kind)))].join(" ");
+
+export function Row({ row, fields, looked, onLook, onPatch }: Props) {
   const words = say();
-  const doubts = [...new Set([...row.issues.map((issue) => doubtOf(issue.kind)), ...row.cells.flatMap((cell) => cell.issues.map((issue) => doubtOf(issue.kind)))])];
+  const doubts = doubtsOf([...row.issues, ...row.cells.flatMap((cell) => cell.issues)]);
   const { sign, look, text } = stateOf(row, words);
   return (
-    <tr class={look}>
+    <tr class={looked ? `${look} sel` : look}>
       <td class="num">{row.line}</td>
       {fields.map((field) => (
-        <td key={field}>
+        <td key={field} onFocusIn={() => onLook(field)}>
           <CellField row={row} field={field} cell={row.cells.find((one) => one.field === field)} onKeep={(value) => onPatch({ [field]: value })} />
         </td>
       ))}
@@ -61,7 +73,7 @@ export function Row({ row, fields, onPatch }: Props) {
           {row.visitId ? <a href={link("agenda", ["week"], { visit: row.visitId })}>{text}</a> : text}
         </span>
         {row.problem && <span class="sub small">{row.problem.detail}</span>}
-        {!row.ready && !row.registered && !row.problem && doubts.length > 0 && <span class="sub small">{doubts.join(" ")}</span>}
+        {!row.ready && !row.registered && !row.problem && doubts && <span class="sub small doubts">{doubts}</span>}
         {!row.reviewed && !row.registered && may("write") && (
           <button type="button" class="btn" onClick={() => onPatch({})}>
             {words.rowIsRight}
@@ -90,7 +102,7 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
   const words = say();
   const typed = useSignal<string | null>(null);
   const value = cell?.value ?? cell?.text ?? "";
-  const doubtful = (cell?.issues.length ?? 0) > 0 && !row.reviewed;
+  const doubtful = cell !== undefined && isDoubtful(row, cell);
   const label = words.cellOf(row.line, words.fields[field]);
   const fixed = row.registered || !may("write");
   if (fixed) return <span>{field === "propertyId" && cell?.value ? propertyName(cell.value) : value}</span>;
@@ -117,7 +129,7 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
       />
     );
   return doubtful ? (
-    <span class="unsure" title={cell?.issues.map((issue) => doubtOf(issue.kind)).join(" ")}>
+    <span class="unsure" title={doubtsOf(cell.issues)}>
       {input}
       <Icon name="ask" />
     </span>

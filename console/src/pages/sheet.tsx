@@ -1,7 +1,7 @@
 // One sheet: watched while it is read, corrected row by row, and registered.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { api, ask, everything, type Refusal, type Schemas } from "../api/client.ts";
+import { useEffect, useRef } from "preact/hooks";
+import { api, ask, everything, type Refusal, type Schemas, versionTag } from "../api/client.ts";
 import { may } from "../api/session.ts";
 import { nameProperties } from "../api/properties.ts";
 import { download } from "../parts/download.ts";
@@ -10,23 +10,21 @@ import { tell } from "../parts/toast.tsx";
 import { go, link } from "../route.ts";
 import { say } from "../words/words.ts";
 import { PageOf, Refused } from "./page.tsx";
-import { Row } from "./row.tsx";
-
-type Sheet = Schemas["Sheet"];
-export type SheetRow = Schemas["SheetRow"];
-export type Field = Schemas["Field"];
+import { CutOut, type Photo, photoOf, uprightBy, Whole } from "./picture.tsx";
+import { Reading } from "./reading.tsx";
+import { type Cell, doubtsOf, type Field, FIELDS, isDoubtful, Row, type Sheet, type SheetRow } from "./row.tsx";
 
 const OFTEN = 1_500;
 const MOVING = new Set<Sheet["status"]>(["awaiting-upload", "reading", "registering"]);
 const ALWAYS: Field[] = ["propertyId", "date", "time", "visitorName"];
-const ORDER: Field[] = ["propertyId", "date", "time", "durationMinutes", "visitorName", "visitorPhone", "visitorEmail", "agentId", "place", "status", "notes", "externalId"];
 
 export function SheetPage({ id }: { id: string }) {
   const words = say();
   const sheet = useSignal<Sheet | null>(null);
   const rows = useSignal<SheetRow[]>([]);
   const refusal = useSignal<Refusal | null>(null);
-  const picture = useSignal("");
+  const photo = useSignal<Photo | null>(null);
+  const looked = useSignal<{ row: number; field: Field } | null>(null);
   const params = { path: { sheetId: id } };
 
   const loadRows = async (): Promise<void> => {
@@ -53,10 +51,7 @@ export function SheetPage({ id }: { id: string }) {
         return;
       }
       await loadRows();
-      if (now.contentType.startsWith("image/")) {
-        const answer = await ask(api.GET("/sheets/{sheetId}/picture", { params }));
-        if (answer.done) picture.value = answer.value.url;
-      }
+      if (now.contentType.startsWith("image/")) photo.value ??= await photoOf(id);
     };
     void follow();
     return () => {
@@ -65,33 +60,60 @@ export function SheetPage({ id }: { id: string }) {
   }, [id, watch.value]);
 
   const register = async (): Promise<void> => {
+    await queue.current.last;
     const answer = await ask(api.POST("/sheets/{sheetId}/register", { params, body: {} }));
     refusal.value = answer.done ? null : answer.refusal;
     if (!answer.done) return;
     tell({ text: words.registering });
     watch.value++;
   };
-  const patch = async (row: SheetRow, changes: Schemas["CorrectRowInput"]): Promise<void> => {
-    const path = { sheetId: id, row: row.row };
-    const answer = await ask(api.PATCH("/sheets/{sheetId}/rows/{row}", { params: { path, header: { "If-Match": `"${row.version}"` } }, body: changes }));
+  // One after the other: whoever types and then says that the row is right means the row as typed. After a refusal
+  // nothing that was said before it counts.
+  const queue = useRef({ last: Promise.resolve(), refused: 0 });
+  const patch = (row: number, changes: Schemas["CorrectRowInput"]): Promise<void> => {
+    const { last, refused } = queue.current;
+    queue.current.last = last.then(() => (refused === queue.current.refused ? send(row, changes) : undefined));
+    return queue.current.last;
+  };
+  const send = async (row: number, changes: Schemas["CorrectRowInput"]): Promise<void> => {
+    const before = rows.value.find((one) => one.row === row);
+    if (!before) return;
+    const asked = { path: { sheetId: id, row }, header: { "If-Match": versionTag(before) } };
+    const answer = await ask(api.PATCH("/sheets/{sheetId}/rows/{row}", { params: asked, body: changes }));
     refusal.value = answer.done ? null : answer.refusal;
-    if (answer.done) rows.value = rows.value.map((one) => (one.row === row.row ? answer.value : one));
-    else if (answer.refusal.status === 412) await loadRows();
+    if (answer.done) {
+      rows.value = rows.value.map((one) => (one.row === row ? answer.value : one));
+      return;
+    }
+    queue.current.refused++;
+    if (answer.refusal.status === 412) await loadRows();
   };
   const clean = rows.value.filter((row) => !row.reviewed && !row.registered && row.issues.length === 0 && row.cells.every((cell) => cell.issues.length === 0));
   const confirmClean = async (): Promise<void> => {
-    for (const row of clean) await patch(row, {});
+    for (const { row } of clean) await patch(row, {});
   };
   const ready = rows.value.filter((row) => row.ready).length;
   const now = sheet.value;
-  const fields = ORDER.filter((field) => ALWAYS.includes(field) || rows.value.some((row) => row.cells.some((cell) => cell.field === field)));
+  const fields = FIELDS.filter((field) => ALWAYS.includes(field) || rows.value.some((row) => row.cells.some((cell) => cell.field === field)));
 
   return (
     <PageOf title={now?.name ?? "…"} back={{ href: link("sheets"), label: words.pages.sheets }} acts={now && <Acts sheet={now} onRefused={(why) => (refusal.value = why)} />}>
       {now && (MOVING.has(now.status) || now.status === "failed" || now.status === "expired") && <Progress sheet={now} />}
       <Refused refusal={refusal.value} />
+      {now?.status === "review" && may("write") && (
+        <Reading
+          key={now.version}
+          sheet={now}
+          onRead={(read) => {
+            refusal.value = null;
+            sheet.value = read;
+            void loadRows();
+          }}
+          onRefused={(why) => (refusal.value = why)}
+        />
+      )}
       {rows.value.length > 0 && (
-        <div class={picture.value ? "sheet-rows pictured" : "sheet-rows"}>
+        <div class={photo.value ? "sheet-rows pictured" : "sheet-rows"}>
           <div class="rows" tabIndex={0} role="group" aria-label={words.rows}>
             <table class="list">
               <thead>
@@ -107,16 +129,19 @@ export function SheetPage({ id }: { id: string }) {
               </thead>
               <tbody>
                 {rows.value.map((row) => (
-                  <Row key={row.row} row={row} fields={fields} onPatch={(changes) => void patch(row, changes)} />
+                  <Row
+                    key={row.row}
+                    row={row}
+                    fields={fields}
+                    looked={looked.value?.row === row.row ? looked.value.field : null}
+                    onLook={(field) => (looked.value = { row: row.row, field })}
+                    onPatch={(changes) => void patch(row.row, changes)}
+                  />
                 ))}
               </tbody>
             </table>
           </div>
-          {picture.value && (
-            <figure class="sheet-picture">
-              <img src={picture.value} alt={words.pictureOf(now?.name ?? "")} />
-            </figure>
-          )}
+          {photo.value && <AsWritten photo={uprightBy(rows.value, photo.value)} name={now?.name ?? ""} seen={seenOf(rows.value, looked.value)} />}
         </div>
       )}
       {rows.value.length > 0 && may("write") && (
@@ -135,6 +160,37 @@ export function SheetPage({ id }: { id: string }) {
         </div>
       )}
     </PageOf>
+  );
+}
+
+interface Seen {
+  row: SheetRow;
+  cell: Cell;
+}
+
+/** The cell that somebody is at; before that the first that is doubtful. */
+function seenOf(rows: SheetRow[], looked: { row: number; field: Field } | null): Seen | undefined {
+  const cells = rows.flatMap((row) => row.cells.map((cell) => ({ row, cell })));
+  if (looked) return cells.find(({ row, cell }) => row.row === looked.row && cell.field === looked.field);
+  return cells.find(({ row, cell }) => cell.place && isDoubtful(row, cell));
+}
+
+/** The picture, and cut out of it what stands in a cell. */
+function AsWritten({ photo, name, seen }: { photo: Photo; name: string; seen: Seen | undefined }) {
+  const words = say();
+  const place = seen?.cell.place;
+  const label = seen ? words.asWritten(words.cellOf(seen.row.line, words.fields[seen.cell.field])) : "";
+  return (
+    <figure class="sheet-picture">
+      {seen && place && (
+        <div class="cut">
+          <h2 class="label">{label}</h2>
+          <CutOut photo={photo} place={place} label={label} />
+          {isDoubtful(seen.row, seen.cell) && <p class="small">{doubtsOf(seen.cell.issues)}</p>}
+        </div>
+      )}
+      <Whole photo={photo} place={place} label={words.pictureOf(name)} />
+    </figure>
   );
 }
 

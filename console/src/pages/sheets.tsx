@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, ask, type Refusal, type Schemas } from "../api/client.ts";
-import { homeZone } from "../api/visits.ts";
+import { homeZone } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { Icon } from "../parts/icon.tsx";
 import { go, link, route } from "../route.ts";

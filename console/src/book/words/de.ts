@@ -46,7 +46,8 @@ export const words: Words = {
     phone: "Das ist keine Telefonnummer. Prüfen Sie sie oder lassen Sie sie weg.",
   },
   gone: (time: string) => `${time} ist nicht mehr frei.`,
-  goneNear: "Diese Zeiten in der Nähe sind frei. Was Sie geschrieben haben, bleibt.",
+  goneNear: "Diese Zeiten in der Nähe sind frei.",
+  typedKept: "Was Sie geschrieben haben, bleibt.",
   goneNone: "In der Nähe ist nichts frei. Sehen Sie andere Tage an oder rufen Sie die Agentur an.",
   limits: {
     contact: "Sie haben schon so viele Termine, wie hier gebucht werden können. Sagen Sie einen ab oder rufen Sie die Agentur an.",

@@ -44,7 +44,8 @@ export const words = {
     phone: "That is no phone number. Check it, or leave it empty.",
   },
   gone: (time: string) => `${time} is no longer free.`,
-  goneNear: "These times are free near it. What you have typed is kept.",
+  goneNear: "These times are free near it.",
+  typedKept: "What you have typed is kept.",
   goneNone: "Nothing near it is free. Look at other days, or call the agency.",
   limits: {
     contact: "You have as many visits ahead as can be booked here. Cancel one, or call the agency.",

@@ -46,7 +46,8 @@ export const words: Words = {
     phone: "Eso no es un teléfono. Revíselo o déjelo vacío.",
   },
   gone: (time: string) => `Las ${time} ya no están libres.`,
-  goneNear: "Estas horas cercanas están libres. Lo que ha escrito se conserva.",
+  goneNear: "Estas horas cercanas están libres.",
+  typedKept: "Lo que ha escrito se conserva.",
   goneNone: "No hay nada libre cerca. Mire otros días o llame a la agencia.",
   limits: {
     contact: "Ya tiene tantas visitas pendientes como se pueden reservar aquí. Cancele una o llame a la agencia.",

@@ -46,7 +46,8 @@ export const words: Words = {
     phone: "Ce n’est pas un numéro de téléphone. Vérifiez-le ou laissez vide.",
   },
   gone: (time: string) => `${time} n’est plus libre.`,
-  goneNear: "Ces heures proches sont libres. Ce que vous avez écrit est conservé.",
+  goneNear: "Ces heures proches sont libres.",
+  typedKept: "Ce que vous avez écrit est conservé.",
   goneNone: "Rien de proche n’est libre. Regardez d’autres jours ou appelez l’agence.",
   limits: {
     contact: "Vous avez déjà autant de visites à venir qu’on peut en réserver ici. Annulez-en une ou appelez l’agence.",
