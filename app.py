@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chalice.app import (
     AuthRequest,
@@ -17,35 +18,12 @@ from chalice.app import (
     SQSEvent,
 )
 
-from chalicelib import cold_start
-from chalicelib.api import (
-    agents,
-    availability,
-    calendars,
-    events,
-    exports,
-    intakes,
-    properties,
-    public,
-    service,
-    sheets,
-    visitor_links,
-    visitors,
-    visits,
-    webhooks,
-    wishes,
-)
+from chalicelib import api, cold_start, events, http
 from chalicelib.container import callers, make_ready, services
 from chalicelib.domain import errors
-from chalicelib.domain import sheets as sheet_errors
 from chalicelib.domain.api_keys import Scope
-from chalicelib.domain.visitor_links import Link
-from chalicelib.domain.visits import Visit
-from chalicelib.events import intake_queue, notice_queue, schedule, sheet_queue, table_stream, webhook_queue
-from chalicelib.events.batches import BatchResponse
 from chalicelib.functions import Function
-from chalicelib.http import parsing
-from chalicelib.http.contract import Condition, Contract, File
+from chalicelib.http.contract import Condition, Contract, File, promises
 from chalicelib.http.cors import answer_preflights, shared_with
 from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.guard import (
@@ -59,10 +37,11 @@ from chalicelib.http.guard import (
     bearer_token,
     by_authorizer,
 )
+from chalicelib.http.headers import BINARY_TYPES
 from chalicelib.http.problems import answers_problems, shape_framework_answers
-from chalicelib.http.queries import NoQuery, PageQuery
 from chalicelib.http.request_line import one_line_each
 from chalicelib.journal import faults_told, told
+from chalicelib.on_demand import load_all
 from chalicelib.settings import (
     notice_queue_of_stage,
     origins_of_stage,
@@ -72,9 +51,14 @@ from chalicelib.settings import (
     webhook_queue_of_stage,
 )
 
+if TYPE_CHECKING:
+    from chalicelib.domain.visitor_links import Link
+    from chalicelib.domain.visits import Visit
+    from chalicelib.events.batches import BatchResponse
+
 # The journal says what there is to say; Chalice would log the messages of exceptions.
 app = Chalice(app_name="visits", configure_logs=False)
-app.api.binary_types[:] = exports.BINARY_TYPES
+app.api.binary_types[:] = BINARY_TYPES
 app.middleware("http")(one_line_each)
 app.middleware("http")(shared_with(origins_of_stage(os.environ)))
 app.middleware("http")(shape_framework_answers)
@@ -125,26 +109,30 @@ def visit_of(link: Link) -> Visit:
 
 
 @route("POST", "/properties", Scope.WRITE)
-@Contract(
-    takes=properties.RegisterPropertyInput,
-    gives={201: properties.PropertyOutput},
-    refuses=(errors.PropertyExists,),
-    idempotent=True,
+@promises(
+    lambda: Contract(
+        takes=api.properties.RegisterPropertyInput,
+        gives={201: api.properties.PropertyOutput},
+        refuses=(errors.PropertyExists,),
+        idempotent=True,
+    )
 )
 def register_property() -> Response:
     """Register a property, with your own id or a generated one."""
-    return properties.register(current(), services())
+    return api.properties.register(current(), services())
 
 
 @route("GET", "/properties", Scope.READ)
-@Contract(query=properties.PropertyQuery, gives={200: properties.PropertyPage})
+@promises(lambda: Contract(query=api.properties.PropertyQuery, gives={200: api.properties.PropertyPage}))
 def list_properties() -> Response:
     """List properties, ordered by id."""
-    return properties.list_all(current(), services())
+    return api.properties.list_all(current(), services())
 
 
 @route("GET", "/properties/{property_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: properties.PropertyOutput}, condition=Condition.TAGGED)
+@promises(
+    lambda: Contract(query=http.queries.NoQuery, gives={200: api.properties.PropertyOutput}, condition=Condition.TAGGED)
+)
 def get_property(property_id: str) -> Response:
     """Read a property with its next visits.
 
@@ -152,14 +140,16 @@ def get_property(property_id: str) -> Response:
     `links.availability` is there once the property has rules. The `ETag` covers both too; sent as `If-Match` it only
     compares the property.
     """
-    return properties.get(current(), services(), property_id)
+    return api.properties.get(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}", Scope.WRITE)
-@Contract(
-    takes=properties.PropertyInput,
-    gives={200: properties.PropertyOutput, 201: properties.PropertyOutput},
-    condition=Condition.MATCH_OR_NEW,
+@promises(
+    lambda: Contract(
+        takes=api.properties.PropertyInput,
+        gives={200: api.properties.PropertyOutput, 201: api.properties.PropertyOutput},
+        condition=Condition.MATCH_OR_NEW,
+    )
 )
 def put_property(property_id: str) -> Response:
     """Create or replace a property.
@@ -168,26 +158,30 @@ def put_property(property_id: str) -> Response:
     the upcoming visits at that address; if there are too many for one request, `visitsBehind` is set and the same
     request with the new `ETag` continues. You can send back what you read: read-only fields must be unchanged.
     """
-    return properties.put(current(), services(), property_id)
+    return api.properties.put(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/availability", Scope.READ)
-@Contract(
-    query=NoQuery,
-    gives={200: availability.AvailabilityOutput},
-    refuses=(errors.AvailabilityNotFound,),
-    condition=Condition.TAGGED,
+@promises(
+    lambda: Contract(
+        query=http.queries.NoQuery,
+        gives={200: api.availability.AvailabilityOutput},
+        refuses=(errors.AvailabilityNotFound,),
+        condition=Condition.TAGGED,
+    )
 )
 def get_availability(property_id: str) -> Response:
     """Read when a property may be visited."""
-    return availability.get(current(), services(), property_id)
+    return api.availability.get(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}/availability", Scope.WRITE)
-@Contract(
-    takes=availability.AvailabilityInput,
-    gives={200: availability.AvailabilityOutput, 201: availability.AvailabilityOutput},
-    condition=Condition.MATCH_OR_NEW,
+@promises(
+    lambda: Contract(
+        takes=api.availability.AvailabilityInput,
+        gives={200: api.availability.AvailabilityOutput, 201: api.availability.AvailabilityOutput},
+        condition=Condition.MATCH_OR_NEW,
+    )
 )
 def put_availability(property_id: str) -> Response:
     """Say when a property may be visited.
@@ -196,11 +190,11 @@ def put_availability(property_id: str) -> Response:
     with. As long as nobody has set anything, a property is open at all times. Local times are the property's: one that
     occurs twice is the first of the two, one that is skipped counts by the offset before.
     """
-    return availability.put(current(), services(), property_id)
+    return api.availability.put(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/slots", Scope.READ)
-@Contract(query=availability.SlotsQuery, gives={200: availability.SlotsOutput})
+@promises(lambda: Contract(query=api.availability.SlotsQuery, gives={200: api.availability.SlotsOutput}))
 def get_slots(property_id: str) -> Response:
     """Look when a property can be visited.
 
@@ -208,52 +202,56 @@ def get_slots(property_id: str) -> Response:
     number of steps from the opening, and free for the visit and the gap after it. If there is none, `reason` says which
     rule took the last of them. What was booked in the last moments may be missing.
     """
-    return availability.slots(current(), services(), property_id)
+    return api.availability.slots(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/busy", Scope.READ)
-@Contract(query=availability.WindowQuery, gives={200: availability.BusyOutput})
+@promises(lambda: Contract(query=api.availability.WindowQuery, gives={200: api.availability.BusyOutput}))
 def get_busy(property_id: str) -> Response:
     """Read when a property is taken.
 
     In whole quarter hours, without visitors' data; 7 days by default, at most 31.
     """
-    return availability.busy(current(), services(), property_id)
+    return api.availability.busy(current(), services(), property_id)
 
 
 @route("GET", "/properties/{property_id}/booking-code", Scope.READ)
-@Contract(query=NoQuery, gives={200: File((public.SVG,))}, refuses=(errors.NoBookingPage,))
+@promises(
+    lambda: Contract(query=http.queries.NoQuery, gives={200: File((api.public.SVG,))}, refuses=(errors.NoBookingPage,))
+)
 def get_booking_code(property_id: str) -> Response:
     """Get a QR code of the address at which visitors book, for the board in front of the property.
 
     It leads there however the property is booked at the moment: see `publicBooking`.
     """
-    return public.code(current(), services(), property_id)
+    return api.public.code(current(), services(), property_id)
 
 
 @route("PUT", "/properties/{property_id}/calendar-token", Scope.WRITE)
-@Contract(query=NoQuery, gives={200: calendars.CalendarTokenOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.calendars.CalendarTokenOutput}))
 def share_calendar(property_id: str) -> Response:
     """Share a property's calendar at a new address.
 
     The address is shown only once; the previous one stops working.
     """
-    return calendars.share_property(current(), services(), property_id)
+    return api.calendars.share_property(current(), services(), property_id)
 
 
 @route("DELETE", "/properties/{property_id}/calendar-token", Scope.WRITE)
-@Contract(query=NoQuery, gives={204: None})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={204: None}))
 def withdraw_calendar(property_id: str) -> Response:
     """Stop sharing a property's calendar."""
-    return calendars.withdraw(current(), services(), "property", property_id)
+    return api.calendars.withdraw(current(), services(), "property", property_id)
 
 
 @route("GET", "/properties/{property_id}/calendar.ics", PUBLIC)
-@Contract(
-    query=calendars.FeedQuery,
-    gives={200: File(("text/calendar",))},
-    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
-    condition=Condition.TAGGED,
+@promises(
+    lambda: Contract(
+        query=api.calendars.FeedQuery,
+        gives={200: File(("text/calendar",))},
+        refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+        condition=Condition.TAGGED,
+    )
 )
 def get_calendar(property_id: str) -> Response:
     """Subscribe to a property's calendar.
@@ -261,31 +259,33 @@ def get_calendar(property_id: str) -> Response:
     For calendar programs: the token is the key. Shows when visits are, never whose; may be five minutes old. Other
     parameters are ignored.
     """
-    return calendars.read(current(), services(), "property", property_id)
+    return api.calendars.read(current(), services(), "property", property_id)
 
 
 # Agents
 
 
 @route("GET", "/agents", Scope.READ)
-@Contract(query=PageQuery, gives={200: agents.AgentPage})
+@promises(lambda: Contract(query=http.queries.PageQuery, gives={200: api.agents.AgentPage}))
 def list_agents() -> Response:
     """List agents, ordered by id."""
-    return agents.list_all(current(), services())
+    return api.agents.list_all(current(), services())
 
 
 @route("GET", "/agents/{agent_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: agents.AgentOutput}, condition=Condition.TAGGED)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.agents.AgentOutput}, condition=Condition.TAGGED))
 def get_agent(agent_id: str) -> Response:
     """Read an agent."""
-    return agents.get(current(), services(), agent_id)
+    return api.agents.get(current(), services(), agent_id)
 
 
 @route("PUT", "/agents/{agent_id}", Scope.WRITE)
-@Contract(
-    takes=agents.AgentInput,
-    gives={200: agents.AgentOutput, 201: agents.AgentOutput},
-    condition=Condition.MATCH_OR_NEW,
+@promises(
+    lambda: Contract(
+        takes=api.agents.AgentInput,
+        gives={200: api.agents.AgentOutput, 201: api.agents.AgentOutput},
+        condition=Condition.MATCH_OR_NEW,
+    )
 )
 def put_agent(agent_id: str) -> Response:
     """Create or replace an agent.
@@ -293,55 +293,57 @@ def put_agent(agent_id: str) -> Response:
     Hours and travel time apply to later bookings. Visits can name an agent that is not registered, who has neither. You
     can send back what you read: read-only fields must be unchanged.
     """
-    return agents.put(current(), services(), agent_id)
+    return api.agents.put(current(), services(), agent_id)
 
 
 @route("DELETE", "/agents/{agent_id}", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH)
+@promises(lambda: Contract(gives={204: None}, condition=Condition.MAY_MATCH))
 def erase_agent(agent_id: str) -> Response:
     """Erase an agent's data.
 
     Removes name, e-mail address, phone number and hours, and stops sharing the calendar. The visits stay and keep the
     `agentId`, which works on as one that is not registered.
     """
-    return agents.erase(current(), services(), agent_id)
+    return api.agents.erase(current(), services(), agent_id)
 
 
 @route("GET", "/agents/{agent_id}/busy", Scope.READ)
-@Contract(query=availability.WindowQuery, gives={200: agents.EngagementsOutput})
+@promises(lambda: Contract(query=api.availability.WindowQuery, gives={200: api.agents.EngagementsOutput}))
 def get_agent_busy(agent_id: str) -> Response:
     """Read when and where an agent is engaged, registered or not.
 
     In whole quarter hours, with the way to the next property, without visitors' data; 7 days by default, at most 31.
     What was booked in the last moments may be missing.
     """
-    return agents.busy(current(), services(), agent_id)
+    return api.agents.busy(current(), services(), agent_id)
 
 
 @route("PUT", "/agents/{agent_id}/calendar-token", Scope.WRITE)
-@Contract(takes=calendars.AgentCalendarInput, gives={200: calendars.CalendarTokenOutput})
+@promises(lambda: Contract(takes=api.calendars.AgentCalendarInput, gives={200: api.calendars.CalendarTokenOutput}))
 def share_agent_calendar(agent_id: str) -> Response:
     """Share an agent's calendar at a new address.
 
     The address is shown only once; the previous one stops working. Visitors' names and phone numbers are in it only
     with `visitors`: whoever has the address reads them.
     """
-    return calendars.share_agent(current(), services(), agent_id)
+    return api.calendars.share_agent(current(), services(), agent_id)
 
 
 @route("DELETE", "/agents/{agent_id}/calendar-token", Scope.WRITE)
-@Contract(query=NoQuery, gives={204: None})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={204: None}))
 def withdraw_agent_calendar(agent_id: str) -> Response:
     """Stop sharing an agent's calendar."""
-    return calendars.withdraw(current(), services(), "agent", agent_id)
+    return api.calendars.withdraw(current(), services(), "agent", agent_id)
 
 
 @route("GET", "/agents/{agent_id}/calendar.ics", PUBLIC)
-@Contract(
-    query=calendars.FeedQuery,
-    gives={200: File(("text/calendar",))},
-    refuses=(errors.FeedNotFound, errors.ExportTooLarge),
-    condition=Condition.TAGGED,
+@promises(
+    lambda: Contract(
+        query=api.calendars.FeedQuery,
+        gives={200: File(("text/calendar",))},
+        refuses=(errors.FeedNotFound, errors.ExportTooLarge),
+        condition=Condition.TAGGED,
+    )
 )
 def get_agent_calendar(agent_id: str) -> Response:
     """Subscribe to an agent's calendar.
@@ -349,25 +351,27 @@ def get_agent_calendar(agent_id: str) -> Response:
     For calendar programs: the token is the key. Shows the visits with property, address and place; may be five minutes
     old. Other parameters are ignored.
     """
-    return calendars.read(current(), services(), "agent", agent_id)
+    return api.calendars.read(current(), services(), "agent", agent_id)
 
 
 # Visits
 
 
 @route("POST", "/visits", Scope.WRITE)
-@Contract(
-    takes=wishes.BookVisitInput,
-    gives={201: visits.VisitOutput, 202: intakes.IntakeOutput},
-    refuses=(
-        errors.PropertyNotFound,
-        errors.VisitsNotAllowed,
-        errors.OutsideHours,
-        errors.SlotTaken,
-        errors.HandedIn,
-    ),
-    idempotent=True,
-    lenient=True,
+@promises(
+    lambda: Contract(
+        takes=api.wishes.BookVisitInput,
+        gives={201: api.visits.VisitOutput, 202: api.intakes.IntakeOutput},
+        refuses=(
+            errors.PropertyNotFound,
+            errors.VisitsNotAllowed,
+            errors.OutsideHours,
+            errors.SlotTaken,
+            errors.HandedIn,
+        ),
+        idempotent=True,
+        lenient=True,
+    )
 )
 def book_visit() -> Response:
     """Book a visit and hold its time.
@@ -376,56 +380,71 @@ def book_visit() -> Response:
     property has capacity; the others get 409 `slot-taken` with the conflicting interval. Outside the
     hours it is 409 `outside-hours` with the reason.
     """
-    return visits.book(current(), services())
+    return api.visits.book(current(), services())
 
 
 @route("GET", "/visits", Scope.READ)
-@Contract(query=visits.VisitQuery, gives={200: visits.VisitPage})
+@promises(lambda: Contract(query=api.visits.VisitQuery, gives={200: api.visits.VisitPage}))
 def list_visits() -> Response:
     """List visits, ordered by start.
 
     The default range is from 31 days ago to 92 days ahead, fixed by the first page. Without `propertyId` or `agentId`
     it is at most 366 days. A visit appears here moments after it was written.
     """
-    return visits.list_all(current(), services())
+    return api.visits.list_all(current(), services())
 
 
 @route("GET", "/visits/export", Scope.READ)
-@Contract(
-    query=exports.ExportQuery,
-    gives={200: File(exports.MEDIA_TYPES)},
-    refuses=(errors.ExportTooLarge,),
-    headers={200: ("Content-Disposition",)},
+@promises(
+    lambda: Contract(
+        query=api.exports.ExportQuery,
+        gives={200: File(api.exports.MEDIA_TYPES)},
+        refuses=(errors.ExportTooLarge,),
+        headers={200: ("Content-Disposition",)},
+    )
 )
 def export_visits() -> Response:
     """Export visits as CSV, XLSX or iCalendar.
 
     The rows of the list with the same filters, in the same order; at most 10,000 rows and 4 MB.
     """
-    return exports.take_away(current(), services())
+    return api.exports.take_away(current(), services())
 
 
 @route("GET", "/visits/{visit_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: visits.VisitOutput}, condition=Condition.TAGGED)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.visits.VisitOutput}, condition=Condition.TAGGED))
 def get_visit(visit_id: str) -> Response:
     """Read a visit."""
-    return visits.get(current(), services(), visit_id)
+    return api.visits.get(current(), services(), visit_id)
+
+
+@route("GET", "/visits/{visit_id}/notices", Scope.READ)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.notices.NoticesOutput}))
+def get_notices(visit_id: str) -> Response:
+    """Read what the visitor was told by mail, and whether the address takes any.
+
+    Without anybody's data: `GET /visits/{id}` has the address. Mail about the visit stops where it came back for good,
+    or its recipient complained.
+    """
+    return api.notices.get(current(), services(), visit_id)
 
 
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)
-@Contract(
-    takes=visits.ChangeVisitInput,
-    media_types=parsing.MERGE_PATCH[:1],
-    gives={200: visits.VisitOutput},
-    refuses=(
-        errors.PropertyNotFound,
-        errors.VisitsNotAllowed,
-        errors.OutsideHours,
-        errors.SlotTaken,
-        errors.SlotsReleased,
-    ),
-    condition=Condition.MATCH,
-    lenient=True,
+@promises(
+    lambda: Contract(
+        takes=api.visits.ChangeVisitInput,
+        media_types=http.parsing.MERGE_PATCH[:1],
+        gives={200: api.visits.VisitOutput},
+        refuses=(
+            errors.PropertyNotFound,
+            errors.VisitsNotAllowed,
+            errors.OutsideHours,
+            errors.SlotTaken,
+            errors.SlotsReleased,
+        ),
+        condition=Condition.MATCH,
+        lenient=True,
+    )
 )
 def change_visit(visit_id: str) -> Response:
     """Change a visit; a new date reschedules it.
@@ -434,15 +453,17 @@ def change_visit(visit_id: str) -> Response:
     changes; the old time is free as soon as the new one is held. Date, duration and agent can only change while the
     visit holds its time. You can send back what you read: read-only fields must be unchanged.
     """
-    return visits.change(current(), services(), visit_id)
+    return api.visits.change(current(), services(), visit_id)
 
 
 @route("PUT", "/visits/{visit_id}/status", Scope.WRITE)
-@Contract(
-    takes=visits.StatusInput,
-    gives={200: visits.VisitOutput},
-    refuses=(errors.TransitionNotAllowed, errors.VisitNotStarted),
-    condition=Condition.MAY_MATCH,
+@promises(
+    lambda: Contract(
+        takes=api.visits.StatusInput,
+        gives={200: api.visits.VisitOutput},
+        refuses=(errors.TransitionNotAllowed, errors.VisitNotStarted),
+        condition=Condition.MAY_MATCH,
+    )
 )
 def change_status(visit_id: str) -> Response:
     """Confirm, decline, cancel or complete a visit.
@@ -451,34 +472,36 @@ def change_status(visit_id: str) -> Response:
     `cancelled`; `completed` and `no_show` can be swapped to correct a mistake. Setting the current status changes
     nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
-    return visits.change_status(current(), services(), visit_id)
+    return api.visits.change_status(current(), services(), visit_id)
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
+@promises(lambda: Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)}))
 def erase_visitor(visit_id: str) -> Response:
     """Erase the visitor's data.
 
     Removes the visitor, the notes and the cancellation reason; the visit stays.
     """
-    return visits.erase_visitor(current(), services(), visit_id)
+    return api.visits.erase_visitor(current(), services(), visit_id)
 
 
 # The visitor's own visit
 
 
 @route("GET", "/visitor/visit", VISITOR)
-@Contract(query=NoQuery, gives={200: visitor_links.OwnVisitOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.visitor_links.OwnVisitOutput}))
 def get_own_visit(visit: Visit) -> Response:
     """See the visit that your link leads to."""
-    return visitor_links.get(current(), services(), visit)
+    return api.visitor_links.get(current(), services(), visit)
 
 
 @route("GET", "/visitor/visit/slots", VISITOR)
-@Contract(
-    query=availability.WindowQuery,
-    gives={200: availability.BookableSlotsOutput},
-    refuses=(errors.TooLate, errors.SlotsReleased),
+@promises(
+    lambda: Contract(
+        query=api.availability.WindowQuery,
+        gives={200: api.availability.BookableSlotsOutput},
+        refuses=(errors.TooLate, errors.SlotsReleased),
+    )
 )
 def get_own_slots(visit: Visit) -> Response:
     """Look when else your visit can be.
@@ -486,127 +509,138 @@ def get_own_slots(visit: Visit) -> Response:
     Every other start that it can be moved to now, as long as it lasts, in the next 7 days unless told otherwise, 31 at
     most.
     """
-    return visitor_links.slots(current(), services(), visit)
+    return api.visitor_links.slots(current(), services(), visit)
 
 
 @route("PATCH", "/visitor/visit", VISITOR)
-@Contract(
-    takes=visitor_links.ChangeOwnVisitInput,
-    media_types=parsing.MERGE_PATCH[:1],
-    gives={200: visitor_links.OwnVisitOutput},
-    refuses=(errors.TooLate, errors.NotFree, errors.SlotsReleased),
-    condition=Condition.MAY_MATCH,
+@promises(
+    lambda: Contract(
+        takes=api.visitor_links.ChangeOwnVisitInput,
+        media_types=http.parsing.MERGE_PATCH[:1],
+        gives={200: api.visitor_links.OwnVisitOutput},
+        refuses=(errors.TooLate, errors.NotFree, errors.SlotsReleased),
+        condition=Condition.MAY_MATCH,
+    )
 )
 def change_own_visit(visit: Visit) -> Response:
     """Move your visit to another free time, choose your language, or switch reminders off.
 
     Also accepted as `application/json`. Times can be changed until `changeableUntil`.
     """
-    return visitor_links.change(current(), services(), visit)
+    return api.visitor_links.change(current(), services(), visit)
 
 
 @route("PUT", "/visitor/visit/status", VISITOR)
-@Contract(
-    takes=visitor_links.OwnStatusInput,
-    gives={200: visitor_links.OwnVisitOutput},
-    refuses=(errors.TooLate, errors.TransitionNotAllowed),
-    condition=Condition.MAY_MATCH,
+@promises(
+    lambda: Contract(
+        takes=api.visitor_links.OwnStatusInput,
+        gives={200: api.visitor_links.OwnVisitOutput},
+        refuses=(errors.TooLate, errors.TransitionNotAllowed),
+        condition=Condition.MAY_MATCH,
+    )
 )
 def change_own_status(visit: Visit) -> Response:
     """Cancel your visit, until `changeableUntil`."""
-    return visitor_links.change_status(current(), services(), visit)
+    return api.visitor_links.change_status(current(), services(), visit)
 
 
 @route("DELETE", "/visitor/visit/visitor", VISITOR)
-@Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)})
+@promises(lambda: Contract(gives={204: None}, condition=Condition.MAY_MATCH, headers={204: ("ETag",)}))
 def erase_oneself(visit: Visit) -> Response:
     """Have your data erased, and with it this link; the visit itself stays. Cancel it first if you will not come."""
-    return visitor_links.erase(current(), services(), visit)
+    return api.visitor_links.erase(current(), services(), visit)
 
 
 @route("POST", "/visitor/unsubscribe", PUBLIC)
-@Contract(query=visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(errors.LinkInvalid,))
+@promises(lambda: Contract(query=api.visitor_links.UnsubscribeQuery, gives={204: None}, refuses=(errors.LinkInvalid,)))
 def unsubscribe() -> Response:
     """Switch the reminders of a visit off: what mail programs post to by themselves (RFC 8058)."""
-    return visitor_links.unsubscribe(current(), services())
+    return api.visitor_links.unsubscribe(current(), services())
 
 
 # Few at once: a new account of SES sends 14 mails a second.
 @app.on_sqs_message(queue=notice_queue_of_stage(os.environ), batch_size=10, maximum_concurrency=2)
 @faults_told(Function.NOTIFY)
 def notify(event: SQSEvent) -> BatchResponse:
-    return notice_queue.notify(event, services())
+    return events.notice_queue.notify(event, services())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 @faults_told(Function.REMIND)
 def remind(_: CloudWatchEvent) -> None:
-    schedule.remind(services())
+    events.schedule.remind(services())
 
 
 # Booking without a key
 
 
 @route("GET", "/public/properties/{property_id}", PUBLIC)
-@Contract(query=NoQuery, gives={200: public.PublicPropertyOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.public.PublicPropertyOutput}))
 def get_public_property(property_id: str) -> Response:
     """See a property that is on the booking page."""
-    return public.get(current(), services(), property_id)
+    return api.public.get(current(), services(), property_id)
 
 
 @route("GET", "/public/properties/{property_id}/slots", PUBLIC)
-@Contract(query=availability.WindowQuery, gives={200: availability.BookableSlotsOutput})
+@promises(lambda: Contract(query=api.availability.WindowQuery, gives={200: api.availability.BookableSlotsOutput}))
 def get_public_slots(property_id: str) -> Response:
     """Look when a property can be visited: the next 7 days unless told otherwise, 31 at most."""
-    return public.slots(current(), services(), property_id)
+    return api.public.slots(current(), services(), property_id)
 
 
 @route("POST", "/public/properties/{property_id}/visits", PUBLIC)
-@Contract(
-    takes=public.BookPublicVisitInput,
-    gives={201: public.PublicVisitOutput},
-    refuses=(errors.NotFree, errors.LimitReached, errors.LinkInvalid),
-    idempotent=True,
+@promises(
+    lambda: Contract(
+        takes=api.public.BookPublicVisitInput,
+        gives={201: api.public.PublicVisitOutput},
+        refuses=(errors.NotFree, errors.LimitReached, errors.LinkInvalid),
+        idempotent=True,
+    )
 )
 def book_public_visit(property_id: str) -> Response:
     """Book a visit for yourself, or ask for it where the agency confirms.
 
     Send an `Idempotency-Key` that nobody can guess: the answer to a repetition has the link to the visit.
     """
-    return public.book(current(), services(), property_id)
+    return api.public.book(current(), services(), property_id)
 
 
 # Visitors
 
 
 @route("POST", "/visitors/search", Scope.READ)
-@Contract(takes=visitors.SearchInput, gives={200: visits.VisitPage}, refuses=(InvalidCursor,))
+@promises(lambda: Contract(takes=api.visitors.SearchInput, gives={200: api.visits.VisitPage}, refuses=(InvalidCursor,)))
 def search_visitor() -> Response:
     """Find all visits of one person, ordered by id.
 
     By e-mail address, upper and lower case aside, or by telephone number, by its digits: a national number finds those
     that were given without the country. A visit appears here moments after it was written.
     """
-    return visitors.search(current(), services())
+    return api.visitors.search(current(), services())
 
 
 @route("POST", "/visitors/erase", Scope.ADMIN)
-@Contract(takes=visitors.EraseInput, gives={200: visitors.ErasureOutput})
+@promises(lambda: Contract(takes=api.visitors.EraseInput, gives={200: api.visitors.ErasureOutput}))
 def erase_visitors() -> Response:
     """Erase all data of one person.
 
     As erasing the visitor of each visit that the search finds, 100 at a time: repeat it while `more` is true. Repeat
     it too when a booking of that person may be under way: one of the last moments may not be found yet.
     """
-    return visitors.erase(current(), services())
+    return api.visitors.erase(current(), services())
 
 
 # Intakes
 
 
 @route("POST", "/intakes", Scope.WRITE)
-@Contract(
-    takes=intakes.IntakeInput, media_types=intakes.MEDIA_TYPES, gives={202: intakes.IntakeOutput}, idempotent=True
+@promises(
+    lambda: Contract(
+        takes=api.intakes.IntakeInput,
+        media_types=api.intakes.MEDIA_TYPES,
+        gives={202: api.intakes.IntakeOutput},
+        idempotent=True,
+    )
 )
 def hand_in() -> Response:
     """Submit up to 1,000 visits at once.
@@ -614,43 +648,47 @@ def hand_in() -> Response:
     At most 4,500,000 bytes. Only the envelope is validated now; an invalid row is reported in its result. With an
     `Idempotency-Key` the same rows again are the same intake; without one they are another. Poll after `Retry-After`.
     """
-    return intakes.hand_in(current(), services())
+    return api.intakes.hand_in(current(), services())
 
 
 @route("GET", "/intakes/{intake_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: intakes.IntakeOutput}, headers={200: ("Retry-After",)})
+@promises(
+    lambda: Contract(query=http.queries.NoQuery, gives={200: api.intakes.IntakeOutput}, headers={200: ("Retry-After",)})
+)
 def get_intake(intake_id: str) -> Response:
     """Read the progress of an intake.
 
     While it is `queued` or `running` the answer has a `Retry-After`. Intakes are kept for 30 days.
     """
-    return intakes.get(current(), services(), intake_id)
+    return api.intakes.get(current(), services(), intake_id)
 
 
 @route("GET", "/intakes/{intake_id}/results", Scope.READ)
-@Contract(query=PageQuery, gives={200: intakes.RowOutcomePage})
+@promises(lambda: Contract(query=http.queries.PageQuery, gives={200: api.intakes.RowOutcomePage}))
 def list_results(intake_id: str) -> Response:
     """List the results of an intake's rows.
 
     Ordered by row; complete once the intake is `done` or `failed`.
     """
-    return intakes.results(current(), services(), intake_id)
+    return api.intakes.results(current(), services(), intake_id)
 
 
 @app.on_sqs_message(queue=queue_of_stage(os.environ), batch_size=10, maximum_concurrency=10)
 @faults_told(Function.WORKER)
 def work_off_queue(event: SQSEvent) -> BatchResponse | None:
-    return intake_queue.work_off(event, services())
+    return events.intake_queue.work_off(event, services())
 
 
 # Sheets
 
 
 @route("POST", "/sheets", Scope.WRITE)
-@Contract(
-    takes=sheets.AnnounceSheetInput,
-    gives={201: sheets.AnnouncedSheetOutput},
-    refuses=(errors.PropertyNotFound, sheet_errors.SheetRepeated),
+@promises(
+    lambda: Contract(
+        takes=api.sheets.AnnounceSheetInput,
+        gives={201: api.sheets.AnnouncedSheetOutput},
+        refuses=(errors.PropertyNotFound, errors.SheetRepeated),
+    )
 )
 def announce_sheet() -> Response:
     """Announce a list of visits, a picture or a file, and get a form to upload it with.
@@ -658,59 +696,67 @@ def announce_sheet() -> Response:
     Upload it within ten minutes: a JPEG, a PNG or a PDF of one page up to 10 MB; a CSV, NDJSON or XLSX file up to 5 MB
     and 1,000 rows. Then poll the sheet until it is in `review`.
     """
-    return sheets.announce(current(), services())
+    return api.sheets.announce(current(), services())
 
 
 @route("GET", "/sheets", Scope.READ)
-@Contract(query=PageQuery, gives={200: sheets.SheetPage})
+@promises(lambda: Contract(query=http.queries.PageQuery, gives={200: api.sheets.SheetPage}))
 def list_sheets() -> Response:
     """List sheets, the newest first."""
-    return sheets.list_all(current(), services())
+    return api.sheets.list_all(current(), services())
 
 
 @route("GET", "/sheets/{sheet_id}", Scope.READ)
-@Contract(query=NoQuery, gives={200: sheets.SheetOutput}, condition=Condition.TAGGED)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.sheets.SheetOutput}, condition=Condition.TAGGED))
 def get_sheet(sheet_id: str) -> Response:
     """Read a sheet without its rows.
 
     Kept for 90 days; its file or picture for 30.
     """
-    return sheets.get(current(), services(), sheet_id)
+    return api.sheets.get(current(), services(), sheet_id)
 
 
 @route("DELETE", "/sheets/{sheet_id}", Scope.WRITE)
-@Contract(query=NoQuery, gives={204: None})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={204: None}))
 def delete_sheet(sheet_id: str) -> Response:
     """Delete a sheet with its rows, file and picture, at once. Visits that were registered stay."""
-    return sheets.delete(current(), services(), sheet_id)
+    return api.sheets.delete(current(), services(), sheet_id)
 
 
 @route("GET", "/sheets/{sheet_id}/rows", Scope.READ)
-@Contract(query=PageQuery, gives={200: sheets.SheetRowPage}, refuses=(sheet_errors.SheetNotReady,))
+@promises(
+    lambda: Contract(
+        query=http.queries.PageQuery, gives={200: api.sheets.SheetRowPage}, refuses=(errors.SheetNotReady,)
+    )
+)
 def list_sheet_rows(sheet_id: str) -> Response:
     """List the rows of a sheet, with what was written, what was understood and what is doubtful."""
-    return sheets.rows(current(), services(), sheet_id)
+    return api.sheets.rows(current(), services(), sheet_id)
 
 
 @route("GET", "/sheets/{sheet_id}/rows/{row}", Scope.READ)
-@Contract(
-    query=NoQuery,
-    gives={200: sheets.SheetRowOutput},
-    refuses=(sheet_errors.SheetNotReady,),
-    condition=Condition.TAGGED,
+@promises(
+    lambda: Contract(
+        query=http.queries.NoQuery,
+        gives={200: api.sheets.SheetRowOutput},
+        refuses=(errors.SheetNotReady,),
+        condition=Condition.TAGGED,
+    )
 )
 def get_sheet_row(sheet_id: str, row: str) -> Response:
     """Read a row of a sheet."""
-    return sheets.get_row(current(), services(), sheet_id, row)
+    return api.sheets.get_row(current(), services(), sheet_id, row)
 
 
 @route("PATCH", "/sheets/{sheet_id}/rows/{row}", Scope.WRITE)
-@Contract(
-    takes=sheets.CorrectRowInput,
-    media_types=parsing.MERGE_PATCH[:1],
-    gives={200: sheets.SheetRowOutput},
-    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetRowRegistered),
-    condition=Condition.MATCH,
+@promises(
+    lambda: Contract(
+        takes=api.sheets.CorrectRowInput,
+        media_types=http.parsing.MERGE_PATCH[:1],
+        gives={200: api.sheets.SheetRowOutput},
+        refuses=(errors.SheetNotReady, errors.SheetRowRegistered),
+        condition=Condition.MATCH,
+    )
 )
 def correct_sheet_row(sheet_id: str, row: str) -> Response:
     """Correct a row, or confirm it with `{}`: either marks it as reviewed.
@@ -718,29 +764,33 @@ def correct_sheet_row(sheet_id: str, row: str) -> Response:
     A merge patch (RFC 7396), also accepted as `application/json`. Which property is meant by what was written is
     remembered for later sheets.
     """
-    return sheets.correct(current(), services(), sheet_id, row)
+    return api.sheets.correct(current(), services(), sheet_id, row)
 
 
 @route("PUT", "/sheets/{sheet_id}/reading", Scope.WRITE)
-@Contract(
-    takes=sheets.ReadingInput,
-    gives={200: sheets.SheetOutput},
-    refuses=(errors.PropertyNotFound, sheet_errors.SheetNotReady, sheet_errors.SheetFileGone),
-    condition=Condition.MAY_MATCH,
+@promises(
+    lambda: Contract(
+        takes=api.sheets.ReadingInput,
+        gives={200: api.sheets.SheetOutput},
+        refuses=(errors.PropertyNotFound, errors.SheetNotReady, errors.SheetFileGone),
+        condition=Condition.MAY_MATCH,
+    )
 )
 def read_sheet_anew(sheet_id: str) -> Response:
     """Read a sheet anew with another zone, order of day and month, meaning of columns or property.
 
     The picture is not recognised again, rows keep their numbers, and those that somebody has reviewed stay as they are.
     """
-    return sheets.read_anew(current(), services(), sheet_id)
+    return api.sheets.read_anew(current(), services(), sheet_id)
 
 
 @route("POST", "/sheets/{sheet_id}/register", Scope.WRITE)
-@Contract(
-    takes=sheets.RegisterSheetInput,
-    gives={202: intakes.IntakeOutput},
-    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetRepeated, sheet_errors.NothingToRegister),
+@promises(
+    lambda: Contract(
+        takes=api.sheets.RegisterSheetInput,
+        gives={202: api.intakes.IntakeOutput},
+        refuses=(errors.SheetNotReady, errors.SheetRepeated, errors.NothingToRegister),
+    )
 )
 def register_sheet(sheet_id: str) -> Response:
     """Register the rows that are reviewed and complete, as an intake.
@@ -748,114 +798,128 @@ def register_sheet(sheet_id: str) -> Response:
     Called twice, or at once, it is the same intake: one visit a row. Rows that were rejected can be corrected and
     registered again.
     """
-    return sheets.register(current(), services(), sheet_id)
+    return api.sheets.register(current(), services(), sheet_id)
 
 
 @route("GET", "/sheets/{sheet_id}/export", Scope.READ)
-@Contract(
-    query=sheets.ExportSheetQuery,
-    gives={200: File((exports.XLSX,))},
-    refuses=(sheet_errors.SheetNotReady, errors.ExportTooLarge),
-    headers={200: ("Content-Disposition",)},
+@promises(
+    lambda: Contract(
+        query=api.sheets.ExportSheetQuery,
+        gives={200: File((http.headers.XLSX,))},
+        refuses=(errors.SheetNotReady, errors.ExportTooLarge),
+        headers={200: ("Content-Disposition",)},
+    )
 )
 def export_sheet(sheet_id: str) -> Response:
     """Export a sheet as XLSX: its visits, and the table as it was written."""
-    return sheets.export(current(), services(), sheet_id)
+    return api.sheets.export(current(), services(), sheet_id)
 
 
 @route("GET", "/sheets/{sheet_id}/picture", Scope.READ)
-@Contract(
-    query=NoQuery,
-    gives={200: sheets.PictureOutput},
-    refuses=(sheet_errors.SheetNotReady, sheet_errors.SheetFileGone),
+@promises(
+    lambda: Contract(
+        query=http.queries.NoQuery,
+        gives={200: api.sheets.PictureOutput},
+        refuses=(errors.SheetNotReady, errors.SheetFileGone),
+    )
 )
 def get_sheet_picture(sheet_id: str) -> Response:
     """Get a link to the picture of a sheet, good for five minutes."""
-    return sheets.picture(current(), services(), sheet_id)
+    return api.sheets.picture(current(), services(), sheet_id)
 
 
 @app.on_sqs_message(queue=sheet_queue_of_stage(os.environ), batch_size=1, maximum_concurrency=2)
 @faults_told(Function.READER)
 def read_sheet(event: SQSEvent) -> BatchResponse | None:
-    return sheet_queue.read_sheets(event, services())
+    return events.sheet_queue.read_sheets(event, services())
 
 
 # Events
 
 
 @route("GET", "/events", Scope.READ)
-@Contract(query=events.EventQuery, gives={200: events.EventPage}, refuses=(errors.PositionLost,))
+@promises(
+    lambda: Contract(query=api.events.EventQuery, gives={200: api.events.EventPage}, refuses=(errors.PositionLost,))
+)
 def follow_events() -> Response:
     """Follow what happens to visits and properties.
 
     CloudEvents, oldest first, each at least once: the same `id` is the same event. They have ids, times and status, and
     never name a person. There is always a `nextCursor`: ask again with it, also when nothing is new. Kept for 30 days.
     """
-    return events.follow(current(), services())
+    return api.events.follow(current(), services())
 
 
 @route("POST", "/webhooks", Scope.ADMIN)
-@Contract(takes=webhooks.WebhookInput, gives={201: webhooks.WebhookSecretOutput}, refuses=(errors.TooManyWebhooks,))
+@promises(
+    lambda: Contract(
+        takes=api.webhooks.WebhookInput,
+        gives={201: api.webhooks.WebhookSecretOutput},
+        refuses=(errors.TooManyWebhooks,),
+    )
+)
 def register_webhook() -> Response:
     """Have events posted to an address of yours, from now on.
 
     Signed as Standard Webhooks says, with the secret that is shown this once; in order, each event until you answer it
     with a status below 300 within ten seconds. Public https addresses only.
     """
-    return webhooks.register(current(), services())
+    return api.webhooks.register(current(), services())
 
 
 @route("GET", "/webhooks", Scope.ADMIN)
-@Contract(query=NoQuery, gives={200: webhooks.WebhookList})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.webhooks.WebhookList}))
 def list_webhooks() -> Response:
     """List the webhooks."""
-    return webhooks.list_all(current(), services())
+    return api.webhooks.list_all(current(), services())
 
 
 @route("GET", "/webhooks/{webhook_id}", Scope.ADMIN)
-@Contract(query=NoQuery, gives={200: webhooks.WebhookOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.webhooks.WebhookOutput}))
 def get_webhook(webhook_id: str) -> Response:
     """See how far a webhook has come, and why it is failing or disabled."""
-    return webhooks.get(current(), services(), webhook_id)
+    return api.webhooks.get(current(), services(), webhook_id)
 
 
 @route("DELETE", "/webhooks/{webhook_id}", Scope.ADMIN)
-@Contract(query=NoQuery, gives={204: None})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={204: None}))
 def remove_webhook(webhook_id: str) -> Response:
     """Remove a webhook."""
-    return webhooks.remove(current(), services(), webhook_id)
+    return api.webhooks.remove(current(), services(), webhook_id)
 
 
 @route("PUT", "/webhooks/{webhook_id}/position", Scope.ADMIN)
-@Contract(
-    takes=webhooks.PositionInput,
-    gives={200: webhooks.WebhookOutput},
-    refuses=(errors.PositionLost,),
+@promises(
+    lambda: Contract(
+        takes=api.webhooks.PositionInput,
+        gives={200: api.webhooks.WebhookOutput},
+        refuses=(errors.PositionLost,),
+    )
 )
 def move_webhook(webhook_id: str) -> Response:
     """Deliver again from a position, or go on after one that was disabled."""
-    return webhooks.go_on(current(), services(), webhook_id)
+    return api.webhooks.go_on(current(), services(), webhook_id)
 
 
 @route("POST", "/webhooks/{webhook_id}/secret", Scope.ADMIN)
-@Contract(query=NoQuery, gives={200: webhooks.WebhookSecretOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.webhooks.WebhookSecretOutput}))
 def renew_webhook_secret(webhook_id: str) -> Response:
     """Get a new secret. For 24 hours deliveries are signed with both."""
-    return webhooks.renew_secret(current(), services(), webhook_id)
+    return api.webhooks.renew_secret(current(), services(), webhook_id)
 
 
 @route("POST", "/webhooks/{webhook_id}/test", Scope.ADMIN)
-@Contract(query=NoQuery, gives={202: webhooks.WebhookOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={202: api.webhooks.WebhookOutput}))
 def test_webhook(webhook_id: str) -> Response:
     """Have a test posted. What the receiver answered is under `tested` of the webhook."""
-    return webhooks.ask_for_test(current(), services(), webhook_id)
+    return api.webhooks.ask_for_test(current(), services(), webhook_id)
 
 
 # One webhook at a time, so that a receiver that does not answer keeps nobody else waiting.
 @app.on_sqs_message(queue=webhook_queue_of_stage(os.environ), batch_size=1)
 @faults_told(Function.DELIVER)
 def deliver(event: SQSEvent) -> BatchResponse:
-    return webhook_queue.deliver(event, services())
+    return events.webhook_queue.deliver(event, services())
 
 
 @app.on_dynamodb_record(
@@ -866,35 +930,37 @@ def deliver(event: SQSEvent) -> BatchResponse:
 )
 @faults_told(Function.RELAY)
 def relay(event: DynamoDBEvent) -> None:
-    table_stream.relay(event, services())
+    events.table_stream.relay(event, services())
 
 
 # The service itself
 
 
 @route("GET", "/caller", CALLER)
-@Contract(query=NoQuery, gives={200: service.CallerOutput})
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.service.CallerOutput}))
 def get_caller() -> Response:
     """See who you are: the name and scopes of your API key, or your id and scopes as a person."""
-    return service.caller(current())
+    return api.service.caller(current())
 
 
 @route("GET", "/health", PUBLIC)
-@Contract(gives={200: service.HealthOutput})
+@promises(lambda: Contract(gives={200: api.service.HealthOutput}))
 def get_health() -> Response:
     """Check that the service and its table answer."""
-    return service.health(services())
+    return api.service.health(services())
 
 
 @route("GET", "/openapi.json", PUBLIC)
-@Contract(gives={200: File(("application/json",))}, condition=Condition.TAGGED)
+@promises(lambda: Contract(gives={200: File(("application/json",))}, condition=Condition.TAGGED))
 def get_openapi() -> Response:
     """Read this document."""
-    return service.contract(current())
+    return api.service.contract(current())
 
 
 answer_preflights(app, origins_of_stage(os.environ))
 if cold_start.snapshot_follows(os.environ):
+    load_all(api)
+    load_all(events)
     make_ready()
     cold_start.build_models()
 cold_start.over()

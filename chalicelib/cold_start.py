@@ -7,6 +7,7 @@ collections do not go through it either.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 gc.disable()
 
+# It would look for some in the metadata of everything that is installed, for the first model.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 
 def over() -> None:
     """Everything is loaded: from now on there is garbage."""
     gc.freeze()
+    # Nor is there much in the modules that the first request asks for.
+    gc.set_threshold(50_000)
     gc.enable()
 
 

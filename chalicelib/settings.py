@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.notices import Sender
-from chalicelib.domain.public import Limits, Terms
+if TYPE_CHECKING:
+    from chalicelib.domain.notices import Sender
+    from chalicelib.domain.public import Terms
 
 
 class Misconfigured(Exception):
@@ -22,36 +24,36 @@ class Misconfigured(Exception):
 
 
 _ALLOWED: Final = {
-    "STAGE": re.compile(r"[a-z][a-z0-9-]{0,15}"),
-    "TABLE_NAME": re.compile(r".{3,255}"),
-    "QUEUE_NAME": re.compile(r".{1,80}"),
+    "STAGE": r"[a-z][a-z0-9-]{0,15}",
+    "TABLE_NAME": r".{3,255}",
+    "QUEUE_NAME": r".{1,80}",
 }
 
 _ADDRESS: Final = r"[!-?A-~]+@[A-Za-z0-9.-]+"
 _URL: Final = r"https?://[!-\"$-~]+"
 
 _MAY_BE: Final = {
-    "MAIL_FROM": re.compile(_ADDRESS),
-    "MAIL_REPLY_TO": re.compile(_ADDRESS),
-    "MAIL_LANGUAGE": re.compile("en|es|de|fr"),
-    "MAIL_CONFIGURATION_SET": re.compile("[A-Za-z0-9_-]{1,64}"),
-    "MAIL_FOLDER": re.compile(".+"),
-    "AGENCY_NAME": re.compile(r"[^\x00-\x1f\x7f]{1,100}"),
-    "AGENCY_LOGO_URL": re.compile(_URL),
-    "VISITOR_PAGE_URL": re.compile(_URL),
-    "API_URL": re.compile(_URL),
-    "EVENT_BUS": re.compile(r"[A-Za-z0-9._-]{1,256}"),
-    "REMINDER_HOURS": re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}"),
-    "CHANGE_NOTICE_MINUTES": re.compile("[0-9]{1,5}"),
-    "SIGN_IN_ISSUER": re.compile(r"https://[a-z0-9.-]+/[A-Za-z0-9_-]+"),
-    "AGENCY_PHONE": re.compile(r"\+?[0-9 ()/.-]{3,40}"),
-    "BOOKING_CONSENT": re.compile(r"[^\x00-\x1f\x7f]{1,1000}"),
-    "BOOKING_MINUTES": re.compile("[5-9]|[1-9][0-9]|1[0-9]{2}|2[0-3][0-9]|240"),
-    "BOOKING_ANSWER_HOURS": re.compile("[1-9][0-9]{0,2}"),
-    "BOOKING_CONFIRM_MINUTES": re.compile("[1-9][0-9]{0,3}"),
-    "BOOKINGS_PER_CONTACT": re.compile("[1-9]|[1-4][0-9]|50"),
-    "BOOKINGS_PER_PROPERTY_HOUR": re.compile("[1-9][0-9]{0,5}"),
-    "BOOKINGS_PER_ADDRESS_HOUR": re.compile("[1-9][0-9]{0,5}"),
+    "MAIL_FROM": _ADDRESS,
+    "MAIL_REPLY_TO": _ADDRESS,
+    "MAIL_LANGUAGE": "en|es|de|fr",
+    "MAIL_CONFIGURATION_SET": "[A-Za-z0-9_-]{1,64}",
+    "MAIL_FOLDER": ".+",
+    "AGENCY_NAME": r"[^\x00-\x1f\x7f]{1,100}",
+    "AGENCY_LOGO_URL": _URL,
+    "VISITOR_PAGE_URL": _URL,
+    "API_URL": _URL,
+    "EVENT_BUS": r"[A-Za-z0-9._-]{1,256}",
+    "REMINDER_HOURS": r"[0-9]{1,3}(?:,[0-9]{1,3}){0,3}",
+    "CHANGE_NOTICE_MINUTES": "[0-9]{1,5}",
+    "SIGN_IN_ISSUER": r"https://[a-z0-9.-]+/[A-Za-z0-9_-]+",
+    "AGENCY_PHONE": r"\+?[0-9 ()/.-]{3,40}",
+    "BOOKING_CONSENT": r"[^\x00-\x1f\x7f]{1,1000}",
+    "BOOKING_MINUTES": "[5-9]|[1-9][0-9]|1[0-9]{2}|2[0-3][0-9]|240",
+    "BOOKING_ANSWER_HOURS": "[1-9][0-9]{0,2}",
+    "BOOKING_CONFIRM_MINUTES": "[1-9][0-9]{0,3}",
+    "BOOKINGS_PER_CONTACT": "[1-9]|[1-4][0-9]|50",
+    "BOOKINGS_PER_PROPERTY_HOUR": "[1-9][0-9]{0,5}",
+    "BOOKINGS_PER_ADDRESS_HOUR": "[1-9][0-9]{0,5}",
 }
 """What may be left out, or be empty."""
 
@@ -71,10 +73,6 @@ class Settings:
     stage: str
     table_name: str
     queue_name: str
-    sender: Sender | None = None
-    """Who writes to visitors; nobody does without MAIL_FROM."""
-    terms: Terms = field(default_factory=Terms)
-    """On which visitors book for themselves, and change their visits."""
     configuration_set: str | None = None
     """Of SES: where it says what became of mail."""
     event_bus: str | None = None
@@ -83,13 +81,25 @@ class Settings:
     """Where mail goes on the stage `local`."""
     sign_in: SignIn | None = None
     """Only programs with keys call where it is missing."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """What is set of all that may be left out: checked, and read by those who ask for it."""
+
+    @cached_property
+    def sender(self) -> Sender | None:
+        """Who writes to visitors; nobody does without MAIL_FROM."""
+        return _sender(self.given)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """On which visitors book for themselves, and change their visits."""
+        return _terms(self.given)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Raises Misconfigured."""
-        wrong = [name for name, allowed in _ALLOWED.items() if not allowed.fullmatch(environment.get(name, ""))]
+        wrong = [name for name, allowed in _ALLOWED.items() if not re.fullmatch(allowed, environment.get(name, ""))]
         given = {name: environment[name] for name in _MAY_BE if environment.get(name)}
-        wrong += [name for name, value in given.items() if not _MAY_BE[name].fullmatch(value)]
+        wrong += [name for name, value in given.items() if not re.fullmatch(_MAY_BE[name], value)]
         if "MAIL_FROM" in given and "AGENCY_NAME" not in given:
             wrong.append("AGENCY_NAME")
         if "BOOKING_CONFIRM_MINUTES" in given:  # by the link in a mail
@@ -100,16 +110,17 @@ class Settings:
             environment["STAGE"],
             environment["TABLE_NAME"],
             environment["QUEUE_NAME"],
-            sender=_sender(given),
-            terms=_terms(given),
             configuration_set=given.get("MAIL_CONFIGURATION_SET"),
             event_bus=given.get("EVENT_BUS"),
             mail_folder=Path(given["MAIL_FOLDER"]) if "MAIL_FOLDER" in given else None,
             sign_in=_sign_in(given, environment.get("AWS_ENDPOINT_URL")),
+            given=given,
         )
 
 
 def _terms(given: Mapping[str, str]) -> Terms:
+    from chalicelib.domain.public import Limits, Terms
+
     usual = Terms()
     limits, minutes = usual.limits, given.get("BOOKING_CONFIRM_MINUTES")
     hours, notice = given.get("BOOKING_ANSWER_HOURS"), given.get("CHANGE_NOTICE_MINUTES")
@@ -143,6 +154,8 @@ def _sign_in(given: Mapping[str, str], endpoint: str | None) -> SignIn | None:
 def _sender(given: Mapping[str, str]) -> Sender | None:
     if "MAIL_FROM" not in given:
         return None
+    from chalicelib.domain.notices import Sender
+
     hours = given.get("REMINDER_HOURS", "24,2").split(",")
     return Sender(
         address=given["MAIL_FROM"],

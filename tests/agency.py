@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
-from chalicelib.container import wire
+from chalicelib.container import compose, describe
 from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import Chunk, Intake, RowOutcome
 from chalicelib.domain.notices import Sender
 from chalicelib.domain.public import Terms
 from chalicelib.events.intake_queue import Sending, read_message
+from chalicelib.services.events import NoBus
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
 from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
+from chalicelib.services.wired import Ports, Services
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fakes import (
     FakeAgents,
@@ -112,35 +114,37 @@ class Agency:
         self.properties = FakeProperties(self.memory)
         if not self.memory.properties:
             self.properties.add(a_property("house"))
-        services = wire(
-            properties=self.properties,
-            availability=FakeAvailability(self.memory),
-            agents=FakeAgents(self.memory),
-            visits=self.visits or FakeVisits(self.memory),
-            public=FakePublic(self.memory),
-            records=self.records or FakeIdempotencyRecords(self.memory),
-            keys=self.keys,
-            intakes=self.intakes or FakeIntakes(self.memory),
-            calendar_tokens=self.tokens or FakeCalendarTokens(self.memory),
-            sheets=UNUSED,
-            files=UNUSED,
-            recognition=UNUSED,
-            events=self.events,
-            webhooks=FakeWebhooks(),
-            webhook_queue=self.webhook_queue,
-            receivers=self.receivers,
-            notices=self.notices,
-            notice_queue=self.notice_queue,
-            outbox=self.outbox,
-            sender=self.sender,
-            terms=self.terms,
-            queue=self.queue,
-            store=NoStore(),
-            clock=self.clock,
-            new_id=Ids(),
-            pool=InThisThread(),
-            sleep=lambda _: None,
-        )
+        given = Ports()
+        given.properties = self.properties
+        given.availability = FakeAvailability(self.memory)
+        given.agents = FakeAgents(self.memory)
+        given.visits = self.visits or FakeVisits(self.memory)
+        given.public = FakePublic(self.memory)
+        given.records = self.records or FakeIdempotencyRecords(self.memory)
+        given.keys = self.keys
+        given.intakes = self.intakes or FakeIntakes(self.memory)
+        given.calendar_tokens = self.tokens or FakeCalendarTokens(self.memory)
+        given.sheets = UNUSED
+        given.files = UNUSED
+        given.recognition = UNUSED
+        given.events = self.events
+        given.webhooks = FakeWebhooks()
+        given.webhook_queue = self.webhook_queue
+        given.receivers = self.receivers
+        given.notices = self.notices
+        given.notice_queue = self.notice_queue
+        given.outbox = self.outbox
+        given.sender = self.sender
+        given.terms = self.terms
+        given.queue = self.queue
+        given.store = NoStore()
+        given.clock = self.clock
+        given.new_id = Ids()
+        given.pool = InThisThread()
+        given.sleep = lambda _: None
+        given.event_bus = NoBus()
+        given.describe, given.compose = describe, compose
+        services = Services(given)
         self.services = services
         self.webhooks, self.visitors = services.webhooks, services.visitors
         self.availability, self.agents = services.availability, services.agents

@@ -13,6 +13,7 @@ from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import Availability, Span
 from chalicelib.domain.calendars import KEPT, RENEWED_WITHIN, Kept, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import (
+    IntakeNotFound,
     LimitReached,
     PositionLost,
     PropertyExists,
@@ -33,7 +34,6 @@ from chalicelib.domain.intakes import (
     Claim,
     ClaimLost,
     Intake,
-    IntakeNotFound,
     Manifest,
     RowOutcome,
 )

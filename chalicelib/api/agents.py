@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from chalicelib.api.availability import HoursInput, HoursOutput, WindowQuery
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.agents import LONGEST_TRAVEL_MINUTES, Agent
-from chalicelib.domain.availability import Hours
 from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
@@ -33,8 +32,11 @@ from chalicelib.http.preconditions import etag, must_be_new, optional_versions, 
 from chalicelib.http.queries import PageQuery, no_query
 from chalicelib.http.read_only import check_unchanged
 from chalicelib.journal import note
-from chalicelib.services.availability import Engagements
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.availability import Hours
+    from chalicelib.services.availability import Engagements
+    from chalicelib.services.wired import Services
 
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
-from typing import Annotated, Any, ClassVar, Final, NotRequired, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NotRequired, Self
 from zoneinfo import ZoneInfo
 
 from chalice.app import Request, Response
@@ -18,7 +18,6 @@ from chalicelib.api.visits import agent_given
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Availability, Dates, Hours, Opening, Rules
-from chalicelib.domain.premises import Slot
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, tagged
@@ -37,8 +36,11 @@ from chalicelib.http.fields import (
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import From, Query, To, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
-from chalicelib.services.availability import BusyTimes, FreeSlots
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.premises import Slot
+    from chalicelib.services.availability import BusyTimes, FreeSlots
+    from chalicelib.services.wired import Services
 
 MOST_OPENINGS: Final = 24
 """A day."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -19,7 +19,9 @@ from chalicelib.http.fields import Input, Output
 from chalicelib.http.preconditions import unchanged_since
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.http.urls import url
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 Kind = Literal["property", "agent"]
 

@@ -10,7 +10,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator
@@ -23,7 +23,9 @@ from chalicelib.http.answers import json_answer
 from chalicelib.http.fields import IfAny, InstantOut, Output
 from chalicelib.http.instants import instant_text
 from chalicelib.http.queries import DEFAULT_LIMIT, Limit, Query, documented, short_text
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 SOURCE: Final = "urn:visits"
 NOW: Final = "now"

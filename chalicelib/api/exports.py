@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from chalice.app import CaseInsensitiveMapping, Request, Response
 from pydantic import BeforeValidator
@@ -18,10 +18,13 @@ from chalicelib.exports.csv import write_csv
 from chalicelib.exports.ics import write_ics
 from chalicelib.exports.xlsx import write_xlsx
 from chalicelib.http import parsing
+from chalicelib.http.headers import BINARY_TYPES, XLSX
 from chalicelib.http.queries import documented, short_text
 from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_ENCODED
 from chalicelib.services.exports import MOST_BYTES, Write
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 ExportFormat = Literal["csv", "xlsx", "ics"]
 
@@ -47,11 +50,6 @@ class ExportQuery(VisitFilters):
 
 
 CALENDAR: Final = "text/calendar; charset=utf-8"
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-BINARY_TYPES: Final = (XLSX,)
-"""What travels in base64 through the gateway; every other answer of ours is text."""
-
 assert MOST_BYTES <= LARGEST_BODY, "a workbook answers in base64"
 
 

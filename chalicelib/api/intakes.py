@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from chalice.app import Request, Response
 from pydantic import (
@@ -18,7 +18,6 @@ from pydantic import (
 
 from chalicelib.api.wishes import BookVisitInput, RowInput
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.idempotency import IdempotencyKey
 from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus, Result, RowOutcome
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, page_answer
@@ -27,13 +26,15 @@ from chalicelib.http.cursors import Cursors
 from chalicelib.http.errors import MalformedRequest
 from chalicelib.http.fields import IfAny, Input, InstantOut, Output
 from chalicelib.http.headers import PREFERENCE_APPLIED
-from chalicelib.http.preferences import preferences
 from chalicelib.http.queries import PageQuery, no_query
 from chalicelib.http.sizes import LARGEST_BODY
 from chalicelib.http.strict_json import DEEPEST, MalformedJson, canonical, parse_json
 from chalicelib.http.urls import url
 from chalicelib.services.intakes import Submission
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.idempotency import IdempotencyKey
+    from chalicelib.services.wired import Services
 
 
 def _row(value: object, _: object) -> object:
@@ -155,11 +156,6 @@ def hand_in_one(request: Request, services: Services, body: BookVisitInput) -> R
     submission = _submission(request, [row], parsing.key_for(request, meaning))
     intake = services.intakes.hand_in(replace(submission, notify=body.notify))
     return accepted(request, intake, {PREFERENCE_APPLIED: "respond-async"})
-
-
-def prefers_async(request: Request) -> bool:
-    """Whether `Prefer` (RFC 7240) says respond-async."""
-    return "respond-async" in preferences(request)
 
 
 def get(request: Request, services: Services, intake_id: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -12,9 +12,6 @@ from chalicelib.api.visits import VisitOutput
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING
 from chalicelib.domain.listing import PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails, PublicBooking
-from chalicelib.domain.visits import (
-    Visit,
-)
 from chalicelib.domain.words import words
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
@@ -41,7 +38,10 @@ from chalicelib.http.preconditions import etag, must_be_new, required_versions
 from chalicelib.http.queries import PageQuery, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
 from chalicelib.http.urls import all_visits_url, url
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
+    from chalicelib.services.wired import Services
 
 LONGEST_SEARCH: Final = 200
 MOST_WORDS: Final = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import ConfigDict, Field, model_validator
@@ -10,8 +10,6 @@ from pydantic import ConfigDict, Field, model_validator
 from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visitor_links import AgencyOutput, OwnVisitOutput
 from chalicelib.domain.errors import once_written
-from chalicelib.domain.properties import Property
-from chalicelib.domain.public import Terms
 from chalicelib.domain.visits import Visitor
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer
@@ -31,7 +29,11 @@ from chalicelib.http.preconditions import etag
 from chalicelib.http.queries import no_query
 from chalicelib.journal import note
 from chalicelib.services.public import PublicWish
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.public import Terms
+    from chalicelib.services.wired import Services
 
 SVG: Final = "image/svg+xml"
 

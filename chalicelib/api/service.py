@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import Field
@@ -18,7 +18,9 @@ from chalicelib.http.errors import Unauthenticated
 from chalicelib.http.fields import Output
 from chalicelib.http.preconditions import unchanged_since
 from chalicelib.http.queries import no_query
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 DOCUMENT: Final = Path(__file__).parents[1] / "openapi.json"
 

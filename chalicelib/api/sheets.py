@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from chalice.app import CaseInsensitiveMapping, Request, Response
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from chalicelib.api.exports import XLSX
 from chalicelib.api.intakes import Problem, accepted
 from chalicelib.domain import sheets as domain
 from chalicelib.domain.errors import ExportTooLarge, FieldError, InvalidInput
@@ -26,16 +25,20 @@ from chalicelib.domain.sheets import (
     StoredRow,
     Upload,
 )
+from chalicelib.domain.spellings import UUID
 from chalicelib.http import parsing
 from chalicelib.http.answers import created, json_answer, page_answer, tagged
 from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
-from chalicelib.http.fields import UUID, IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
+from chalicelib.http.fields import IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
+from chalicelib.http.headers import XLSX
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
 from chalicelib.http.queries import PageQuery, Query, documented, no_query, short_text
 from chalicelib.services.exports import MOST_BYTES
 from chalicelib.services.sheets import Announced, Reread
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 SheetId = Annotated[str, StringConstraints(pattern=f"^{UUID.pattern}$")]
 Written = Annotated[str, StringConstraints(max_length=2000)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -11,7 +11,6 @@ from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
 from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid, once_written
-from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import parse
 from chalicelib.domain.visits import UNCHANGED, ChangeVisit, ChangeVisitor, Status, Visit
 from chalicelib.http import parsing
@@ -20,8 +19,11 @@ from chalicelib.http.fields import IfAny, Input, Instant, InstantOut, Language, 
 from chalicelib.http.preconditions import etag, optional_versions
 from chalicelib.http.queries import Query, documented, no_query, only_text
 from chalicelib.journal import note
-from chalicelib.services.visitor_links import OwnVisit
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.public import Terms
+    from chalicelib.services.visitor_links import OwnVisit
+    from chalicelib.services.wired import Services
 
 
 class AgencyOutput(Output):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -16,7 +16,9 @@ from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import Email, Input, Output, Phone, never, whole
 from chalicelib.http.queries import DEFAULT_LIMIT, HIGHEST_LIMIT, LONGEST_CURSOR
 from chalicelib.journal import note
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 class ContactInput(Input):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import (
@@ -14,11 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from chalicelib.api import intakes
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANGING, BookVisitInput
 from chalicelib.domain import spellings
 from chalicelib.domain.api_keys import Scope
-from chalicelib.domain.errors import Objection
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.domain.listing import Order, VisitFilter
 from chalicelib.domain.premises import Leniently, strictly
@@ -62,12 +60,15 @@ from chalicelib.http.fields import (
 from chalicelib.http.headers import PREFERENCE_APPLIED
 from chalicelib.http.instants import instant_text
 from chalicelib.http.preconditions import etag, optional_versions, required_versions
-from chalicelib.http.preferences import preferences
+from chalicelib.http.preferences import preferences, prefers_async
 from chalicelib.http.problems import objection_text, told_objection
 from chalicelib.http.queries import DEFAULT_LIMIT, CursorText, From, Limit, Query, To, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
 from chalicelib.journal import note
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.domain.errors import Objection
+    from chalicelib.services.wired import Services
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
@@ -387,7 +388,9 @@ def book(request: Request, services: Services) -> Response:
     """Books at once or, where the caller prefers, hands in an intake of one."""
     body = parsing.parse_body(BookVisitInput, request)
     note(propertyId=body.property_id)
-    if intakes.prefers_async(request):
+    if prefers_async(request):
+        from chalicelib.api import intakes
+
         with suppress(AlreadyDone):  # booked at once, and told so again below
             return intakes.hand_in_one(request, services, body)
     lenient = _lenient(request)

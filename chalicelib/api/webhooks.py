@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from chalice.app import Request, Response
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -17,7 +17,9 @@ from chalicelib.http.answers import json_answer
 from chalicelib.http.fields import IfAny, Input, InstantOut, Output
 from chalicelib.http.queries import no_query
 from chalicelib.http.urls import url
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 RETRY_AFTER_SECONDS: Final = 2
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.availability import Hours
+if TYPE_CHECKING:
+    from chalicelib.domain.availability import Hours
 
 LONGEST_TRAVEL_MINUTES: Final = 120
 """With it, and with a property's longest gap, moving the longest visit is still one transaction of 100 writes."""

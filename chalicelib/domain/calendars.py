@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from chalicelib.domain.listing import Entry
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Entry
 
 BACK: Final = timedelta(days=31)
 AHEAD: Final = timedelta(days=366)

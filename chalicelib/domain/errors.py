@@ -1,6 +1,7 @@
 """What can be refused, and why. Each error carries its facts; `http.problems` alone turns them into words.
 
-No error carries personal data: these facts end up in answers and in logs.
+No error carries personal data: these facts end up in answers and in logs. Nobody compares errors or writes them out, so
+the methods for that are not made: every start would pay for them.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ class FieldError:
     detail: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class InvalidInput(Refused):
     """The input is well-formed, yet says something it may not."""
 
     errors: list[FieldError]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PropertyNotFound(Refused):
     property_id: str
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VisitNotFound(Refused):
     visit_id: str
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AgentNotFound(Refused):
     """Nobody registered the agent, or it was erased; visits may name the id all the same."""
 
@@ -51,17 +52,17 @@ class AgentNotFound(Refused):
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PropertyExists(Refused):
     property_id: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VisitExists(Refused):
     visit_id: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VisitsNotAllowed(Refused):
     """The property does not accept visits at present."""
 
@@ -77,7 +78,7 @@ class TakenInterval:
     holder: Literal["property", "agent"]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SlotTaken(Refused):
     """Somebody else holds the time. It names the intervals met, never the visitor."""
 
@@ -92,7 +93,7 @@ class Objection:
     holder: Literal["property", "agent"]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class NotFree(Refused):
     """Nobody can book that time. Whether it is taken or closed stays untold; the nearest that are free are not."""
 
@@ -103,7 +104,7 @@ class NoBookingPage(Refused):
     """Nobody has said where visitors book."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LimitReached(Refused):
     """No more can be booked without a key: by one person at once, or in an hour of a property or from an address."""
 
@@ -112,35 +113,35 @@ class LimitReached(Refused):
     """None where it takes a visit that is over or called off."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OutsideHours(Refused):
     """The property's rules, or the agent's hours, do not allow a visit at that time."""
 
     objections: list[Objection]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AvailabilityNotFound(Refused):
     """Nobody has said when the property may be visited: it is open at all times."""
 
     property_id: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TransitionNotAllowed(Refused):
     current: str
     wanted: str
     allowed: list[str]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VisitNotStarted(Refused):
     """Only a visit that has begun can be completed or missed."""
 
     starts: datetime
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SlotsReleased(Refused):
     """Date, duration and agent of a visit that no longer holds its slots cannot change."""
 
@@ -148,29 +149,29 @@ class SlotsReleased(Refused):
     fields: list[str]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class KeyReused(Refused):
     """The Idempotency-Key came earlier with another payload."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HandedIn(Refused):
     """The request was handed in to be booked later, and there is no visit of it so far."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VersionMismatch(Refused):
     """Somebody changed the thing since the caller read it."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PreconditionRequired(Refused):
     """The call must say which version it changes."""
 
     header: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ExportTooLarge(Refused):
     """More than one answer can carry: too many rows, too many bytes, or too much to read through."""
 
@@ -194,7 +195,7 @@ class LinkInvalid(Refused):
     """A visitor's link that is made up, or good no more: the caller is not told which."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TooLate(Refused):
     """So near a visit its visitor can no longer change it."""
 
@@ -205,7 +206,61 @@ class FeedNotFound(Refused):
     """No such property or agent, a feed that is not shared, or a wrong token: the caller is not told which."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
+class SheetNotFound(Refused):
+    sheet_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+@dataclass(eq=False, repr=False)
+class SheetRowNotFound(Refused):
+    row: int | None
+
+
+@dataclass(eq=False, repr=False)
+class SheetNotReady(Refused):
+    """It has no rows to look at or to change, yet or any more."""
+
+    status: str
+
+
+@dataclass(eq=False, repr=False)
+class SheetRepeated(Refused):
+    """The same bytes came before; `sheet_id` is the first sheet that had them."""
+
+    sheet_id: str
+
+
+@dataclass(eq=False, repr=False)
+class SheetRowRegistered(Refused):
+    """Its visit is booked: it is changed there."""
+
+    row: int
+
+
+class NothingToRegister(Refused):
+    """No row is reviewed, complete and not registered."""
+
+
+class SheetFileGone(Refused):
+    """The file or picture is no longer kept, or there is none."""
+
+
+@dataclass(eq=False, repr=False)
+class IntakeNotFound(Refused):
+    intake_id: str
+    """Empty when what the caller named cannot be an id at all."""
+
+
+class ExternalIdReused(Refused):
+    """The producer's id belongs to a visit with other content."""
+
+
+class GivenUp(Refused):
+    """The row was never worked off: its dead letter was discarded."""
+
+
+@dataclass(eq=False, repr=False)
 class Unavailable(Exception):
     """The store could not be asked, or did not answer, in time."""
 
@@ -216,7 +271,7 @@ class StoreBusy(Unavailable):
     """The store did not take the request in time. It wrote nothing; the same request may simply be sent again."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OutcomeUnknown(Unavailable):
     """The store did not say whether it wrote what it was asked to: it may have, or may still."""
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from chalicelib.domain.agents import Agent
-from chalicelib.domain.properties import Property
 from chalicelib.domain.visits import Status, Visit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.properties import Property
 
 KEPT: Final = timedelta(days=30)
 """How long the feed can be read back."""

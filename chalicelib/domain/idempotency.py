@@ -6,10 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import Refused
-from chalicelib.domain.signing_keys import Signature
+
+if TYPE_CHECKING:
+    from chalicelib.domain.signing_keys import Signature
 
 KEPT: Final = timedelta(days=30)
 """How long a key stands for what it made, whether that was done at once or queued: as long as an intake is kept."""

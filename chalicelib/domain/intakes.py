@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from chalicelib.domain.errors import InvalidInput, Refused
 from chalicelib.domain.idempotency import KEPT
-from chalicelib.domain.visits import BookVisit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.errors import InvalidInput
+    from chalicelib.domain.visits import BookVisit
 
 MOST_ROWS: Final = 1000
 ROWS_IN_CHUNK: Final = 25
@@ -227,17 +229,3 @@ class Claim(StrEnum):
 
 class ClaimLost(Exception):
     """Another worker is at the chunk, or was after this one's claim ran out: what this one decided does not count."""
-
-
-@dataclass
-class IntakeNotFound(Refused):
-    intake_id: str
-    """Empty when what the caller named cannot be an id at all."""
-
-
-class ExternalIdReused(Refused):
-    """The producer's id belongs to a visit with other content."""
-
-
-class GivenUp(Refused):
-    """The row was never worked off: its dead letter was discarded."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.properties import Property, PropertyDetails
-from chalicelib.domain.visits import Status, Visit
 from chalicelib.domain.words import begins_all
+
+if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property, PropertyDetails
+    from chalicelib.domain.visits import Status, Visit
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -141,6 +141,15 @@ class Notice:
         """Whether there is anything in it that erasing would take away."""
         return self.told is not None or self.stopped is not None or self.claimed
 
+    def to(self, recipient: str | None) -> Notice:
+        """What of it is about that recipient, and not one before."""
+        told = self.told if self.told and self.told.recipient == recipient else None
+        return replace(self, told=told, stopped=self.stopped if self.stops(recipient) else None)
+
+    def stops(self, recipient: str | None) -> bool:
+        """Whether that recipient gets no more mail."""
+        return self.stopped is not None and self.stopped.recipient == recipient
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -188,7 +197,7 @@ def due(visit: Visit, notice: Notice, leads: Iterable[timedelta], now: datetime)
     if address is None or not visit.notify or visit.date <= now:
         return None
     recipient = recipient_of(visit.id, address)
-    if notice.stopped is not None and notice.stopped.recipient == recipient:
+    if notice.stops(recipient):
         return None
     told = notice.told
     if told is None or told.recipient != recipient or told.status != visit.status:

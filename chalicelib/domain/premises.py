@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import compress
 from operator import not_
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, fitting, inside, joined
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.slots import QUARTER
-from chalicelib.domain.visits import Visit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.visits import Visit
 
 Judge = Callable[[Sequence[Objection]], None]
 """Decides what becomes of a visit that the rules object to."""

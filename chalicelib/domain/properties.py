@@ -104,7 +104,8 @@ class Property:
             self.check_takes_visits()
         check_horizon(revised.date, now)
         place = self.details.address if revised.at_address else revised.place
-        return replace(revised, time_zone=self.details.time_zone, place=place)
+        awaited = revised.awaited.for_date(revised.date, now) if revised.awaited else None
+        return replace(revised, time_zone=self.details.time_zone, place=place, awaited=awaited)
 
     def check_takes_visits(self) -> None:
         """Raises VisitsNotAllowed while the agency has closed the property to new times."""

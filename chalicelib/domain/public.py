@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from chalicelib.domain.premises import Slot
-from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status, Visit
+from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status, Visit, answerable_until
 
-ANSWERED_AT_THE_EARLIEST: Final = timedelta(minutes=5)
-"""However near a visit is, so long one may take to answer a request for it."""
+if TYPE_CHECKING:
+    from chalicelib.domain.premises import Slot
 
 NEAREST: Final = 6
 """So many free times are named to somebody whose own is not."""
@@ -52,7 +51,7 @@ class Terms:
 
     def answer_by(self, now: datetime, date: datetime) -> datetime:
         """Until when the agency answers: soon enough that the visitor knows well before the visit."""
-        return now + max(ANSWERED_AT_THE_EARLIEST, min(self.answer_within, (date - now) / 2))
+        return min(now + self.answer_within, answerable_until(date, now))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.errors import Refused
-from chalicelib.domain.intakes import RowOutcome
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status
+
+if TYPE_CHECKING:
+    from chalicelib.domain.intakes import RowOutcome
 
 MOST_ROWS: Final = 1000
 MOST_BYTES_OF_FILE: Final = 5 * 1024 * 1024
@@ -460,43 +461,3 @@ class StoredRow:
     def ready(self) -> bool:
         """Whether it may be registered."""
         return self.row.reviewed and self.row.complete and not self.registered
-
-
-@dataclass
-class SheetNotFound(Refused):
-    sheet_id: str
-    """Empty when what the caller named cannot be an id at all."""
-
-
-@dataclass
-class SheetRowNotFound(Refused):
-    row: int | None
-
-
-@dataclass
-class SheetNotReady(Refused):
-    """It has no rows to look at or to change, yet or any more."""
-
-    status: SheetStatus
-
-
-@dataclass
-class SheetRepeated(Refused):
-    """The same bytes came before; `sheet_id` is the first sheet that had them."""
-
-    sheet_id: str
-
-
-@dataclass
-class SheetRowRegistered(Refused):
-    """Its visit is booked: it is changed there."""
-
-    row: int
-
-
-class NothingToRegister(Refused):
-    """No row is reviewed, complete and not registered."""
-
-
-class SheetFileGone(Refused):
-    """The file or picture is no longer kept, or there is none."""

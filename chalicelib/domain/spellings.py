@@ -26,6 +26,8 @@ _DASHES: Final = r"\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
 LINE: Final = re.compile(rf"[^{CONTROLS}]*[^{CONTROLS}{SPACES}][^{CONTROLS}]*")
 LONGEST_AGENT_ID: Final = 128
+UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""An id of ours."""
 
 _LABEL = rf"""[^{_NEITHER}@.,;:<>()"'?/]+"""
 _MAILTO = "<?(?:[Mm][Aa][Ii][Ll][Tt][Oo]:)?<?"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.signing_keys import Signature
-from chalicelib.domain.visits import Visit
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
 
 GOOD_AFTER_VISIT: Final = timedelta(days=1)
 

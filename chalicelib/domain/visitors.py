@@ -6,9 +6,10 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from chalicelib.domain.visits import Visitor
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visitor
 
 _DIGEST_BYTES: Final = 16
 _TRUNK: Final = re.compile(r"^(\+[0-9]+)\(0\)")

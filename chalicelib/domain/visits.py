@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.domain.errors import (
     FieldError,
@@ -16,8 +16,10 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     VisitNotStarted,
 )
-from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.slots import quarters
+
+if TYPE_CHECKING:
+    from chalicelib.domain.signing_keys import Signature
 
 T = TypeVar("T")
 
@@ -92,6 +94,15 @@ class Party(StrEnum):
     VISITOR = "visitor"
 
 
+ANSWERED_AT_THE_EARLIEST: Final = timedelta(minutes=5)
+"""However near a visit is, so long one may take to answer a request for it."""
+
+
+def answerable_until(date: datetime, now: datetime) -> datetime:
+    """Until when a request is answered at the latest, so that the visitor knows well before the visit."""
+    return now + max(ANSWERED_AT_THE_EARLIEST, (date - now) / 2)
+
+
 @dataclass(frozen=True)
 class Awaited:
     """Whose answer a requested visit waits for, and until when: without one it is declined then."""
@@ -100,6 +111,10 @@ class Awaited:
     until: datetime
     then: Status = Status.REQUESTED
     """What it becomes by the visitor's answer."""
+
+    def for_date(self, date: datetime, now: datetime) -> Awaited:
+        """The same once the visit is moved: sooner where it came near, and never later."""
+        return replace(self, until=min(self.until, answerable_until(date, now)))
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.events import EventType, Position
+
+if TYPE_CHECKING:
+    from chalicelib.domain.events import EventType, Position
 
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=12)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from chalice.app import SQSEvent
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -19,16 +19,19 @@ from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
-from chalicelib.http.fields import UUID, Input
+from chalicelib.http.fields import Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
-from chalicelib.services.intake_worker import Progress
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.intake_worker import Progress
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.wired import Services
 
 MARGIN: Final = timedelta(seconds=8)
 """What the worker keeps back of its time, to finish rows under way and to acknowledge."""

@@ -14,17 +14,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import SQSEvent
 
 from chalicelib.domain.notices import Stopped, Why
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
-from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, tell, tell_fault
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 class Unreadable(ValueError):

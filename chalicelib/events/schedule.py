@@ -7,10 +7,13 @@ A minute that was missed is made up for by the next.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from chalicelib.functions import Function
 from chalicelib.journal import tell
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 def remind(services: Services) -> None:

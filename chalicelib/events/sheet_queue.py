@@ -11,18 +11,20 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from chalice.app import SQSEvent
 
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
-from chalicelib.http.fields import UUID
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.services.sheet_reader import Notice, Read
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 TEST: Final = "s3:TestEvent"
 """What S3 sends when its notifications are set up."""

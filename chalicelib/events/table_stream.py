@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import DynamoDBEvent
 
@@ -20,7 +20,9 @@ from chalicelib.domain.events import Change, Event, EventType
 from chalicelib.functions import Function
 from chalicelib.journal import A_FAULT, described, milliseconds_since, tell
 from chalicelib.repositories.changes import event_of, is_silent, sequence_of
-from chalicelib.services.wired import Services
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 
 def relay(event: DynamoDBEvent, services: Services) -> None:

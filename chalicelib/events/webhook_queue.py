@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalice.app import SQSEvent
 
@@ -20,8 +20,10 @@ from chalicelib.domain.errors import Unavailable, WebhookNotFound
 from chalicelib.events.batches import BatchResponse, ItemFailure, Unfinished
 from chalicelib.functions import Function
 from chalicelib.journal import tell, tell_fault
-from chalicelib.services.wired import Services
 from chalicelib.settings import reports_failures
+
+if TYPE_CHECKING:
+    from chalicelib.services.wired import Services
 
 MARGIN: Final = timedelta(seconds=15)
 """What is kept back of the time: a receiver may take ten seconds to answer."""

@@ -11,10 +11,11 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.listing import Entry
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Entry
 
 HEADER: Final = (
     "id",

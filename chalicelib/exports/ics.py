@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.calendars import Feed, Shows
-from chalicelib.domain.listing import Entry
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.exports import words
+
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Entry
 
 WIDEST_LINE: Final = 75
 """Octets of a line without its end (RFC 5545, section 3.1)."""

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from unicodedata import east_asian_width
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.listing import Entry
-from chalicelib.domain.properties import PropertyDetails
 from chalicelib.domain.visits import Status
 from chalicelib.exports import words
 
@@ -29,6 +27,9 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format
     from xlsxwriter.workbook import Workbook
     from xlsxwriter.worksheet import Worksheet
+
+    from chalicelib.domain.listing import Entry
+    from chalicelib.domain.properties import PropertyDetails
 
 Cell = str | int | datetime | None
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from chalice.app import Request, Response
 
-from chalicelib.http.fields import Output
 from chalicelib.http.headers import REPLAYED
 from chalicelib.http.preconditions import unchanged_since
 from chalicelib.http.urls import same_url, url
 from chalicelib.journal import note
+
+if TYPE_CHECKING:
+    from chalicelib.http.fields import Output
 
 JSON = "application/json"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import ApiKey
-from chalicelib.domain.people import Person
+
+if TYPE_CHECKING:
+    from chalicelib.domain.people import Person
 
 
 @dataclass(frozen=True)

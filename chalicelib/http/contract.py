@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, ParamSpec
+from typing import TYPE_CHECKING, Final, ParamSpec
 
 from chalice.app import Response
 
-from chalicelib.http.fields import Input, Output
-from chalicelib.http.queries import Query
+if TYPE_CHECKING:
+    from chalicelib.http.fields import Input, Output
+    from chalicelib.http.queries import Query
 
 P = ParamSpec("P")
 
@@ -56,13 +57,18 @@ class Contract:
     headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Headers of an answer beyond those that follow from what it gives."""
 
-    def __call__(self, view: Callable[P, Response]) -> Callable[P, Response]:
-        """The decorator: the view is the same, and can be asked."""
-        vars(view)[_ATTRIBUTE] = self
+
+def promises(contract: Callable[[], Contract]) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
+    """The decorator: the view is the same, and can be asked. What the contract names loads for whoever asks."""
+
+    def register(view: Callable[P, Response]) -> Callable[P, Response]:
+        vars(view)[_ATTRIBUTE] = contract
         return view
+
+    return register
 
 
 def contract_of(view: Callable[..., object]) -> Contract | None:
     """What the view promises, through whatever was wrapped around it."""
-    found = vars(view).get(_ATTRIBUTE)
-    return found if isinstance(found, Contract) else None
+    promised: Callable[[], Contract] | None = vars(view).get(_ATTRIBUTE)
+    return promised() if promised else None

@@ -8,13 +8,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.domain.listing import Page, Window
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.instants import instant_text, parse_instant
-from chalicelib.services.signing_keys import Signer
+
+if TYPE_CHECKING:
+    from chalicelib.services.signing_keys import Signer
 
 GOOD_FOR: Final = timedelta(hours=24)
 PURPOSE: Final = "cursor"

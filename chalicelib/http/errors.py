@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from chalicelib.domain.errors import Refused
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MalformedRequest(Refused):
     """The request cannot be read at all: a body that is not JSON, a malformed header."""
 
     detail: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UnsupportedMediaType(Refused):
     accepted: tuple[str, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class BodyTooLarge(Refused):
     most_bytes: int
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class InvalidCursor(Refused):
     """A cursor that we did not make, made for another list, or made too long ago."""
 
@@ -39,7 +39,7 @@ class Unauthenticated(Refused):
     """Nobody has vouched for who calls."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ScopeMissing(Refused):
     """The key is good, but not for this."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Final, Literal, ParamSpec
+from typing import TYPE_CHECKING, Final, Literal, ParamSpec
 
 from chalice.app import AuthResponse, Request, Response
 
@@ -17,9 +17,11 @@ from chalicelib.domain.api_keys import ApiKey, Scope
 from chalicelib.domain.errors import LinkInvalid
 from chalicelib.domain.people import LONGEST_TOKEN, Person
 from chalicelib.domain.visitor_links import Link, parse
-from chalicelib.domain.visits import Visit
 from chalicelib.http.callers import caller_of, vouched_for
 from chalicelib.http.errors import ScopeMissing, Unauthenticated
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
 
 P = ParamSpec("P")
 

@@ -29,3 +29,9 @@ def secured(response: Response) -> Response:
     for name, value in SECURITY.items():
         response.headers.setdefault(name, value)
     return response
+
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+BINARY_TYPES: Final = (XLSX,)
+"""What travels in base64 through the gateway; every other answer of ours is text."""

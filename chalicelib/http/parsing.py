@@ -16,19 +16,20 @@ from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.errors import (
     AgentNotFound,
     FieldError,
+    IntakeNotFound,
     InvalidInput,
     PropertyNotFound,
     Refused,
+    SheetNotFound,
+    SheetRowNotFound,
     VisitNotFound,
     WebhookNotFound,
 )
 from chalicelib.domain.idempotency import IdempotencyKey
-from chalicelib.domain.intakes import IntakeNotFound
-from chalicelib.domain.sheets import SheetNotFound, SheetRowNotFound
 from chalicelib.http import problems
 from chalicelib.http.callers import caller_name
 from chalicelib.http.errors import BodyTooLarge, MalformedRequest, UnsupportedMediaType
-from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, UUID, Input
+from chalicelib.http.fields import PROPERTY_ID, PROPERTY_ID_RULE, Input
 from chalicelib.http.strict_json import MalformedJson, parse_json
 from chalicelib.journal import note
 
@@ -192,7 +193,7 @@ def key_header(request: Request) -> str | None:
 
 def _uuid(raw: str, name: str, absent: Refused) -> str:
     """An id of ours in a path, told in the log under its name. One that cannot be an id is one that is not there."""
-    found = _decoded(raw.lower(), UUID)
+    found = _decoded(raw.lower(), spellings.UUID)
     if found is None:
         raise absent
     note(**{name: found})

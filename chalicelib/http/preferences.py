@@ -14,3 +14,8 @@ def preferences(request: Request) -> Mapping[str, str]:
         name, _, value = given.partition(";")[0].partition("=")
         found.setdefault(name.strip().lower(), value.strip().strip('"').lower())
     return found
+
+
+def prefers_async(request: Request) -> bool:
+    """Whether the answer need not wait for what is asked: `respond-async`."""
+    return "respond-async" in preferences(request)

@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec
 
 from chalice.app import Request, Response
 
-from chalicelib.domain import errors, intakes, patience, sheets
+from chalicelib.domain import errors, patience
 from chalicelib.http import errors as http_errors
 from chalicelib.http.headers import SECURITY, secured
 from chalicelib.http.instants import instant_text
@@ -41,15 +41,14 @@ _TOO_LARGE: Final = {
     "pages": "Too many records to scan for so few rows.",
 }
 
-_WHEN_READY: Final[Mapping[sheets.SheetStatus, str]] = {
-    sheets.SheetStatus.AWAITING_UPLOAD: "Upload it first.",
-    sheets.SheetStatus.READING: "Look again in a moment.",
-    sheets.SheetStatus.REVIEW: "Look again in a moment.",
-    sheets.SheetStatus.REGISTERING: "Its rows change again once that is done; POST .../register goes on with it.",
-    sheets.SheetStatus.REGISTERED: "Its rows stay as they are: change their visits instead.",
-    sheets.SheetStatus.FAILED: "GET it to see why, and send it again.",
-    sheets.SheetStatus.EXPIRED: "It was never uploaded: send it again.",
+_WHEN_READY: Final = {
+    "awaiting-upload": "Upload it first.",
+    "registering": "Its rows change again once that is done; POST .../register goes on with it.",
+    "registered": "Its rows stay as they are: change their visits instead.",
+    "failed": "GET it to see why, and send it again.",
+    "expired": "It was never uploaded: send it again.",
 }
+"""What to do about a sheet in this status; otherwise it has another in a moment."""
 
 _UNKNOWN: Final = "The outcome is unknown. Retry with the same Idempotency-Key, or check first."
 
@@ -456,67 +455,69 @@ KINDS: Final[Mapping[type[Exception], Kind]] = MappingProxyType(
             "Feed not found",
             "No calendar is shared at this address, or no longer.",
         ),
-        intakes.IntakeNotFound: Kind(
+        errors.IntakeNotFound: Kind(
             404,
             "intake-not-found",
             "Intake not found",
             "No intake has this id; intakes are kept for 30 days.",
             lambda refusal: {"intakeId": refusal.intake_id or None},
         ),
-        intakes.ExternalIdReused: Kind(
+        errors.ExternalIdReused: Kind(
             409,
             "external-id-reused",
             "External id reused",
             "This externalId was used for a visit with different content, or with content erased since.",
         ),
-        intakes.GivenUp: Kind(
+        errors.GivenUp: Kind(
             500,
             "given-up",
             "Given up",
             "The row could not be processed and was discarded. Send it again if still needed.",
         ),
-        sheets.SheetNotFound: Kind(
+        errors.SheetNotFound: Kind(
             404,
             "sheet-not-found",
             "Sheet not found",
             "No sheet has this id; sheets are kept for 90 days.",
             lambda refusal: {"sheetId": refusal.sheet_id or None},
         ),
-        sheets.SheetRowNotFound: Kind(
+        errors.SheetRowNotFound: Kind(
             404,
             "row-not-found",
             "Row not found",
             "The sheet has no row of visits with this number.",
             lambda refusal: {"row": refusal.row},
         ),
-        sheets.SheetNotReady: Kind(
+        errors.SheetNotReady: Kind(
             409,
             "sheet-not-ready",
             "Sheet not ready",
-            lambda refusal: f"The sheet is {refusal.status}. {_WHEN_READY[refusal.status]}",
+            lambda refusal: (
+                f"The sheet is {refusal.status}. {_WHEN_READY.get(refusal.status, 'Look again in a moment.')}"
+            ),
             lambda refusal: {"sheetStatus": refusal.status},
         ),
-        sheets.SheetRepeated: Kind(
+        errors.SheetRepeated: Kind(
             409,
             "sheet-repeated",
             "Sheet repeated",
             "The same bytes came before, as the sheet in sheetId. Name it in 'repeats' to go on all the same.",
             lambda refusal: {"sheetId": refusal.sheet_id},
         ),
-        sheets.SheetRowRegistered: Kind(
+        errors.SheetRowRegistered: Kind(
             409,
             "row-registered",
             "Row registered",
             "The row is registered and stays as it is: change its visit instead.",
             lambda refusal: {"row": refusal.row},
         ),
-        sheets.NothingToRegister: Kind(
+        errors.NothingToRegister: Kind(
             409,
             "nothing-to-register",
             "Nothing to register",
             "No row is reviewed, complete and not registered yet. PATCH a row to review it.",
         ),
-        sheets.SheetFileGone: Kind(
+        errors.SheetFileGone: Kind(
             410,
             "sheet-file-gone",
             "File gone",

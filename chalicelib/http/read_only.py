@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel
 
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.http.fields import Input, Output
+
+if TYPE_CHECKING:
+    from chalicelib.http.fields import Input, Output
 
 
 def check_unchanged(body: Input, present: Output) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from chalice.app import Request
 
-from chalicelib.domain.listing import VisitFilter
 from chalicelib.http.instants import instant_text
+
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import VisitFilter
 
 
 def own_prefix(request: Request) -> str:

@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import Field, Issue, IssueKind, Settings
 from chalicelib.reading import moments, times
 from chalicelib.reading.grids import LONGEST_FACT, Written
-from chalicelib.reading.moments import Calendar
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
 from chalicelib.reading.people import NONE_GIVEN, lost_zero, parse_email, parse_phone
-from chalicelib.reading.properties import Properties
 from chalicelib.reading.statuses import parse_status
+
+if TYPE_CHECKING:
+    from chalicelib.reading.moments import Calendar
+    from chalicelib.reading.properties import Properties
 
 _LONGEST: Final[Mapping[Field, int]] = {
     Field.NAME: 200,

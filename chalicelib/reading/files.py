@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.sheets import MOST_BYTES_OF_FILE, CannotRead, Failure
-from chalicelib.reading.grids import Source
+
+if TYPE_CHECKING:
+    from chalicelib.reading.grids import Source
 
 _FOREIGN: Final = {
     b"%PDF": "a PDF",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.sheets import Column, Field, Settings
 from chalicelib.reading import dates, times
 from chalicelib.reading.countries import country_of
 from chalicelib.reading.grids import LONGEST_FACT, Grid
-from chalicelib.reading.parsed import Parsed
 from chalicelib.reading.people import parse_email, parse_phone
-from chalicelib.reading.properties import Properties
 from chalicelib.reading.statuses import parse_status
+
+if TYPE_CHECKING:
+    from chalicelib.reading.parsed import Parsed
+    from chalicelib.reading.properties import Properties
 
 _MOST: Final = 0.6
 _LEAST_LINES: Final = 2

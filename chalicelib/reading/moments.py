@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import Issue, IssueKind, on_the_clock
 from chalicelib.reading import dates, times
-from chalicelib.reading.dates import ColumnOrder, Day
-from chalicelib.reading.grids import Typed, Written
 from chalicelib.reading.parsed import Parsed, refused, understood
+
+if TYPE_CHECKING:
+    from chalicelib.reading.dates import ColumnOrder, Day
+    from chalicelib.reading.grids import Typed, Written
 
 _FIRST_DAY: Final = {False: datetime(1899, 12, 30, tzinfo=UTC), True: datetime(1904, 1, 1, tzinfo=UTC)}
 _SERIALS: Final = range(20_000, 90_000)

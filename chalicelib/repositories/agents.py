@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import VersionMismatch
-from chalicelib.domain.listing import Page
 from chalicelib.repositories import items
 from chalicelib.repositories.availability import hours_attributes, hours_of
 from chalicelib.repositories.items import SHARDS, Item, Key, loaded, present, shard_of, stored
 from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Page
 
 
 def agent_key(agent_id: str) -> Key:

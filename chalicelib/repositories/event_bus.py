@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain import patience
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.events import Event
+
+if TYPE_CHECKING:
+    from chalicelib.domain.events import Event
 
 SOURCE: Final = "visits"
 

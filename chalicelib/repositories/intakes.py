@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+)
 from chalicelib.domain.intakes import (
     RESULTS,
     ROWS_IN_CHUNK,
@@ -19,14 +22,15 @@ from chalicelib.domain.intakes import (
     Claim,
     ClaimLost,
     Intake,
-    IntakeNotFound,
     Manifest,
     RowOutcome,
 )
 from chalicelib.domain.listing import Page
-from chalicelib.repositories import items
 from chalicelib.repositories.items import Item, Key, loaded, present, stored
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.repositories import items
 
 
 def manifest_key(intake_id: str) -> Key:

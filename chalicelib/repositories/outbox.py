@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/ses/latest/APIReference/API_SendRawEmail.html
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.notices import Undeliverable
+from chalicelib.domain.notices import Undeliverable, Why
 
 NO_ADDRESS: Final = "InvalidParameterValue"
 """With this SES says that an address is none."""
@@ -58,13 +59,27 @@ class SesOutbox:
         return self._connect()
 
 
-class OutboxOnThisMachine:
-    """That of development: every mail is a file, to be looked at."""
+SIMULATED: Final = {
+    "bounce@simulator.amazonses.com": Why.BOUNCED,
+    "complaint@simulator.amazonses.com": Why.COMPLAINED,
+}
+"""With these recipients SES does as if (https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html)."""
 
-    def __init__(self, folder: Path) -> None:
+
+class OutboxOnThisMachine:
+    """That of development: every mail is a file, to be looked at.
+
+    Recipients of SES's simulator send it back or complain here too, by what the rules of a stage make of that.
+    """
+
+    def __init__(self, folder: Path, returned: Callable[[list[str]], object]) -> None:
         self._folder = folder
+        self._returned = returned
 
     def send(self, address: str, mail: bytes, tags: Mapping[str, str]) -> None:
         """The same mail again is the same file."""
+        if why := SIMULATED.get(address):
+            told = {"visitId": tags["visit"], "recipient": tags["recipient"], "stop": str(why)}
+            self._returned([json.dumps(told)])
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{tags['visit']}-{hashlib.sha256(mail).hexdigest()[:12]}.eml").write_bytes(mail)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
-from chalicelib.domain.idempotency import IdempotencyRecord
 from chalicelib.domain.listing import EVERY_PROPERTY, Page, PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails, PublicBooking
 from chalicelib.repositories import items
 from chalicelib.repositories.idempotency import refuse_replay, remember
 from chalicelib.repositories.items import SHARDS, Item, Key, loaded, present, shard_of, stored
 from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.domain.idempotency import IdempotencyRecord
 
 
 def property_key(property_id: str) -> Key:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import LimitReached, VersionMismatch
 from chalicelib.domain.public import Ahead, Hour, Rationed
-from chalicelib.domain.visits import Visit
 from chalicelib.repositories import items
 from chalicelib.repositories.items import Item, Key, loaded, stored
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
 
 KEPT: Final = timedelta(days=1)
 DECLINED_UNTIL: Final[Key] = {"pk": "T#clock", "sk": "D"}

@@ -16,7 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.domain.errors import StoreBusy, VersionMismatch
+from chalicelib.domain.errors import (
+    SheetNotFound,
+    StoreBusy,
+    VersionMismatch,
+)
 from chalicelib.domain.intakes import RowOutcome
 from chalicelib.domain.listing import Page
 from chalicelib.domain.sheets import (
@@ -36,7 +40,6 @@ from chalicelib.domain.sheets import (
     RemarkKind,
     Settings,
     Sheet,
-    SheetNotFound,
     SheetRow,
     SheetStatus,
     StoredRow,

@@ -6,11 +6,13 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.availability import Span
 from chalicelib.domain.slots import QUARTER, floor_to_quarter
-from chalicelib.repositories.items import Key
+
+if TYPE_CHECKING:
+    from chalicelib.domain.availability import Span
+    from chalicelib.repositories.items import Key
 
 SLOT_KEPT: Final = timedelta(days=30)
 MONTH: Final = "%Y-%m"

@@ -11,13 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.availability import Span
 from chalicelib.domain.errors import SlotTaken, TakenInterval, VersionMismatch, VisitExists, VisitNotFound
-from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.listing import Page, VisitFilter, Window
-from chalicelib.domain.public import Rationed
 from chalicelib.domain.slots import intervals
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, Cancellation, Origin, Party, Status, Visit, Visitor
@@ -46,6 +42,12 @@ from chalicelib.repositories.slots import (
     slot_ttl,
 )
 from chalicelib.repositories.table import ConditionsFailed, Consistency, Group, Range, Table, Write
+
+if TYPE_CHECKING:
+    from chalicelib.domain.availability import Span
+    from chalicelib.domain.idempotency import IdempotencyRecord
+    from chalicelib.domain.listing import Page, VisitFilter, Window
+    from chalicelib.domain.public import Rationed
 
 SLOT: Final = "sk, holders, propertyId"
 """What is asked for of a slot. It costs the same units as all of it, and half the time to parse."""
@@ -229,7 +231,7 @@ class DynamoVisits:
         If it waits for another answer than before, 2 * 2 + 2 + a.
         """
         put = _replacement(before, after)
-        freed = deadline(after) if after.awaited != before.awaited else []
+        freed = _new_deadline(before, after)
         if before.holds_slots and not after.holds_slots:
             freed = [
                 *_free_property(before, before.property_quarters),
@@ -246,7 +248,7 @@ class DynamoVisits:
     def move(self, before: Visit, after: Visit, capacity: int) -> None:
         """One transaction over the difference of the old and new quarters: 2 (1 + quarters freed and held) + indexes.
 
-        An index whose sort key changes takes two write units.
+        An index whose sort key changes takes two write units. 2 more if a request has to be answered sooner.
         """
         old, new = set(before.property_quarters), set(after.property_quarters)
         left, joined = set(before.agent_quarters), set(after.agent_quarters)
@@ -258,6 +260,7 @@ class DynamoVisits:
             *_hold_agent(after, joined),
             *_free_property(before, old - new),
             *_free_agent(before, left),
+            *_new_deadline(before, after),
         ]
         try:
             self._table.transact([put, *changes])
@@ -300,6 +303,10 @@ class DynamoVisits:
             for slot in self._table.query(pk, low, high, consistency=consistency, attributes=SLOT):
                 if slot.get("holders"):
                     yield slot_quarter({"pk": pk, "sk": slot["sk"]}), slot
+
+
+def _new_deadline(before: Visit, after: Visit) -> list[Write]:
+    return deadline(after) if after.awaited != before.awaited else []
 
 
 def _replacement(before: Visit, after: Visit) -> Write:

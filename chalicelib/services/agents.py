@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.agents import Agent
 from chalicelib.domain.calendars import Owner
 from chalicelib.domain.errors import AgentNotFound, VersionMismatch
-from chalicelib.domain.listing import Page
-from chalicelib.services.ports import AgentStore, CalendarStore, Clock
+
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Page
+    from chalicelib.services.ports import AgentStore, CalendarStore, Clock
 
 Check = Callable[[Agent], None]
 """Raises what is to be refused once the present state of the agent is known."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.api_keys import ApiKey, InvalidKeyRequest, PresentedKey, Scope, make_key, opens, parse_key
-from chalicelib.services.ports import ApiKeyStore, Clock
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import ApiKeyStore, Clock
 
 
 class ApiKeys:

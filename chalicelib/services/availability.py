@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import Availability, Closed, Rules, Span
@@ -20,11 +21,13 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
-from chalicelib.domain.properties import Property
 from chalicelib.domain.public import nearest
 from chalicelib.domain.slots import QUARTER
-from chalicelib.domain.visits import Visit
-from chalicelib.services.ports import AgentStore, AvailabilityStore, Clock, PropertyStore, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.visits import Visit
+    from chalicelib.services.ports import AgentStore, AvailabilityStore, Clock, PropertyStore, VisitStore
 
 AHEAD = timedelta(days=7)
 WIDEST = timedelta(days=31)

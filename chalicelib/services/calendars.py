@@ -7,14 +7,17 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from chalicelib.domain import calendars
 from chalicelib.domain.calendars import Current, Feed, Kept, NewToken, Owner, Rendering, Shared, Shows
 from chalicelib.domain.errors import AgentNotFound, FeedNotFound, Unavailable
 from chalicelib.domain.listing import Entry, VisitFilter, Window
-from chalicelib.domain.visits import Visit
 from chalicelib.services.exports import every_visit, named_properties
-from chalicelib.services.ports import AgentStore, CalendarStore, Clock, PropertyStore, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
+    from chalicelib.services.ports import AgentStore, CalendarStore, Clock, PropertyStore, VisitStore
 
 Render = Callable[[Feed], Iterable[bytes]]
 """A feed to a file, piece by piece."""

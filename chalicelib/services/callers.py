@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.api_keys import ApiKey
+from typing import TYPE_CHECKING
+
 from chalicelib.domain.people import Person, in_one_spelling, person_of
-from chalicelib.services.api_keys import ApiKeys
-from chalicelib.services.ports import TokenKeys
+
+if TYPE_CHECKING:
+    from chalicelib.domain.api_keys import ApiKey
+    from chalicelib.services.api_keys import ApiKeys
+    from chalicelib.services.ports import TokenKeys
 
 
 class Callers:

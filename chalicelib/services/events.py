@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.events import Change, Event, Position, Stretch
-from chalicelib.services.ports import Clock, EventStore
+if TYPE_CHECKING:
+    from chalicelib.domain.events import Change, Event, Position, Stretch
+    from chalicelib.services.ports import Clock, EventStore
 
 
 class NoBus:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import ExportTooLarge, PropertyNotFound
 from chalicelib.domain.listing import EVERY_PROPERTY, Entry, Page, VisitFilter
-from chalicelib.domain.properties import Property
-from chalicelib.domain.visits import Visit
-from chalicelib.services.ports import AgentStore, PropertyStore, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.visits import Visit
+    from chalicelib.services.ports import AgentStore, PropertyStore, VisitStore
 
 T = TypeVar("T")
 

@@ -6,14 +6,16 @@ property's change: each visit by itself, under its version, with the property as
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.listing import VisitFilter, Window
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.visits import HOLDING
-from chalicelib.services.ports import Clock, VisitStore
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, VisitStore
+    from chalicelib.services.visits import Visits
 
 VISITS_OF_PAGE: Final = 500
 PASSES: Final = 2

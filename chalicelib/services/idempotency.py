@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chalicelib.domain.errors import KeyReused, OutcomeUnknown, Refused, StoreBusy
 from chalicelib.domain.idempotency import KEPT, AlreadyDone, IdempotencyKey, IdempotencyRecord
-from chalicelib.services.ports import Clock, IdempotencyStore
-from chalicelib.services.signing_keys import Signer
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, IdempotencyStore
+    from chalicelib.services.signing_keys import Signer
 
 T = TypeVar("T")
 

@@ -7,15 +7,20 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.errors import InvalidInput, Refused, StoreBusy
+from chalicelib.domain.errors import (
+    ExternalIdReused,
+    GivenUp,
+    IntakeNotFound,
+    InvalidInput,
+    Refused,
+    StoreBusy,
+)
 from chalicelib.domain.intakes import (
     Chunk,
     Claim,
     ClaimLost,
-    ExternalIdReused,
-    GivenUp,
-    IntakeNotFound,
     Manifest,
     Row,
     RowOutcome,
@@ -23,9 +28,11 @@ from chalicelib.domain.intakes import (
     row_visit_id,
 )
 from chalicelib.domain.visits import Origin, Visit
-from chalicelib.services.ports import Clock, Describe, IntakeStore, NewId
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, Describe, IntakeStore, NewId
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.visits import Visits
 
 PURPOSE = "row"
 

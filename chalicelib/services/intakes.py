@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+    OutcomeUnknown,
+    StoreBusy,
+    Unavailable,
+)
 from chalicelib.domain.idempotency import AlreadyDone, IdempotencyKey
-from chalicelib.domain.intakes import Intake, IntakeNotFound, Manifest, RowOutcome, chunks, row_visit_id
-from chalicelib.domain.listing import Page
-from chalicelib.services.idempotency import Idempotency
-from chalicelib.services.ports import Clock, IntakeStore, NewId, Queue
+from chalicelib.domain.intakes import (
+    Intake,
+    Manifest,
+    RowOutcome,
+    chunks,
+    row_visit_id,
+)
+
+if TYPE_CHECKING:
+    from chalicelib.domain.listing import Page
+    from chalicelib.services.idempotency import Idempotency
+    from chalicelib.services.ports import Clock, IntakeStore, NewId, Queue
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.listing import Page, VisitFilter, Window
 from chalicelib.domain.properties import HORIZON
 from chalicelib.domain.visits import HOLDING, Visit
-from chalicelib.services.ports import Clock, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, VisitStore
 
 UPCOMING = 20
 UPCOMING_PAGES = 5

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from chalicelib.domain.errors import StoreBusy
@@ -17,6 +18,7 @@ from chalicelib.domain.notices import (
     SETTLED,
     Kind,
     Letter,
+    Notice,
     Sender,
     Stopped,
     Told,
@@ -27,9 +29,11 @@ from chalicelib.domain.notices import (
     recipient_of,
 )
 from chalicelib.domain.visits import Status, Visit
-from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, PropertyStore, Queue, VisitStore
-from chalicelib.services.visitor_links import Links
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, NewId, NoticeStore, Outbox, PropertyStore, Queue, VisitStore
+    from chalicelib.services.visitor_links import Links
+    from chalicelib.services.visits import Visits
 
 Compose = Callable[[Letter], bytes]
 """A letter to the mail that is sent."""
@@ -122,6 +126,12 @@ class Notices:
             return None
         self._notices.record(visit, claimant, Told.of(visit, address, now))
         return kind
+
+    def about(self, visit_id: str) -> Notice:
+        """What is known of the mail about a visit to its present visitor. Raises VisitNotFound."""
+        visit = self._visits.get(visit_id)
+        address = visit.visitor.email if visit.visitor else None
+        return self._notices.find(visit_id).to(recipient_of(visit_id, address) if address is not None else None)
 
     def stop(self, visit_id: str, stopped: Stopped) -> None:
         """No more mail about the visit to an address that does not take it, or does not want it."""

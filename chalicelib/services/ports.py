@@ -6,27 +6,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from chalicelib.domain.agents import Agent
-from chalicelib.domain.api_keys import ApiKey
-from chalicelib.domain.availability import Availability, Span
-from chalicelib.domain.calendars import Owner, Rendering, Shared
 from chalicelib.domain.errors import Refused
-from chalicelib.domain.events import Change, Event, Position, Stretch
-from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
-from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
-from chalicelib.domain.notices import Notice, Stopped, Told
-from chalicelib.domain.premises import Premises
-from chalicelib.domain.properties import Property
-from chalicelib.domain.public import Ahead, Rationed
-from chalicelib.domain.sheets import Reading, Sheet, SheetRow, StoredRow, Upload
-from chalicelib.domain.signing_keys import Keyring
-from chalicelib.domain.visitors import Contact
-from chalicelib.domain.visits import Visit
-from chalicelib.domain.webhooks import Answer, Webhook
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.api_keys import ApiKey
+    from chalicelib.domain.availability import Availability, Span
+    from chalicelib.domain.calendars import Owner, Rendering, Shared
+    from chalicelib.domain.events import Change, Event, Position, Stretch
+    from chalicelib.domain.idempotency import IdempotencyRecord
+    from chalicelib.domain.intakes import Chunk, Claim, Intake, Manifest, RowOutcome
+    from chalicelib.domain.listing import Page, PropertyFilter, VisitFilter, Window
+    from chalicelib.domain.notices import Notice, Stopped, Told
+    from chalicelib.domain.premises import Premises
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.public import Ahead, Rationed
+    from chalicelib.domain.sheets import Reading, Sheet, SheetRow, StoredRow, Upload
+    from chalicelib.domain.signing_keys import Keyring
+    from chalicelib.domain.visitors import Contact
+    from chalicelib.domain.visits import Visit
+    from chalicelib.domain.webhooks import Answer, Webhook
 
 Clock = Callable[[], datetime]
 """The present instant in UTC, in whole seconds."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
-from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
-from chalicelib.domain.listing import Page, PropertyFilter
 from chalicelib.domain.properties import Property, PropertyDetails
-from chalicelib.services.following import Following
-from chalicelib.services.idempotency import Idempotency, Outcome
-from chalicelib.services.ports import Clock, NewId, PropertyStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+    from chalicelib.domain.listing import Page, PropertyFilter
+    from chalicelib.services.following import Following
+    from chalicelib.services.idempotency import Idempotency, Outcome
+    from chalicelib.services.ports import Clock, NewId, PropertyStore
 
 Check = Callable[[Property], None]
 """Raises what is to be refused once the present state of the property is known."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from chalicelib.domain.api_keys import VISITOR
@@ -25,18 +25,20 @@ from chalicelib.domain.errors import (
     StoreBusy,
     VersionMismatch,
 )
-from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Premises, Wanted, strictly
 from chalicelib.domain.properties import Property, PublicBooking, check_horizon
 from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, BookVisit, Party, Status, Visit, Visitor
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, FreeSlots, free_about
-from chalicelib.services.idempotency import Idempotency, Outcome
-from chalicelib.services.ports import Clock, NewId, PublicStore, VisitStore
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visitor_links import Links
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+    from chalicelib.services.idempotency import Idempotency, Outcome
+    from chalicelib.services.ports import Clock, NewId, PublicStore, VisitStore
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.visitor_links import Links
+    from chalicelib.services.visits import Visits
 
 PURPOSE: Final = "address"
 TRIES: Final = 5
@@ -129,7 +131,9 @@ class Public:
         What was missed is caught up, and what is done twice is declined once. Raises StoreBusy or OutcomeUnknown.
         """
         now, last = self._clock(), self._store.declined_until()
-        declined = sum(map(self._decline, self._store.due(last or now - CAUGHT_UP, now)))
+        # The schedule may come twice at once, and the clock of the other be a little ahead.
+        since = min(last or now - CAUGHT_UP, now)
+        declined = sum(map(self._decline, self._store.due(since, now)))
         self._store.has_declined(last, now)
         return declined
 

@@ -13,13 +13,22 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.domain.errors import VersionMismatch
-from chalicelib.domain.sheets import GAVE_UP, CannotRead, Failure, Sheet, SheetNotFound, SheetStatus
-from chalicelib.services.ports import Clock, Recognition, SheetFiles, SheetStore
-from chalicelib.services.sheets import Sheets
+from chalicelib.domain.errors import (
+    SheetNotFound,
+    VersionMismatch,
+)
+from chalicelib.domain.sheets import (
+    GAVE_UP,
+    CannotRead,
+    Failure,
+    Sheet,
+    SheetStatus,
+)
 
 if TYPE_CHECKING:
     from chalicelib.reading.grids import Source
+    from chalicelib.services.ports import Clock, Recognition, SheetFiles, SheetStore
+    from chalicelib.services.sheets import Sheets
 
 MOST_ATTEMPTS: Final = 5
 """As often as the queue hands a message out (`.chalice/data.json`)."""

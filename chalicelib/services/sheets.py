@@ -13,40 +13,45 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from chalicelib.domain.errors import (
     FieldError,
+    IntakeNotFound,
     InvalidInput,
+    NothingToRegister,
     OutcomeUnknown,
     PropertyNotFound,
+    SheetFileGone,
+    SheetNotReady,
+    SheetRepeated,
+    SheetRowNotFound,
+    SheetRowRegistered,
     StoreBusy,
     VersionMismatch,
 )
 from chalicelib.domain.idempotency import IdempotencyKey
-from chalicelib.domain.intakes import Intake, IntakeNotFound, IntakeStatus, RowOutcome
+from chalicelib.domain.intakes import (
+    Intake,
+    IntakeStatus,
+    RowOutcome,
+)
 from chalicelib.domain.listing import EVERY_PROPERTY, Page
 from chalicelib.domain.sheets import (
     CannotRead,
     Field,
     Known,
     NamedProperty,
-    NothingToRegister,
     Order,
     Settings,
     Sheet,
-    SheetFileGone,
-    SheetNotReady,
-    SheetRepeated,
     SheetRow,
-    SheetRowNotFound,
-    SheetRowRegistered,
     SheetStatus,
     StoredRow,
     Upload,
     confirmations,
 )
 from chalicelib.services.intakes import Intakes, Submission
-from chalicelib.services.ports import Clock, NewId, PropertyStore, SheetFiles, SheetStore
 
 if TYPE_CHECKING:
     from chalicelib.reading.grids import Source
+    from chalicelib.services.ports import Clock, NewId, PropertyStore, SheetFiles, SheetStore
 
 READ_AT_ONCE: Final = 100
 PROPERTIES_OF_PAGE: Final = 2500

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chalicelib.domain.signing_keys import REFRESHED_EVERY, Keyring, Signature
-from chalicelib.services.ports import Clock, SigningKeyStore
+
+if TYPE_CHECKING:
+    from chalicelib.services.ports import Clock, SigningKeyStore
 
 
 class Signer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain import visitor_links
 from chalicelib.domain.api_keys import VISITOR
@@ -23,14 +23,16 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     once_written,
 )
-from chalicelib.domain.properties import Property
-from chalicelib.domain.public import Terms
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
-from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
-from chalicelib.services.signing_keys import Signer
-from chalicelib.services.visits import Expected, Visits
+
+if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property
+    from chalicelib.domain.public import Terms
+    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
+    from chalicelib.services.signing_keys import Signer
+    from chalicelib.services.visits import Expected, Visits
 
 NOBODYS: Final = b"nobody's"
 """What is verified of a visit that is not there, or has no visitor: nothing is ever signed for it."""

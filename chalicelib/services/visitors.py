@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import Unavailable, VersionMismatch, VisitNotFound
 from chalicelib.domain.listing import Page
 from chalicelib.domain.visitors import Contact, contacts_of
-from chalicelib.domain.visits import Visit
-from chalicelib.services.ports import VisitStore
-from chalicelib.services.visits import Visits
+
+if TYPE_CHECKING:
+    from chalicelib.domain.visits import Visit
+    from chalicelib.services.ports import VisitStore
+    from chalicelib.services.visits import Visits
 
 AT_ONCE: Final = 100
 """How many visits one request erases: a second's work."""

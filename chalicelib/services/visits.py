@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chalicelib.domain import patience
-from chalicelib.domain.agents import Agent
 from chalicelib.domain.errors import HandedIn, StoreBusy, VersionMismatch, VisitNotFound
-from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
 from chalicelib.domain.premises import Judge, Premises, strictly
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Party, Status, Visit
-from chalicelib.services.idempotency import Idempotency, Outcome
-from chalicelib.services.ports import Clock, NewId, VisitStore
+
+if TYPE_CHECKING:
+    from chalicelib.domain.agents import Agent
+    from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
+    from chalicelib.services.idempotency import Idempotency, Outcome
+    from chalicelib.services.ports import Clock, NewId, VisitStore
 
 T = TypeVar("T")
 

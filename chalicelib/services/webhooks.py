@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.domain import webhooks
 from chalicelib.domain.errors import PositionLost, TooManyWebhooks, VersionMismatch, WebhookNotFound
 from chalicelib.domain.events import EventType, Position, Told
 from chalicelib.domain.patience import CHANCE
 from chalicelib.domain.webhooks import MOST_WEBHOOKS, Answer, Tested, Webhook, Why
-from chalicelib.services.events import Events
-from chalicelib.services.ports import Clock, NewId, Receivers, WebhookQueue, WebhookStore
+
+if TYPE_CHECKING:
+    from chalicelib.services.events import Events
+    from chalicelib.services.ports import Clock, NewId, Receivers, WebhookQueue, WebhookStore
 
 Render = Callable[[Told], bytes]
 """An event to the body that receivers get."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -220,3 +221,24 @@ def test_whoever_only_reads_sees_no_button_that_would_be_refused(
     expect(desk.dialog()).to_have_count(0)
     assert desk.box(id) == before
     assert is_at(agency, id, week, "09:00")
+
+
+def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
+    agency: Agency, desk: Desk, house: str, week: str
+) -> None:
+    returning = {"name": "Ada", "email": "bounce@simulator.amazonses.com"}
+    visit, other = (
+        agency.visit(house, week, hour, visitor=who, notify=True)
+        for hour, who in (("09:00", returning), ("11:00", {"name": "Grace", "email": "grace@example.org"}))
+    )
+    deadline = time.monotonic() + 90
+    while "stopped" not in agency.read(f"{visit}/notices"):
+        assert time.monotonic() < deadline, "nobody was told that the mail came back"
+        time.sleep(0.5)
+    desk.reload()
+    expect(panel_of(desk, visit)).to_contain_text("Mail to this address came back.")
+    assert desk.barriers() == []
+    desk.picture("visit-mail-came-back")
+    panel = panel_of(desk, other)
+    expect(panel).to_contain_text("grace@example.org")
+    expect(panel).not_to_contain_text("came back")

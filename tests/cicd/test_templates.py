@@ -24,6 +24,7 @@ from tools.generate.templates import CONSOLE
 from tools.project import ROOT
 
 ACCOUNT_TEMPLATE: Final = ROOT / ".chalice" / "account.json"
+MAIL_TEMPLATE: Final = ROOT / ".chalice" / "mail.json"
 
 UNKNOWN_TO_CFN_LINT: Final = "E1019"
 """SAM offers `.Alias` within `Fn::Sub`, which cfn-lint does not know. With SAM written out, the rule is content."""
@@ -68,7 +69,13 @@ def written_out(packaged: Path) -> Path:
 
 
 def test_cfn_lint_is_content_with_what_is_deployed(packaged: Path) -> None:
-    files = [packaged / "data.json", CONSOLE, ACCOUNT_TEMPLATE, *(packaged / f"{stage}.json" for stage in STAGES)]
+    files = [
+        packaged / "data.json",
+        CONSOLE,
+        ACCOUNT_TEMPLATE,
+        MAIL_TEMPLATE,
+        *(packaged / f"{stage}.json" for stage in STAGES),
+    ]
     assert findings("cfn-lint", "-c", "I", "-i", UNKNOWN_TO_CFN_LINT, "--", *files) == ""
 
 

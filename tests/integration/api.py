@@ -16,7 +16,7 @@ from chalice.config import Config
 
 import app as entry
 from chalicelib.aws.clients import client, signer_of_files
-from chalicelib.container import over, utc_now
+from chalicelib.container import OverTable, utc_now
 from chalicelib.domain.public import Terms
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
@@ -120,20 +120,16 @@ def serve(
         lambda: signer_of_files(REGION, ("test", "test")),
         bucket_of_nobody(table.environment["AWS_ENDPOINT_URL"], table.environment["AWS_ACCESS_KEY_ID"]),
     )
-    services = over(
-        store,
-        queue,
-        clock,
-        visits(store),
-        wakes,
-        receivers,
-        files=files,
-        recognition=recognition,
-        notice_queue=SqsQueue(lambda: sqs, f"{table.name}-notices"),
-        outbox=SesOutbox(lambda: client("ses", **table.access)),
-        sender=SENDER,
-        terms=terms,
-    )
+    given = OverTable(store, queue, clock)
+    given.visits, given.webhook_queue, given.files = visits(store), wakes, files
+    given.notice_queue = SqsQueue(lambda: sqs, f"{table.name}-notices")
+    given.outbox = SesOutbox(lambda: client("ses", **table.access))
+    given.sender, given.terms = SENDER, terms
+    if receivers is not None:
+        given.receivers = receivers
+    if recognition is not None:
+        given.recognition = recognition
+    services = Services(given)
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.closing(dynamodb),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from chalicelib.api.exports import XLSX
+from chalicelib.http.headers import XLSX
 from tests.contract import check
 from tests.integration.api import Api, serve
 from tests.integration.intake import Mailbox, handle, mailbox

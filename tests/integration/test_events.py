@@ -21,7 +21,7 @@ from chalice.app import DynamoDBEvent
 
 import app as entry
 from chalicelib.aws.clients import client
-from chalicelib.container import over, utc_now
+from chalicelib.container import OverTable, utc_now
 from chalicelib.domain.errors import PositionLost, StoreBusy
 from chalicelib.domain.events import KEPT, Change, Event, EventType, Position
 from chalicelib.domain.visits import Visit
@@ -32,6 +32,7 @@ from chalicelib.repositories.table import Table, serialized
 from chalicelib.repositories.visits import visit_item
 from chalicelib.repositories.webhook_queue import SqsWebhookQueue
 from chalicelib.services.visitor_links import Links
+from chalicelib.services.wired import Services
 from devstack.stream import StreamPoller
 from tests.agency import SENDER
 from tests.builders import a_visit, property_id
@@ -454,15 +455,11 @@ class Relay:
         for of in (self._dynamodb, self._sqs):
             of.meta.events.register_first("before-call", lambda **_: self._passes("before"))
             of.meta.events.register_first("after-call", lambda **_: self._passes("after"))
-        self.services = over(
-            Table(self._dynamodb, table.name),
-            FakeQueue(),
-            lambda: NOW,
-            webhook_queue=SqsWebhookQueue(lambda: self._sqs, f"{table.name}-webhooks.fifo"),
-            notice_queue=SqsQueue(lambda: self._sqs, f"{table.name}-notices"),
-            outbox=FakeOutbox(),
-            sender=SENDER,
-        )
+        given = OverTable(Table(self._dynamodb, table.name), FakeQueue(), lambda: NOW)
+        given.webhook_queue = SqsWebhookQueue(lambda: self._sqs, f"{table.name}-webhooks.fifo")
+        given.notice_queue = SqsQueue(lambda: self._sqs, f"{table.name}-notices")
+        given.outbox, given.sender = FakeOutbox(), SENDER
+        self.services = Services(given)
 
     def handle(self, records: list[dict[str, Any]]) -> None:
         relay(DynamoDBEvent({"Records": records}, None), self.services)

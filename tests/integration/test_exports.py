@@ -26,10 +26,10 @@ import pytest
 import python_calamine
 
 import app as entry
-from chalicelib.api.exports import XLSX
 from chalicelib.domain import patience
 from chalicelib.domain.calendars import Owner
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
+from chalicelib.http.headers import XLSX
 from chalicelib.http.instants import instant_text
 from chalicelib.repositories.calendars import calendar_token_key
 from chalicelib.repositories.table import serialized

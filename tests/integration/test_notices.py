@@ -6,6 +6,7 @@ The mail service is the emulator's: it checks senders as SES does, and shows wha
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
@@ -20,9 +21,9 @@ from botocore.exceptions import ClientError
 from chalice.app import DynamoDBEvent, SQSEvent
 
 from chalicelib.aws.clients import client
-from chalicelib.container import compose, over
+from chalicelib.container import OverTable, compose
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.notices import CLAIMED_FOR, Kind, Letter, Notice, Stopped, Told, Why
+from chalicelib.domain.notices import CLAIMED_FOR, Kind, Letter, Notice, Stopped, Told, Why, recipient_of
 from chalicelib.domain.visits import Status, Visit, Visitor
 from chalicelib.events import notice_queue, table_stream
 from chalicelib.repositories.notices import DynamoNotices
@@ -39,6 +40,7 @@ from tests.builders import NOW, Clock, a_property, a_visit, booking, property_id
 from tests.fakes import FakeNotices, FakeQueue
 from tests.integration.conftest import FreshTable, fresh_table
 from tools.deliver.data_stack import credentials
+from tools.project import ROOT
 
 ADA = Visitor("Ada Lovelace", "ada@agency.example", language="de")
 SECOND = timedelta(seconds=1)
@@ -176,14 +178,10 @@ class Office:
         self.clock = Clock()
         self.queue, self.folder = FakeQueue(), folder
         store = Table(table.client, table.name)
-        self.services: Services = over(
-            store,
-            FakeQueue(),
-            self.clock,
-            notice_queue=self.queue,
-            outbox=OutboxOnThisMachine(folder),
-            sender=SENDER,
-        )
+        given = OverTable(store, FakeQueue(), self.clock)
+        given.notice_queue, given.sender = self.queue, SENDER
+        given.outbox = OutboxOnThisMachine(folder, self.queue.send)
+        self.services = Services(given)
         self.house = a_property()
         DynamoProperties(store).add(self.house)
         keys = credentials(table.environment["AWS_ENDPOINT_URL"], table.environment["AWS_ACCESS_KEY_ID"])
@@ -234,6 +232,96 @@ def test_of_a_silent_visit_nothing_is_queued_but_its_erasure(office: Office) -> 
     assert office.relay() == [json.dumps({"visitId": booked.id})]
 
 
+@pytest.mark.parametrize(("kind", "why"), [("bounce", Why.BOUNCED), ("complaint", Why.COMPLAINED)])
+def test_the_simulators_recipients_send_mail_back_also_on_this_machine(office: Office, kind: str, why: Why) -> None:
+    returning = Visitor("Ada", f"{kind}@simulator.amazonses.com")
+    booked = office.services.visits.book(booking(property_id=office.house.id, visitor=returning)).result
+    office.work()
+    assert len(office.subjects()) == 1
+    bodies, office.queue.messages = office.queue.messages, []
+    records = [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]
+    assert notice_queue.notify(SQSEvent({"Records": records}, None), office.services)["batchItemFailures"] == []
+    known = office.services.notices.about(booked.id)
+    assert known.stopped is not None
+    assert known.stopped.why is why
+    office.services.visits.change_status(booked.id, Status.CANCELLED, None)
+    office.work()
+    assert len(office.subjects()) == 1
+
+
+# From SES to the queue
+
+
+def returned(kind: str, visit: Visit, of: str, bounce: str = "Permanent") -> dict[str, Any]:
+    """What SES tells EventBridge
+    (https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html)."""
+    tags = {
+        "ses:configuration-set": [of],
+        "visit": [visit.id],
+        "recipient": [recipient_of(visit.id, "ada@agency.example")],
+        "ses:operation": ["SendRawEmail"],
+    }
+    mail = {"messageId": "1", "destination": ["ada@agency.example"], "tags": tags}
+    about = {"bouncedRecipients": [{"emailAddress": "ada@agency.example"}]}
+    if kind == "Complaint":
+        return {"eventType": kind, "complaint": {"complainedRecipients": about["bouncedRecipients"]}, "mail": mail}
+    return {"eventType": kind, "bounce": {"bounceType": bounce, **about}, "mail": mail}
+
+
+def rules_of(stage: str) -> dict[str, dict[str, Any]]:
+    """The rules of `.chalice/mail.json`, its references filled in."""
+    text = (ROOT / ".chalice" / "mail.json").read_text(encoding="utf-8")
+    text = text.replace('{"Ref": "Mail"}', f'"visits-{stage}"')
+    resources = json.loads(text)["Resources"].items()
+    return {name: made["Properties"] for name, made in resources if made["Type"] == "AWS::Events::Rule"}
+
+
+def told_by(rule: dict[str, Any], happened: dict[str, Any]) -> str:
+    """What the rule sends of an event: the emulator's transformer knows no elements of lists."""
+    transformer = rule["Targets"][0]["InputTransformer"]
+    text: str = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        value: Any = {"detail": happened}
+        for step in re.findall(r"\w+", path):
+            value = value[int(step)] if step.isdigit() else value[step]
+        text = text.replace(f"<{name}>", json.dumps(value))
+    return text
+
+
+def test_what_came_back_stops_the_mail_of_its_stage_and_nobody_sends_the_address_along(
+    office: Office, aws: str, account: str
+) -> None:
+    make: Any = boto3.client
+    bridge, rules = make("events", **credentials(aws, account)), rules_of("beta")
+
+    def messages(happened: dict[str, Any]) -> list[str]:
+        """What the rules that match send on."""
+        whole = {"id": "1", "account": account, "source": "aws.ses", "detail-type": "Email", "detail": happened}
+        return [
+            told_by(rule, happened)
+            for rule in rules.values()
+            if bridge.test_event_pattern(EventPattern=json.dumps(rule["EventPattern"]), Event=json.dumps(whole))[
+                "Result"
+            ]
+        ]
+
+    visit = office.services.visits.book(booking(property_id=office.house.id, visitor=ADA)).result
+    for harmless in (
+        returned("Bounce", visit, "visits-prod"),
+        returned("Bounce", visit, "visits-beta", "Transient"),
+        returned("Delivery", visit, "visits-beta"),
+    ):
+        assert messages(harmless) == []
+    for kind, stop in (("Bounce", Why.BOUNCED), ("Complaint", Why.COMPLAINED)):
+        (message,) = messages(returned(kind, visit, "visits-beta"))
+        assert "@" not in message
+        record = {"messageId": "1", "body": message}
+        assert notice_queue.notify(SQSEvent({"Records": [record]}, None), office.services)["batchItemFailures"] == []
+        stopped = office.services.notices.about(visit.id).stopped
+        assert stopped is not None
+        assert stopped.why is stop
+
+
 class Nothing:
     def answer(self, call: Call) -> Answer:
         return Answer(404, [], b"")
@@ -248,7 +336,8 @@ def test_the_mailbox_lists_and_shows_mails_and_runs_nothing_that_is_in_them(offi
 
     assert b"No mail" in get("/mailbox").body
     hostile = replace(visit, place="<script>alert(1)</script>")
-    OutboxOnThisMachine(office.folder).send("ada@agency.example", written(hostile), {"visit": visit.id})
+    outbox = OutboxOnThisMachine(office.folder, office.queue.send)
+    outbox.send("ada@agency.example", written(hostile), {"visit": visit.id})
     (name,) = (file.name for file in office.folder.iterdir())
     assert name.encode() in get("/mailbox").body
     shown = get(f"/mailbox/{name}")

@@ -352,6 +352,12 @@ def test_a_minute_in_which_nobody_is_to_be_declined_costs_next_to_nothing(api: A
     assert meter.read_units == 2
 
 
+def test_the_same_minute_twice_by_clocks_that_differ_is_no_fault(api: Api, clock: Clock) -> None:
+    api.services.public.decline_unanswered()
+    clock.advance(timedelta(seconds=-1))
+    assert api.services.public.decline_unanswered() == 0
+
+
 def test_an_unanswered_request_is_declined_by_the_minute(api: Api, anybody: httpx.Client, clock: Clock) -> None:
     house = listed(api, "request")
     start = parse_instant("2027-03-19T09:00:00Z")
@@ -364,6 +370,18 @@ def test_an_unanswered_request_is_declined_by_the_minute(api: Api, anybody: http
     assert own["status"] == Status.DECLINED
     free = anybody.get(f"/public/properties/{house}/slots", params={"to": "2027-03-20T00:00:00Z"}).json()["slots"]
     assert instant_text(start) in [slot["start"] for slot in free]
+
+
+def test_a_request_that_is_moved_nearer_is_declined_sooner(api: Api, anybody: httpx.Client, clock: Clock) -> None:
+    asked = book(anybody, listed(api, "request"), wish("2027-04-12T09:00:00Z")).json()
+    own = {"Authorization": f"Bearer {asked['link']}"}
+    nearest = anybody.get("/visitor/visit/slots", headers=own).json()["slots"][0]["start"]
+    moved = anybody.patch("/visitor/visit", json={"date": nearest}, headers=own).json()
+    until = clock() + (parse_instant(nearest) - clock()) / 2
+    assert moved["awaits"] == {"whose": "agency", "until": instant_text(until)}
+    clock.now = until
+    api.services.public.decline_unanswered()
+    assert anybody.get("/visitor/visit", headers=own).json()["status"] == Status.DECLINED
 
 
 def test_a_hold_that_nobody_confirms_by_the_mail_is_released_after_half_an_hour(table: FreshTable) -> None:

@@ -22,26 +22,18 @@ from chalice.app import Chalice
 
 import app as entry
 from chalicelib import journal
-from chalicelib.container import wire
+from chalicelib.container import OverTable
 from chalicelib.domain.api_keys import InvalidKeyRequest, Scope
 from chalicelib.domain.errors import Unavailable
 from chalicelib.domain.events import Position
 from chalicelib.domain.signing_keys import RotationUnderWay
-from chalicelib.repositories.agents import DynamoAgents, agent_item
+from chalicelib.repositories.agents import agent_item
 from chalicelib.repositories.api_keys import API_KEYS, DynamoApiKeys
-from chalicelib.repositories.availability import DynamoAvailability
-from chalicelib.repositories.calendars import DynamoCalendars
 from chalicelib.repositories.events import DynamoEvents
-from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intake_queue import SqsQueue
-from chalicelib.repositories.intakes import DynamoIntakes
-from chalicelib.repositories.notices import DynamoNotices
-from chalicelib.repositories.properties import DynamoProperties, property_item
-from chalicelib.repositories.public import DynamoPublic
+from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.signing_keys import DynamoSigningKeys
 from chalicelib.repositories.table import ConditionsFailed, Table, serialized
-from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.repositories.webhooks import DynamoWebhooks
 from chalicelib.services.api_keys import ApiKeys
 from chalicelib.services.wired import Services
 from tests.builders import a_property, an_agent, event
@@ -311,34 +303,12 @@ class Simulation:
     def _new_instance(self) -> Services:
         world, table = self.world, self._table()
         sqs: Any = SqsClient(self.queue, self._line)
-        return wire(
-            properties=DynamoProperties(table),
-            availability=DynamoAvailability(table),
-            agents=DynamoAgents(table),
-            visits=DynamoVisits(table),
-            public=DynamoPublic(table),
-            records=DynamoIdempotency(table),
-            keys=DynamoSigningKeys(table, world.clock),
-            intakes=DynamoIntakes(table),
-            calendar_tokens=DynamoCalendars(table),
-            # The simulation has no sheets.
-            sheets=cast(Any, None),
-            files=cast(Any, None),
-            recognition=cast(Any, None),
-            events=DynamoEvents(table),
-            webhooks=DynamoWebhooks(table),
-            webhook_queue=FakeWebhookQueue(),
-            receivers=FakeReceivers(),
-            notices=DynamoNotices(table),
-            notice_queue=FakeQueue(),
-            outbox=FakeOutbox(),
-            queue=SqsQueue(lambda: sqs, "visits", world.pause),
-            store=table,
-            clock=world.clock,
-            new_id=self._new_id,
-            pool=cast(Any, InThisThread()),
-            sleep=world.pause,
-        )
+        given = OverTable(table, SqsQueue(lambda: sqs, "visits", world.pause), world.clock)
+        given.keys = DynamoSigningKeys(table, world.clock)
+        given.webhook_queue, given.receivers = FakeWebhookQueue(), FakeReceivers()
+        given.notice_queue, given.outbox = FakeQueue(), FakeOutbox()
+        given.new_id, given.pool, given.sleep = self._new_id, cast(Any, InThisThread()), world.pause
+        return Services(given)
 
     def _table(self) -> Table:
         return Table(cast(Any, DynamoClient(self.store, self._line)), "visits", self.world.pause, self.world.monotonic)

@@ -133,7 +133,8 @@ def relayed(agency: Agency, bus: Refusing) -> None:
     keys = {"pk": image["pk"], "sk": image["sk"]}
     change = {"Keys": keys, "NewImage": image, "SequenceNumber": "1", "ApproximateCreationDateTime": NOW.timestamp()}
     event = DynamoDBEvent({"Records": [{"dynamodb": change}]}, None)
-    relay(event, replace(agency.services, event_bus=bus))
+    agency.services.event_bus = bus
+    relay(event, agency.services)
 
 
 def test_a_bus_that_is_busy_has_the_batch_again_and_holds_up_nobody_who_was_told() -> None:

@@ -9,9 +9,20 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.domain.availability import Availability, Hours, Rules
-from chalicelib.domain.errors import InvalidInput, StoreBusy
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+    InvalidInput,
+    StoreBusy,
+)
 from chalicelib.domain.idempotency import IdempotencyRecord
-from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound, IntakeStatus, Manifest, RowOutcome, row_visit_id
+from chalicelib.domain.intakes import (
+    Chunk,
+    ClaimLost,
+    IntakeStatus,
+    Manifest,
+    RowOutcome,
+    row_visit_id,
+)
 from chalicelib.domain.visits import Origin, Status, Visit
 from chalicelib.events.intake_queue import Sending, read_message
 from tests.agency import LASTS, Agency, some_rows

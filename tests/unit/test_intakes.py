@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.domain.errors import KeyReused, OutcomeUnknown, StoreBusy
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+    KeyReused,
+    OutcomeUnknown,
+    StoreBusy,
+)
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import (
     BYTES_IN_CHUNK,
     ROWS_IN_CHUNK,
     Intake,
-    IntakeNotFound,
     IntakeStatus,
     Manifest,
     chunks,

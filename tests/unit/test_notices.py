@@ -344,6 +344,33 @@ def test_an_address_that_sent_mail_back_gets_no_more_and_a_corrected_one_does(wh
     assert [address for address, _, _ in agency.outbox.sent] == ["ada@example.com", "right@example.com"]
 
 
+@pytest.mark.parametrize("why", ["bounced", "complained"])
+def test_the_agency_sees_what_was_told_and_why_no_more_mail_goes_out(why: str) -> None:
+    agency = Agency()
+    visit = book(agency)
+    assert known(agency, visit) == {"reminders": True}
+    work(agency)
+    told = {"at": "2027-03-10T12:00:00Z", "status": "confirmed", "date": "2027-03-12T10:00:00Z"}
+    assert known(agency, visit) == {"told": told, "reminders": True}
+    recipient = agency.outbox.sent[0][2]["recipient"]
+    handle(agency, json.dumps({"visitId": visit.id, "recipient": recipient, "stop": why}))
+    assert known(agency, visit) == {"told": told, "stopped": why, "reminders": True}
+    agency.booking.change(visit.id, ChangeVisit(visitor=ChangeVisitor(email="right@example.com")), None)
+    assert known(agency, visit) == {"reminders": True}, "nothing is known of that address"
+    agency.booking.erase_visitor(visit.id)
+    assert known(agency, visit) == {"reminders": True}
+
+
+def known(agency: Agency, visit: Visit) -> Any:
+    """What the API answers about the mail."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entry, "services", lambda: agency.services)
+        asked = event("GET", "/visits/{visit_id}/notices", parameters={"visit_id": visit.id})
+        answer = entry.app(asked, None)
+    assert answer["statusCode"] == 200
+    return json.loads(answer["body"])
+
+
 def test_a_late_bounce_of_somebody_who_was_erased_is_not_remembered() -> None:
     agency = Agency()
     visit = book(agency)

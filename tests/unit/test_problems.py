@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from chalice.app import Response
 
-import app  # noqa: F401 - see `kinds`
 from chalicelib.domain import errors
 from chalicelib.domain.idempotency import AlreadyDone
-from chalicelib.domain.sheets import SheetStatus
 from chalicelib.http.problems import Problem, answers_problems, problem_for
 from tests.builders import NOW, TEN
 
@@ -33,13 +31,12 @@ SAMPLES: dict[object, object] = {
     list[errors.Objection]: [errors.Objection("closed", "property")],
     list[errors.TakenInterval]: [errors.TakenInterval(NOW, TEN, "property")],
     type(NOW): NOW,
-    SheetStatus: SheetStatus.READING,
     int | None: 7,
 }
 
 
 def kinds(of: type[errors.Refused] = errors.Refused) -> Iterator[type[errors.Refused]]:
-    """Every kind of refusal there is: loading the app has loaded every module that has some."""
+    """Every kind of refusal there is: the modules that have some are loaded here, and by `http.problems`."""
     for kind in of.__subclasses__():
         yield kind
         yield from kinds(kind)

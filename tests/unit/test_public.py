@@ -75,6 +75,18 @@ def test_a_request_for_a_near_visit_waits_for_half_the_time_there_is() -> None:
     assert visit.awaited.until == NOW + timedelta(hours=2)
 
 
+def test_a_request_that_is_moved_nearer_waits_for_half_the_time_there_is_then() -> None:
+    made = agency(PublicBooking.REQUEST)
+    visit = book(made, TEN + timedelta(days=20))
+    nearer = made.services.visitor_links.change(visit, ChangeVisit(date=NOW + timedelta(hours=4)), None)
+    assert nearer.awaited is not None
+    assert nearer.awaited.until == NOW + timedelta(hours=2)
+    later = made.services.visitor_links.change(nearer, ChangeVisit(date=TEN + timedelta(days=20)), None)
+    assert later.awaited == nearer.awaited, "who moves it again and again is still declined"
+    made.clock.now = NOW + timedelta(hours=2)
+    assert made.services.public.decline_unanswered() == 1
+
+
 @pytest.mark.parametrize("property_id", ["house", "nowhere"])
 def test_a_property_that_is_not_on_the_page_is_one_that_is_not_there(property_id: str) -> None:
     public = agency(PublicBooking.OFF).services.public

@@ -20,6 +20,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,14 +68,25 @@ USELESS: Final = (".pyc", ".pyi", "/py.typed")
 UNUSED: Final = (
     "pydantic/v1/",
     "pydantic/mypy.py",
+    "pydantic/color.py",
     "annotated_types/test_cases.py",
     "phonenumbers/shortdata/region_",
+    *(f"phonenumbers/{name}.py" for name in ("carrier", "geocoder", "prefix", "timezone")),
+    "segno/cli.py",
+    "segno/helpers.py",
+    "cryptography/fernet.py",
+    "cryptography/hazmat/asn1/",
+    "cryptography/hazmat/primitives/twofactor/",
     "cffi/",
     "pycparser/",
     "tzdata/zoneinfo/tzdata.zi",
 )
 """pydantic of years ago, which it carries for classes written then, its part for mypy, somebody's tests, every
-country's emergency numbers, what compiles C (what it made is there), and the zones once more as text."""
+country's emergency numbers and what has no data here, what is for terminals and other protocols, what compiles C (what
+it made is there), and the zones once more as text."""
+
+BYTECODE_ALONE: Final = ("phonenumbers", "xlsxwriter")
+"""Large tables and large modules that no trace of ours quotes: what remains of them is what Python runs."""
 
 Template = dict[str, Any]
 
@@ -131,6 +143,7 @@ def package(
             made.extractall(folder, [name for name in made.namelist() if _ships(name)])
             add_papers(folder, made)
         _compile(folder)
+        _leave_bytecode_alone(folder)
         write_zip(folder, out / ZIP)
         shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
@@ -217,6 +230,13 @@ def _compile(folder: Path) -> None:
     )
     if done.returncode:
         raise CannotGoOn(f"The package contains invalid Python:\n{done.stdout}{done.stderr}")
+
+
+def _leave_bytecode_alone(folder: Path) -> None:
+    """In the place of its source Python takes it too: https://docs.python.org/3/reference/import.html"""
+    for source in [source for name in BYTECODE_ALONE for source in (folder / name).rglob("*.py")]:
+        Path(cache_from_source(str(source))).replace(source.with_suffix(".pyc"))
+        source.unlink()
 
 
 def write_zip(folder: Path, file: Path) -> None:

@@ -20,13 +20,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from chalicelib.api.intakes import Problem
 from chalicelib.api.wishes import RowInput
-from chalicelib.domain import errors, intakes, sheets
+from chalicelib.domain import errors
 from chalicelib.domain.api_keys import Scope
+from chalicelib.domain.spellings import UUID
 from chalicelib.http import errors as http_errors
 from chalicelib.http import problems
 from chalicelib.http.answers import JSON
 from chalicelib.http.contract import Condition, Contract, File, contract_of
-from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, UUID, Output
+from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, Output
 from chalicelib.http.guard import PUBLIC, VISITOR, Access, by_authorizer
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
@@ -164,9 +165,9 @@ class _Operation:
             "property_id": errors.PropertyNotFound,
             "agent_id": errors.AgentNotFound,
             "visit_id": errors.VisitNotFound,
-            "intake_id": intakes.IntakeNotFound,
-            "sheet_id": sheets.SheetNotFound,
-            "row": sheets.SheetRowNotFound,
+            "intake_id": errors.IntakeNotFound,
+            "sheet_id": errors.SheetNotFound,
+            "row": errors.SheetRowNotFound,
             "webhook_id": errors.WebhookNotFound,
         }
         if errors.FeedNotFound not in contract.refuses:

@@ -17,6 +17,7 @@ from chalicelib.api.availability import (
 from chalicelib.api.calendars import AgentCalendarInput, CalendarTokenOutput
 from chalicelib.api.events import EventPage
 from chalicelib.api.intakes import IntakeInput, IntakeOutput, RowOutcomePage
+from chalicelib.api.notices import NoticesOutput
 from chalicelib.api.properties import PropertyInput, PropertyOutput, PropertyPage, RegisterPropertyInput
 from chalicelib.api.public import BookPublicVisitInput, PublicPropertyOutput, PublicVisitOutput
 from chalicelib.api.sheets import (
@@ -36,7 +37,7 @@ from chalicelib.api.visitors import EraseInput, ErasureOutput, SearchInput
 from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitOutput, VisitPage
 from chalicelib.api.webhooks import PositionInput, WebhookInput, WebhookList, WebhookOutput, WebhookSecretOutput
 from chalicelib.api.wishes import BookVisitInput
-from chalicelib.domain import errors, intakes, sheets
+from chalicelib.domain import errors, sheets
 from chalicelib.http import errors as http_errors
 from chalicelib.http import fields
 from chalicelib.http.fields import Output
@@ -82,19 +83,19 @@ REFUSALS: Final[tuple[errors.Refused | errors.Unavailable, ...]] = (
     errors.StoreBusy(),
     errors.OutcomeUnknown(intake_id=_INTAKE),
     errors.OutcomeUnknown(),
-    intakes.IntakeNotFound(_INTAKE),
-    intakes.IntakeNotFound(""),
-    intakes.ExternalIdReused(),
-    intakes.GivenUp(),
-    sheets.SheetNotFound(_SHEET),
-    sheets.SheetNotFound(""),
-    sheets.SheetRowNotFound(7),
-    sheets.SheetRowNotFound(None),
-    sheets.SheetNotReady(sheets.SheetStatus.READING),
-    sheets.SheetRepeated(_SHEET),
-    sheets.SheetRowRegistered(7),
-    sheets.NothingToRegister(),
-    sheets.SheetFileGone(),
+    errors.IntakeNotFound(_INTAKE),
+    errors.IntakeNotFound(""),
+    errors.ExternalIdReused(),
+    errors.GivenUp(),
+    errors.SheetNotFound(_SHEET),
+    errors.SheetNotFound(""),
+    errors.SheetRowNotFound(7),
+    errors.SheetRowNotFound(None),
+    errors.SheetNotReady(sheets.SheetStatus.READING),
+    errors.SheetRepeated(_SHEET),
+    errors.SheetRowRegistered(7),
+    errors.NothingToRegister(),
+    errors.SheetFileGone(),
     http_errors.MalformedRequest("The body is not valid JSON: Expecting value at line 1, column 1."),
     http_errors.UnsupportedMediaType(("application/json",)),
     http_errors.UnsupportedMediaType(("application/merge-patch+json", "application/json")),
@@ -262,6 +263,11 @@ BODIES: Final[dict[type[fields.Input | Output], dict[str, Any]]] = {
         "visitor": {"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"},
     },
     PublicVisitOutput: {**_OWN, "link": f"vl_{_VISIT}_k1_{'0123456789abcdef' * 4}"},
+    NoticesOutput: {
+        "told": {"at": "2027-03-10T12:00:03Z", "status": "confirmed", "date": "2027-03-14T09:30:00Z"},
+        "stopped": "bounced",
+        "reminders": True,
+    },
     PropertyOutput: _REGISTERED,
     PropertyPage: {"items": [_REGISTERED], "nextCursor": None},
     VisitOutput: _BOOKED,

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.container import over
 from chalicelib.domain.errors import Unavailable, VisitNotFound
-from chalicelib.http.fields import UUID
+from chalicelib.domain.spellings import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.services.visits import Visits
 from tools.failure import CannotGoOn

@@ -25,11 +25,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tqdm import tqdm
 
 from chalicelib.container import over
-from chalicelib.domain.errors import Unavailable
-from chalicelib.domain.intakes import Chunk, ClaimLost, IntakeNotFound
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+    Unavailable,
+)
+from chalicelib.domain.intakes import (
+    Chunk,
+    ClaimLost,
+)
+from chalicelib.domain.spellings import UUID
 from chalicelib.events.intake_queue import Sending, UnreadableMessage, read_message
 from chalicelib.functions import Queue
-from chalicelib.http.fields import UUID
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.services.intakes import Intakes
 from chalicelib.services.signing_keys import Signer

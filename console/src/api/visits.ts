@@ -129,3 +129,9 @@ export const inRange = (from: string, day: Range | null): boolean =>
 export function concerns(id: string, dates: (string | null | undefined)[]): boolean {
   return visits.value.has(id) || dates.some((date) => date && inRange(date, shown));
 }
+
+export type Notices = Schemas["Notices"];
+
+/** What is known of the mail about a visit. */
+export const noticesOf = (id: string): Promise<Outcome<Notices>> => ask(api.GET("/visits/{visitId}/notices", { params: { path: { visitId: id } } }));
+

@@ -6,7 +6,7 @@ import { agentName, agents, hueOf, initials } from "../api/agents.ts";
 import type { Outcome, Refusal, Status, Visit } from "../api/client.ts";
 import { addressOf, propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
-import { change, saving, setStatus } from "../api/visits.ts";
+import { change, type Notices, noticesOf, saving, setStatus } from "../api/visits.ts";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { tell } from "../parts/toast.tsx";
@@ -217,6 +217,7 @@ function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
               {visitor.phone && <a href={`tel:${visitor.phone}`}>{visitor.phone}</a>}
               {visitor.email && <a href={`mailto:${visitor.email}`}>{visitor.email}</a>}
             </div>
+            {visitor.email && visit.notify && <StoppedMail key={visitor.email} visit={visit} />}
           </div>
         </div>
       )}
@@ -254,6 +255,21 @@ function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
       </div>
       {may("write") ? <Notes visit={visit} onRefused={onRefused} /> : visit.notes && <Note text={visit.notes} />}
       {visit.cancellation?.reason && <Note text={visit.cancellation.reason} />}
+    </div>
+  );
+}
+
+/** That the visitor does not hear of anything, and why: then somebody has to call. */
+function StoppedMail({ visit }: { visit: Visit }) {
+  const why = useSignal<Notices["stopped"]>(undefined);
+  useEffect(() => {
+    void noticesOf(visit.id).then((answer) => (why.value = answer.done ? answer.value.stopped : undefined));
+  }, [visit.id, visit.version]);
+  if (!why.value) return null;
+  return (
+    <div class="note wait">
+      <Icon name="warn" />
+      <p>{say().mailStopped[why.value]}</p>
     </div>
   );
 }

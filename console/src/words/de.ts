@@ -192,6 +192,11 @@ export const words: Words = {
   mapOf: (address) => `Karte von ${address}`,
   keepNote: "Notiz behalten",
   noteKept: "Die Notiz ist gespeichert.",
+  mailStopped: {
+    bounced: "Mails an diese Adresse kommen zurück. Rufen Sie an oder berichtigen Sie die Adresse.",
+    complained: "Der Besucher hat sich über unsere Mails beschwert und bekommt keine mehr. Rufen Sie an.",
+    undeliverable: "An diese Adresse lassen sich keine Mails schicken. Rufen Sie an oder berichtigen Sie die Adresse.",
+  },
   historyTitle: "Verlauf",
   history: { created: "Gebucht", changed: "Zuletzt geändert", cancelled: "Abgesagt", declined: "Abgelehnt" },
   inTime: (hours, minutes) =>

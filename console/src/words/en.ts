@@ -190,6 +190,11 @@ export const words = {
   mapOf: (address: string) => `Map of ${address}`,
   keepNote: "Keep the note",
   noteKept: "The note is kept.",
+  mailStopped: {
+    bounced: "Mail to this address came back. Call the visitor, or correct it.",
+    complained: "The visitor complained of our mail, so there is no more of it. Call instead.",
+    undeliverable: "No mail can be sent to this address. Call the visitor, or correct it.",
+  },
   historyTitle: "History",
   history: { created: "Booked", changed: "Last changed", cancelled: "Cancelled", declined: "Declined" },
   inTime: (hours: number, minutes: number) => `In ${hours ? `${some(hours, "hour", "hours")} ` : ""}${some(minutes, "minute", "minutes")}`,

@@ -191,6 +191,11 @@ export const words: Words = {
   mapOf: (address) => `Mapa de ${address}`,
   keepNote: "Guardar la nota",
   noteKept: "La nota está guardada.",
+  mailStopped: {
+    bounced: "El correo a esta dirección vuelve. Llame al visitante o corrija la dirección.",
+    complained: "El visitante se quejó de nuestros correos y ya no recibe ninguno. Llámelo.",
+    undeliverable: "No se puede enviar correo a esta dirección. Llame al visitante o corrija la dirección.",
+  },
   historyTitle: "Historial",
   history: { created: "Reservada", changed: "Último cambio", cancelled: "Cancelada", declined: "Rechazada" },
   inTime: (hours, minutes) => `En ${hours ? `${some(hours, "hora", "horas")} ` : ""}${some(minutes, "minuto", "minutos")}`,

@@ -191,6 +191,11 @@ export const words: Words = {
   mapOf: (address) => `Plan de ${address}`,
   keepNote: "Garder la note",
   noteKept: "La note est gardée.",
+  mailStopped: {
+    bounced: "Les e-mails envoyés à cette adresse reviennent. Appelez le visiteur ou corrigez l’adresse.",
+    complained: "Le visiteur s’est plaint de nos e-mails et n’en reçoit plus. Appelez-le.",
+    undeliverable: "Aucun e-mail ne peut être envoyé à cette adresse. Appelez le visiteur ou corrigez l’adresse.",
+  },
   historyTitle: "Historique",
   history: { created: "Réservée", changed: "Dernier changement", cancelled: "Annulée", declined: "Refusée" },
   inTime: (hours, minutes) => `Dans ${hours ? `${some(hours, "heure", "heures")} ` : ""}${some(minutes, "minute", "minutes")}`,

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chalicelib.domain.errors import (
+    IntakeNotFound,
+)
 from chalicelib.domain.idempotency import KEPT
 from chalicelib.domain.intakes import (
     Chunk,
     Claim,
     ClaimLost,
     Counts,
-    IntakeNotFound,
     IntakeStatus,
     Manifest,
     RowOutcome,
