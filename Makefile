@@ -53,7 +53,7 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 
 # Whole files, in their order: those end to end, which take longest, come first, and unit tests fill up the end. By itself
 # pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
-IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test: setup console console-types build/browser/.unpacked .venv-ocr/.ocr .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
@@ -134,7 +134,8 @@ resume: $(VENV)/.run ## resume a stage's worker (STAGE=prod DRY_RUN=1)
 
 .PHONY: deploy delete smoke e2e
 
-deploy: $(VENV)/.deliver ## deploy or update a stage from this folder (STAGE=dev REGION=eu-central-1 NETWORK=private PARAMETERS="Zones=3")
+deploy: $(VENV)/.deliver ## deploy or update a stage from this folder, with its console (STAGE=dev REGION=eu-central-1 NETWORK=private PARAMETERS="Zones=3")
+	@$(MAKE) --no-print-directory console || echo "The console could not be built; the rest is deployed without it." >&2
 	@$(BIN)/python -m tools.deliver.deploy deploy --stage="$$GIVEN_STAGE" --network="$$GIVEN_NETWORK" \
 		--parameters="$$GIVEN_PARAMETERS"
 

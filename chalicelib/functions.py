@@ -53,6 +53,8 @@ class Traits:
     """Whether it may query the indexes."""
     only_items: tuple[str, ...] = ()
     """The partitions of the table that it may do so in, with wildcards; none means all but those of the API keys."""
+    only_changes: tuple[str, ...] = ()
+    """Those of them that it may write to, where it may only read the others."""
     only_lists: tuple[str, ...] = ()
     """The partitions of the month index that it may query, where it may not query the indexes as a whole."""
     reads_api_keys: bool = False
@@ -148,6 +150,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "PutItem", "Query"),
             only_items=(*EVENTS, "W#*"),
+            only_changes=("W#*",),
             queues={Queue.WEBHOOKS: (*HANDED, "SendMessage", "ChangeMessageVisibility")},
             fed_by=Queue.WEBHOOKS,
             talks_outward=True,
@@ -160,6 +163,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             memory_mb=512,
             items=("GetItem", "UpdateItem"),
             only_items=("V#*", "P#*", "T#*", "K#:signing"),
+            only_changes=("T#*",),
             queues={Queue.NOTICES: ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")},
             fed_by=Queue.NOTICES,
             sends_mail=True,
@@ -172,6 +176,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             # It declines what nobody has answered, and thereby frees the time.
             items=("GetItem", "PutItem", "UpdateItem", "Query"),
             only_items=("T#clock", "E#head", "D#*", "V#*", "S#*"),
+            only_changes=("T#clock", "V#*", "S#*"),
             only_lists=("M#*", *WEBHOOK_LIST),
             queues={Queue.WEBHOOKS: SENDS, Queue.NOTICES: SENDS},
         ),

@@ -8,6 +8,7 @@ from typing import Final
 
 from chalicelib.functions import FUNCTIONS, Function
 from tools import units
+from tools.generate import watch
 from tools.project import ROOT
 from tools.units import Units
 
@@ -26,7 +27,8 @@ PRICES: Final = {
     "a mail": 0.10 / 1000,
     "a page recognised": 0.015,
     "a GB of table a month": 0.25,
-    "a metric or alarm a month": 0.30,
+    "a metric of our own a month": 0.30,
+    "a metric that an alarm looks at a month": 0.10,
 }
 SIZES: Final = (10, 100, 1000)
 """Properties of an agency."""
@@ -37,8 +39,10 @@ PEOPLE: Final = 50
 """Polls of calendars, lists and free times for each visit."""
 PHOTOS: Final = 0.1
 """Sheets photographed for each property in a month."""
-METRICS: Final = 49
-"""Metrics of our own and alarms, of which ten are free; a stage has them whatever its size."""
+METRICS: Final = 20
+"""Of our own that have data in a month; a stage has them whatever its size."""
+ALARMED: Final = sum(len(watch.looked_at(alarm)) for alarm in watch.ALARMS)
+"""Metrics that alarms look at."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,11 @@ def _notices(visits: float) -> float:
     return visits * 2.5 * letter + 60 * 24 * 30 * (minute + PRICES["a call of a function"])
 
 
+def _watching() -> float:
+    alarms = ALARMED * PRICES["a metric that an alarm looks at a month"]
+    return METRICS * PRICES["a metric of our own a month"] + alarms
+
+
 FEATURES: Final = (
     Feature("visits", "booked, moved, cancelled, read", lambda n: _booking(n * VISITS)),
     Feature("looking", "calendars, lists, free times", lambda n: called(n * VISITS * PEOPLE, 0.02, Units(3, 0))),
@@ -97,7 +106,7 @@ FEATURES: Final = (
     Feature("mail", "invitations and reminders", lambda n: _notices(n * VISITS)),
     Feature("photographed sheets", "a page each", lambda n: n * PHOTOS * PRICES["a page recognised"]),
     Feature("data", "a year of visits at 2.6 KB", lambda n: n * VISITS * 12 * 2.6e-6 * PRICES["a GB of table a month"]),
-    Feature("watching", "metrics and alarms", lambda _: METRICS * PRICES["a metric or alarm a month"]),
+    Feature("watching", "metrics and alarms", lambda _: _watching()),
 )
 
 

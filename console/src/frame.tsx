@@ -1,6 +1,5 @@
 // The frame around every page: the bar above, the page, and what is said.
-import { useSignal } from "@preact/signals";
-import type { ComponentType } from "preact";
+import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Agenda } from "./agenda/agenda.tsx";
 import { loadAgents } from "./api/agents.ts";
@@ -21,16 +20,8 @@ import { loadRequests, waiting } from "./pages/waiting.ts";
 import type { Words } from "./words/en.ts";
 import { say } from "./words/words.ts";
 
-type Page = ComponentType;
-/** Pages that not everybody opens every day come when they are opened. */
-const PAGES: Record<string, () => Promise<Page>> = {
-  requests: async () => (await import("./pages/requests.tsx")).Requests,
-  properties: async () => (await import("./pages/properties.tsx")).Properties,
-  agents: async () => (await import("./pages/agents.tsx")).Agents,
-  visitors: async () => (await import("./pages/visitors.tsx")).Visitors,
-  sheets: async () => (await import("./pages/sheets.tsx")).Sheets,
-  webhooks: async () => (await import("./pages/webhooks.tsx")).Webhooks,
-};
+type Pages = typeof import("./pages/pages.ts");
+const PAGES: readonly string[] = ["mine", "requests", "sheets", "properties", "agents", "visitors", "webhooks"] satisfies (keyof Pages)[];
 
 export function Frame() {
   const { page } = route.value;
@@ -52,7 +43,7 @@ export function Frame() {
         {say().skip}
       </a>
       <Bar page={page} />
-      {page in PAGES ? <Lazy key={page} page={page} /> : <Agenda />}
+      {PAGES.includes(page) ? <Lazy page={page as keyof Pages} /> : <Agenda />}
       {wish.value && <Booking wish={wish.value} />}
       {showKeys.value && <Keys />}
       <Toasts />
@@ -61,13 +52,14 @@ export function Frame() {
   );
 }
 
-function Lazy({ page }: { page: string }) {
-  const loaded = useSignal<{ Page: Page } | null>(null);
+const loaded = signal<Pages | null>(null);
+
+function Lazy({ page }: { page: keyof Pages }) {
   useEffect(() => {
-    void PAGES[page]?.().then((Page) => (loaded.value = { Page }));
-  }, [page]);
-  const Page = loaded.value?.Page;
-  return Page ? <Page /> : <main class="page full" id="main" tabIndex={-1} />;
+    void import("./pages/pages.ts").then((pages) => (loaded.value = pages));
+  }, []);
+  const Page = loaded.value?.[page];
+  return Page ? <Page key={page} /> : <main class="page full" id="main" tabIndex={-1} />;
 }
 
 const TABS: (keyof Words["pages"])[] = ["agenda", "requests", "sheets", "properties", "agents", "visitors", "webhooks"];
@@ -83,7 +75,7 @@ function Bar({ page }: { page: string }) {
       </a>
       <nav class="tabs" aria-label={words.main}>
         {tabs.map((tab) => (
-          <a key={tab} href={link(tab)} {...(tab === page || (tab === "agenda" && !(page in PAGES)) ? { "aria-current": "page" as const } : {})}>
+          <a key={tab} href={link(tab)} {...(tab === page || (tab === "agenda" && !PAGES.includes(page)) ? { "aria-current": "page" as const } : {})}>
             {words.pages[tab]}
             {tab === "requests" && waiting.value.length > 0 && <span class="count">{waiting.value.length}</span>}
           </a>

@@ -32,6 +32,9 @@ export function Me({ tabs }: { tabs: (keyof Words["pages"])[] }) {
           <h3>{name}</h3>
           <span class="small soft">{[...(person.value?.scopes ?? [])].map((scope) => words.scopes[scope]).join(", ")}</span>
         </div>
+        <a href={link("mine")} onClick={close}>
+          {words.myDay}
+        </a>
         <nav class="narrow-tabs" aria-label={words.main}>
           {tabs.map((tab) => (
             <a key={tab} href={link(tab)} onClick={close}>

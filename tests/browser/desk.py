@@ -71,9 +71,9 @@ class Agency:
         weekly = {"weekly": {day: [[opens, closes]] for day in days}}
         self.send("PUT", f"/properties/{property_id}/availability", weekly, **{"If-None-Match": "*"})
 
-    def agent(self, name: str) -> str:
+    def agent(self, name: str, **more: object) -> str:
         id = f"{name.split()[0].lower()}-{uuid.uuid4().hex[:6]}"
-        self.send("PUT", f"/agents/{id}", {"name": name, "timeZone": BERLIN}, **{"If-None-Match": "*"})
+        self.send("PUT", f"/agents/{id}", {"name": name, "timeZone": BERLIN, **more}, **{"If-None-Match": "*"})
         return id
 
     def visit(self, property_id: str, day: str, time: str, zone: str = BERLIN, /, **more: object) -> str:

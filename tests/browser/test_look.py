@@ -70,6 +70,7 @@ def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: s
         "day": lambda: opened(desk, agency, f"#/agenda/day/{plus(week, 2)}"),
         "list": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 2)}"),
         "nothing": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 6)}"),
+        "mine": lambda: opened(desk, agency, f"#/mine/{plus(week, 4)}"),
         "requests": lambda: opened(desk, agency, "#/requests"),
         "properties": lambda: opened(desk, agency, "#/properties"),
         "property": lambda: desk.page.get_by_role("link", name="Lake house").first.click(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.desk import Agency, Desk, Desks
 
@@ -76,6 +77,28 @@ def test_a_property_is_found_and_changed_by_keyboard(agency: Agency, desk: Desk)
     keyboard.press("Enter")
     desk.says("Kept")
     assert agency.send("GET", f"/properties/{id}")["capacity"] == 3
+
+
+def test_what_the_page_has_no_field_for_is_sent_back(agency: Agency, desk: Desk) -> None:
+    desk.refused = True  # it has no hours: 404
+    id = agency.property("Patient house", price=1, currency="EUR")
+    # As a later release of the API may answer; this one would refuse it.
+    read = agency.send("GET", f"/properties/{id}") | {"parking": "Behind the house"}
+    sent: list[Any] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "PUT":
+            sent.append(route.request.post_data_json)
+        route.fulfill(json=read)
+
+    desk.page.route(f"**/properties/{id}", answer)
+    page = visit_page(agency, desk, f"properties/{id}")
+    page.get_by_label("Visits at once").fill("3")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    desk.says("Kept: Patient house.")
+    read_only = {"id", "version", "createdAt", "updatedAt", "visits", "links"}
+    said = {name: value for name, value in read.items() if name not in read_only}
+    assert sent == [said | {"capacity": 3}]
 
 
 def test_what_somebody_else_changed_is_not_overwritten(agency: Agency, desk: Desk) -> None:

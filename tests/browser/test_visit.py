@@ -223,6 +223,24 @@ def test_whoever_only_reads_sees_no_button_that_would_be_refused(
     assert is_at(agency, id, week, "09:00")
 
 
+def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, desk: Desk, week: str) -> None:
+    person = {"name": "Olga Other", "email": f"olga-{week}@example.org"}
+    house, loft = agency.property("Panel house"), agency.property("Panel loft")
+    before = agency.visit(loft, plus(week, -7), "10:00", visitor=person)
+    id = agency.visit(house, week, "10:00", visitor=person)
+    desk.reload()
+    desk.block(id).click()
+    others = desk.page.get_by_text("Other visits of the visitor")
+    others.press("Enter")
+    other = desk.page.locator(".panel").get_by_role("link", name="Panel loft")
+    expect(other).to_be_visible()
+    assert not [call for call in desk.calls if "olga" in call.lower()]
+    desk.picture("panel-others")
+    other.click()
+    expect(desk.page.locator(".panel h2")).to_have_text("Panel loft")
+    assert before in desk.page.url
+
+
 def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     agency: Agency, desk: Desk, house: str, week: str
 ) -> None:

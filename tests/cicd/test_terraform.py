@@ -116,6 +116,17 @@ def test_the_table_is_there_before_what_uses_it(configuration: Node) -> None:
     assert resources["aws_cloudformation_stack"]["data"]["lifecycle"] == {"prevent_destroy": True}
 
 
+def test_functions_are_told_texts_and_the_authorizer_where_people_sign_in(configuration: Node) -> None:
+    functions = configuration["resource"]["aws_lambda_function"].values()
+    told = [function["environment"]["variables"] for function in functions]
+    assert [value for variables in told for value in variables.values() if not isinstance(value, str)] == []
+    issuers = {variables["SIGN_IN_ISSUER"] for variables in told if "SIGN_IN_ISSUER" in variables}
+    assert issuers == {'${aws_cloudformation_stack.data.outputs["SignInIssuer"]}'}
+    assert configuration["variable"]["console"]["default"] == ""
+    data = configuration["resource"]["aws_cloudformation_stack"]["data"]
+    assert data["parameters"] == {"Stage": STAGE, "SheetsOrigin": "${var.console}"}
+
+
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
     sources = configuration["resource"]["aws_lambda_event_source_mapping"].items()
     reported = [name for name, it in sources if it.get("function_response_types") == [REPORT_FAILURES]]

@@ -212,12 +212,22 @@ def test_protected_data_is_not_deleted_at_all(folder: Folder, deployed: str) -> 
     assert len(folder.client("lambda").list_functions()["Functions"]) == len(FUNCTIONS)
 
 
+def test_protected_people_are_not_deleted_either(folder: Folder, deployed: str) -> None:
+    cognito, pool = folder.client("cognito-idp"), pool_of(folder)
+    cognito.update_user_pool(UserPoolId=pool, DeletionProtection="ACTIVE")
+    said = folder.delete("--data", "delete", "--yes", status=1)
+    assert f"The user pool {pool} is protected against deletion. Nothing was deleted." in said
+    cognito.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE")
+    assert table_is_there(folder)
+
+
 def test_deleting_takes_the_app_and_keeps_the_data(folder: Folder, key: str) -> None:
     assert "The data stays" in folder.delete()
     assert folder.client("lambda").list_functions()["Functions"] == []
     assert folder.client("apigateway").get_rest_apis()["items"] == []
     listed = folder.keys("list")
     assert "me" in listed.stdout
+    assert pool_of(folder)
     assert "has not deployed dev" in folder.delete(), "a second time there is nothing to do"
 
 
@@ -225,9 +235,16 @@ def test_deleting_with_the_data_leaves_nothing(folder: Folder, deployed: str) ->
     folder.delete("--data", "delete", "--yes")
     assert not table_is_there(folder)
     assert not folder.client("sqs").list_queues().get("QueueUrls")
+    assert folder.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"] == []
     stacks = folder.client("cloudformation").list_stacks(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])
     assert stacks["StackSummaries"] == []
     folder.delete("--data", "delete", "--yes")
+
+
+def pool_of(folder: Folder) -> str:
+    (pool,) = folder.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
+    id: str = pool["Id"]
+    return id
 
 
 def table_is_there(folder: Folder) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.session import Session as BotocoreSession
 
 from devstack.console import Console as Local
 from devstack.gateway import BrokenApp, Call
@@ -21,6 +22,7 @@ from tools.deliver.cloudformation import outputs
 from tools.deliver.console import Console, Files, delete_console, release_console, stack_of, template
 from tools.deliver.console_headers import SECURITY
 from tools.deliver.data_stack import bring_data_up_to_date, create_data_stack, credentials, data_stack_of, template_of
+from tools.deliver.deploy import publish_console, stage_of
 from tools.failure import CannotGoOn
 from tools.generate.templates import CONSOLE, written
 from tools.project import HOST, REGION
@@ -188,6 +190,31 @@ def test_nobody_reads_the_bucket_but_the_distribution() -> None:
     ]
     assert [statement["Principal"] for statement in allowing] == [{"Service": "cloudfront.amazonaws.com"}]
     assert "Distribution" in str(allowing[0]["Condition"]["StringEquals"]["aws:SourceArn"])
+
+
+def test_make_deploy_publishes_the_console_and_keeps_what_it_was_told(
+    session: Session, aws: str, api: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_data_stack(aws, "dev")
+    stage = stage_of("dev", BotocoreSession())
+    console = Console(for_the_emulator(api), built(tmp_path / "deployed", "deployed"), AGENCY)
+    publish_console(stage, API, console, well, session)
+    cloudformation = session.client("cloudformation")
+    page = outputs(cloudformation, stack_of("dev"))["Url"]
+    assert page in capsys.readouterr().out
+    assert parameters(cloudformation, data_stack_of("dev"))["SheetsOrigin"] == page, "its pages upload sheets"
+    release_console(console, "dev", API, {"BookingParents": "https://agency.example"}, well, session=session)
+    publish_console(stage, API, console, well, session)
+    assert parameters(cloudformation, stack_of("dev"))["BookingParents"] == "https://agency.example"
+    publish_console(stage, API, None, ill, session)
+    assert "not built in this folder" in capsys.readouterr().out
+    with pytest.raises(CannotGoOn, match="does not answer"):
+        publish_console(stage, API, console, ill, session)
+
+
+def parameters(cloudformation: Any, stack: str) -> dict[str, str]:
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Parameters"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in described}
 
 
 def test_a_release_keeps_the_assets_of_the_one_before_and_going_back_is_one_copy(

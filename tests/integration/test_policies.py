@@ -184,6 +184,24 @@ def test_a_function_may_do_what_it_does_and_nothing_more(recorded: Recorder, fun
     assert allowed(function) - used == set(), "allowed, and never done"
 
 
+@pytest.mark.parametrize(
+    ("function", "own"),
+    [
+        (Function.DELIVER, {"W#*"}),  # it calls strangers, and forges no event
+        (Function.NOTIFY, {"T#*"}),  # nor does who writes mail change a visit, or the keys that sign links
+        (Function.REMIND, {"T#clock", "V#*", "S#*"}),
+    ],
+)
+def test_what_a_function_only_reads_it_cannot_write(function: Function, own: set[str]) -> None:
+    writable = {
+        key
+        for statement in policy(function, "prod")["Statement"]
+        if {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(statement["Action"])
+        for key in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
+    assert writable == own
+
+
 def test_only_the_authorizer_touches_api_keys_and_touches_nothing_else(recorded: Recorder) -> None:
     api_key = re.compile("K#.{16}")
     assert all(api_key.fullmatch(key) for key in recorded.keys["bearer_key"])

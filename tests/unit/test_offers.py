@@ -245,7 +245,7 @@ def some_agency(rng: Random) -> tuple[Judge, int]:
         agency.memory.agents["bob"] = replace(agent, id="bob", availability=None)
     for visit in some_visits(rng, midnight + timedelta(hours=3)):
         agency.memory.visits[visit.id] = visit
-    return Judge(agency, zone, day, rules, agent, capacity), rng.choice((5, 15, 30, 30, 50, 60, 120))
+    return Judge(agency, zone, day, rules, agent, capacity), rng.choice((5, 15, 30, 30, 50, 60, 120, 240))
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+import boto3
 from botocore.exceptions import ClientError
 from botocore.session import Session
 from chalice.awsclient import AWSClientError
@@ -25,8 +26,9 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe, pairs
-from tools.deliver.console import delete_console, origin_of
+from tools.deliver.cloudformation import delete, describe, outputs, pairs
+from tools.deliver.console import Console, Look, answers, delete_console, origin_of, release_console
+from tools.deliver.console import stack_of as console_stack_of
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
@@ -123,11 +125,7 @@ def deploy(stage: Stage) -> str:
     _say(f"Deploying {stage.name} to the account {place.account}, {place.region}")
     _adopt(stage)
     _say(f"Data: the stack {data_stack_of(stage.name)}, table and queues")
-    dynamodb: Any = stage.session.create_client("dynamodb")
-    uploads = {"SheetsOrigin": origin_of(stage.cloudformation, stage.name)}
-    template = template_of(stage.name)
-    said = bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template, parameters=uploads)
-    _say(f"  {said}")
+    _bring_data_up_to_date(stage)
     # Chalice takes the stream's ARN from the app alone, which takes it from here.
     told = told_to_app(stage.cloudformation, stage.name)
     os.environ["STREAM_ARN"] = told["StreamArn"]
@@ -144,10 +142,49 @@ def deploy(stage: Stage) -> str:
     return api["rest_api_url"].rstrip("/")
 
 
+def _bring_data_up_to_date(stage: Stage) -> None:
+    dynamodb: Any = stage.session.create_client("dynamodb")
+    uploads = {"SheetsOrigin": origin_of(stage.cloudformation, stage.name)}
+    template = template_of(stage.name)
+    said = bring_data_up_to_date(stage.cloudformation, dynamodb, stage.name, template, parameters=uploads)
+    _say(f"  {said}")
+
+
+def publish_console(
+    stage: Stage, url: str, console: Console | None, look: Look = answers, session: Any = boto3
+) -> None:
+    """The console in front of the API at that address, where CloudFront can reach that.
+
+    What `make release-console` was told stays, a domain for example. Raises CannotGoOn when it does not answer.
+    """
+    place = place_of(stage.cloudformation, stage.name)
+    if place and place.api:
+        _say("Console: none, since the API answers only inside its network")
+        return
+    if console is None:
+        _say("Console: not built in this folder, so left as it is (make console builds it)")
+        return
+    _say("Console: its stack and its files (some minutes the first time, while CloudFront takes it on)")
+    standing = describe(stage.cloudformation, console_stack_of(stage.name)) or {}
+    wishes = {each["ParameterKey"]: each["ParameterValue"] for each in standing.get("Parameters", [])}
+    before = origin_of(stage.cloudformation, stage.name)
+    page = release_console(console, stage.name, url, wishes, look, session=session)
+    _say(f"  {page}")
+    if page != before:
+        _say("Data: its pages may upload sheets")
+        _bring_data_up_to_date(stage)
+
+
+def _built_here(stage: str) -> Console | None:
+    try:
+        return Console.of_this_folder(stage)
+    except CannotGoOn:
+        return None
+
+
 def _say_what_to_try(stage: Stage, url: str) -> None:
     print(f"\nThe stage {stage.name} answers at {url}. Try:\n")
     print(f"curl -s {url}/health\n")
-    print(f"Console:       make release-console STAGE={stage.name} URL={url}")
     print(f"API key:       make key STAGE={stage.name} NAME=me SCOPES=read,write,admin")
     print(f"Smoke test:    make smoke URL={url} KEY=<api key>")
 
@@ -239,17 +276,22 @@ def delete_app(stage: Stage) -> None:
 
 
 def delete_data(stage: Stage, confirmed: bool) -> None:
-    """The data stack and what it retains. A table that is protected is refused before anything is touched."""
+    """The data stack and what it retains. What is protected is refused before anything is touched."""
     dynamodb: Any = stage.session.create_client("dynamodb")
     sqs: Any = stage.session.create_client("sqs")
+    cognito: Any = stage.session.create_client("cognito-idp")
     table, queues = names_of(stage.name)
+    pool = outputs(stage.cloudformation, data_stack_of(stage.name)).get("UserPool")
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
         if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
             raise CannotGoOn(f"The table {table} is protected against deletion. Nothing was deleted.")
+    if pool and cognito.describe_user_pool(UserPoolId=pool)["UserPool"].get("DeletionProtection") == "ACTIVE":
+        raise CannotGoOn(f"The user pool {pool} is protected against deletion. Nothing was deleted.")
     if not confirmed and not agreed(f"Delete all data of {stage.name} (table {table}, queues {', '.join(queues)})"):
         raise CannotGoOn("Nothing was deleted. YES=1 skips the question.")
     delete_app(stage)
-    _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}")
+    people = f", the people of {pool}" if pool else ""
+    _say(f"Data: the stack {data_stack_of(stage.name)}, the table {table}, the queues {', '.join(queues)}{people}")
     empty(stage.session.create_client("s3"), stage.sheets_bucket)
     delete(stage.cloudformation, data_stack_of(stage.name))
     with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
@@ -257,6 +299,9 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
     for queue in queues:
         with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
             sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+    if pool:
+        # Only now: a pool that has a domain, which is the stack's, cannot be deleted.
+        cognito.delete_user_pool(UserPoolId=pool)
 
 
 def empty(s3: Any, bucket: str) -> None:
@@ -318,7 +363,9 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
             stage = stage_of(given.stage, session or Session())
             if given.action == "deploy":
                 placed = replace(stage, network=Network(given.network), settings=pairs(given.parameters))
-                _say_what_to_try(placed, deploy(placed))
+                url = deploy(placed)
+                _say_what_to_try(placed, url)
+                publish_console(placed, url, _built_here(placed.name))
             elif given.data == "delete":
                 delete_data(stage, given.yes)
             else:

@@ -149,9 +149,9 @@ def _function_of(packaged: Node, handler: str) -> Node:
 
 
 def _settings(packaged: Node) -> Node:
-    """What the merge template adds to a function; table and bucket by reference, so that the data stack comes first."""
+    """What the merge template adds to a function; what the data stack has by reference, so that it comes first."""
     variables = packaged["Environment"]["Variables"]
-    named = {"TABLE_NAME": "TableName", "SHEETS_BUCKET": "SheetsBucket"}
+    named = {"TABLE_NAME": "TableName", "SHEETS_BUCKET": "SheetsBucket", "SIGN_IN_ISSUER": "SignInIssuer"}
     told = {
         name: f'${{aws_cloudformation_stack.data.outputs["{output}"]}}'
         for name, output in named.items()
@@ -192,13 +192,14 @@ def _ours(stage: str, packaged: Node) -> Node:
         "variable": {
             "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."},
             "event_bus": {"type": "string", "default": "", "description": "An event bus of EventBridge for events."},
+            "console": {"type": "string", "default": "", "description": "The console's address: its pages upload."},
         },
         "resource": {
             "aws_cloudformation_stack": {
                 "data": {
                     "name": data_stack_of(stage),
                     "template_body": '${file("${path.module}/data.json")}',
-                    "parameters": {"Stage": stage},
+                    "parameters": {"Stage": stage, "SheetsOrigin": "${var.console}"},
                     # With it would go nothing that holds data, but the next apply would meet what it left behind.
                     "lifecycle": {"prevent_destroy": True},
                 },

@@ -22,11 +22,10 @@ TRIAL: Final = "trial"
 MADE_BY_CHALICE_DEPLOY: Final = ("dev", TRIAL)
 """The stages that CloudFormation does not make."""
 
+READS: Final = ("GetItem", "Query")
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
-FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-"""What Lambda needs to hand out messages."""
 
 QUEUES: Final = {
     Queue.INTAKES: "Queue",
@@ -44,7 +43,7 @@ def policy(function: Function, stage: str) -> Policy:
     """What the function may do in the stage, and nothing else."""
     traits = FUNCTIONS[function]
     statements = [
-        *([_table(stage, traits)] if traits.items else ()),
+        *(_table(stage, traits) if traits.items else ()),
         *([_indexes(stage)] if traits.indexes else ()),
         *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
         *([_stream(stage)] if traits.fed_by_stream else ()),
@@ -73,10 +72,20 @@ def written() -> Mapping[Path, str]:
     }
 
 
-def _table(stage: str, traits: Traits) -> Statement:
+def _table(stage: str, traits: Traits) -> Sequence[Statement]:
     """A transaction is allowed by the actions of its members; it has none of its own."""
-    table = _allow("Table", [f"dynamodb:{action}" for action in traits.items], _table_arn(stage))
-    return {**table, "Condition": _leading(*traits.only_items)} if traits.only_items else table
+    if not traits.only_changes:
+        return [_items("Table", traits.items, traits.only_items, stage)]
+    writes = [action for action in traits.items if action not in READS]
+    return [
+        _items("Table", [action for action in traits.items if action in READS], traits.only_items, stage),
+        _items("TableChanges", writes, traits.only_changes, stage),
+    ]
+
+
+def _items(sid: str, actions: Sequence[str], partitions: Sequence[str], stage: str) -> Statement:
+    allowed = _allow(sid, [f"dynamodb:{action}" for action in actions], _table_arn(stage))
+    return {**allowed, "Condition": _leading(*partitions)} if partitions else allowed
 
 
 def _leading(*partitions: str) -> Mapping[str, Any]:

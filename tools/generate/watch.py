@@ -68,6 +68,7 @@ OPERATION: Final = [Alarm(name, **row) for name, row in WATCH["operation"].items
 RELEASE: Final = {
     function: [Alarm(name, **row) for name, row in rows.items()] for function, rows in WATCH["release"].items()
 }
+ALARMS: Final = [*OPERATION, *(alarm for many in RELEASE.values() for alarm in many)]
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,13 @@ def _resource(alarm: Alarm, actions: Node) -> Node:
     }
 
 
+def looked_at(alarm: Alarm) -> list[Series]:
+    """All that it looks at."""
+    return [Series.of(text) for line in alarm.watched for (text,) in each(line)]
+
+
 def _watched(alarm: Alarm) -> Node:
-    watched = [Series.of(text) for line in alarm.watched for (text,) in each(line)]
+    watched = looked_at(alarm)
     if len(watched) == 1:
         (series,) = watched
         kind = "ExtendedStatistic" if series.statistic.startswith("p") else "Statistic"

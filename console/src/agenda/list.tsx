@@ -3,6 +3,7 @@ import type { Visit } from "../api/client.ts";
 import { agentName } from "../api/agents.ts";
 import { addressOf, homeToday, homeZone, propertyName } from "../api/properties.ts";
 import { clockTime } from "../time/dates.ts";
+import { callOf } from "../parts/links.ts";
 import { now } from "../time/now.ts";
 import { placeOf, timeOf, wallOf } from "../time/zones.ts";
 import { AgentName } from "../visit/agent.tsx";
@@ -80,7 +81,7 @@ function Row({ visit, over, onOpen }: { visit: Visit; over: boolean; onOpen: (vi
         {visit.visitor?.name}
         {visit.visitor?.phone && (
           <span class="sub">
-            <a href={`tel:${visit.visitor.phone}`}>{visit.visitor.phone}</a>
+            <a href={callOf(visit.visitor.phone)}>{visit.visitor.phone}</a>
           </span>
         )}
       </td>

@@ -8,6 +8,7 @@ const SCOPES: Scope[] = ["read", "write", "override", "admin"];
 
 export interface Person {
   name: string;
+  email: string;
   scopes: ReadonlySet<Scope>;
 }
 
@@ -91,10 +92,10 @@ function enter(tokens: Tokens): void {
   access = { token: tokens.access_token, until: Date.now() + tokens.expires_in * 1000 };
   if (tokens.refresh_token) sessionStorage.setItem(REFRESH, tokens.refresh_token);
   const { "cognito:groups": groups = [] } = claimsOf(tokens.access_token);
-  const { name, email = "" } = claimsOf(tokens.id_token ?? "");
+  const { name, email = person.value?.email ?? "" } = claimsOf(tokens.id_token ?? "");
   const scopes = new Set(SCOPES.filter((scope) => groups.includes(scope)));
   const called = name || email.split("@")[0] || person.value?.name || "";
-  if (person.value?.name !== called || [...scopes].join() !== [...person.value.scopes].join()) person.value = { name: called, scopes };
+  if (person.value?.name !== called || [...scopes].join() !== [...person.value.scopes].join()) person.value = { name: called, email, scopes };
 }
 
 interface Claims {

@@ -6,6 +6,7 @@ import { type Agent, api, ask, type Refusal, type Schemas } from "../api/client.
 import { may } from "../api/session.ts";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { callOf } from "../parts/links.ts";
 import { tell } from "../parts/toast.tsx";
 import { go, link, route } from "../route.ts";
 import { browserZone, placeOf } from "../time/zones.ts";
@@ -65,7 +66,7 @@ function List() {
                     </span>
                   </span>
                 </td>
-                <td>{agent.phone && <a href={`tel:${agent.phone}`}>{agent.phone}</a>}</td>
+                <td>{agent.phone && <a href={callOf(agent.phone)}>{agent.phone}</a>}</td>
                 <td>{agent.email && <a href={`mailto:${agent.email}`}>{agent.email}</a>}</td>
               </tr>
             ))}
@@ -81,15 +82,8 @@ const idOf = (name: string): string => {
   return `${plain.slice(0, 40) || "agent"}-${crypto.randomUUID().slice(0, 4)}`;
 };
 
-const inputOf = ({ name, email, phone, language, timeZone, availability, travelMinutes }: Agent): Input => ({
-  name,
-  timeZone,
-  travelMinutes,
-  email: email ?? null,
-  phone: phone ?? null,
-  language: language ?? null,
-  availability: availability ?? null,
-});
+/** All but what is read-only: a PUT takes away what it does not name, also what this page has no field for. */
+const inputOf = ({ id, version, createdAt, updatedAt, ...said }: Agent): Input => said;
 
 function One({ agent }: { agent: Agent | null }) {
   const words = say();

@@ -130,16 +130,8 @@ function Facts({ property, onKept }: { property: Property | null; onKept: (prope
   );
 }
 
-const inputOf = ({ name, address, price, currency, timeZone, capacity, visitsAllowed, publicBooking }: Property): Input => ({
-  name,
-  address,
-  timeZone,
-  capacity,
-  visitsAllowed,
-  publicBooking,
-  ...(price === undefined ? {} : { price }),
-  ...(currency === undefined ? {} : { currency: currency as NonNullable<Input["currency"]> }),
-});
+/** All but what is read-only: a PUT takes away what it does not name, also what this page has no field for. */
+const inputOf = ({ id, version, createdAt, updatedAt, visits, links, visitsBehind, ...said }: Property): Input => said as Input;
 
 function write(property: Property | null, body: Input): Promise<Outcome<Property>> {
   if (!property) {
@@ -162,9 +154,9 @@ function Opening({ id }: { id: string }) {
     if (!answer.done) refusal.value = answer.refusal;
     else if (answer.value === null) hours.value = ALWAYS;
     else {
-      const { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes } = answer.value;
-      hours.value = { weekly, dates, stepMinutes, noticeMinutes, horizonDays, gapMinutes };
-      version.value = versionTag(answer.value);
+      const { propertyId, version: read, createdAt, updatedAt, ...said } = answer.value;
+      hours.value = said;
+      version.value = versionTag({ version: read });
     }
   };
   useEffect(() => void load(), [id]);

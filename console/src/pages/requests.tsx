@@ -7,6 +7,7 @@ import { propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { saving, setStatus } from "../api/visits.ts";
 import { tell } from "../parts/toast.tsx";
+import { callOf } from "../parts/links.ts";
 import { link } from "../route.ts";
 import { clockTime, shortDay } from "../time/dates.ts";
 import { dayOf, placeOf, wallOf } from "../time/zones.ts";
@@ -73,7 +74,7 @@ function Row({ visit, onAnswer }: { visit: Visit; onAnswer: (status: Status) => 
         <span class="sub">{visit.place}</span>
       </td>
       <td class="vis">
-        {visit.visitor?.name} {visit.visitor?.phone && <a href={`tel:${visit.visitor.phone}`}>{visit.visitor.phone}</a>}
+        {visit.visitor?.name} {visit.visitor?.phone && <a href={callOf(visit.visitor.phone)}>{visit.visitor.phone}</a>}
       </td>
       <td>
         <AgentName id={visit.agentId} name={agent} />

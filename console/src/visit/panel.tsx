@@ -9,6 +9,7 @@ import { may } from "../api/session.ts";
 import { change, type Notices, noticesOf, saving, setStatus } from "../api/visits.ts";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { callOf, mapOf } from "../parts/links.ts";
 import { tell } from "../parts/toast.tsx";
 import { FreeTimes } from "../booking/slots.tsx";
 import { clockTime, moment, shortDay } from "../time/dates.ts";
@@ -16,8 +17,9 @@ import { now } from "../time/now.ts";
 import { browserZone, dayOf, placeOf, wallOf } from "../time/zones.ts";
 import { say } from "../words/words.ts";
 import { move } from "./moves.ts";
+import { OtherVisits } from "./others.tsx";
 import { refused } from "./refusals.ts";
-import { hasBegun, holdsTime, StatusMark } from "./status.tsx";
+import { distance, hasBegun, holdsTime, StatusMark } from "./status.tsx";
 
 /** What the panel of a visit asks for before it does something. */
 type Asking = "reason" | "time" | null;
@@ -33,6 +35,7 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
   const ask = (what: Asking): void => askFor(visit, what);
   const refusal = useSignal<Refusal | null>(null);
   const wall = wallOf(visit.date, visit.timeZone);
+  const soon = distance(visit, now.value);
 
   const done = (outcome: Outcome<Visit>, text: string): boolean => {
     refusal.value = outcome.done ? null : outcome.refusal;
@@ -70,7 +73,7 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
           {shortDay(dayOf(wall))}, {clockTime(visit.date, visit.timeZone)}–{clockTime(endOf(visit), visit.timeZone)}
         </p>
         <p class="small faint">
-          {distance(visit)}
+          {soon && `${soon}, `}
           {words.zoneOf(placeOf(visit.timeZone))}
         </p>
       </header>
@@ -95,6 +98,7 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
           </div>
         )}
         <Facts visit={visit} onRefused={(why) => (refusal.value = why)} />
+        <OtherVisits visit={visit} />
         <History visit={visit} />
       </div>
     </aside>
@@ -214,7 +218,7 @@ function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
           <div>
             <h3>{visitor.name ?? words.visitor}</h3>
             <div class="links">
-              {visitor.phone && <a href={`tel:${visitor.phone}`}>{visitor.phone}</a>}
+              {visitor.phone && <a href={callOf(visitor.phone)}>{visitor.phone}</a>}
               {visitor.email && <a href={`mailto:${visitor.email}`}>{visitor.email}</a>}
             </div>
             {visitor.email && visit.notify && <StoppedMail key={visitor.email} visit={visit} />}
@@ -225,7 +229,7 @@ function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
         <div class="fact">
           <Icon name="home" />
           <span>{address}</span>
-          <a class="tail btn bare icon" href={`https://www.openstreetmap.org/search?query=${encodeURIComponent(address)}`} target="_blank" rel="noreferrer" aria-label={words.mapOf(address)}>
+          <a class="tail btn bare icon" href={mapOf(address)} target="_blank" rel="noreferrer" aria-label={words.mapOf(address)}>
             <Icon name="pin" />
           </a>
         </div>
@@ -329,10 +333,4 @@ function History({ visit }: { visit: Visit }) {
       </ul>
     </div>
   );
-}
-
-/** How far away it is, if that is soon. */
-function distance(visit: Visit): string {
-  const minutes = Math.round((Date.parse(visit.date) - now.value) / 60_000);
-  return minutes > 0 && minutes < 24 * 60 && holdsTime(visit.status) ? `${say().inTime(Math.floor(minutes / 60), minutes % 60)}, ` : "";
 }

@@ -22,6 +22,12 @@ export const fellThrough = (status: Status): boolean => status === "cancelled" |
 export const lookOf = (status: Status): string => (status === "declined" ? "cancelled" : status);
 export const hasBegun = (visit: Visit, now: number): boolean => Date.parse(visit.date) <= now;
 
+/** How far away it is, if that is soon. */
+export function distance(visit: Visit, now: number): string {
+  const minutes = Math.round((Date.parse(visit.date) - now) / 60_000);
+  return minutes > 0 && minutes < 24 * 60 && holdsTime(visit.status) ? say().inTime(Math.floor(minutes / 60), minutes % 60) : "";
+}
+
 export function StatusMark({ status }: { status: Status }) {
   return (
     <span class={`status ${lookOf(status)}`}>
