@@ -15,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from devstack.server import STAGE
+from devstack.api import STAGE
 from devstack.stack import stack
 from tests.browser.desk import Agency, Desk, Desks
 from tools.deliver.cloudformation import outputs
@@ -58,7 +58,7 @@ def _pool(endpoint: str) -> Pool:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", trust_env=False, timeout=10).status_code == 200
+        return httpx.get(f"{url}/health", trust_env=False, timeout=10, verify=False).status_code == 200
     except httpx.TransportError:
         return False
 
