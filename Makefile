@@ -51,7 +51,7 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 
 # Whole files, in their order: those end to end, which take longest, come first, and unit tests fill up the end. By itself
 # pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
-IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test: setup console console-types build/browser/.unpacked .venv-ocr/.ocr .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
 	@$(BIN)/python -m pytest tests $(IN_PARALLEL)

@@ -19,6 +19,18 @@ def pytest_report_header() -> str | None:
     return f"Python {wanted}, which goes to AWS, is not the Python of this environment: packages are built for {here}"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a good part of every run is waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Under `make coverage` the data is written now: pytest-xdist kills a worker that takes too long to end."""
+    if "coverage" in sys.modules and (running := sys.modules["coverage"].Coverage.current()):
+        running.save()
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, which nobody changes while the tests run."""

@@ -24,7 +24,8 @@ class Patient(httpx.Client):
         # A proxy that the environment names cannot reach this machine's own loopback.
         own = httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
         headers = {"User-Agent": agent} | ({"Authorization": f"Bearer {key}"} if key else {})
-        super().__init__(base_url=url, headers=headers, trust_env=not own, **{"timeout": 30, **more})
+        # Nor does it need certificates, which take 40 ms to load.
+        super().__init__(base_url=url, headers=headers, trust_env=not own, verify=not own, **{"timeout": 30, **more})
         self._tries = tries
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

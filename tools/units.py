@@ -14,7 +14,6 @@ class Units:
     writes: float
 
 
-REGISTER_PROPERTY: Final = Units(0, 2)
 BOOK: Final = Units(1, 2 * (1 + 2) + 2)
 """Half an hour on the quarter: the visit, two quarters, two indexes."""
 READ_VISIT: Final = Units(1, 0)

@@ -58,7 +58,7 @@ def _pool(endpoint: str) -> Pool:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", trust_env=False, timeout=10).status_code == 200
+        return httpx.get(f"{url}/health", trust_env=False, timeout=10, verify=False).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -121,10 +121,10 @@ def mail_to(agency: Agency, address: str, subject: str) -> str:
     """The text of the mail, once it has come."""
     deadline = time.monotonic() + 60
     while True:
-        box = httpx.get(f"{agency.url}/mailbox", trust_env=False).text
+        box = httpx.get(f"{agency.url}/mailbox", trust_env=False, verify=False).text
         for path, about, to in re.findall(r'<a href="([^"]+)">([^<]*)</a>: ([^<]*)', box):
             if subject in about and address in to:
-                return html.unescape(httpx.get(f"{agency.url}{path}", trust_env=False).text)
+                return html.unescape(httpx.get(f"{agency.url}{path}", trust_env=False, verify=False).text)
         assert time.monotonic() < deadline, f"no mail '{subject}' in time"
         time.sleep(0.2)
 

@@ -289,7 +289,9 @@ def announced(caller: Caller, content: bytes, kind: str) -> dict[str, Any]:
 def uploaded(form: Mapping[str, Any], content: bytes, **other: str) -> int:
     """The status that S3 answers with."""
     fields = {**form["fields"], **other}
-    return httpx.post(form["url"], data=fields, files={"file": ("list", content)}, trust_env=False).status_code
+    return httpx.post(
+        form["url"], data=fields, files={"file": ("list", content)}, trust_env=False, verify=False
+    ).status_code
 
 
 def sheet(caller: Caller, content: bytes, kind: str) -> str:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 import app as entry
 from chalicelib.functions import FUNCTIONS, Function
+from chalicelib.http.guard import VISITOR
 from tests.cicd.iam import Question, decided
 from tests.e2e.caller import Caller, until
 from tests.e2e.checks import ALL_DAY, CHECKS, Insider, announced, uploaded, visit
@@ -125,12 +126,10 @@ def stranger(deployment: Deployment) -> Iterator[httpx.Client]:
 def test_a_route_of_the_gateway_opens_to_its_scope_and_to_nothing_else(
     stranger: httpx.Client, headers: dict[str, Headers], method: str, path: str
 ) -> None:
-    for key in KEYS_HERE:
+    # Whom the authorizer refuses it refuses everywhere: one route for each kind of them.
+    for key in KEYS_HERE if path == "/visits" else ("no key", "revoked", VISITOR, *SCOPES):
         answer = call(stranger, method, path, headers[key])
-        try:
-            check_door(answer, entry.required[method, path], key)
-        except AssertionError as wrong:
-            raise AssertionError(f"{method} {path} with {key}: {answer.status_code} {answer.text[:200]}") from wrong
+        check_door(answer, entry.required[method, path], key)
         assert answer.status_code < 500
         assert answer.status_code < 400 or answer.headers["Content-Type"] == "application/problem+json"
 
@@ -224,7 +223,7 @@ def test_without_a_statement_a_check_fails(
     needed = NEEDED_BY[function, sid][0]
     with monkeypatch.context() as patience, deployment.without(function, sid):
         # What does not come would be waited for in vain.
-        patience.setattr("tests.e2e.caller.PATIENCE_SECONDS", 8)
+        patience.setattr("tests.e2e.caller.PATIENCE_SECONDS", 4)
         assert failing(deployment, needed)
     assert failing(deployment, needed) == {}, "it was not the statement"
 

@@ -97,15 +97,16 @@ def call(http: httpx.Client, method: str, path: str, headers: Headers) -> httpx.
 
 def check_door(answer: httpx.Response, wanted: Scope | Access, key: str) -> None:
     """A route that wants this opens to its scope, or to its visitor, and to nothing else."""
+    told = f"{answer.request.method} {answer.request.url.path} with {key}: {answer.status_code} {answer.text[:200]}"
     stranger = key in STRANGERS or key in STRANGE_PEOPLE[:2]
     if wanted == PUBLIC or key.removeprefix("person in ") == wanted or (wanted == CALLER and not stranger):
-        assert answer.status_code not in (401, 403), answer.text
+        assert answer.status_code not in (401, 403), told
         return
     expected, slug = (401, "unauthorized") if stranger else (403, "insufficient-scope")
     if wanted == VISITOR:
         expected, slug = 404, "link-invalid"
-    assert answer.status_code == expected, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.status_code == expected, told
+    assert answer.headers["Content-Type"] == "application/problem+json", told
     if wanted != VISITOR:
         assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="visits"')
     assert answer.headers["Cache-Control"] == "no-store"

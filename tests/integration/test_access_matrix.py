@@ -35,19 +35,19 @@ def headers(api: Api, table: FreshTable) -> dict[str, Headers]:
     return headers_of(api.dynamodb, table.name)
 
 
-@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_a_route_opens_to_its_scope_and_to_nothing_else(
-    api: Api, headers: dict[str, Headers], method: str, path: str, key: str
+    api: Api, headers: dict[str, Headers], method: str, path: str
 ) -> None:
-    check_door(call(api.http, method, path, headers[key]), entry.required[method, path], key)
+    for key in KEYS:
+        check_door(call(api.http, method, path, headers[key]), entry.required[method, path], key)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
-def test_a_method_that_a_route_does_not_have_opens_nothing(api: Api, path: str, method: str) -> None:
-    if (method, path) not in entry.required:
-        assert call(api.http, method, path, {}).status_code in (401, 404, 405)
+def test_a_method_that_a_route_does_not_have_opens_nothing(api: Api, path: str) -> None:
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"}
+    for method in sorted(methods - {method for method, its_path in ROUTES if its_path == path}):
+        assert call(api.http, method, path, {}).status_code in (401, 404, 405), method
 
 
 @pytest.mark.parametrize(

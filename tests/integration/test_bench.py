@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import botocore
 import pytest
 
+from bench import builds
 from bench.__main__ import QUESTIONS, answered
 from bench.builds import BARE, OURS, PEERS, Instance, ours, peer
 from bench.report import page
@@ -26,6 +28,16 @@ from tools.project import ROOT
 
 NOWHERE = StandIn(port=9, authorities=Path(botocore.__file__).parent / "cacert.pem")
 """For contenders that are told another address."""
+
+
+@pytest.fixture(autouse=True)
+def _made_already(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our package is the one of the whole run."""
+
+    def made(_: Sequence[str], out: Path) -> None:
+        shutil.copytree(packaged, out)
+
+    monkeypatch.setattr(builds, "package", made)
 
 
 def test_a_quick_run_answers_every_question() -> None:

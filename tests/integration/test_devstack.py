@@ -108,6 +108,13 @@ def running(folder: Path, how_it_ends: signal.Signals = signal.SIGINT) -> Iterat
         assert probe.connect_ex((HOST, aws_port)) != 0, "the embedded AWS is still there"
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One that stays up while the tests look at it."""
+    with running(tmp_path_factory.mktemp("run")) as run:
+        yield run
+
+
 def one_sentence(folder: Path, *arguments: str) -> str:
     """What a run that cannot start says for itself."""
     process = start(folder / "refusal", "--state", str(folder / "other"), *arguments)
@@ -140,24 +147,21 @@ def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_four_printed_curl_lines_work_when_pasted_also_twice(tmp_path: Path) -> None:
-    with running(tmp_path) as run:
-        lines = run.curl_lines()
-        answers = [
-            json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout) for line in lines
-        ]
-        free, booked, listed, moved = answers
-        assert free["slots"]
-        assert booked["status"] == "confirmed"
-        assert len(listed["items"]) == 3
-        assert quote(json.dumps({"date": moved["date"]})) in lines[3]
-        assert moved["version"] == 2
-        again = json.loads(subprocess.run(["sh", "-c", lines[3]], capture_output=True, check=True).stdout)
-        assert again["date"] == moved["date"]
+def test_the_four_printed_curl_lines_work_when_pasted_also_twice(run: Run) -> None:
+    lines = run.curl_lines()
+    answers = [json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout) for line in lines]
+    free, booked, listed, moved = answers
+    assert free["slots"]
+    assert booked["status"] == "confirmed"
+    assert len(listed["items"]) == 3
+    assert quote(json.dumps({"date": moved["date"]})) in lines[3]
+    assert moved["version"] == 2
+    again = json.loads(subprocess.run(["sh", "-c", lines[3]], capture_output=True, check=True).stdout)
+    assert again["date"] == moved["date"]
 
 
-def test_loading_the_sample_data_again_doubles_nothing(tmp_path: Path) -> None:
-    with running(tmp_path) as run, run.http() as http:
+def test_loading_the_sample_data_again_doubles_nothing(run: Run) -> None:
+    with run.http() as http:
         visits = "/visits?limit=100&status=completed"
         before = http.get(visits).json()["items"]
         loaded = subprocess.run(
@@ -186,11 +190,9 @@ def test_a_busy_port_gets_one_sentence_that_names_it_and_the_way_out(tmp_path: P
     assert "make run AWS_PORT=" in aws
 
 
-def test_two_runs_do_not_share_their_data(tmp_path: Path) -> None:
-    with running(tmp_path):
-        refusal = one_sentence(
-            tmp_path, "--port", "0", "--aws-port", str(free_port()), "--state", str(tmp_path / "the data")
-        )
+def test_two_runs_do_not_share_their_data(run: Run, tmp_path: Path) -> None:
+    data = run.output.parent / "the data"
+    refusal = one_sentence(tmp_path, "--port", "0", "--aws-port", str(free_port()), "--state", str(data))
     assert "Another `make run`" in refusal
     assert "STATE=" in refusal
 

@@ -26,7 +26,6 @@ import pytest
 import python_calamine
 
 import app as entry
-from chalicelib.domain import patience
 from chalicelib.domain.calendars import Owner
 from chalicelib.domain.visits import Cancellation, Status, Visit, Visitor
 from chalicelib.http.headers import XLSX
@@ -34,6 +33,7 @@ from chalicelib.http.instants import instant_text
 from chalicelib.repositories.calendars import calendar_token_key
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
+from chalicelib.services import exports
 from chalicelib.services.exports import MOST_BYTES
 from tests.builders import NOW, Clock, a_visit, agent_id, event, minutes, property_body, property_id, utc
 from tests.integration.api import Api, serve
@@ -42,7 +42,7 @@ from tests.integration.problems import pointers, problem
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
 
-MANY = 10_000
+MANY = 1000
 FORMATS = ("csv", "xlsx", "ics")
 ODD = ["=1+1", "@SUM(A1)", 'say "hi", then; go\\home', "👩‍👩‍👧 東京", "\u202eשלום", "ä" * 50, "BEGIN:VEVENT"]
 
@@ -114,11 +114,12 @@ def listed(api: Api, **query: object) -> list[str]:
 # The files
 
 
-def test_ten_thousand_visits_are_exported_as_they_are_listed_and_not_one_more(
+def test_as_many_visits_as_may_be_are_exported_as_they_are_listed_and_not_one_more(
     table: FreshTable, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The emulator goes through all it has for every query; DynamoDB takes a twentieth of the time.
-    monkeypatch.setattr(patience, "SECONDS", 100)
+    # A tenth of everything: the emulator goes through all it has for every query.
+    monkeypatch.setattr(exports, "MOST_ROWS", MANY)
+    monkeypatch.setattr(exports, "ROWS_OF_PAGE", exports.ROWS_OF_PAGE // 10)
     begin = utc("2028-01-05T00:00")
     visits = crowd(MANY, begin, days=100, agent_id="busy")
     load(table, visits)
@@ -128,13 +129,13 @@ def test_ten_thousand_visits_are_exported_as_they_are_listed_and_not_one_more(
     assert listed(api, **window) == expected
     for format in FORMATS:
         answer = export(api, format, **window)
-        assert len(answer.content) <= MOST_BYTES
+        assert len(answer.content) <= MOST_BYTES // 10
         assert ids_in(format, answer.content) == expected
     assert ids_in("csv", export(api, "csv", order="desc", **whole_agency).content) == expected[::-1]
     load(table, [a_visit(date=begin, agent_id="busy")])
     refused = problem(api.get("/visits/export", format="csv", **window), 422, "export-too-large")
     assert refused["limit"] == "rows"
-    assert "10,000" in refused["detail"]
+    assert "1,000" in refused["detail"]
     # Narrowed, there is less to take away.
     assert len(ids_in("csv", export(api, "csv", status="confirmed", **window).content)) >= MANY // 6
 
@@ -354,7 +355,7 @@ def shared(api: Api, house: str) -> str:
 @pytest.fixture
 def anybody(api: Api) -> Iterator[httpx.Client]:
     """A calendar program: it has the address and no key."""
-    with httpx.Client(base_url=api.http.base_url, event_hooks=api.http.event_hooks) as client:
+    with httpx.Client(base_url=api.http.base_url, event_hooks=api.http.event_hooks, verify=False) as client:
         yield client
 
 

@@ -42,6 +42,11 @@ def clock() -> Clock:
 def api(table: FreshTable, clock: Clock) -> Iterator[Api]:
     with serve(table, clock=clock) as api:
         yield api
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_slot_is_leaked_or_lost(table: FreshTable) -> Iterator[None]:
+    yield
     assert slot_audit(everything(table)) == []
 
 

@@ -59,6 +59,7 @@ def anybody(api: Api) -> Iterator[httpx.Client]:
         base_url=api.http.base_url,
         timeout=60,
         limits=httpx.Limits(max_connections=60),
+        verify=False,
         event_hooks=api.http.event_hooks,
     ) as http:
         yield http

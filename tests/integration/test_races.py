@@ -42,7 +42,7 @@ def api(table: FreshTable) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_slot_is_leaked_or_lost(table: FreshTable) -> Iterator[None]:
     yield
     assert slot_audit(everything(table)) == []

@@ -26,8 +26,6 @@ READS: Final = ("GetItem", "Query")
 API_KEY_ITEMS: Final = "K#????????????????"
 """The partitions of API keys; the signing keys, `K#:signing`, are not among them."""
 API_KEY_LIST: Final = "KS"
-FEEDS: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-"""What Lambda needs to hand out messages."""
 
 QUEUES: Final = {
     Queue.INTAKES: "Queue",

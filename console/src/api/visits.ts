@@ -134,4 +134,3 @@ export type Notices = Schemas["Notices"];
 
 /** What is known of the mail about a visit. */
 export const noticesOf = (id: string): Promise<Outcome<Notices>> => ask(api.GET("/visits/{visitId}/notices", { params: { path: { visitId: id } } }));
-

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def box(table: FreshTable) -> Iterator[Mailbox]:
-    """A queue of the test's own. Whatever happens, no slot is leaked or lost."""
+    """A queue of the test's own."""
     with mailbox(table) as box:
         yield box
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_slot_is_leaked_or_lost(table: FreshTable) -> Iterator[None]:
+    yield
     assert slot_audit(everything(table)) == []
 
 
