@@ -9,6 +9,8 @@ VENV ?= .venv
 STAGE ?= local
 ACTION ?= list
 OUT ?= build/package
+FORMAT ?= zip
+IMAGE ?= visits
 FUZZ_EXAMPLES ?= 100
 
 BIN := $(VENV)/bin
@@ -20,7 +22,7 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID KEY N NAME NETWORK ONLY OUT \
+GIVEN := ACTION AWS_PORT BASE BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FORMAT FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID IMAGE KEY N NAME NETWORK ONLY OUT \
 	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK REGION SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
@@ -162,10 +164,17 @@ policies: setup ## regenerate .chalice/policies and .chalice/resources.json (gat
 	@$(BIN)/python -m tools.generate.gateway_responses
 	@$(BIN)/python -m tools.generate.watch
 
-package: $(VENV)/.deliver console ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private)
+package: $(VENV)/.deliver console ## build the zip, and a template for each stage (STAGE="beta prod" OUT=build/package BUCKET=<name> NETWORK=private FORMAT=image)
 	@test "$$GIVEN_STAGE" != local || { echo 'Which stages? make package STAGE="beta prod"' >&2; exit 2; }
 	@set -f; $(BIN)/python -m tools.deliver.package --out="$$GIVEN_OUT" --bucket="$$GIVEN_BUCKET" \
-		--network="$$GIVEN_NETWORK" -- $$GIVEN_STAGE
+		--network="$$GIVEN_NETWORK" --format="$$GIVEN_FORMAT" -- $$GIVEN_STAGE
+
+.PHONY: image images
+image: $(VENV)/.deliver ## build the package as a container image, for Lambda and for a laptop (IMAGE=visits BASE=<image>; docs/image.md)
+	@$(BIN)/python -m tools.deliver.image --base="$$GIVEN_BASE" -- "$$GIVEN_IMAGE"
+
+images: setup ## regenerate .chalice/images.json, the repository of container images
+	@$(BIN)/python -m tools.generate.templates images
 
 pipeline: setup ## regenerate pipeline.json, the pipeline from a push to production (docs/delivery.md)
 	@$(BIN)/python -m tools.generate.templates pipeline

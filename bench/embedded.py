@@ -30,8 +30,8 @@ from chalicelib.domain.visits import Visit
 from chalicelib.functions import Function
 from chalicelib.repositories.visits import visit_item
 from chalicelib.services.intakes import Submission
+from devstack.api import STAGE, load_app
 from devstack.emulator import emulator
-from devstack.server import STAGE, load_app
 from devstack.worker import QueueWorker, working
 from tools.deliver.data_stack import create_data_stack
 

@@ -1,28 +1,22 @@
-"""The development server: waitress, bound to 127.0.0.1, in front of the gateway.
+"""The HTTP server: waitress in front of the gateway, on 127.0.0.1 unless told otherwise.
 
 waitress reads a request completely before a thread answers it, keeps connections, serves on a socket that is open
 already, and lets its own refusals be written otherwise: here they are problem documents that repeat nothing of the
 request. What API Gateway alone would refuse (a head of over 10 KB, bytes that are no ASCII, no Host) is refused here.
 """
 
-import argparse
 import contextlib
 import http.client
 import logging
-import os
 import re
 import socket
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice
-from chalice.cli.factory import CLIFactory
 from chalice.config import Config
 from chalice.local import LocalChalice
 from waitress import wasyncore
@@ -30,12 +24,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask
 
-from devstack.console import Console
-from devstack.gateway import Answer, AppGateway, BrokenApp, Call, Gateway, problem
-from devstack.lifeline import ends_with_parent, speaks_to_people
-from devstack.mailbox import Mailbox
-from tools.deliver.booking_page import Agency
-from tools.project import HOST, ROOT
+from devstack.gateway import Answer, AppGateway, Call, Gateway, problem
+from tools.project import HOST
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -45,7 +35,6 @@ LARGEST_HEAD = 10 * 1024
 AT_ONCE = 64
 """As many requests are answered at the same time; the others wait."""
 MOST_CONNECTIONS = 1000
-STAGE = "local"
 OUR_OWN = "visits-devstack"
 """The user agent of our own calls, which are no news for the person at the terminal."""
 OF_THE_CONNECTION = ("connection", "content-length", "transfer-encoding")
@@ -53,20 +42,11 @@ OF_THE_CONNECTION = ("connection", "content-length", "transfer-encoding")
 log = logging.getLogger(__name__)
 
 
-def load_app(stage: str = STAGE, environment: Mapping[str, str] | None = None) -> tuple[Chalice, Config]:
-    """Loads app.py with the stage's environment variables, `environment` taking precedence over them."""
-    factory = CLIFactory(str(ROOT), environ=os.environ)
-    config = factory.create_config_obj(chalice_stage_name=stage)
-    os.environ.update(config.environment_variables)
-    os.environ.update(environment or {})
-    return factory.load_chalice_app(), config
-
-
 @contextlib.contextmanager
 def serving(app: Chalice, config: Config, port: int = 0) -> Iterator[str]:
     """Serves an app in this process while the block runs; gives the base URL. Port 0 takes any free one."""
     listener = listen(port)
-    server = Server(listener, AppGateway(_for_threads(app), config))
+    server = Server(listener, AppGateway(for_threads(app), config))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -76,12 +56,12 @@ def serving(app: Chalice, config: Config, port: int = 0) -> Iterator[str]:
         thread.join()
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; OSError when the port is taken."""
+def listen(port: int, host: str = HOST) -> socket.socket:
+    """A listening socket; OSError when the port is taken."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(512)
     except OSError:
         listener.close()
@@ -214,7 +194,7 @@ _LINE_ENDS = re.compile(r"[\r\n]+")
 _PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 
 
-def _for_threads(app: Chalice) -> Chalice:
+def for_threads(app: Chalice) -> Chalice:
     """Chalice keeps the current request on the app; with many threads it must be the thread's."""
     if not isinstance(app, LocalChalice):
         app.__class__ = type("ThreadedChalice", (_ThreadContext, app.__class__), {})
@@ -233,32 +213,3 @@ class _ThreadContext(LocalChalice):
     @lambda_context.setter
     def lambda_context(self, value: Any) -> None:
         self._CONTEXT.value = value
-
-
-def main() -> None:
-    """A child of `make run`: serves on a socket that the parent opened, until SIGTERM or the parent's end."""
-    parser = argparse.ArgumentParser(prog="devstack.server", description=__doc__)
-    parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
-    parser.add_argument("--aws", required=True, help="endpoint of the embedded AWS")
-    parser.add_argument("--mail", type=Path, required=True, help="folder of the mails that were sent")
-    parser.add_argument("--config", type=Path, required=True, help="the console's config.json: where people sign in")
-    arguments = parser.parse_args()
-    speaks_to_people("")
-    gateway: Gateway
-    try:
-        app, config = load_app(environment={"AWS_ENDPOINT_URL": arguments.aws})
-        gateway = Mailbox(AppGateway(_for_threads(app), config), arguments.mail)
-    except Exception:
-        traceback.print_exc()
-        print("The app does not load. Waiting for the next change.", file=sys.stderr, flush=True)
-        gateway = BrokenApp()
-    parents = os.environ.get("BOOKING_PARENTS", "")
-    agency = Agency.of(os.environ)
-    console = Console(gateway, arguments.config, uploads=arguments.aws, parents=parents, agency=agency)
-    server = Server(socket.socket(fileno=arguments.listener), console)
-    ends_with_parent(server.stop)
-    server.run()
-
-
-if __name__ == "__main__":
-    main()

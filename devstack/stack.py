@@ -18,10 +18,11 @@ import httpx
 from watchfiles import Change, watch
 
 from devstack import examples, seed
+from devstack.api import STAGE
 from devstack.development_key import development_key
 from devstack.emulator import Emulator, answers_as_ministack, emulator, port_is_taken
 from devstack.people import EMAIL, sign_in
-from devstack.server import OUR_OWN, STAGE, listen
+from devstack.server import OUR_OWN, listen
 from tools.client import Client
 from tools.deliver.data_stack import create_data_stack
 from tools.failure import CannotGoOn
@@ -220,7 +221,7 @@ def _api(listener: socket.socket, aws: str, state: Path, told: dict[str, str]) -
     """The API. It inherits the listening socket, so that calls wait while it reloads instead of failing."""
     number = listener.fileno()
     kept = ["--mail", str(state / "mail"), "--config", str(state / "console.json")]
-    command = [sys.executable, "-m", "devstack.server", "--listener", str(number), "--aws", aws, *kept]
+    command = [sys.executable, "-m", "devstack.api", "--listener", str(number), "--aws", aws, *kept]
     return Part("api", command, _environment() | told, (number,))
 
 

@@ -28,8 +28,8 @@ from chalicelib.settings import (
     sheet_queue_of_stage,
     webhook_queue_of_stage,
 )
+from devstack.api import STAGE, load_app
 from devstack.lifeline import ends_with_parent, speaks_to_people
-from devstack.server import STAGE, load_app
 from devstack.stream import StreamPoller
 from tools.deliver.data_stack import QUICK
 from tools.project import ROOT

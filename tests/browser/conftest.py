@@ -15,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from devstack.server import STAGE
+from devstack.api import STAGE
 from devstack.stack import stack
 from tests.browser.desk import Agency, Desk, Desks
 from tools.deliver.cloudformation import outputs

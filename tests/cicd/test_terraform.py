@@ -149,6 +149,14 @@ def test_what_happens_every_minute_has_a_name_of_its_stage(configuration: Node) 
     assert rule["schedule_expression"] == "rate(1 minute)"
 
 
+def test_two_regions_of_an_account_share_no_role(configuration: Node) -> None:
+    roles = [role["name"] for role in configuration["resource"]["aws_iam_role"].values()]
+    region = "${data.aws_region.chalice.name}"
+    assert all(re.fullmatch(rf"visits-{STAGE}-\w+-{re.escape(region)}", name) for name in roles)
+    assert len(set(roles)) == len(FUNCTIONS)
+    assert max(len(name.replace(region, "ap-southeast-7")) for name in roles) <= 64, "IAM takes no longer name"
+
+
 def test_the_gateway_is_set_as_with_cloudformation(configuration: Node, template: Node) -> None:
     api = template["Resources"]["RestAPI"]["Properties"]
     swagger = json.loads(configuration["locals"]["chalice_api_swagger"])

@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib.repositories.signing_keys import DynamoSigningKeys
-from chalicelib.repositories.table import Table
+from chalicelib.repositories.signing_keys import DynamoSigningKeys, signing_keys_key
+from chalicelib.repositories.table import Table, serialized
 from tests.integration.access import access_to
 from tools.deliver.data_stack import create_data_stack, credentials
 from tools.operate import keys as tool
@@ -49,6 +49,8 @@ def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> N
     assert text not in made.stderr
     assert key.expires_at is not None
     assert (key.name, sorted(key.scopes), (key.expires_at - key.created_at).days) == ("partner", ["read", "write"], 90)
+    kept = client.get_item(TableName="visits-local", Key=serialized(signing_keys_key()))  # type: ignore[attr-defined]
+    assert "Item" in kept, "who writes the first mail of a stage may not make what it signs with"
 
     listed = keys(aws, "list").stdout
     assert key.id in listed
@@ -116,7 +118,8 @@ def test_what_may_have_been_done_is_not_told_as_none(
         raise ReadTimeoutError(endpoint_url=request.url)
 
     hook: Any = unheard
-    client.meta.events.register("before-send.dynamodb", hook)
+    for operation in ("PutItem", "Query"):
+        client.meta.events.register(f"before-send.dynamodb.{operation}", hook)
     seconds = itertools.count()
     deaf = Table(client, "visits-local", sleep=lambda _: None, monotonic=lambda: float(next(seconds)))
     monkeypatch.setattr(tool, "enter", lambda stage, aws_port: None)

@@ -124,6 +124,7 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     done(api.patch(one, {"place": "Door"}), 200)
     done(api.http.patch(one, json={"notes": notes}), 428)
     done(api.get(one), 200)
+    done(api.get(f"{one}/notices"), 200)
     for path in ("/properties", "/properties/tour-house", "/health", "/openapi.json", "/caller"):
         done(api.get(path), 200)
     done(api.get("/properties/tour-house/busy", from_=f"{DAY}T00:00:00Z", to=f"{DAY}T23:00:00Z"), 200)

@@ -19,6 +19,7 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,9 @@ ALIAS: Final = "live"
 ZIP: Final = "deployment.zip"
 CODE: Final = "code/{}.zip"
 """Where the zip lies in a bucket."""
+
+IMAGE: Final = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/visits:${ImageTag}"
+"""Where the image lies: in the repository of .chalice/images.json."""
 
 PROJECT: Final = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 """What Chalice packages, and what it reads to do so."""
@@ -86,6 +90,14 @@ BYTECODE_ALONE: Final = ("phonenumbers", "xlsxwriter")
 
 Template = dict[str, Any]
 
+
+class Format(StrEnum):
+    """What the functions are of."""
+
+    ZIP = "zip"
+    IMAGE = "image"
+
+
 # SAM's library speaks of its own affairs there, to whoever builds.
 logging.getLogger("samtranslator").addHandler(logging.NullHandler())
 
@@ -114,6 +126,7 @@ def package(
     bucket: str | None = None,
     project: Path = ROOT,
     network: Network = Network.AS_IT_IS,
+    form: Format = Format.ZIP,
 ) -> None:
     """Packages the project into the folder: deployment.zip, bom.cdx.json, data.json, and <stage>.json for each stage.
 
@@ -135,7 +148,8 @@ def package(
         shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
     for stage, template in templates.items():
-        finished = _finished(placed(template, stage, network), stage, code)
+        coded = zipped(template, code) if form is Format.ZIP else in_image(template)
+        finished = _finished(placed(coded, stage, network), stage)
         (out / f"{stage}.json").write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
     for name in ("data.json", "console.json"):
         shutil.copyfile(project / ".chalice" / name, out / name)
@@ -255,10 +269,29 @@ def uploaded(content: bytes, bucket: str, name: str) -> Mapping[str, str]:
 # The template
 
 
-def _finished(template: Template, stage: str, code: str | Mapping[str, str]) -> Template:
-    template["Parameters"]["Stage"]["Default"] = stage
+def zipped(template: Template, code: str | Mapping[str, str]) -> Template:
     for function in _functions(template):
         template["Resources"][function]["Properties"]["CodeUri"] = code
+    return template
+
+
+def in_image(template: Template) -> Template:
+    """Every function is of the one image, whose command says which; `make release` is told the image's tag."""
+    described = "Of the image in the repository visits (docs/image.md)."
+    tag = {"Type": "String", "AllowedPattern": "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "Description": described}
+    template["Parameters"]["ImageTag"] = tag
+    for function in _functions(template):
+        properties = template["Resources"][function]["Properties"]
+        command = {"Command": [properties["Handler"]]}
+        # The image brings the runtime, and nobody else updates it.
+        for name in ("Handler", "Runtime", "RuntimeManagementConfig", "CodeUri"):
+            properties.pop(name, None)
+        properties |= {"PackageType": "Image", "ImageUri": {"Fn::Sub": IMAGE}, "ImageConfig": command}
+    return template
+
+
+def _finished(template: Template, stage: str) -> Template:
+    template["Parameters"]["Stage"]["Default"] = stage
     _name_origin(template)
     _call_through_alias(template)
     try:
@@ -335,7 +368,7 @@ def expanded(template: Template, parameters: Mapping[str, str] | None = None) ->
     packaged: Template = json.loads(json.dumps(template))
     for function in _functions(packaged):
         properties = packaged["Resources"][function]["Properties"]
-        if isinstance(properties["CodeUri"], str):
+        if isinstance(properties.get("CodeUri"), str):
             # SAM knows no file beside the template.
             properties["CodeUri"] = {"Bucket": "code", "Key": ZIP}
     given = {name: parameter.get("Default", "") for name, parameter in packaged.get("Parameters", {}).items()}
@@ -353,7 +386,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_pinned_python()
         with told_in_words():
             _copy_console(given.out)
-            package(given.stages, given.out, given.bucket or None, network=Network(given.network))
+            network, form = Network(given.network), Format(given.format)
+            package(given.stages, given.out, given.bucket or None, network=network, form=form)
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return 1
@@ -375,6 +409,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("stages", nargs="+", help="stages of .chalice/config.json")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--network", choices=tuple(Network), default="", help="where the functions are")
+    parser.add_argument("--format", choices=tuple(Format), default=Format.ZIP, help="what the functions are of")
     parser.add_argument("--bucket", default="", help="the bucket for the zip; without one it stays in the folder")
     return parser.parse_args(arguments)
 

@@ -100,6 +100,10 @@ def _override(stage: str, chalices: Node, packaged: Node) -> Node:
         for name, function in chalices["resource"]["aws_lambda_function"].items()
     }
     sources = {name: _source(packaged, name) for name in chalices["resource"]["aws_lambda_event_source_mapping"]}
+    # An account has one set of roles for all its Regions.
+    roles = {
+        name: {"name": f"{role['name']}-{HERE.region}"} for name, role in chalices["resource"]["aws_iam_role"].items()
+    }
     # Chalice gives them the same name in every stage.
     rules = {name: {"name": f"visits-{stage}-{name}"} for name in chalices["resource"]["aws_cloudwatch_event_rule"]}
     rest_api = {
@@ -117,6 +121,7 @@ def _override(stage: str, chalices: Node, packaged: Node) -> Node:
         "terraform": VERSIONS,
         "locals": {"chalice_api_swagger": json.dumps(swagger | api["DefinitionBody"])},
         "resource": {
+            "aws_iam_role": roles,
             "aws_lambda_function": functions,
             "aws_lambda_event_source_mapping": sources,
             "aws_cloudwatch_event_rule": rules,

@@ -1,4 +1,4 @@
-"""`make pipeline`, `release-roles`, `network` and `console-stack`: their templates, from the YAML in `templates`.
+"""`make pipeline`, `release-roles`, `network`, `images`, `console-stack`: templates, from the YAML in `templates`.
 
 That is CloudFormation's own, with comments, plus two things that it lacks: a file that stands for several stages, and
 one that two templates have in common. Words in angle brackets, such as <stage>, are filled in first.
@@ -20,6 +20,7 @@ PIPELINE: Final = ROOT / "pipeline.json"
 RELEASE: Final = ROOT / "release.json"
 CONSOLE: Final = ROOT / ".chalice" / "console.json"
 NETWORK: Final = ROOT / ".chalice" / "network.json"
+IMAGES: Final = ROOT / ".chalice" / "images.json"
 
 STAGES: Final = ("beta", "prod")
 """Of the pipeline. release.json is for one stage, whichever its parameter says."""
@@ -116,10 +117,15 @@ def network() -> Part:
     return _read("network.yaml")
 
 
+def images() -> Part:
+    return _read("images.yaml")
+
+
 FILES: Final = {
     "pipeline": (PIPELINE, pipeline),
     "release": (RELEASE, release),
     "network": (NETWORK, network),
+    "images": (IMAGES, images),
     "console": (CONSOLE, console),
 }
 

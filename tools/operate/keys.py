@@ -32,6 +32,8 @@ HEADING: Final = f"{'id':16}  {'name':24}  {'scopes':25}  {'made':20}  {'until':
 
 
 def create(given: argparse.Namespace, table: Table) -> None:
+    # Whoever books by it may be the first to need them, and what writes to visitors may only read them.
+    DynamoSigningKeys(table).load()
     key, shown = _access(table).issue(given.name, given.scopes, given.expires)
     _show(key, shown)
 

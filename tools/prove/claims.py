@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from chalicelib.container import CLIENT, over, utc_now
+from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Status
 from chalicelib.functions import Function
 from chalicelib.http.sizes import LARGEST_BODY
@@ -24,17 +27,23 @@ from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.settings import REPORT_FAILURES
 from tools import units
-from tools.deliver.cloudformation import bring_up_to_date, describe
+from tools.deliver.cloudformation import Changes, bring_up_to_date, describe, outputs
+from tools.deliver.data_stack import data_stack_of, told_to_app
 from tools.deliver.deploy import gateway_template
 from tools.deliver.gateway_settings import apply
+from tools.deliver.package import expanded, package
+from tools.deliver.release import CAPABILITIES
 from tools.failure import CannotGoOn
 from tools.generate.policies import TRIAL, policy
+from tools.operate.people import Pool, a_password
 from tools.operate.worker import EventSource
 from tools.prove.sweep import PREFIX
 from tools.prove.trial import DoesNotHold, NotTried, Trial, until
 from tools.units import Units
 
 IDLE_SECONDS: Final = 600
+PACKAGED: Final = "beta"
+"""A stage that is packaged, as the trial is not."""
 AWS: Final = "https://docs.aws.amazon.com"
 
 
@@ -317,6 +326,52 @@ def stack_goes_back(trial: Trial) -> str:
     raise DoesNotHold("an impossible resource was made")
 
 
+def packaged_names(trial: Trial) -> str:
+    """By a change set of a packaged stage under another name, which is looked at and not executed."""
+    name, bucket, key = f"{PREFIX}-names", trial.stage.sheets_bucket, "prove/template.json"
+    with tempfile.TemporaryDirectory(prefix="visits-packaged-") as out:
+        package([PACKAGED], Path(out), project=trial.stage.project)
+        template = expanded(json.loads(Path(out, f"{PACKAGED}.json").read_text(encoding="utf-8")))
+    trial.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(template).encode())
+    place = {"TemplateURL": f"{trial.client('s3').meta.endpoint_url}/{bucket}/{key}"}
+    seen: list[str] = []
+
+    def look(changes: Changes) -> None:
+        kinds = Counter(change["ResourceChange"]["ResourceType"] for change in changes)
+        wanted = ("AWS::Lambda::Alias", "AWS::Lambda::Permission", "AWS::CloudWatch::Alarm")
+        seen.extend(f"{kinds[kind]} of {kind}" for kind in wanted if kinds[kind])
+        raise CannotGoOn("it was looked at")
+
+    told = {**told_to_app(trial.stage.cloudformation, TRIAL), "Stage": "trial-names"}
+    try:
+        bring_up_to_date(trial.stage.cloudformation, name, place, told, capabilities=CAPABILITIES, judge=look)
+    except CannotGoOn as why:
+        _expect(len(seen) == 3, f"{why} {seen}")
+    finally:
+        trial.stage.cloudformation.delete_stack(StackName=name)
+    return f"a change set takes {', '.join(seen)}"
+
+
+def token_past_the_page(trial: Trial) -> str:
+    """As somebody of the trial's own pool, by a client that is there for this only."""
+    cognito = trial.client("cognito-idp")
+    pool = Pool(cognito, outputs(trial.stage.cloudformation, data_stack_of(TRIAL))["UserPool"])
+    email, password = "prove@visits.example", a_password()
+    pool.invite(email, MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(UserPoolId=pool.id, Username=email, Password=password, Permanent=True)
+    pool.put_into(email, [Scope.READ])
+    flows = {"ClientName": f"{PREFIX}-prove", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]}
+    client = cognito.create_user_pool_client(UserPoolId=pool.id, **flows)["UserPoolClient"]["ClientId"]
+    token = cognito.admin_initiate_auth(
+        UserPoolId=pool.id,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": email, "PASSWORD": password},
+    )["AuthenticationResult"]["AccessToken"]
+    # Keys that cannot be fetched would be a 503.
+    return f"401 {trial.problem(401, 'GET', '/properties', Authorization=f'Bearer {token}')}"
+
+
 def elsewhere(why: str) -> Callable[[Trial], str]:
     def check(_: Trial) -> str:
         raise NotTried(why)
@@ -425,21 +480,34 @@ CLAIMS: Final = (
     ),
     Claim(
         "Packages' names of alias, permission and alarm are taken by CloudFormation",
-        "names are checked when a stack is made",
+        "properties and names are validated when a change set is made",
         f"{AWS}/AWSCloudFormation/latest/UserGuide/cfn-change-set-create-validate.html",
-        elsewhere("`make deploy` makes none of them: release a stage with `make package` and `make release`"),
+        packaged_names,
+        "it has no CodeDeploy",
+    ),
+    Claim(
+        "A token of the pool that was made past the hosted page lets nobody in",
+        "tokens are signed by keys that the pool publishes, and have an API's scopes by the hosted page alone",
+        f"{AWS}/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html",
+        token_past_the_page,
+    ),
+    Claim(
+        "People sign in by the hosted page",
+        "the page hands over a code, which the console's client exchanges for tokens",
+        f"{AWS}/cognito/latest/developerguide/authorization-endpoint.html",
+        elsewhere("it takes a person with a browser: make person, make release-console, and sign in"),
+    ),
+    Claim(
+        "CloudFront answers with our headers, and caches assets and no page",
+        "a response headers policy adds headers; Cache-Control of the origin says how long a file is kept",
+        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/adding-response-headers.html",
+        elsewhere("a distribution takes longer to go than the trial lasts: make release-console looks at its headers"),
     ),
     Claim(
         "An invitation arrives by SES as it was written",
         "SendRawEmail sends the parts as they are",
         f"{AWS}/ses/latest/dg/send-email-raw.html",
-        elsewhere("nobody's verified address is known here: set MAIL_FROM for dev, and book a visit with your own"),
-    ),
-    Claim(
-        "People sign in, and CloudFront sets its headers and caches assets",
-        "tokens of a user pool are signed by its keys; a response headers policy adds headers",
-        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/adding-response-headers.html",
-        elsewhere("signing in takes a person with a browser, and the trial has no distribution"),
+        elsewhere("nobody's mailbox is known here: set MAIL_FROM for dev, and book a visit with your own address"),
     ),
     Claim(
         "The first call after ten idle minutes is answered",
