@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from chalice.app import Request, Response
 from pydantic import Field
 
-from chalicelib.domain.notices import Notice, Told, Why
+from chalicelib.domain.notices import NoMoreMail, Notice, Told
 from chalicelib.domain.visits import Status
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer
@@ -35,7 +35,7 @@ class NoticesOutput(Output):
 
     told: Annotated[ToldOutput | None, Field(description="The last mail that was sent, if any was.")] = IfAny
     stopped: Annotated[
-        Why | None,
+        NoMoreMail | None,
         Field(
             description="Why there is no more mail about the visit: the last one came back for good, the visitor"
             " complained of it, or mail cannot be addressed so. Another address is written to again."

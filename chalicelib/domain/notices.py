@@ -54,7 +54,7 @@ class Undeliverable(Exception):
     """Mail cannot be sent to this address, now or ever."""
 
 
-class Why(StrEnum):
+class NoMoreMail(StrEnum):
     """Why an address gets no more mail about a visit."""
 
     BOUNCED = "bounced"
@@ -122,7 +122,7 @@ class Stopped:
     """An address that gets no more mail about the visit; another one does."""
 
     recipient: str
-    why: Why
+    why: NoMoreMail
 
 
 @dataclass(frozen=True)

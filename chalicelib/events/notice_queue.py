@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import SQSEvent
 
-from chalicelib.domain.notices import Stopped, Why
+from chalicelib.domain.notices import NoMoreMail, Stopped
 from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
@@ -46,7 +46,7 @@ class _Matter:
         """Raises Unreadable."""
         match message:
             case {"recipient": str(recipient), "stop": "bounced" | "complained" as why}:
-                self.stopped.append(Stopped(recipient, Why(why)))
+                self.stopped.append(Stopped(recipient, NoMoreMail(why)))
             case {"leadHours": int(hours)}:
                 self.leads.add(timedelta(hours=hours))
             case {"visitId": _, **rest} if not rest:

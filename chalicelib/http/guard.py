@@ -100,15 +100,18 @@ def guarded(
 def by_link(
     open: Callable[[Link], Visit], current: Callable[[], Request]
 ) -> Callable[[Callable[[Visit], Response]], Callable[[], Response]]:
-    """Around a view: gives it the visit that the caller has the link to. Raises LinkInvalid before anything else.
+    """Around a view: gives it the visit that the caller has the link to, before anything of the request is looked at.
 
-    Whatever is wrong with a link, or without one, is one refusal.
+    Raises Unauthenticated without a link; whatever is wrong with one is one refusal, LinkInvalid.
     """
 
     def guard(view: Callable[[Visit], Response]) -> Callable[[], Response]:
         @wraps(view)
         def admitted() -> Response:
-            link = parse(bearer_token(current().headers.get("authorization", "")))
+            shown = current().headers.get("authorization")
+            if shown is None:
+                raise Unauthenticated
+            link = parse(bearer_token(shown))
             if link is None:
                 raise LinkInvalid
             return view(open(link))

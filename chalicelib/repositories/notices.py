@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.notices import CLAIMED_FOR, KEPT, Notice, Stopped, Told, Why
+from chalicelib.domain.notices import CLAIMED_FOR, KEPT, NoMoreMail, Notice, Stopped, Told
 from chalicelib.domain.visits import Status, Visit
 from chalicelib.repositories.items import Item, Key, loaded, stored
 from chalicelib.repositories.table import ConditionsFailed, Table, Write
@@ -52,7 +52,7 @@ def notice_of(item: Item) -> Notice:
     told, stopped = item.get("told"), item.get("stopped")
     return Notice(
         told=told_of(told) if told else None,
-        stopped=Stopped(stopped["recipient"], Why(stopped["why"])) if stopped else None,
+        stopped=Stopped(stopped["recipient"], NoMoreMail(stopped["why"])) if stopped else None,
         reminders=not item.get("remindersOff", False),
         claimed="claimant" in item,
         version=int(item["version"]),

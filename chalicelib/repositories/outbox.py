@@ -15,7 +15,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.notices import Undeliverable, Why
+from chalicelib.domain.notices import NoMoreMail, Undeliverable
 
 NO_ADDRESS: Final = "InvalidParameterValue"
 """With this SES says that an address is none."""
@@ -60,8 +60,8 @@ class SesOutbox:
 
 
 SIMULATED: Final = {
-    "bounce@simulator.amazonses.com": Why.BOUNCED,
-    "complaint@simulator.amazonses.com": Why.COMPLAINED,
+    "bounce@simulator.amazonses.com": NoMoreMail.BOUNCED,
+    "complaint@simulator.amazonses.com": NoMoreMail.COMPLAINED,
 }
 """With these recipients SES does as if (https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html)."""
 

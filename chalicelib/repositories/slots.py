@@ -46,18 +46,14 @@ def months_touched(spans: Iterable[Span]) -> dict[str, tuple[str, str]]:
     touched: dict[str, tuple[str, str]] = {}
     for start, end in spans:
         first, last = floor_to_quarter(start), end - timedelta(seconds=1)
-        while first <= last:
-            month, after = f"{first:{MONTH}}", _next_month(first)
-            low, high = f"{first:{IN_MONTH}}", f"{min(last, after - QUARTER):{IN_MONTH}}"
+        months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+        for n in months:
+            month = f"{n // 12:04}-{n % 12 + 1:02}"
+            low = f"{first:{IN_MONTH}}" if n == months[0] else "01T00:00"
+            high = f"{last:{IN_MONTH}}" if n == months[-1] else "31T23:59"
             known = touched.get(month, (low, high))
             touched[month] = min(low, known[0]), max(high, known[1])
-            first = after
     return touched
-
-
-def _next_month(instant: datetime) -> datetime:
-    in_it = instant.replace(day=1, hour=0, minute=0) + timedelta(days=31)
-    return in_it.replace(day=1)
 
 
 def slot_quarter(key: Key) -> datetime:

@@ -18,12 +18,12 @@ from chalicelib.domain.notices import (
     SETTLED,
     Kind,
     Letter,
+    NoMoreMail,
     Notice,
     Sender,
     Stopped,
     Told,
     Undeliverable,
-    Why,
     ascii_address,
     due,
     recipient_of,
@@ -122,7 +122,7 @@ class Notices:
             letter = self._letter(kind, visit, ascii_address(address), self._sender)
             self._outbox.send(letter.address, self._compose(letter), {"visit": visit_id, "recipient": recipient})
         except Undeliverable:
-            self._notices.stop(visit, Stopped(recipient, Why.UNDELIVERABLE))
+            self._notices.stop(visit, Stopped(recipient, NoMoreMail.UNDELIVERABLE))
             return None
         self._notices.record(visit, claimant, Told.of(visit, address, now))
         return kind

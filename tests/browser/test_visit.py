@@ -200,8 +200,10 @@ def test_without_a_connection_what_was_there_stays(agency: Agency, desk: Desk, h
     desk.context.set_offline(True)
     expect(desk.page.get_by_text("No connection since")).to_be_visible(timeout=20_000)
     expect(desk.block(id)).to_be_visible()
-    desk.context.set_offline(False)
     desk.page.get_by_role("button", name="Try now").click()
+    expect(desk.page.get_by_text("No connection since")).to_be_visible()
+    # The browser notices by itself; until then one may try.
+    desk.context.set_offline(False)
     expect(desk.page.get_by_text("No connection since")).to_have_count(0)
 
 

@@ -252,8 +252,9 @@ def notices(caller: Insider) -> None:
     """A visitor hears of a visit."""
     house = caller.house()
     visitor = {"name": "Ada", "email": f"{house}@{AGENCY}"}
-    book_at(caller, house, 9, visitor=visitor)
+    booked = book_at(caller, house, 9, visitor=visitor)
     until(lambda: visitor["email"] in caller.deployment.mails(), "the mail")
+    until(lambda: "told" in caller.call(200, "GET", f"/visits/{booked}/notices"), "the record of it")
 
 
 def set_back(hooks: DynamoWebhooks, webhook_id: str) -> bool:

@@ -84,11 +84,14 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("relay", "WebhookQueue"): [],  # test_policies.py: `remind` wakes webhooks too
     ("relay", "NoticeQueue"): ["notices"],
     ("deliver", "Table"): ["events"],
+    ("deliver", "TableChanges"): ["events"],
     ("deliver", "WebhookQueue"): [],  # test_policies.py
     ("notify", "Table"): ["notices"],
+    ("notify", "TableChanges"): ["notices"],
     ("notify", "NoticeQueue"): [],  # test_policies.py
     ("notify", "Mail"): ["notices"],
     ("remind", "Table"): ["remind"],
+    ("remind", "TableChanges"): ["remind"],
     ("remind", "Lists"): ["remind"],
     ("remind", "WebhookQueue"): [],  # test_policies.py: here no webhook is left behind but by chance
     ("remind", "NoticeQueue"): ["remind"],

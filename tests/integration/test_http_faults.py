@@ -67,7 +67,7 @@ def test_an_unexpected_fault_shows_nothing_of_the_inside(
     ("method", "path", "service", "call"),
     [
         ("GET", "/properties", "properties", "list"),
-        ("GET", "/properties/house", "properties", "get"),
+        ("GET", "/properties/house", "availability", "premises"),
         ("GET", "/properties/house/busy", "availability", "busy"),
         ("GET", "/visits", "listing", "visits"),
         ("GET", "/visits/00000000-0000-7000-8000-000000000000", "visits", "get"),

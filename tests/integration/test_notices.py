@@ -23,7 +23,7 @@ from chalice.app import DynamoDBEvent, SQSEvent
 from chalicelib.aws.clients import client
 from chalicelib.container import OverTable, compose
 from chalicelib.domain.errors import StoreBusy
-from chalicelib.domain.notices import CLAIMED_FOR, Kind, Letter, Notice, Stopped, Told, Why, recipient_of
+from chalicelib.domain.notices import CLAIMED_FOR, Kind, Letter, NoMoreMail, Notice, Stopped, Told, recipient_of
 from chalicelib.domain.visits import Status, Visit, Visitor
 from chalicelib.events import notice_queue, table_stream
 from chalicelib.repositories.notices import DynamoNotices
@@ -92,7 +92,7 @@ def test_who_saw_it_before_it_changed_cannot_claim_it(notices: NoticeStore, visi
 
 
 def test_an_address_and_reminders_stay_as_they_were_set(notices: NoticeStore, visit: Visit) -> None:
-    stopped = Stopped("hash", Why.BOUNCED)
+    stopped = Stopped("hash", NoMoreMail.BOUNCED)
     notices.stop(visit, stopped)
     notices.switch_reminders(visit, False)
     assert replace(notices.find(visit.id), version=0) == Notice(stopped=stopped, reminders=False)
@@ -104,7 +104,7 @@ def test_what_is_forgotten_is_gone_with_the_claim_of_who_is_at_it(notices: Notic
     notices.forget(visit.id)
     assert notices.find(visit.id) == Notice()
     notices.claim(visit, Notice(), "one", NOW)
-    notices.stop(visit, Stopped("hash", Why.BOUNCED))
+    notices.stop(visit, Stopped("hash", NoMoreMail.BOUNCED))
     notices.forget(visit.id)
     assert not notices.find(visit.id).names_somebody
     with pytest.raises(StoreBusy):
@@ -234,8 +234,10 @@ def test_of_a_silent_visit_nothing_is_queued_but_its_erasure(office: Office) -> 
     assert office.relay() == [json.dumps({"visitId": booked.id})]
 
 
-@pytest.mark.parametrize(("kind", "why"), [("bounce", Why.BOUNCED), ("complaint", Why.COMPLAINED)])
-def test_the_simulators_recipients_send_mail_back_also_on_this_machine(office: Office, kind: str, why: Why) -> None:
+@pytest.mark.parametrize(("kind", "why"), [("bounce", NoMoreMail.BOUNCED), ("complaint", NoMoreMail.COMPLAINED)])
+def test_the_simulators_recipients_send_mail_back_also_on_this_machine(
+    office: Office, kind: str, why: NoMoreMail
+) -> None:
     returning = Visitor("Ada", f"{kind}@simulator.amazonses.com")
     booked = office.services.visits.book(booking(property_id=office.house.id, visitor=returning)).result
     office.work()
@@ -314,7 +316,7 @@ def test_what_came_back_stops_the_mail_of_its_stage_and_nobody_sends_the_address
         returned("Delivery", visit, "visits-beta"),
     ):
         assert messages(harmless) == []
-    for kind, stop in (("Bounce", Why.BOUNCED), ("Complaint", Why.COMPLAINED)):
+    for kind, stop in (("Bounce", NoMoreMail.BOUNCED), ("Complaint", NoMoreMail.COMPLAINED)):
         (message,) = messages(returned(kind, visit, "visits-beta"))
         assert "@" not in message
         record = {"messageId": "1", "body": message}

@@ -63,6 +63,11 @@ def test_every_operation_says_what_it_is_and_its_name_is_its_own(document: Json)
     assert all(operation["summary"] and operation["description"] for operation in operations(document))
 
 
+def test_no_name_of_a_schema_says_where_it_is_in_the_code(document: Json) -> None:
+    # Two models of one name are told apart by their modules.
+    assert [name for name in document["components"]["schemas"] if "__" in name] == []
+
+
 def test_every_example_fits_its_schema(document: Json) -> None:
     checked = 0
     for content in _contents(document):

@@ -138,7 +138,7 @@ class _Operation:
         found: list[type[Exception]] = []
         if self.scope == VISITOR:
             found.append(errors.LinkInvalid)
-        if by_authorizer(self.scope):
+        if self.scope != PUBLIC:
             found.append(http_errors.Unauthenticated)
         if isinstance(self.scope, Scope):
             found.append(http_errors.ScopeMissing)
