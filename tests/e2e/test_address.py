@@ -148,7 +148,8 @@ def check_answer(answer: httpx.Response, wanted: str, *, known: bool) -> None:
         assert answer.status_code not in (401, 403)
         assert answer.status_code < 500
     elif wanted == "a link":
-        problem(answer, 404, "link-invalid")
+        shown = "Authorization" in answer.request.headers
+        problem(answer, *((404, "link-invalid") if shown else (401, "unauthorized")))
     elif known:
         # AWS's gateway renames the app's WWW-Authenticate: status and kind have to say it.
         problem(answer, 403, "insufficient-scope")
