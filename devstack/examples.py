@@ -39,6 +39,12 @@ def curl_lines(api: Client, url: str, key: str) -> list[tuple[str, str]]:
     return [(what, f"curl -s -w '\\n' {line}") for what, line in lines]
 
 
+def webhook_line(url: str, key: str) -> str:
+    """A curl line that has events sent to a receiver on this machine."""
+    receiver = _json({"url": "http://127.0.0.1:9000/"})
+    return f"curl -s -w '\\n' -H 'Authorization: Bearer {key}' {receiver}{url}/webhooks"
+
+
 def upcoming_visit(api: Client) -> dict[str, Any] | None:
     """A visit that can be moved: the next confirmed one, if possible without an agent who may be busy elsewhere."""
     soon = datetime.now(UTC) + timedelta(hours=1)

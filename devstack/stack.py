@@ -145,6 +145,7 @@ class Stack:
         print("It reloads when the code changes; Ctrl-C stops it and keeps the data. Try:\n")
         for what, line in lines:
             print(f"# {what}\n{line}\n")
+        print(f"Events go to a receiver on this machine too: {examples.webhook_line(self.url, self.key)}\n")
         # Scripts read until the line `ready`, so the key comes before it, and who can sign in.
         print(f"key: {self.key}")
         print(f"person: {EMAIL} password: {self.password}")

@@ -160,6 +160,16 @@ def test_the_four_printed_curl_lines_work_when_pasted_also_twice(run: Run) -> No
     assert again["date"] == moved["date"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_printed_line_for_a_receiver_on_this_machine_registers_it(run: Run) -> None:
+    line = run.said("Events go to a receiver on this machine too")
+    made = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout)
+    with run.http() as http:
+        assert made["url"].startswith("http://127.0.0.1:")
+        assert http.get(f"/webhooks/{made['id']}").json()["status"] == "active"
+        assert http.delete(f"/webhooks/{made['id']}").status_code == 204
+
+
 def test_loading_the_sample_data_again_doubles_nothing(run: Run) -> None:
     with run.http() as http:
         visits = "/visits?limit=100&status=completed"

@@ -22,10 +22,11 @@ from tools.project import ROOT
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 @pytest.fixture(scope="module")
-def client(aws: str) -> object:
+def client(aws: str) -> DynamoDBClient:
     create_data_stack(aws, "local")
     return boto3.client("dynamodb", **credentials(aws))
 
@@ -39,8 +40,8 @@ def keys(aws: str, *arguments: str, fails: bool = False) -> subprocess.Completed
     return done
 
 
-def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> None:
-    access = access_to(client, "visits-local")  # type: ignore[arg-type] # a client of DynamoDB
+def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: DynamoDBClient) -> None:
+    access = access_to(client, "visits-local")
     made = keys(aws, "create", "--name", "partner", "--scopes", "read,write", "--expires", "90d")
     text = made.stdout.strip()
     key = access.authenticate(text)
@@ -49,7 +50,7 @@ def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> N
     assert text not in made.stderr
     assert key.expires_at is not None
     assert (key.name, sorted(key.scopes), (key.expires_at - key.created_at).days) == ("partner", ["read", "write"], 90)
-    kept = client.get_item(TableName="visits-local", Key=serialized(signing_keys_key()))  # type: ignore[attr-defined]
+    kept = client.get_item(TableName="visits-local", Key=serialized(signing_keys_key()))
     assert "Item" in kept, "who writes the first mail of a stage may not make what it signs with"
 
     listed = keys(aws, "list").stdout
@@ -79,7 +80,9 @@ def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: object) -> N
         ("rotate", "--name", "stranger"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(aws: str, client: object, arguments: tuple[str, ...]) -> None:
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    aws: str, client: DynamoDBClient, arguments: tuple[str, ...]
+) -> None:
     done = keys(aws, *arguments, fails=True)
     assert done.stderr.strip()
     assert not done.stdout
@@ -130,8 +133,8 @@ def test_what_may_have_been_done_is_not_told_as_none(
     assert not told.out
 
 
-def test_signing_keys_are_rotated_in_two_steps(aws: str, client: object) -> None:
-    repository = DynamoSigningKeys(Table(client, "visits-local"))  # type: ignore[arg-type] # a client of DynamoDB
+def test_signing_keys_are_rotated_in_two_steps(aws: str, client: DynamoDBClient) -> None:
+    repository = DynamoSigningKeys(Table(client, "visits-local"))
     before = repository.load()
     assert "is used from" in keys(aws, "rotate-signing").stderr
     after = repository.load()
