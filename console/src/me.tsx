@@ -8,7 +8,7 @@ import { LANGUAGES } from "./language.ts";
 import { link } from "./route.ts";
 import { keptTheme, THEMES, wear } from "./theme.ts";
 import type { Words } from "./words/en.ts";
-import { choose, language, say } from "./words/words.ts";
+import { choose, say, wanted } from "./words/words.ts";
 
 const theme = signal(keptTheme());
 
@@ -63,7 +63,7 @@ export function Me({ tabs }: { tabs: (keyof Words["pages"])[] }) {
           <legend class="label">{words.language}</legend>
           {LANGUAGES.map((one) => (
             <label key={one} lang={one}>
-              <input type="radio" name="language" checked={language.value === one} onChange={() => void choose(one)} />
+              <input type="radio" name="language" checked={wanted.value === one} onChange={() => void choose(one)} />
               {{ en: "English", es: "Español", de: "Deutsch", fr: "Français" }[one]}
             </label>
           ))}

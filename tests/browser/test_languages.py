@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.desk import Agency, Desks, box_of, plus
 
@@ -31,7 +31,14 @@ def test_the_console_speaks_the_language_of_the_browser(agency: Agency, desks: D
 def test_the_person_chooses_another_language_and_it_stays(desks: Desks, week: str) -> None:
     desk = desks.open(f"#/agenda/week/{week}")
     desk.page.locator(".me:not(.take) summary").click()
+    on_their_way: list[Route] = []
+    desk.page.route("**/assets/de-*.js", lambda words: on_their_way.append(words))
     desk.page.get_by_label("Deutsch").check()
+    desk.page.get_by_label("Dark").check()
+    expect(desk.page.get_by_label("Deutsch")).to_be_checked()
+    desk.page.unroute("**/assets/de-*.js")
+    for words in on_their_way:
+        words.continue_()
     expect(desk.page.get_by_role("button", name="Neue Besichtigung").first).to_be_visible()
     desk.page.reload()
     expect(desk.page.get_by_role("link", name="Anfragen")).to_be_visible()

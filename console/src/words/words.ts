@@ -11,6 +11,8 @@ const DICTIONARY: Dictionary<Words> = {
 };
 
 export const language = signal<Language>(preferredLanguage());
+/** What the person asked for last; its words may still be on their way. */
+export const wanted = signal<Language>(language.peek());
 const spoken = signal<Words | null>(null);
 
 /** What is said in the language of now. Whoever draws with it is drawn again when that changes. */
@@ -19,13 +21,14 @@ export function say(): Words {
   return spoken.value;
 }
 
-export async function speakNow(wanted: Language = language.value): Promise<void> {
-  const words = await speak(DICTIONARY, wanted);
-  language.value = wanted;
+export async function speakNow(next: Language = language.value): Promise<void> {
+  const words = await speak(DICTIONARY, next);
+  language.value = next;
   spoken.value = words;
 }
 
-export async function choose(wanted: Language): Promise<void> {
-  keepLanguage(wanted);
-  await speakNow(wanted);
+export async function choose(next: Language): Promise<void> {
+  wanted.value = next;
+  keepLanguage(next);
+  await speakNow(next);
 }
