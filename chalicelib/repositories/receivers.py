@@ -94,7 +94,8 @@ def _sent(
     connection: http.client.HTTPConnection, path: str, query: str, headers: Mapping[str, str], body: bytes
 ) -> Answer:
     # The timeout of a socket is for each piece; this is for all of them.
-    cut = threading.Timer(TIMEOUT_SECONDS, _hang_up, [connection])
+    late = threading.Event()
+    cut = threading.Timer(TIMEOUT_SECONDS, _hang_up, [connection, late])
     cut.start()
     try:
         connection.request("POST", f"{path}?{query}" if query else path, body, dict(headers))
@@ -104,14 +105,15 @@ def _sent(
         wait = int(after) if after.isascii() and after.isdigit() and len(after) < 7 else None
         return Answer(str(answer.status), answer.status, wait)
     except (OSError, http.client.HTTPException, ValueError) as fault:
-        late = isinstance(fault, TimeoutError) or not cut.is_alive()
-        return Answer("no answer in time" if late else type(fault).__name__)
+        in_time = not isinstance(fault, TimeoutError) and not late.is_set()
+        return Answer(type(fault).__name__ if in_time else "no answer in time")
     finally:
         cut.cancel()
         connection.close()
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
+def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
     if connection.sock is not None:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
