@@ -19,7 +19,14 @@ from policy_sentry.shared.iam_data import get_service_prefix_data
 from tests.cicd.iam import listed
 
 EVERYWHERE: Final = frozenset(
-    {"aws:resourceaccount", "aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "aws:principalarn"}
+    {
+        "aws:principalarn",
+        "aws:requestedregion",
+        "aws:resourceaccount",
+        "aws:securetransport",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+    }
 )
 """Condition keys of every action, as far as we use them. Those of tags are not: the reference lists them by action."""
 

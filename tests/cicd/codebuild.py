@@ -22,6 +22,7 @@ from tools.project import ROOT
 BUILD_SPEC: Final = "buildspec.yml"
 DATA_SPEC: Final = "buildspec.data.yml"
 CONSOLE_SPEC: Final = "buildspec.console.yml"
+REGIONS_SPEC: Final = "buildspec.regions.yml"
 TEST_SPEC: Final = "buildspec.test.yml"
 
 PHASES: Final = ("install", "pre_build", "build")

@@ -21,9 +21,10 @@ policies = {
 }
 def decision(name, action, resource, context, limit):
     account = context.pop("aws:principalaccount", asked["account"])
+    region = context.pop("aws:requestedregion", asked["region"])
     about = iam.EvalContext(
         principal_arn="somebody", principal_type="AssumedRole", principal_account=account,
-        region=asked["region"], action=action, resource_arn=resource, service_context=context, secure_transport=True)
+        region=region, action=action, resource_arn=resource, service_context=context, secure_transport=True)
     limits = [policies[limit]] if limit else []
     return iam.evaluate(about, policies[name], *limits).decision == "Allow"
 json.dump([decision(*question) for question in asked["questions"]], sys.stdout)

@@ -139,6 +139,9 @@ class Stack:
             if function == "Fn::Join":
                 separator, parts = argument
                 return separator.join(self.value(parts))
+            if function == "Fn::Split":
+                separator, text = argument
+                return self.value(text).split(separator)
         return {key: value for key, each in part.items() if (value := self.value(each)) is not NO_VALUE}
 
     def _given_name(self, resource: str) -> str:

@@ -67,6 +67,11 @@ def findings(template: Part, repository: Repository) -> list[str]:
     return found
 
 
+def stages_of(pipeline: Part) -> list[Part]:
+    """Every stage that a pipeline may have, those of a condition too."""
+    return [stage["Fn::If"][1] if "Fn::If" in stage else stage for stage in pipeline["Stages"]]
+
+
 class _Pipeline:
     """One pipeline, read in the order in which it runs."""
 
@@ -94,7 +99,7 @@ class _Pipeline:
             yield f"the change set {change_set} is never executed"
 
     def _actions(self) -> Iterator[Part]:
-        for stage in self._properties["Stages"]:
+        for stage in stages_of(self._properties):
             yield from sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
 
     def _action(self, action: Part) -> Iterator[str]:
@@ -219,7 +224,7 @@ def _roles(resources: Part) -> Iterator[str]:
         if resource["Type"] == "AWS::Events::Rule":
             used += [(name, target.get("RoleArn")) for target in properties["Targets"]]
         if resource["Type"] == "AWS::CodePipeline::Pipeline":
-            actions = [action for stage in properties["Stages"] for action in stage["Actions"]]
+            actions = [action for stage in stages_of(properties) for action in stage["Actions"]]
             used += [
                 (f"{name}: {action['Name']}", action["Configuration"]["RoleArn"])
                 for action in actions

@@ -10,6 +10,9 @@ from tools.deliver.package import expanded
 from tools.deliver.release import stack_of
 from tools.generate.templates import CONSOLE, PIPELINE, RELEASE
 
+FURTHER = ("us-east-1", "ap-southeast-2")
+"""Regions after the pipeline's own."""
+
 CANARY = {"DeploymentType": "Canary10Percent5Minutes"}
 """As the pipeline deploys prod; then the release alarms are asked."""
 
@@ -26,11 +29,9 @@ def data(packaged: Path, stage: str) -> Stack:
 
 @cache
 def pipeline() -> Stack:
-    return Stack(
-        json.loads(PIPELINE.read_text(encoding="utf-8")),
-        "visits-pipeline",
-        {"GithubOwner": "agency", "GithubRepoName": "visits"},
-    )
+    """With all that it can have: prod in further Regions too."""
+    parameters = {"GithubOwner": "agency", "GithubRepoName": "visits", "Regions": " ".join(FURTHER)}
+    return Stack(json.loads(PIPELINE.read_text(encoding="utf-8")), "visits-pipeline", parameters)
 
 
 def release(stage: str, provider: str, **more: str) -> Stack:

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.domain.api_keys import Scope
 from chalicelib.services.api_keys import ApiKeys
-from tests.cicd.codebuild import BUILD_SPEC, DATA_SPEC, TEST_SPEC, Build, clean_clone, run, spec_of
+from tests.cicd.codebuild import BUILD_SPEC, DATA_SPEC, REGIONS_SPEC, TEST_SPEC, Build, clean_clone, run, spec_of
 from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
@@ -37,7 +37,7 @@ def aws() -> Iterator[Account]:
         yield own
 
 
-@pytest.mark.parametrize("spec", [BUILD_SPEC, DATA_SPEC, TEST_SPEC])
+@pytest.mark.parametrize("spec", [BUILD_SPEC, DATA_SPEC, REGIONS_SPEC, TEST_SPEC])
 def test_what_is_built_is_built_with_the_python_that_is_packaged_for(spec: str) -> None:
     wanted = spec_of(ROOT, spec)["phases"]["install"]["runtime-versions"]["python"]
     assert tuple(map(int, wanted.split("."))) == pinned_python()
@@ -61,7 +61,7 @@ def test_a_build_in_a_clean_clone_makes_what_can_be_deployed(clone: Path, aws: A
     build = run(clone, BUILD_SPEC, QUICK | account_of_build | {"APP_S3_BUCKET": BUCKET})
     assert build.failed is None, build.said
     stages = {name for name in build.artifacts if not name.startswith("console/")}
-    assert stages == {"beta.json", "console.json", "prod.json"}
+    assert stages == {"beta.json", "console.json", "data.json", "prod.json", ZIP}
     assert "console/index.html" in build.artifacts
 
     # What CloudFormation gets: the template out of the artifact, and the code out of the bucket that it names.

@@ -13,16 +13,21 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from tests.cicd.codebuild import BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, TEST_SPEC
+from tests.cicd.codebuild import BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, REGIONS_SPEC, TEST_SPEC
 from tests.cicd.linters import checkov
 from tests.cicd.linters import findings as linter_findings
-from tests.cicd.pipeline_checks import Repository, findings
+from tests.cicd.physical import Stack
+from tests.cicd.pipeline_checks import Repository, findings, stages_of
+from tests.cicd.stacks import FURTHER, pipeline
+from tools.deliver.cloudformation import pairs
 from tools.generate.templates import PIPELINE, STAGES, written
 from tools.project import REGION, ROOT
 
 BUCKET_BYTES: Final = 1_000_000
 """How large a template may be that CloudFormation fetches from a bucket
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+SPECS: Final = (BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, REGIONS_SPEC, TEST_SPEC)
 
 OF_CHALICE: Final = ("EndpointURL", "RestAPIId")
 """Chalice's own outputs of an app."""
@@ -32,7 +37,7 @@ Part = dict[str, Any]
 
 @cache
 def repository() -> Repository:
-    specs = {name: YAML(typ="safe").load(ROOT / name) for name in (BUILD_SPEC, CONSOLE_SPEC, DATA_SPEC, TEST_SPEC)}
+    specs = {name: YAML(typ="safe").load(ROOT / name) for name in SPECS}
     app = json.loads((ROOT / ".chalice" / "resources.json").read_text(encoding="utf-8"))
     app["Outputs"] = {**app.get("Outputs", {}), **{name: {} for name in OF_CHALICE}}
     # The packaging says which stage it is.
@@ -106,7 +111,7 @@ def test_no_bucket_grows_for_ever() -> None:
 
 
 def stage(broken: Part, name: str) -> Part:
-    (found,) = (each for each in broken["Resources"]["AppPipeline"]["Properties"]["Stages"] if each["Name"] == name)
+    (found,) = (each for each in stages_of(broken["Resources"]["AppPipeline"]["Properties"]) if each["Name"] == name)
     return dict(found)
 
 
@@ -259,8 +264,8 @@ def test_a_mistake_is_found(mistake: str) -> None:
 
 
 def test_production_is_behind_a_tested_beta_and_an_approval_and_goes_back_when_it_fails() -> None:
-    stages = template()["Resources"]["AppPipeline"]["Properties"]["Stages"]
-    assert [each["Name"] for each in stages] == ["Source", "Build", "BetaData", "Beta", "Approve", "ProdData", "Prod"]
+    names = [each["Name"] for each in Stack(template(), "visits-pipeline").properties("AppPipeline")["Stages"]]
+    assert names == ["Source", "Build", "BetaData", "Beta", "Approve", "ProdData", "Prod"]
     for name in ("Beta", "Prod"):
         assert steps(name) == ["AppChanges", "App", "Test", "Console"]
         assert stage(template(), name)["OnFailure"] == {"Result": "ROLLBACK"}
@@ -282,6 +287,43 @@ def test_the_data_stack_goes_back_neither_with_an_app_that_failed_nor_with_an_ol
     assert commands == ['make release-data STAGE="$STAGE"', *told]
     deployed = re.findall(r'"StackName": ?"([^"]*)"', PIPELINE.read_text(encoding="utf-8"))
     assert set(deployed) == {"visits-beta", "visits-prod"}
+
+
+def test_further_regions_come_after_production_with_the_same_canary_by_what_make_release_does() -> None:
+    here, regions = pipeline().properties("AppPipeline")["Stages"][-2:]
+    assert (here["Name"], regions["Name"]) == ("Prod", "Regions")
+    (release,) = regions["Actions"]
+    assert [each["Name"] for each in release["InputArtifacts"]] == ["SourceRepo", "Packaged"]
+    variables = pipeline().properties("RegionsRelease")["Environment"]["EnvironmentVariables"]
+    said = {each["Name"]: each["Value"] for each in variables}
+    assert (said["STAGE"], said["REGIONS"]) == ("prod", " ".join(FURTHER))
+    overrides = json.loads(pipeline().value(configuration(template(), "Prod", "AppChanges")["ParameterOverrides"]))
+    told = ("DeploymentType", "RunbookUrl")
+    assert pairs(said["PARAMETERS"]) == {name: overrides[name] for name in told}
+
+
+def test_without_a_list_of_regions_there_is_nothing_of_them() -> None:
+    alone = Stack(template(), "visits-pipeline", {"GithubOwner": "agency", "GithubRepoName": "visits"})
+    gone = {name for name in alone.resources if not alone.makes(name)}
+    assert gone == {"RegionsRelease", "RegionsReleaseRole", "RegionsLogs"}
+    assert not any(name in json.dumps(alone.properties("CodePipelineRole")) for name in ("regions", *gone))
+
+
+@pytest.mark.parametrize(
+    ("regions", "taken"),
+    [
+        ("", True),
+        ("eu-west-1", True),
+        ("us-gov-west-1 ap-southeast-2", True),
+        ("*", False),
+        ("eu-*", False),
+        ("eu-west-1,us-east-1", False),
+        ("eu-west-1  us-east-1", False),
+        ("eu-west-1 ", False),
+    ],
+)
+def test_regions_are_named_in_full_with_one_blank_between(regions: str, taken: bool) -> None:
+    assert bool(re.fullmatch(template()["Parameters"]["Regions"]["AllowedPattern"], regions)) is taken
 
 
 def steps(stage_name: str) -> list[str]:

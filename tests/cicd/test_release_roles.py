@@ -89,6 +89,18 @@ def test_what_a_job_has_put_into_the_bucket_stays_as_it_is() -> None:
         assert decided(together, [new, instead]) == {new: True, instead: False}
 
 
+def test_codepipeline_has_a_role_of_its_own_and_no_token_opens_a_door() -> None:
+    for_pipeline = release("prod", "CodePipeline", Repository="", IssuerArn="")
+    gone = {name for name in for_pipeline.resources if not for_pipeline.makes(name)}
+    assert gone == {"Issuer", "ReleaseRole"}
+    said = json.loads(RELEASE.read_text(encoding="utf-8"))
+    assert said["Outputs"]["RoleArn"]["Condition"] == "ByTokens"
+    # A job of GitHub or GitLab is of some repository.
+    assert said["Rules"]["TokensAreOfARepository"]["Assertions"][0]["Assert"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "Repository"}, ""]}]
+    }
+
+
 def taken_for_a_repository() -> str:
     pattern: str = json.loads(RELEASE.read_text(encoding="utf-8"))["Parameters"]["Repository"]["AllowedPattern"]
     return pattern

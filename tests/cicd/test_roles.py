@@ -17,7 +17,7 @@ from tests.cicd import stacks
 from tests.cicd.handlers import permissions
 from tests.cicd.iam import Question, allowed, decided, documents, granted, listed, statements
 from tests.cicd.physical import ACCOUNT, ARNS, PARTITION, REGION, Stack
-from tests.cicd.stacks import app_role, boundary, console_role, data_release_role, data_role, pipeline
+from tests.cicd.stacks import FURTHER, app_role, boundary, console_role, data_release_role, data_role, pipeline
 from tools.generate.templates import STAGES
 
 KINDS: Final = ("data", "app", "console")
@@ -500,6 +500,70 @@ def test_what_deploys_the_data_of_a_stage_hands_over_its_template_and_does_nothi
     assert [str(question) for question, yes in answers.items() if yes] == []
 
 
+RELEASED: Final = "arn:aws:iam::123456789012:role/visits-release-prod-AppRole-1A2B"
+"""A role that a stack of release.json has made in a further Region."""
+CODE: Final = "arn:aws:s3:::visits-release-prod-applicationbucket-1a2b"
+
+
+def regional(action: str, resource: str, region: str = FURTHER[0], **more: str) -> Question:
+    """Asked of what releases to further Regions; `more` are condition keys, with __ for a colon."""
+    given = {name.replace("__", ":"): value for name, value in more.items()}
+    context = {"aws:RequestedRegion": region, **given}
+    return Question("RegionsReleaseRole", action, resource, context)
+
+
+def in_region(stack: str, region: str = FURTHER[0]) -> str:
+    return there("cloudformation", f"stack/{stack}/0123", region=region)
+
+
+def test_who_releases_to_further_regions_may_do_there_what_make_release_does() -> None:
+    change, passed = "cloudformation:CreateChangeSet", {"iam__PassedToService": "cloudformation.amazonaws.com"}
+    asked = [regional("iam:PassRole", RELEASED, **passed), regional("s3:GetObject", f"{CODE}/templates/0123.json")]
+    for region in FURTHER:
+        for stack in ("visits-data-prod", "visits-prod", "visits-console-prod"):
+            asked.append(regional(change, in_region(stack, region), region, cloudformation__RoleArn=RELEASED))
+            asked.append(regional("cloudformation:GetTemplate", in_region(stack, region), region))
+        transform = f"arn:aws:cloudformation:{region}:aws:transform/Serverless-2016-10-31"
+        asked += [
+            regional(change, transform, region),
+            regional("cloudformation:DescribeStacks", in_region("visits-release-prod", region), region),
+            regional("dynamodb:DescribeTable", there("dynamodb", "table/visits-prod", region=region), region),
+            regional("s3:PutObject", f"{CODE}/code/0123.zip", region),
+            regional("s3:PutObject", f"arn:aws:s3:::visits-prod-console-{ACCOUNT}-{region}/index.html", region),
+            regional("s3:ListBucket", f"arn:aws:s3:::visits-prod-console-{ACCOUNT}-{region}", region),
+        ]
+    answers = allowed(pipeline(), asked)
+    assert [str(question) for question, yes in answers.items() if not yes] == []
+
+
+def test_who_releases_to_further_regions_does_nothing_else_and_nothing_in_another_one() -> None:
+    change, role = "cloudformation:CreateChangeSet", {"cloudformation__RoleArn": RELEASED}
+    own, elsewhere = pipeline().arn(app_role("prod")), "eu-west-3"
+    answers = allowed(
+        pipeline(),
+        [
+            regional(change, in_region("visits-prod")),
+            regional(change, in_region("visits-prod"), cloudformation__RoleArn=own),
+            regional(change, in_region("visits-prod", REGION), REGION, **role),
+            regional(change, in_region("visits-prod", elsewhere), elsewhere, **role),
+            regional(change, in_region("visits-beta"), **role),
+            regional(change, in_region("visits-release-prod"), **role),
+            regional("cloudformation:DeleteStack", in_region("visits-data-prod")),
+            regional("cloudformation:ExecuteChangeSet", in_region("visits-prod", elsewhere), elsewhere),
+            regional("iam:PassRole", RELEASED, iam__PassedToService="lambda.amazonaws.com"),
+            regional("iam:PassRole", own, iam__PassedToService="cloudformation.amazonaws.com"),
+            # The evaluator takes a bucket for the caller's: here both are of another account.
+            regional("s3:PutObject", f"{CODE}/code/0123.zip", aws__PrincipalAccount="210987654321"),
+            regional("s3:PutObject", f"{CODE}/elsewhere"),
+            regional("s3:DeleteObject", f"{CODE}/code/0123.zip"),
+            regional("s3:PutObject", f"{pipeline().arn('ApplicationBucket')}/code/0123.zip"),
+            regional("s3:PutObject", f"arn:aws:s3:::visits-beta-console-{ACCOUNT}-{FURTHER[0]}/index.html"),
+            regional("dynamodb:GetItem", there("dynamodb", "table/visits-prod", region=FURTHER[0])),
+        ],
+    )
+    assert [str(question) for question, yes in answers.items() if yes] == []
+
+
 def test_a_release_may_do_what_it_has_to_do() -> None:
     answers = allowed(pipeline(), list(release()))
     assert [str(question) for question, yes in answers.items() if not yes] == []
@@ -614,4 +678,4 @@ def test_every_action_and_project_has_a_role_of_its_own() -> None:
         for action in stage["Actions"]
         if "RoleArn" in action["Configuration"]
     ]
-    assert len(used) == len(set(used)) == 12
+    assert len(used) == len(set(used)) == 13

@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -25,6 +25,9 @@ from tools.deliver.release import Account, Package, main, release, stack_of
 from tools.failure import CannotGoOn
 from tools.generate.templates import RELEASE
 from tools.project import REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
 
 STAGE = "beta"
 URL = "https://api.visits.example/api/"
@@ -45,27 +48,32 @@ def _at_the_embedded_aws(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
+def prepare(client: CloudFormationClient, parameters: Mapping[str, str]) -> None:
+    """As docs/delivery.md prepares an account for a stage."""
+    template = json.loads(RELEASE.read_text(encoding="utf-8"))
+    # The emulator knows no such resource. It is one that the account has already.
+    del template["Resources"]["Issuer"]
+    body = {"TemplateBody": json.dumps(template)}
+    bring_up_to_date(client, stack_of(parameters["Stage"]), body, parameters, capabilities=["CAPABILITY_IAM"])
+
+
 @pytest.fixture
 def account(aws: Emulator) -> Iterator[Account]:
     """The account as docs/delivery.md prepares it; the app that a test has deployed goes at its end."""
     client = boto3.client("cloudformation", **credentials(aws.endpoint))
     issuer = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
-    parameters = {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer}
-    template = json.loads(RELEASE.read_text(encoding="utf-8"))
-    # The emulator knows no such resource. It is one that the account has already.
-    del template["Resources"]["Issuer"]
-    body = {"TemplateBody": json.dumps(template)}
-    bring_up_to_date(client, stack_of(STAGE), body, parameters, capabilities=["CAPABILITY_IAM"])
+    prepare(client, {"Stage": STAGE, "Provider": "GitHub", "Repository": "agency/visits", "IssuerArn": issuer})
     yield Account.prepared_for(STAGE)
     client.delete_stack(StackName=f"visits-{STAGE}")
 
 
-def packaged(folder: Path, said: str) -> Package:
+def packaged(folder: Path, said: str, stage: str = STAGE) -> Package:
     """A small app in the place of ours, whose short forms only AWS's CloudFormation writes out."""
     template = {
         "Parameters": {
             "DeploymentType": {"Type": "String", "Default": "AllAtOnce"},
             "PermissionsBoundary": {"Type": "String", "Default": ""},
+            "AlarmTopicArn": {"Type": "String", "Default": ""},
         },
         "Resources": {
             "Says": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "says", "Type": "String", "Value": said}},
@@ -73,16 +81,20 @@ def packaged(folder: Path, said: str) -> Package:
                 "Type": "AWS::SSM::Parameter",
                 "Properties": {"Name": "how", "Type": "String", "Value": {"Ref": "DeploymentType"}},
             },
+            "Told": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Name": "told", "Type": "String", "Value": {"Fn::Sub": "to ${AlarmTopicArn}"}},
+            },
         },
         "Outputs": {"EndpointURL": {"Value": URL}},
     }
     folder.mkdir(exist_ok=True)
-    (folder / f"{STAGE}.json").write_text(json.dumps(template), encoding="utf-8")
+    (folder / f"{stage}.json").write_text(json.dumps(template), encoding="utf-8")
     (folder / "data.json").write_text(DATA.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / ZIP).write_bytes(b"the code")
     (folder / "console.json").write_text(json.dumps(for_the_emulator(80)), encoding="utf-8")
     built(folder / "console", said)
-    return Package(folder, STAGE)
+    return Package(folder, stage)
 
 
 def well(url: str) -> bool:

@@ -2,7 +2,8 @@
 
 The data stack, then the app, each by change set. Then the smoke test; if that fails, the app that was there before is
 deployed again. Then the console; if that does not answer, it goes back, and the app after it. The data stack is never
-taken back (`tools/deliver/data_changes.py`). This is what GitLab and GitHub run, and a person who has neither.
+taken back (`tools/deliver/data_changes.py`). This is what GitLab and GitHub run, CodePipeline in other Regions,
+and a person who has neither.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ class Package:
         return self._read("data.json")
 
     def app(self, code: Mapping[str, str]) -> Mapping[str, Any]:
-        """The app's template; its code is where it says here, unless it has been told before."""
+        """The app's template; its code is where it says here. Lambda fetches none from another Region's bucket."""
         template = self._read(f"{self.stage}.json")
         for resource in template["Resources"].values():
             properties = resource.get("Properties", {})
-            if properties.get("CodeUri") == f"./{ZIP}":
+            if "CodeUri" in properties:
                 properties["CodeUri"] = code
         return template
 
@@ -93,6 +94,8 @@ class Account:
     app_role: str
     console_role: str
     boundary: str
+    alarms: str = ""
+    """The topic that is told of alarms: one of the Region, since no other can be."""
 
     @classmethod
     def prepared_for(cls, stage: str) -> Account:
@@ -108,6 +111,7 @@ class Account:
             app_role=made["AppRoleArn"],
             console_role=made["ConsoleRoleArn"],
             boundary=made["BoundaryArn"],
+            alarms=made.get("AlarmTopicArn", ""),
         )
 
     def deploy(self, stack: str, template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -164,7 +168,8 @@ def release(package: Package, account: Account, wishes: Mapping[str, str], smoke
     _refuse_unknown(wishes, data, app, console.template)
     cloudformation = boto3.client("cloudformation")
     origin = origin_of(cloudformation, package.stage)
-    values = {"PermissionsBoundary": account.boundary, **wishes, "Stage": package.stage}
+    ours = {"PermissionsBoundary": account.boundary, "AlarmTopicArn": account.alarms}
+    values = {**ours, **wishes, "Stage": package.stage}
     print(f"Data: {account.deploy_data(package.stage, data, origin)}", flush=True)
     values |= told_to_app(boto3.client("cloudformation"), package.stage)
     if "Subnets" in app["Parameters"]:

@@ -34,6 +34,8 @@ NAMED_OTHERWISE: Final = frozenset(
 )
 """Headers that CloudFront knows."""
 
+UNPREFIXED: Final = ("Condition", "Ref")
+
 Part = dict[str, Any]
 
 
@@ -51,7 +53,7 @@ def _short_form(loader: _Loader, tag: str, node: yaml.Node) -> Part:
         value = loader.construct_sequence(node, deep=True)
     else:
         raise TypeError(f"!{tag} of {node}")
-    return {tag if tag == "Ref" else f"Fn::{tag}": value}
+    return {tag if tag in UNPREFIXED else f"Fn::{tag}": value}
 
 
 _Loader.add_multi_constructor("!", _short_form)
