@@ -24,7 +24,7 @@ from chalicelib.repositories.properties import property_item
 from chalicelib.repositories.slots import holder, property_slot, slot_ttl
 from chalicelib.repositories.table import serialized
 from chalicelib.repositories.visits import visit_item
-from tests.builders import Clock, a_property, an_agent
+from tests.builders import Clock, a_property, a_visit, an_agent
 from tests.integration.api import Api, serve
 from tests.integration.metering import Meter, contents, metered, size
 from tools.project import ROOT
@@ -414,19 +414,13 @@ def test_a_week_that_is_closed_costs_its_rules(bench: Bench, property_id: str) -
 
 def visit_at(property_id: str, date: datetime, agent: str | None = None, status: Status = Status.CONFIRMED) -> Visit:
     """A visit of the same size as any other here."""
-    return Visit(
+    return a_visit(
         id=new_id(),
         property_id=property_id,
         date=date,
-        duration_minutes=30,
-        time_zone="Europe/Berlin",
         place="Lane 1",
-        status=status,
         agent_id=agent,
-        visitor=None,
-        notes=None,
-        cancellation=None,
-        version=1,
+        status=status,
         created_at=NOW,
         updated_at=NOW,
     )
