@@ -6,10 +6,11 @@ The journal, `.chalice/config.json`, the policies, the alarms and what `make run
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from chalicelib.record import Record
 
 
 class Function(StrEnum):
@@ -37,8 +38,7 @@ class Queue(StrEnum):
     """What may be worth a mail."""
 
 
-@dataclass(frozen=True)
-class Traits:
+class Traits(Record):
     """What a function is called, given and allowed."""
 
     title: str

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.notices import Sender
@@ -58,16 +60,14 @@ _MAY_BE: Final = {
 """What may be left out, or be empty."""
 
 
-@dataclass(frozen=True)
-class SignIn:
+class SignIn(Record):
     """The user pool that people sign in at: as its tokens name it, and where its keys are."""
 
     issuer: str
     keys: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """What a stage is told by `.chalice/config.json`. The AWS region and credentials are botocore's own business."""
 
     stage: str

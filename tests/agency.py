@@ -21,6 +21,7 @@ from chalicelib.services.intakes import Submission
 from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
 from chalicelib.services.wired import Ports, Services
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
+from tests.fake_sheets import FakeRecognition, FakeSheetFiles, FakeSheets
 from tests.fakes import (
     FakeAgents,
     FakeAvailability,
@@ -80,10 +81,6 @@ class InThisThread(Executor):
         return future
 
 
-UNUSED: Any = object()
-"""For what no test of the agency in memory comes to ask for: sheets are tested over the emulator."""
-
-
 class NoStore:
     def ping(self) -> None:
         """It is always there."""
@@ -103,6 +100,9 @@ class Agency:
     notices: FakeNotices = field(default_factory=FakeNotices)
     notice_queue: FakeQueue = field(default_factory=FakeQueue)
     outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    sheets: FakeSheets = field(default_factory=FakeSheets)
+    files: FakeSheetFiles = field(default_factory=FakeSheetFiles)
+    recognition: FakeRecognition = field(default_factory=FakeRecognition)
     sender: Sender | None = SENDER
     terms: Terms = field(default_factory=Terms)
     visits: VisitStore | None = None
@@ -124,9 +124,9 @@ class Agency:
         given.keys = self.keys
         given.intakes = self.intakes or FakeIntakes(self.memory)
         given.calendar_tokens = self.tokens or FakeCalendarTokens(self.memory)
-        given.sheets = UNUSED
-        given.files = UNUSED
-        given.recognition = UNUSED
+        given.sheets = self.sheets
+        given.files = self.files
+        given.recognition = self.recognition
         given.events = self.events
         given.webhooks = FakeWebhooks()
         given.webhook_queue = self.webhook_queue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
@@ -21,6 +20,7 @@ from chalicelib.http import parsing
 from chalicelib.http.headers import BINARY_TYPES, XLSX
 from chalicelib.http.queries import documented, short_text
 from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_ENCODED
+from chalicelib.record import Record
 from chalicelib.services.exports import MOST_BYTES, Write
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ CALENDAR: Final = "text/calendar; charset=utf-8"
 assert MOST_BYTES <= LARGEST_BODY, "a workbook answers in base64"
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(Record):
     content_type: str
     file_name: str
     write: Write

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.availability import Hours
@@ -16,8 +18,7 @@ ANY_AGENT: Final = "any"
 """Stands for whoever is free where slots are asked for, so nobody can be registered under it."""
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(Record):
     """An agent as registered. An id that nobody registered conducts visits all the same, without hours or travel.
 
     `version` grows by one with every change, and goes on growing when an erased id is registered again.

@@ -8,10 +8,11 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from chalicelib.record import Record
 
 VISITOR: Final = "visitor"
 """Who changed a visit by the link that its visitor has."""
@@ -42,8 +43,7 @@ class InvalidKeyRequest(ValueError):
     """A key cannot be made like that; the message is for the operator."""
 
 
-@dataclass(frozen=True)
-class ApiKey:
+class ApiKey(Record):
     """A key as it is kept. Several may share a name: the name is the caller, and a rotated key is the same caller."""
 
     id: str
@@ -69,9 +69,10 @@ class ApiKey:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-@dataclass(frozen=True, repr=False)
-class PresentedKey:
+class PresentedKey(Record):
     """A key as a caller presents it. It has no repr, so that no log line ever shows one."""
+
+    __repr__ = object.__repr__
 
     id: str
     secret: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -16,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.errors import FieldError, InvalidInput
+from chalicelib.record import Record
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `date.weekday()`."""
@@ -38,8 +38,7 @@ class Closed(StrEnum):
     TAKEN = "taken"
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Record):
     """From one local time to another of the same day, in minutes after midnight: 24:00 is 1440."""
 
     opens: int
@@ -49,8 +48,7 @@ class Opening:
 ALL_DAY: Final = (Opening(0, DAY_MINUTES),)
 
 
-@dataclass(frozen=True)
-class Dates:
+class Dates(Record):
     """From the first to the last of these local dates these openings stand in for the weekly ones: none is closed."""
 
     first: date
@@ -58,8 +56,7 @@ class Dates:
     open: tuple[Opening, ...] = ()
 
 
-@dataclass(frozen=True)
-class Hours:
+class Hours(Record):
     """The hours of a property, or those that an agent works: by weekday, from Monday on, but for some dates.
 
     Without weekly openings every day is open all day. Raises InvalidInput when two entries are for the same date.
@@ -109,8 +106,7 @@ class Hours:
         return self.days(zone, start.astimezone(zone).date() - DAY, end.astimezone(zone).date() + DAY)
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Record):
     """When and how a property may be visited: its hours, and where in them a visit may start."""
 
     hours: Hours = Hours()
@@ -155,8 +151,7 @@ ALWAYS: Final = Rules()
 """What counts where nobody has set any rules."""
 
 
-@dataclass(frozen=True)
-class Availability:
+class Availability(Record):
     """The rules of a property as they stand. `version` grows by one with every change."""
 
     property_id: str

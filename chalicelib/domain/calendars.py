@@ -6,10 +6,11 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
+
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.listing import Entry
@@ -50,8 +51,7 @@ def opens(token: str, kept: bytes | None) -> bool:
     return same and kept is not None
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(Record):
     """Whose calendar a feed is."""
 
     kind: Literal["property", "agent"]
@@ -67,8 +67,7 @@ class Shows(StrEnum):
     """The visitor's name and phone too."""
 
 
-@dataclass(frozen=True)
-class Feed:
+class Feed(Record):
     """What a calendar shows: visits by start, and whether these are all of the window."""
 
     name: str
@@ -77,8 +76,7 @@ class Feed:
     shows: Shows = Shows.TIMES
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(Record):
     """A feed as a file, as of the instant when its visits were read."""
 
     content: bytes
@@ -90,8 +88,7 @@ class Rendering:
         return hashlib.sha256(self.content).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Record):
     """What is known of a rendering without reading it."""
 
     tag: str
@@ -100,8 +97,7 @@ class Kept:
     """From then on the store may have dropped it."""
 
 
-@dataclass(frozen=True)
-class Shared:
+class Shared(Record):
     """A feed that is shared: what is kept of its token and, once somebody has asked for it, of its content."""
 
     token_hash: bytes
@@ -109,8 +105,7 @@ class Shared:
     shows: Shows = Shows.TIMES
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(Record):
     """What a poll is answered with. No content for a caller who has it already."""
 
     tag: str

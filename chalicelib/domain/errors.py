@@ -1,50 +1,58 @@
 """What can be refused, and why. Each error carries its facts; `http.problems` alone turns them into words.
 
-No error carries personal data: these facts end up in answers and in logs. Nobody compares errors or writes them out, so
-the methods for that are not made: every start would pay for them.
+No error carries personal data: these facts end up in answers and in logs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal, dataclass_transform
+
+from chalicelib.record import Record
 
 
-class Refused(Exception):
+@dataclass_transform(eq_default=False)
+class DomainError(Exception):
+    """Its facts are named in its class, like the fields of a dataclass; one `__init__` serves every kind of error."""
+
+    _facts: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls._facts += tuple(cls.__annotations__)
+
+    def __init__(self, *facts: object, **named: object) -> None:
+        vars(self).update(zip(self._facts, facts, strict=False), **named)
+
+
+class Refused(DomainError):
     """A request that a rule, or the present state of things, does not allow."""
 
 
-@dataclass(frozen=True)
-class FieldError:
+class FieldError(Record):
     """One thing wrong with the input. `pointer` is a URI reference into it: `#/date` (RFC 6901), `?limit`."""
 
     pointer: str
     detail: str
 
 
-@dataclass(eq=False, repr=False)
 class InvalidInput(Refused):
     """The input is well-formed, yet says something it may not."""
 
     errors: list[FieldError]
 
 
-@dataclass(eq=False, repr=False)
 class PropertyNotFound(Refused):
     property_id: str
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass(eq=False, repr=False)
 class VisitNotFound(Refused):
     visit_id: str
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass(eq=False, repr=False)
 class AgentNotFound(Refused):
     """Nobody registered the agent, or it was erased; visits may name the id all the same."""
 
@@ -52,25 +60,21 @@ class AgentNotFound(Refused):
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass(eq=False, repr=False)
 class PropertyExists(Refused):
     property_id: str
 
 
-@dataclass(eq=False, repr=False)
 class VisitExists(Refused):
     visit_id: str
 
 
-@dataclass(eq=False, repr=False)
 class VisitsNotAllowed(Refused):
     """The property does not accept visits at present."""
 
     property_id: str
 
 
-@dataclass(frozen=True)
-class TakenInterval:
+class TakenInterval(Record):
     """Whole quarter hours that are full, and whose they are: the property's or the agent's."""
 
     start: datetime
@@ -78,22 +82,19 @@ class TakenInterval:
     holder: Literal["property", "agent"]
 
 
-@dataclass(eq=False, repr=False)
 class SlotTaken(Refused):
     """Somebody else holds the time. It names the intervals met, never the visitor."""
 
     intervals: list[TakenInterval]
 
 
-@dataclass(frozen=True)
-class Objection:
+class Objection(Record):
     """A rule that speaks against a time, and whose it is: the property's or the agent's."""
 
     reason: str
     holder: Literal["property", "agent"]
 
 
-@dataclass(eq=False, repr=False)
 class NotFree(Refused):
     """Nobody can book that time. Whether it is taken or closed stays untold; the nearest that are free are not."""
 
@@ -104,7 +105,6 @@ class NoBookingPage(Refused):
     """Nobody has said where visitors book."""
 
 
-@dataclass(eq=False, repr=False)
 class LimitReached(Refused):
     """No more can be booked without a key: by one person at once, or in an hour of a property or from an address."""
 
@@ -113,35 +113,30 @@ class LimitReached(Refused):
     """None where it takes a visit that is over or called off."""
 
 
-@dataclass(eq=False, repr=False)
 class OutsideHours(Refused):
     """The property's rules, or the agent's hours, do not allow a visit at that time."""
 
     objections: list[Objection]
 
 
-@dataclass(eq=False, repr=False)
 class AvailabilityNotFound(Refused):
     """Nobody has said when the property may be visited: it is open at all times."""
 
     property_id: str
 
 
-@dataclass(eq=False, repr=False)
 class TransitionNotAllowed(Refused):
     current: str
     wanted: str
     allowed: list[str]
 
 
-@dataclass(eq=False, repr=False)
 class VisitNotStarted(Refused):
     """Only a visit that has begun can be completed or missed."""
 
     starts: datetime
 
 
-@dataclass(eq=False, repr=False)
 class SlotsReleased(Refused):
     """Date, duration and agent of a visit that no longer holds its slots cannot change."""
 
@@ -149,29 +144,24 @@ class SlotsReleased(Refused):
     fields: list[str]
 
 
-@dataclass(eq=False, repr=False)
 class KeyReused(Refused):
     """The Idempotency-Key came earlier with another payload."""
 
 
-@dataclass(eq=False, repr=False)
 class HandedIn(Refused):
     """The request was handed in to be booked later, and there is no visit of it so far."""
 
 
-@dataclass(eq=False, repr=False)
 class VersionMismatch(Refused):
     """Somebody changed the thing since the caller read it."""
 
 
-@dataclass(eq=False, repr=False)
 class PreconditionRequired(Refused):
     """The call must say which version it changes."""
 
     header: str
 
 
-@dataclass(eq=False, repr=False)
 class ExportTooLarge(Refused):
     """More than one answer can carry: too many rows, too many bytes, or too much to read through."""
 
@@ -195,7 +185,6 @@ class LinkInvalid(Refused):
     """A visitor's link that is made up, or good no more: the caller is not told which."""
 
 
-@dataclass(eq=False, repr=False)
 class TooLate(Refused):
     """So near a visit its visitor can no longer change it."""
 
@@ -206,32 +195,27 @@ class FeedNotFound(Refused):
     """No such property or agent, a feed that is not shared, or a wrong token: the caller is not told which."""
 
 
-@dataclass(eq=False, repr=False)
 class SheetNotFound(Refused):
     sheet_id: str
     """Empty when what the caller named cannot be an id at all."""
 
 
-@dataclass(eq=False, repr=False)
 class SheetRowNotFound(Refused):
     row: int | None
 
 
-@dataclass(eq=False, repr=False)
 class SheetNotReady(Refused):
     """It has no rows to look at or to change, yet or any more."""
 
     status: str
 
 
-@dataclass(eq=False, repr=False)
 class SheetRepeated(Refused):
     """The same bytes came before; `sheet_id` is the first sheet that had them."""
 
     sheet_id: str
 
 
-@dataclass(eq=False, repr=False)
 class SheetRowRegistered(Refused):
     """Its visit is booked: it is changed there."""
 
@@ -246,7 +230,6 @@ class SheetFileGone(Refused):
     """The file or picture is no longer kept, or there is none."""
 
 
-@dataclass(eq=False, repr=False)
 class IntakeNotFound(Refused):
     intake_id: str
     """Empty when what the caller named cannot be an id at all."""
@@ -260,8 +243,7 @@ class GivenUp(Refused):
     """The row was never worked off: its dead letter was discarded."""
 
 
-@dataclass(eq=False, repr=False)
-class Unavailable(Exception):
+class Unavailable(DomainError):
     """The store could not be asked, or did not answer, in time."""
 
     retry_after_seconds: int = 1
@@ -271,7 +253,6 @@ class StoreBusy(Unavailable):
     """The store did not take the request in time. It wrote nothing; the same request may simply be sent again."""
 
 
-@dataclass(eq=False, repr=False)
 class OutcomeUnknown(Unavailable):
     """The store did not say whether it wrote what it was asked to: it may have, or may still."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from chalicelib.domain.visits import Status, Visit
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.agents import Agent
@@ -44,8 +45,7 @@ class EventType(StrEnum):
     AGENT_ERASED = "agent.erased"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Record):
     """One change. `data` has ids, times, numbers and statuses only."""
 
     id: str
@@ -55,8 +55,7 @@ class Event:
     data: Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Record):
     """A record of the table's stream: where it is in its shard, and what it says, if it is worth an event."""
 
     sequence: int
@@ -83,16 +82,14 @@ class Position:
         return f"{self.page:015d}.{self.index:03d}"
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Record):
     """An event and the position behind it."""
 
     event: Event
     position: Position
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(Record):
     """Some events in order, and where to go on, whether or not there is more already."""
 
     told: Sequence[Told]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import Refused
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.signing_keys import Signature
@@ -17,8 +17,7 @@ KEPT: Final = timedelta(days=30)
 """How long a key stands for what it made, whether that was done at once or queued: as long as an intake is kept."""
 
 
-@dataclass(frozen=True)
-class IdempotencyKey:
+class IdempotencyKey(Record):
     """A caller's key for one route, with the payload it came with (canonical, so that only its meaning counts)."""
 
     caller: str
@@ -32,8 +31,7 @@ class IdempotencyKey:
         return hashlib.sha256(json.dumps([self.caller, self.route, self.key]).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class IdempotencyRecord:
+class IdempotencyRecord(Record):
     """What is kept of a success: which resource it made and a keyed fingerprint of the payload. No personal data."""
 
     id: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from chalicelib.domain.idempotency import KEPT
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.errors import InvalidInput
@@ -65,8 +65,7 @@ class IntakeStatus(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record):
     """What was handed in: how many rows in how many chunks, by whom, and whether all of it is in the queue."""
 
     id: str
@@ -81,8 +80,7 @@ class Manifest:
         return self.created_at + KEPT
 
 
-@dataclass(frozen=True)
-class ChunkMessage:
+class ChunkMessage(Record):
     """A message of ours to the worker. Rows are JSON texts as the caller sent them."""
 
     intake_id: str
@@ -127,8 +125,7 @@ def chunks(intake: str, producer: str, rows: Sequence[str], notify: bool = False
         number, first = number + 1, last
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Record):
     """A row that the worker is to book. Counted from 0 within its intake."""
 
     number: int
@@ -139,8 +136,7 @@ class Row:
     """Its meaning in canonical form: equal for rows that ask for the same."""
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(Record):
     """A message of the queue, read: rows of one intake that are worked off together."""
 
     intake_id: str
@@ -160,8 +156,7 @@ Result = Literal["created", "duplicate", "rejected"]
 RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 
 
-@dataclass(frozen=True)
-class RowOutcome:
+class RowOutcome(Record):
     """What became of a row. `problem` is a problem document without personal data."""
 
     row: int
@@ -171,16 +166,14 @@ class RowOutcome:
     problem: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(Record):
     total: int
     created: int
     duplicate: int
     rejected: int
 
 
-@dataclass(frozen=True)
-class Intake:
+class Intake(Record):
     """An intake as it stands, derived from its chunks' outcomes."""
 
     manifest: Manifest
@@ -207,8 +200,7 @@ class Intake:
         return cls(manifest, status, counts)
 
 
-@dataclass(frozen=True)
-class ChunkSummary:
+class ChunkSummary(Record):
     """How many rows of a finished chunk came to what; `given_up` when its dead letter was discarded."""
 
     created: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.words import begins_all
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.properties import Property, PropertyDetails
@@ -24,8 +24,7 @@ AHEAD = timedelta(days=92)
 WIDEST = timedelta(days=366)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Record):
     """A span of time, from `start` up to but not including `end`."""
 
     start: datetime
@@ -58,8 +57,7 @@ def shifted(instant: datetime, by: timedelta) -> datetime:
         return instant.replace(year=9999 if by > timedelta(0) else 1)
 
 
-@dataclass(frozen=True)
-class VisitFilter:
+class VisitFilter(Record):
     """What a list of visits is narrowed to. No statuses means all of them."""
 
     window: Window
@@ -75,8 +73,7 @@ class VisitFilter:
             )
 
 
-@dataclass(frozen=True)
-class PropertyFilter:
+class PropertyFilter(Record):
     """What a list of properties is narrowed to."""
 
     words: tuple[str, ...] = ()
@@ -93,8 +90,7 @@ class PropertyFilter:
 EVERY_PROPERTY: Final = PropertyFilter()
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Record):
     """A visit in a file, with what is said of its property now: nothing if there is no such property any more.
 
     The agent's name only if the agent is registered.
@@ -105,8 +101,7 @@ class Entry:
     agent_name: str | None = None
 
 
-@dataclass(frozen=True)
-class Page(Generic[T]):
+class Page(Record, Generic[T]):
     """Some items, in order, and the position after which to go on: None at the end."""
 
     items: list[T]

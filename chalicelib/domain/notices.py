@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from chalicelib.domain.visits import Party, Status, Visit
+from chalicelib.record import Record
 
 CLAIMED_FOR: Final = timedelta(seconds=45)
 """How long one has a visitor's mail to oneself: longer than `notify` may run."""
@@ -63,8 +64,7 @@ class NoMoreMail(StrEnum):
     """No mail can be addressed to it at all."""
 
 
-@dataclass(frozen=True)
-class Sender:
+class Sender(Record):
     """In whose name mail is sent, and what goes with it."""
 
     address: str
@@ -81,8 +81,7 @@ class Sender:
     """Where the API is, for the mail programs that unsubscribe by themselves."""
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Record):
     """What a visitor was told last, and when. Of the address only a hash is kept."""
 
     at: datetime
@@ -117,16 +116,14 @@ class Told:
         )
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(Record):
     """An address that gets no more mail about the visit; another one does."""
 
     recipient: str
     why: NoMoreMail
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(Record):
     """What is known of the mail about a visit. `version` grows with every change of it, and is 0 before the first."""
 
     told: Told | None = None
@@ -151,8 +148,7 @@ class Notice:
         return self.stopped is not None and self.stopped.recipient == recipient
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(Record):
     """A mail to be written: what it says, and in whose name."""
 
     kind: Kind

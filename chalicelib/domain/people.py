@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.domain.api_keys import Scope
+from chalicelib.record import Record
 
 GRANT: Final = "visits/console"
 """What a token must have been asked for: the pool grants it to the console's client alone. A token of another client of
@@ -18,8 +18,7 @@ the pool, or of a sign-in past the hosted page, is made for somebody else.
 LONGEST_TOKEN: Final = 4000
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Record):
     """Somebody who signed in, by the id that the pool gave them."""
 
     id: str

@@ -19,6 +19,7 @@ from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, 
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.slots import QUARTER
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.agents import Agent
@@ -52,8 +53,7 @@ class Slot(NamedTuple):
     agents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Conductor:
+class Conductor(Record):
     """An agent as the offer sees one: an id that nobody registered has no details."""
 
     id: str
@@ -72,8 +72,7 @@ class Conductor:
         return self.details.travel_minutes if self.details is not None else 0
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Record):
     """Which starts are asked for: from one instant up to another, for so many minutes, with one of these agents."""
 
     start: datetime
@@ -83,24 +82,21 @@ class Wanted:
     """None: nobody is asked to conduct it."""
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Record):
     """What is taken already: how often each quarter of the property, and where each agent is in a quarter."""
 
     of_property: Mapping[datetime, int]
     of_agents: Mapping[str, Mapping[datetime, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(Record):
     """Starts that the hours, the notice and the horizon leave; and if there are none, which of them took the last."""
 
     starts: list[datetime]
     reason: Closed | None
 
 
-@dataclass(frozen=True)
-class Premises:
+class Premises(Record):
     """A property and its availability; None where nobody has set any, which is open at all times."""
 
     property: Property

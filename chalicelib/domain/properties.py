@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from chalicelib.domain.errors import FieldError, InvalidInput, VisitsNotAllowed
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Origin, Visit
+from chalicelib.record import Record
 
 HORIZON = timedelta(days=5 * 366)
 """How far from now a visit may be, before and after."""
@@ -22,8 +23,7 @@ class PublicBooking(StrEnum):
     CONFIRM = "confirm"
 
 
-@dataclass(frozen=True)
-class PropertyDetails:
+class PropertyDetails(Record):
     """What the agency says of a property. `capacity` is the number of visits at once; without a price, on request."""
 
     name: str
@@ -41,8 +41,7 @@ class PropertyDetails:
             raise InvalidInput([FieldError(f"#/{missing}", f"goes with '{given}': give both or neither")])
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(Record):
     """A property as it stands. `version` grows by one with every change."""
 
     id: str

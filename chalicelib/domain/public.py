@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status, Visit, answerable_until
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.premises import Slot
@@ -16,8 +17,7 @@ NEAREST: Final = 6
 """So many free times are named to somebody whose own is not."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Record):
     """How much may be booked without a key."""
 
     per_contact: int = 3
@@ -28,8 +28,7 @@ class Limits:
     """Bookings from one internet address in an hour, as the gateway tells it."""
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(Record):
     """What the agency tells those who book for themselves, and asks of them."""
 
     agency: str | None = None
@@ -54,8 +53,7 @@ class Terms:
         return min(now + self.answer_within, answerable_until(date, now))
 
 
-@dataclass(frozen=True)
-class Hour:
+class Hour(Record):
     """An hour in which only so much is booked: of a property, or from an address."""
 
     limit: Literal["property", "address"]
@@ -76,8 +74,7 @@ class Hour:
         return self.begins + timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class Ahead:
+class Ahead(Record):
     """The visits that a contact booked without a key and may have ahead: their ids, and when each was to be over.
 
     Of the contact it has the digest alone. `version` is 0 before the first.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain.visits import DEFAULT_DURATION_MINUTES, Status
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.intakes import RowOutcome
@@ -134,15 +135,13 @@ class IssueKind(StrEnum):
     NO_HEADER = "no-header"
 
 
-@dataclass(frozen=True)
-class Issue:
+class Issue(Record):
     kind: IssueKind
     hint: str | None = None
     """What it is about, if the kind leaves that open: the cell's name, the domain it resembles."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Record):
     """Where on the picture: a page, and fractions of its width and height."""
 
     page: int
@@ -152,8 +151,7 @@ class Place:
     height: float
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Record):
     """One thing that a row says: as written, as understood, and how sure that is.
 
     The value is in one spelling: 2027-03-12, 09:30 (with an offset where the clocks have it twice), 45, the id of a
@@ -180,8 +178,7 @@ class Cell:
 NOTHING: Final = Cell("", None)
 
 
-@dataclass(frozen=True)
-class SheetRow:
+class SheetRow(Record):
     """A row of a sheet. `number` counts all rows of all tables from 1 and stays when the sheet is read anew."""
 
     number: int
@@ -256,8 +253,7 @@ class Order(StrEnum):
     MONTH_FIRST = "month-day"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """How a sheet is to be read. What is left out is found out, and marked where it had to be assumed."""
 
     time_zone: str
@@ -273,8 +269,7 @@ class Settings:
         return ZoneInfo(self.time_zone)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Record):
     """A column of the table: its heading, and what it was taken for."""
 
     index: int
@@ -290,16 +285,14 @@ class RemarkKind(StrEnum):
     TITLE = "title"
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(Record):
     """What a person should know of the whole: what was not read, and what it says above the table."""
 
     kind: RemarkKind
     text: str
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Record):
     """A sheet, read: its rows, what its columns were taken for, and the order of day and month, if that mattered."""
 
     rows: tuple[SheetRow, ...]
@@ -308,8 +301,7 @@ class Reading:
     remarks: tuple[Remark, ...] = ()
 
 
-@dataclass(frozen=True)
-class NamedProperty:
+class NamedProperty(Record):
     """A property by all that people write of it."""
 
     id: str
@@ -317,8 +309,7 @@ class NamedProperty:
     address: str
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Record):
     """What an agency's sheets are read against."""
 
     properties: tuple[NamedProperty, ...] = ()
@@ -363,8 +354,7 @@ class Kind(StrEnum):
         return MOST_BYTES_OF_PICTURE if self.recognised else MOST_BYTES_OF_FILE
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Record):
     """What was found in a sheet, but for its rows."""
 
     rows: int
@@ -378,8 +368,7 @@ class Contents:
 NO_CONTENTS: Final = Contents(0, (), None, (), ())
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(Record):
     """A sheet as it stands, without its rows. `revision` counts every change of it and of its rows."""
 
     id: str
@@ -431,8 +420,7 @@ class Sheet:
         return replace(self.moved(SheetStatus.FAILED, now), failure=why.failure, advice=why.advice)
 
 
-@dataclass(frozen=True)
-class Upload:
+class Upload(Record):
     """A form to upload a file with: its fields as they are, and last the file as `file`."""
 
     url: str
@@ -443,8 +431,7 @@ class Upload:
 GAVE_UP: Final = "it could not be read after several attempts: send it again"
 
 
-@dataclass(frozen=True)
-class StoredRow:
+class StoredRow(Record):
     """A row as it stands: read, or as a person has left it, and what became of it when it was registered."""
 
     row: SheetRow

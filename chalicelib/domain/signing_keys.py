@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
+
+from chalicelib.record import Record
 
 REFRESHED_EVERY: Final = timedelta(minutes=5)
 """How old the keys may be that an instance works with."""
@@ -23,16 +25,14 @@ class RotationUnderWay(Exception):
     """The last new key does not sign yet."""
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(Record):
     """A signature and the id of the key that made it, so that a rotation of keys breaks nothing."""
 
     key_id: str
     value: bytes
 
 
-@dataclass(frozen=True)
-class Keyring:
+class Keyring(Record):
     """The secret keys in use: `current` signs, all of them verify. One may be waiting to become the current one."""
 
     current: str

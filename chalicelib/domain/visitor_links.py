@@ -7,11 +7,11 @@ any more, the links of the one before open nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.signing_keys import Signature
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.visits import Visit
@@ -27,9 +27,10 @@ _TOKEN: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, repr=False)
-class Link:
+class Link(Record):
     """A link as it is presented. It has no repr, so that no log line ever shows one."""
+
+    __repr__ = object.__repr__
 
     kind: str
     visit_id: str

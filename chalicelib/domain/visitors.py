@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.visits import Visitor
@@ -15,8 +16,7 @@ _DIGEST_BYTES: Final = 16
 _TRUNK: Final = re.compile(r"^(\+[0-9]+)\(0\)")
 
 
-@dataclass(frozen=True)
-class Contact:
+class Contact(Record):
     """An e-mail address or a telephone number in the one spelling by which it is found."""
 
     kind: Literal["email", "phone"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from chalicelib.domain.errors import (
     VisitNotStarted,
 )
 from chalicelib.domain.slots import quarters
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.signing_keys import Signature
@@ -54,8 +55,7 @@ LIFECYCLE: Final[Mapping[Status, tuple[Status, ...]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Visitor:
+class Visitor(Record):
     """Personal data. It lives in the visit and nowhere else. At least one of the three is known."""
 
     name: str | None = None
@@ -70,15 +70,13 @@ class Visitor:
         return self.name or self.email or self.phone
 
 
-@dataclass(frozen=True)
-class Cancellation:
+class Cancellation(Record):
     reason: str | None
     at: datetime
     by: str | None = None
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Record):
     """Which row of which intake a visit came from, and a keyed fingerprint of what that row said.
 
     The fingerprint is made of personal data too, and goes when the visitor is erased.
@@ -103,8 +101,7 @@ def answerable_until(date: datetime, now: datetime) -> datetime:
     return now + max(ANSWERED_AT_THE_EARLIEST, (date - now) / 2)
 
 
-@dataclass(frozen=True)
-class Awaited:
+class Awaited(Record):
     """Whose answer a requested visit waits for, and until when: without one it is declined then."""
 
     whose: Party
@@ -117,8 +114,7 @@ class Awaited:
         return replace(self, until=min(self.until, answerable_until(date, now)))
 
 
-@dataclass(frozen=True)
-class BookVisit:
+class BookVisit(Record):
     """The wish to book a visit. `date` is the start, in UTC; without a place it is at the property's address."""
 
     property_id: str
@@ -142,8 +138,7 @@ class Unchanged(Enum):
 UNCHANGED: Final = Unchanged.UNCHANGED
 
 
-@dataclass(frozen=True)
-class ChangeVisitor:
+class ChangeVisitor(Record):
     """What changes of the visitor; the rest stays."""
 
     name: str | Unchanged | None = UNCHANGED
@@ -152,8 +147,7 @@ class ChangeVisitor:
     language: str | Unchanged | None = UNCHANGED
 
 
-@dataclass(frozen=True)
-class ChangeVisit:
+class ChangeVisit(Record):
     """A merge patch for the domain (RFC 7396): UNCHANGED stays, None takes away or sets the default."""
 
     date: datetime | Unchanged = UNCHANGED
@@ -165,8 +159,7 @@ class ChangeVisit:
     notify: bool | Unchanged = UNCHANGED
 
 
-@dataclass(frozen=True)
-class Visit:
+class Visit(Record):
     """A visit as it stands. `date` is the start in UTC, `time_zone` the property's; `version` grows with changes."""
 
     id: str

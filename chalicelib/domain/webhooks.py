@@ -14,13 +14,14 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import FieldError, InvalidInput
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.events import EventType, Position
@@ -55,8 +56,7 @@ class Why(StrEnum):
     """The feed does not go back to where it was."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Record):
     """What a receiver answered: its status, or why there is none, in a word; and how long it wants to be left alone."""
 
     said: str
@@ -72,8 +72,7 @@ class Answer:
         return self.status == 410
 
 
-@dataclass(frozen=True)
-class Failing:
+class Failing(Record):
     """A receiver that does not take its next event: since when, how often it was tried, and what it last answered."""
 
     since: datetime
@@ -81,24 +80,21 @@ class Failing:
     answer: str
 
 
-@dataclass(frozen=True)
-class OldSecret:
+class OldSecret(Record):
     """A secret that signs beside the current one until then."""
 
     value: bytes
     until: datetime
 
 
-@dataclass(frozen=True)
-class Tested:
+class Tested(Record):
     """What the receiver answered to the last test."""
 
     at: datetime
     answer: str
 
 
-@dataclass(frozen=True)
-class Webhook:
+class Webhook(Record):
     """A receiver and how far it has come. No types means all of them."""
 
     id: str

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -26,6 +26,7 @@ from chalicelib.http.fields import Input
 from chalicelib.http.parsing import validated
 from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
+from chalicelib.record import Record
 from chalicelib.settings import reports_failures
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ class UnreadableMessage(Exception):
         """It says that we wrote it: then it is a fault of ours, unlike what other producers send."""
 
 
-@dataclass(frozen=True)
-class Sending:
+class Sending(Record):
     """How a message was sent first: its intake follows from the id, and whose externalIds it uses from the sender."""
 
     message_id: str
@@ -151,8 +151,7 @@ def read_message(body: str, sending: Sending) -> Chunk:
     )
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(Record):
     done: list[str]
     """Receipts of the messages that are finished."""
     unfinished: list[str]

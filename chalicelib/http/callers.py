@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Request
 
 from chalicelib.domain.api_keys import ApiKey
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.people import Person
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Record):
     """Whoever was admitted, and what for: a key by the name that the operator gave it, a person by their id."""
 
     name: str

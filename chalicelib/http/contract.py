@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec
 
 from chalice.app import Response
 
+from chalicelib.record import Record
+
 if TYPE_CHECKING:
     from chalicelib.http.fields import Input, Output
     from chalicelib.http.queries import Query
@@ -33,8 +35,7 @@ class Condition(Enum):
     MATCH_OR_NEW = "a PUT that needs If-Match or If-None-Match: *"
 
 
-@dataclass(frozen=True)
-class File:
+class File(Record):
     """An answer in one of these media types instead of our JSON."""
 
     media_types: tuple[str, ...]

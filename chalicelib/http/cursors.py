@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from chalicelib.domain.listing import Page, Window
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.http.errors import InvalidCursor
 from chalicelib.http.instants import instant_text, parse_instant
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.services.signing_keys import Signer
@@ -23,8 +23,7 @@ PURPOSE: Final = "cursor"
 LONGEST: Final = 1000
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(Record):
     """Where a list goes on: beyond `after`, in the window that its first page froze."""
 
     after: str

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chalicelib.domain.errors import Refused
 
 
-@dataclass(eq=False, repr=False)
 class MalformedRequest(Refused):
     """The request cannot be read at all: a body that is not JSON, a malformed header."""
 
     detail: str
 
 
-@dataclass(eq=False, repr=False)
 class UnsupportedMediaType(Refused):
     accepted: tuple[str, ...]
 
 
-@dataclass(eq=False, repr=False)
 class BodyTooLarge(Refused):
     most_bytes: int
 
 
-@dataclass(eq=False, repr=False)
 class InvalidCursor(Refused):
     """A cursor that we did not make, made for another list, or made too long ago."""
 
@@ -39,7 +33,6 @@ class Unauthenticated(Refused):
     """Nobody has vouched for who calls."""
 
 
-@dataclass(eq=False, repr=False)
 class ScopeMissing(Refused):
     """The key is good, but not for this."""
 

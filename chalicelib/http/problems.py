@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 from itertools import accumulate
@@ -18,6 +17,7 @@ from chalicelib.domain import errors, patience
 from chalicelib.http import errors as http_errors
 from chalicelib.http.headers import SECURITY, secured
 from chalicelib.http.instants import instant_text
+from chalicelib.record import Record
 
 P = ParamSpec("P")
 
@@ -92,8 +92,7 @@ def answers_problems(view: Callable[P, Response]) -> Callable[P, Response]:
     return answered
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Record):
     """How a refusal is told: `detail` names its facts in braces, unless it is made of them by a function."""
 
     status: int

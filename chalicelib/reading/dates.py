@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from chalicelib.domain.sheets import IssueKind, Order
 from chalicelib.reading.grids import LONGEST_FACT, folded
 from chalicelib.reading.parsed import DIGITS_MISREAD, Parsed, likest, refused, understood
+from chalicelib.record import Record
 
 FAR: Final = timedelta(days=400)
 _MONTHS_FIRST: Final = frozenset({"US", "PH", "FM", "MH", "PW", "AS", "GU", "MP", "PR", "VI", "UM"})
@@ -68,8 +68,7 @@ _LEADING: Final = re.compile(
 _ARTICLE: Final = re.compile(r"(?:on|el|le|am|den|der|the|du)\s+(?=\d)")
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(Record):
     """A day as written. The year may be missing; `other` is the day that it is in the other order, if that exists."""
 
     year: int | None
@@ -171,8 +170,7 @@ def evidence(days: Iterable[Day], today: date) -> Iterator[Order]:
                 yield Order.DAY_FIRST if first.falls_on_its_weekday(today) else Order.MONTH_FIRST
 
 
-@dataclass(frozen=True)
-class ColumnOrder:
+class ColumnOrder(Record):
     """The order of a column, and whether anybody or anything says so. None: its days contradict each other."""
 
     order: Order | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import time
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from chalicelib.reading.grids import LONGEST_FACT, Written
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
 from chalicelib.reading.people import NONE_GIVEN, lost_zero, parse_email, parse_phone
 from chalicelib.reading.statuses import parse_status
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.reading.moments import Calendar
@@ -30,8 +30,7 @@ _LONGEST: Final[Mapping[Field, int]] = {
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class FieldReader:
+class FieldReader(Record):
     """Reads cells, each by the rules of its field."""
 
     settings: Settings

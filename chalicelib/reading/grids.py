@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from chalicelib.domain.sheets import MOST_ROWS, CannotRead, Failure, Issue, Place, Remark
+from chalicelib.record import Record
 
 Typed = str | int | float | bool | datetime | date | time | timedelta | None
 
@@ -21,8 +22,7 @@ def too_many_rows() -> CannotRead:
     return CannotRead(Failure.TOO_LARGE, f"a sheet has {MOST_ROWS:,} rows at most: divide it")
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Record):
     """A cell as written. `typed` is what a spreadsheet knows beyond its text."""
 
     text: str
@@ -39,8 +39,7 @@ class Written:
 BLANK: Final = Written("")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Record):
     """A row of a grid, with the number that a person finds it by."""
 
     number: int
@@ -56,8 +55,7 @@ class Line:
         return [cell for cell in self.cells if not cell.empty]
 
 
-@dataclass(frozen=True)
-class Merge:
+class Merge(Record):
     """Cells that are one: row and column of the first, counted from 0, and how many they are each way."""
 
     row: int
@@ -66,8 +64,7 @@ class Merge:
     columns: int
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(Record):
     lines: tuple[Line, ...]
     name: str = ""
     """The worksheet's; empty where there is only one table."""
@@ -82,8 +79,7 @@ class Grid:
         return max((len(line.cells) for line in self.lines), default=0)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record):
     """All tables of an upload. Somebody typed a file; a picture was recognised, and is never taken on trust."""
 
     grids: tuple[Grid, ...]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from itertools import zip_longest
@@ -16,6 +15,7 @@ from typing import Final
 from chalicelib.domain.sheets import Column, Field
 from chalicelib.reading.grids import Grid, Line, folded
 from chalicelib.reading.parsed import likest, words
+from chalicelib.record import Record
 
 OWN: Final[Mapping[str, Field]] = {field.value.lower(): field for field in Field if field is not Field.PLACE}
 """As the API and our exports call them. A place is an address like others, unless the property has a column too."""
@@ -108,8 +108,7 @@ _ENOUGH: Final = 3
 _COUNTERS: Final = {Topic.REFERENCE, Topic.NUMBER}
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(Record):
     """What a heading promises: fields that share its cells, and others that it may be instead."""
 
     fields: tuple[Field, ...] = ()
@@ -186,8 +185,7 @@ def _qualified(topics: Sequence[Topic]) -> list[Topic]:
     return left
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Record):
     """Where the header of a grid is, and what its columns hold. `line` is the index of the last of its lines."""
 
     line: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -12,6 +11,7 @@ from chalicelib.domain import spellings
 from chalicelib.domain.sheets import Issue, IssueKind, on_the_clock
 from chalicelib.reading import dates, times
 from chalicelib.reading.parsed import Parsed, refused, understood
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.reading.dates import ColumnOrder, Day
@@ -22,8 +22,7 @@ _SERIALS: Final = range(20_000, 90_000)
 """The days of 1954 to 2146, as a spreadsheet counts them."""
 
 
-@dataclass(frozen=True)
-class When:
+class When(Record):
     """What the cell of a date says; the time is None where it says nothing of it."""
 
     date: Parsed
@@ -31,8 +30,7 @@ class When:
     time_text: str = ""
 
 
-@dataclass(frozen=True)
-class Calendar:
+class Calendar(Record):
     """What a date is read against: the day of reading, the column's order, the sheet's zone."""
 
     today: date

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.domain.sheets import Issue, IssueKind
+from chalicelib.record import Record
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Record):
     value: str | None
     issues: tuple[Issue, ...] = ()
     choices: tuple[str, ...] = ()

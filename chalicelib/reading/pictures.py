@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.domain.sheets import CannotRead, Failure, Kind
+from chalicelib.record import Record
 
 MOST_PIXELS_ACROSS: Final = 10_000
 """What the recognition takes: https://docs.aws.amazon.com/textract/latest/dg/limits-document.html"""
@@ -28,8 +28,7 @@ _ALONE: Final = frozenset((0x01, *range(0xD0, 0xD8)))
 _EXIF: Final = b"Exif\0\0"
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(Record):
     content: bytes
     orientation: int = 1
     """How it is to be turned to be upright, as Exif counts: 1 to 8."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import zip_longest
 from typing import Final
@@ -42,6 +42,7 @@ from chalicelib.reading.moments import Calendar
 from chalicelib.reading.parsed import ABSENT, Parsed, refused
 from chalicelib.reading.properties import Properties
 from chalicelib.reading.second_look import second_look
+from chalicelib.record import Record
 
 _LONGEST_TITLE: Final = 500
 _LONGEST_TEXT: Final = 2000
@@ -86,8 +87,7 @@ def _guessed(grid: Grid, settings: Settings, properties: Properties) -> Header |
     return Header(-1, columns, frozenset(), guessed=True) if columns else None
 
 
-@dataclass(frozen=True)
-class _Above:
+class _Above(Record):
     """What ditto marks and blanks may stand for: the row above, and a line that is nothing but a day."""
 
     cells: Mapping[Field, Cell]

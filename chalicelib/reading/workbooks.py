@@ -13,7 +13,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from xml.parsers import expat
@@ -24,6 +24,7 @@ from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, Shee
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import MOST_ROWS, CannotRead, Failure, Issue, IssueKind, Remark, RemarkKind
 from chalicelib.reading.grids import MOST_COLUMNS, Grid, Merge, Source, Typed, Written, grid_of, too_many_rows
+from chalicelib.record import Record
 
 _MOST_UNPACKED: Final = 30 * 1024 * 1024
 _MOST_PARTS: Final = 2000
@@ -172,8 +173,7 @@ class _Worksheet:
             raise CannotRead(Failure.TOO_LARGE, f"{where} is far from the other cells, too far to be read: clear it")
 
 
-@dataclass(frozen=True)
-class _Book:
+class _Book(Record):
     worksheets: Mapping[str, _Worksheet]
     """By name."""
     zeros: Mapping[int, int]

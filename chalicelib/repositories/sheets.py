@@ -12,7 +12,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ from chalicelib.domain.sheets import (
     SheetStatus,
     StoredRow,
 )
+from chalicelib.record import Record
 from chalicelib.repositories.items import BY_MONTH, LAST, Item, Key, loaded, present, stored
 from chalicelib.repositories.table import ConditionsFailed, Group, Range, Table, Write
 
@@ -218,8 +219,7 @@ def _outcome_data(outcome: RowOutcome) -> Any:
     return [outcome.row, outcome.external_id, outcome.result, outcome.visit_id, outcome.problem]
 
 
-@dataclass(frozen=True)
-class _Pages:
+class _Pages(Record):
     """Rows in pages that an item can hold."""
 
     firsts: tuple[int, ...]

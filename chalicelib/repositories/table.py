@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import Enum
 from itertools import islice
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from chalicelib.domain import patience
 from chalicelib.domain.errors import OutcomeUnknown, StoreBusy, Unavailable
 from chalicelib.domain.listing import Page
+from chalicelib.record import Record
 from chalicelib.repositories.items import PARTITION_KEYS, SORT_KEYS, WRITTEN_BY, Item, Key
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def _untyped(typed: Mapping[str, Any]) -> Any:
     raise TypeError(f"unsupported attribute type {kind}")
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(Record):
     """One member of a transaction: put an item whole, or update one; with the condition it depends on."""
 
     key: Key
@@ -141,8 +141,7 @@ class ConditionsFailed(Exception):
         """Whether an earlier attempt of the same call got no answer, and may be what changed the item."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Record):
     """Partitions that are read together and merged; `first` and `last` enclose every sort key in them."""
 
     partitions: tuple[str, ...]
@@ -150,8 +149,7 @@ class Group:
     last: str
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Record):
     """An ordered range of an index: groups one after another, sort keys from `low` to `high` inclusive."""
 
     index: str

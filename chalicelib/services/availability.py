@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from chalicelib.domain.listing import Window, shifted
 from chalicelib.domain.premises import Conductor, Held, Premises, Slot, Wanted
 from chalicelib.domain.public import nearest
 from chalicelib.domain.slots import QUARTER
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.properties import Property
@@ -45,8 +46,7 @@ Check = Callable[[Availability], None]
 """Raises what is to be refused once the present rules are known."""
 
 
-@dataclass(frozen=True)
-class BusyInterval:
+class BusyInterval(Record):
     """Neighbouring quarter hours held by the same number of visits; `free` more would fit in."""
 
     start: datetime
@@ -55,15 +55,13 @@ class BusyInterval:
     free: int
 
 
-@dataclass(frozen=True)
-class BusyTimes:
+class BusyTimes(Record):
     property: Property
     window: Window
     intervals: list[BusyInterval]
 
 
-@dataclass(frozen=True)
-class Engagement:
+class Engagement(Record):
     """Neighbouring quarter hours in which an agent is held, travel among them, by one property."""
 
     start: datetime
@@ -71,15 +69,13 @@ class Engagement:
     property_id: str
 
 
-@dataclass(frozen=True)
-class Engagements:
+class Engagements(Record):
     agent_id: str
     window: Window
     intervals: list[Engagement]
 
 
-@dataclass(frozen=True)
-class FreeSlots:
+class FreeSlots(Record):
     """The starts that can be booked; when there are none, why."""
 
     premises: Premises

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from chalicelib.domain.errors import KeyReused, OutcomeUnknown, Refused, StoreBusy
 from chalicelib.domain.idempotency import KEPT, AlreadyDone, IdempotencyKey, IdempotencyRecord
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.services.ports import Clock, IdempotencyStore
@@ -19,8 +19,7 @@ T = TypeVar("T")
 PURPOSE = "idempotency"
 
 
-@dataclass(frozen=True)
-class Outcome(Generic[T]):
+class Outcome(Record, Generic[T]):
     """What a request made, now or, if `replayed`, when it came before."""
 
     result: T

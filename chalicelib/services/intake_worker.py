@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from chalicelib.domain.intakes import (
     row_visit_id,
 )
 from chalicelib.domain.visits import Origin, Visit
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.services.ports import Clock, Describe, IntakeStore, NewId
@@ -46,16 +47,14 @@ GIVING_UP_TAKES = timedelta(minutes=1)
 """At most: one read for each row."""
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(Record):
     """A chunk that stays in the queue, and what was in its way."""
 
     chunk: Chunk
     fault: Exception
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Record):
     """What came of a batch. A chunk that another worker is at is neither finished nor left."""
 
     finished: set[tuple[str, int]] = field(default_factory=set)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import (
@@ -20,6 +19,7 @@ from chalicelib.domain.intakes import (
     chunks,
     row_visit_id,
 )
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.listing import Page
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from chalicelib.services.ports import Clock, IntakeStore, NewId, Queue
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(Record):
     """Rows that a caller hands in, as JSON texts: equal in meaning is equal in text."""
 
     caller: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.errors import PropertyExists, PropertyNotFound, VersionMismatch
 from chalicelib.domain.properties import Property, PropertyDetails
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.idempotency import IdempotencyKey, IdempotencyRecord
@@ -24,8 +24,7 @@ def nothing_to_check(_: Property) -> None:
     """Whatever the property is like."""
 
 
-@dataclass(frozen=True)
-class Replaced:
+class Replaced(Record):
     """A property after it was replaced, and whether all its upcoming visits show its address and zone."""
 
     property: Property

@@ -6,7 +6,6 @@ The rules are those of everybody else's bookings, always strictly, and on top of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -30,6 +29,7 @@ from chalicelib.domain.properties import Property, PublicBooking, check_horizon
 from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered
 from chalicelib.domain.visitors import Contact, contacts_of
 from chalicelib.domain.visits import Awaited, BookVisit, Party, Status, Visit, Visitor
+from chalicelib.record import Record
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, FreeSlots, free_about
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ TRIES: Final = 5
 CAUGHT_UP: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class PublicWish:
+class PublicWish(Record):
     """What a visitor asks for."""
 
     property_id: str

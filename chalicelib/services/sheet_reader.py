@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -24,6 +24,7 @@ from chalicelib.domain.sheets import (
     Sheet,
     SheetStatus,
 )
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.reading.grids import Source
@@ -45,8 +46,7 @@ class Read(StrEnum):
     """Another reader is at it: look again later."""
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(Record):
     """That something was uploaded for a sheet."""
 
     sheet_id: str

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
@@ -47,6 +47,7 @@ from chalicelib.domain.sheets import (
     Upload,
     confirmations,
 )
+from chalicelib.record import Record
 from chalicelib.services.intakes import Intakes, Submission
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ ATTEMPTS: Final = 3
 WITH_ROWS: Final = (SheetStatus.REVIEW, SheetStatus.REGISTERING, SheetStatus.REGISTERED)
 
 
-@dataclass(frozen=True)
-class Announced:
+class Announced(Record):
     """A sheet to come, as its sender describes it."""
 
     sheet: Sheet
@@ -70,8 +70,7 @@ class Announced:
     """SHA-256 of its bytes, if the sender says so: then one that came before is told of before it is sent."""
 
 
-@dataclass(frozen=True)
-class Reread:
+class Reread(Record):
     """How a sheet is to be read from now on."""
 
     time_zone: str
@@ -84,8 +83,7 @@ class Reread:
         return Settings(self.time_zone, self.order, self.columns, self.property_id)
 
 
-@dataclass(frozen=True)
-class Workbook:
+class Workbook(Record):
     """What is taken away of a sheet."""
 
     sheet: Sheet

@@ -6,7 +6,6 @@ and confirm nothing that is the agency's to confirm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -25,6 +24,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
+from chalicelib.record import Record
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ NOBODYS: Final = b"nobody's"
 """What is verified of a visit that is not there, or has no visitor: nothing is ever signed for it."""
 
 
-@dataclass(frozen=True)
-class OwnVisit:
+class OwnVisit(Record):
     """A visit as its visitor sees it."""
 
     visit: Visit

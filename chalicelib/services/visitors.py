@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.domain.errors import Unavailable, VersionMismatch, VisitNotFound
 from chalicelib.domain.listing import Page
 from chalicelib.domain.visitors import Contact, contacts_of
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.visits import Visit
@@ -19,8 +19,7 @@ AT_ONCE: Final = 100
 """How many visits one request erases: a second's work."""
 
 
-@dataclass(frozen=True)
-class Erasure:
+class Erasure(Record):
     """The ids of the visits that were erased, and whether more may be left: then the same request goes on."""
 
     erased: list[str]

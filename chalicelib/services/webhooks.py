@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from chalicelib.domain.errors import PositionLost, TooManyWebhooks, VersionMisma
 from chalicelib.domain.events import EventType, Position, Told
 from chalicelib.domain.patience import CHANCE
 from chalicelib.domain.webhooks import MOST_WEBHOOKS, Answer, Tested, Webhook, Why
+from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.services.events import Events
@@ -23,8 +23,7 @@ Render = Callable[[Told], bytes]
 EVENTS_READ_AT_ONCE = 50
 
 
-@dataclass(frozen=True)
-class Round:
+class Round(Record):
     """How a round of deliveries ended: with nothing left to do, or to go on after a pause."""
 
     pause: timedelta | None = None

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from chalicelib.functions import Function
 from chalicelib.repositories.sheet_files import S3SheetFiles
 from chalicelib.services import ports
 from devstack.worker import QueueWorker, working
+from tests.fake_sheets import FakeRecognition
 from tests.integration.api import Api, serve
 from tests.integration.intake import LambdaContext, Mailbox, event_of, mailbox
 from tests.pictures import a_png
@@ -40,21 +41,6 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson", "xlsx": XLSX, "jpg": "image/jpeg", "png": "image/png"}
 
 
-@dataclass
-class Recognition:
-    """Answers as Textract does, or fails as it does, and counts how often it was asked."""
-
-    answer: Mapping[str, object] = field(default_factory=lambda: an_answer([["Property", "Date", "Time"]]))
-    faults: list[Exception] = field(default_factory=list)
-    asked: int = 0
-
-    def analyse(self, picture: bytes) -> Mapping[str, object]:
-        self.asked += 1
-        if self.faults:
-            raise self.faults.pop(0)
-        return self.answer
-
-
 @dataclass(frozen=True)
 class Desk:
     """The API with its intake worker, the bucket of sheets and the queue that it tells."""
@@ -64,7 +50,7 @@ class Desk:
     s3: Any
     bucket: str
     queue_url: str
-    recognition: Recognition
+    recognition: FakeRecognition
     files: S3SheetFiles
 
     def announce(self, content: bytes, kind: str = "csv", **more: object) -> httpx.Response:
@@ -168,7 +154,7 @@ def desk(
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     lean = client("s3", FILES, endpoint_url=endpoint, region_name=REGION, **_keys(account))
     files = S3SheetFiles(lambda: lean, lambda: signer_of_files(REGION, (account, SECRET)), bucket)
-    recognition = Recognition()
+    recognition = FakeRecognition()
     with (
         mailbox(table) as box,
         serve(box.table, clock, files=files, recognition=textract or recognition) as api,

@@ -65,6 +65,107 @@ def test_there_is_one_of_each_type() -> None:
     assert {event.type for event in EVENTS} == set(EventType)
 
 
+def test_a_visits_event_says_what_it_is_now_and_what_it_was_before() -> None:
+    booked = of_visit(None, BEFORE)
+    now = {
+        "visitId": BEFORE.id,
+        "propertyId": "house",
+        "status": "requested",
+        "date": BEFORE.date,
+        "durationMinutes": 30,
+        "timeZone": "Europe/Berlin",
+        "version": 1,
+        "agentId": "ann",
+    }
+    assert booked == Event(f"{BEFORE.id}.1", EventType.VISIT_BOOKED, f"visits/{BEFORE.id}", NOW, now)
+    later, moved = NOW + timedelta(hours=1), BEFORE.date + timedelta(days=1)
+    after = then(date=moved, duration_minutes=60, agent_id="bob", updated_at=later)
+    assert after == Event(
+        f"{BEFORE.id}.2",
+        EventType.VISIT_RESCHEDULED,
+        f"visits/{BEFORE.id}",
+        later,
+        {
+            **now,
+            "date": moved,
+            "durationMinutes": 60,
+            "version": 2,
+            "agentId": "bob",
+            "previousDate": BEFORE.date,
+            "previousDurationMinutes": 30,
+            "previousAgentId": "ann",
+        },
+    )
+    alone = then(agent_id=None)
+    assert alone is not None
+    assert alone.data == {name: value for name, value in now.items() if name != "agentId"} | {
+        "version": 2,
+        "previousAgentId": "ann",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "type"),
+    [
+        ({"status": Status.CONFIRMED, "date": BEFORE.date + timedelta(days=1)}, "visit.confirmed"),
+        ({"date": BEFORE.date + timedelta(days=1), "visitor": None}, "visit.rescheduled"),
+        ({"duration_minutes": 45}, "visit.rescheduled"),
+        ({"visitor": None}, "visit.erased"),
+        ({"visitor": Visitor("Ada Lovelace", None)}, "visit.changed"),
+        ({"agent_id": "bob"}, "visit.changed"),
+    ],
+)
+def test_the_type_is_the_weightiest_thing_that_happened(changes: dict[str, Any], type: str) -> None:
+    told = then(**changes)
+    assert told is not None
+    assert told.type == type
+
+
+def test_a_request_that_is_made_of_a_booked_visit_is_a_change() -> None:
+    confirmed = replace(BEFORE, status=Status.CONFIRMED)
+    told = of_visit(confirmed, replace(confirmed, status=Status.REQUESTED, version=2))
+    assert told is not None
+    assert told.type is EventType.VISIT_CHANGED
+
+
+def test_a_propertys_event_says_what_whoever_books_needs() -> None:
+    house = a_property("house", capacity=3, visits_allowed=False)
+    data = {
+        "propertyId": "house",
+        "capacity": 3,
+        "timeZone": "Europe/Berlin",
+        "visitsAllowed": False,
+        "publicBooking": "off",
+        "version": 1,
+    }
+    assert of_property(None, house) == Event("house.1", EventType.PROPERTY_REGISTERED, "properties/house", NOW, data)
+    changed = replace(house, version=2, updated_at=NOW + timedelta(hours=1))
+    assert of_property(house, changed) == Event(
+        "house.2",
+        EventType.PROPERTY_CHANGED,
+        "properties/house",
+        NOW + timedelta(hours=1),
+        data | {"version": 2},
+    )
+    assert of_property(house, replace(house, updated_at=NOW + timedelta(hours=1))) is None
+
+
+@pytest.mark.parametrize("text", ["0.0", "7.12", "123456789012345.999"])
+def test_a_position_is_read_as_it_is_written(text: str) -> None:
+    page, index = text.split(".")
+    position = Position.parse(text)
+    assert position == Position(int(page), int(index)) == Position.parse(str(position))
+    assert len(str(position)) == 19
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "7.", ".7", "7.1.2", "-1.0", "7.1234", "1234567890123456.0", "٧.١", "7.1\n", " 7.1"]
+)
+def test_what_is_no_position_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        Position.parse(text)
+
+
 def test_an_agents_event_is_nobody_elses_and_fits_into_a_header() -> None:
     event = of_agent("Žofie/1", 1, NOW, None, an_agent("Žofie/1"))
     assert (event.id, event.subject) == ("agents/%C5%BDofie%2F1.1", "agents/%C5%BDofie%2F1")

@@ -44,8 +44,8 @@ def kinds(of: type[errors.Refused] = errors.Refused) -> Iterator[type[errors.Ref
 
 def sample(kind: type[Exception]) -> Any:
     """One of its kind, with facts of the right types."""
-    hints = typing.get_type_hints(kind)
-    given: Any = {name: fact(hints[name]) for name in getattr(kind, "__dataclass_fields__", ())}
+    hints = typing.get_type_hints(kind).items()
+    given: Any = {name: fact(hint) for name, hint in hints if typing.get_origin(hint) is not typing.ClassVar}
     return kind(**given)
 
 

@@ -18,10 +18,12 @@ from chalicelib.repositories.idempotency import DynamoIdempotency
 from chalicelib.repositories.intakes import DynamoIntakes
 from chalicelib.repositories.properties import DynamoProperties
 from chalicelib.repositories.public import DynamoPublic
+from chalicelib.repositories.sheets import DynamoSheets
 from chalicelib.repositories.table import Table
 from chalicelib.repositories.visits import DynamoVisits
-from chalicelib.services.ports import AgentStore, CalendarStore, IntakeStore, PropertyStore, VisitStore
+from chalicelib.services.ports import AgentStore, CalendarStore, IntakeStore, PropertyStore, SheetStore, VisitStore
 from tests.builders import agent_id, property_id
+from tests.fake_sheets import FakeSheets
 from tests.fakes import (
     FakeAgents,
     FakeAvailability,
@@ -54,6 +56,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
             FakeAvailability(memory),
             FakeAgents(memory),
             FakePublic(memory),
+            FakeSheets(),
         )
     fresh: FreshTable = request.getfixturevalue("table")
     table = Table(fresh.client, fresh.name)
@@ -66,6 +69,7 @@ def repositories(request: pytest.FixtureRequest) -> Repositories:
         DynamoAvailability(table),
         DynamoAgents(table),
         DynamoPublic(table),
+        DynamoSheets(table),
     )
 
 
@@ -93,6 +97,11 @@ def agent() -> str:
 @pytest.fixture
 def intakes(repositories: Repositories) -> IntakeStore:
     return repositories.intakes
+
+
+@pytest.fixture
+def sheets(repositories: Repositories) -> SheetStore:
+    return repositories.sheets
 
 
 @pytest.fixture

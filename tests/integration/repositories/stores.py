@@ -24,6 +24,7 @@ from chalicelib.services.ports import (
     IntakeStore,
     PropertyStore,
     PublicStore,
+    SheetStore,
     VisitStore,
 )
 from tests.builders import NOW, utc
@@ -51,6 +52,7 @@ class Repositories:
     availability: AvailabilityStore
     agents: AgentStore
     public: PublicStore
+    sheets: SheetStore
 
 
 def booked(visits: VisitStore, visit: Visit, capacity: int = 1) -> Visit:
