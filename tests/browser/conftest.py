@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from devstack.api import STAGE
 from devstack.stack import stack
@@ -69,6 +69,7 @@ def browser() -> Iterator[Browser]:
     path = os.environ.get("VISITS_CHROMIUM") or str(own)
     assert Path(path).exists(), "make build/browser/.unpacked brings the browser, VISITS_CHROMIUM=<path> names another"
     libraries = f"{CHROMIUM / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}"
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)  # on a machine that does a lot besides
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, env={**os.environ, "LD_LIBRARY_PATH": libraries})
         yield started

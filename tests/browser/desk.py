@@ -116,9 +116,9 @@ class Desk:
 
     def ready(self) -> Desk:
         """Once the page shows what it was opened for."""
-        expect(self.page.locator("main h1").first).to_be_attached(timeout=20_000)
+        expect(self.page.locator("main h1").first).to_be_attached()
         if self.page.locator(".foot").count():
-            expect(self.page.locator(".foot")).to_contain_text(re.compile(r"\d\d:\d\d"), timeout=20_000)
+            expect(self.page.locator(".foot")).to_contain_text(re.compile(r"\d\d:\d\d"))
         return self
 
     def reload(self) -> None:
@@ -234,7 +234,7 @@ class Desks:
             page.goto(self._agency.url)
             page.get_by_role("button", name="Sign in").click()
             fill_in(page, *self._agency.person(scopes))
-            expect(page.locator(".console")).to_be_visible(timeout=20_000)
+            expect(page.locator(".console")).to_be_visible()
             self._tokens[scopes] = page.evaluate("sessionStorage.getItem('refresh-token')")
             context.close()
         return self._tokens[scopes]

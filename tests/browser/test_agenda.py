@@ -143,7 +143,7 @@ def test_a_visit_that_is_booked_elsewhere_appears_by_itself(agency: Agency, desk
     one.page.locator("#time").fill("10:00")
     one.page.keyboard.press("Control+Enter")
     one.says("Booked: Shared house")
-    expect(other.column(plus(week, 1)).locator(".visit")).to_contain_text("Shared house", timeout=20_000)
+    expect(other.column(plus(week, 1)).locator(".visit")).to_contain_text("Shared house")
     assert agency.send("GET", f"/visits?propertyId={house}")["items"]
 
 

@@ -36,9 +36,9 @@ def test_the_person_chooses_another_language_and_it_stays(desks: Desks, week: st
     desk.page.get_by_label("Deutsch").check()
     desk.page.get_by_label("Dark").check()
     expect(desk.page.get_by_label("Deutsch")).to_be_checked()
-    desk.page.unroute("**/assets/de-*.js")
     for words in on_their_way:
         words.continue_()
     expect(desk.page.get_by_role("button", name="Neue Besichtigung").first).to_be_visible()
+    desk.page.unroute("**/assets/de-*.js")
     desk.page.reload()
     expect(desk.page.get_by_role("link", name="Anfragen")).to_be_visible()

@@ -46,4 +46,4 @@ def test_whoever_is_no_longer_let_in_signs_in_again(agency: Agency, desks: Desks
     desk.refused = True
     problem = {"type": "urn:visits:problem:unauthorized", "title": "Unauthorized", "status": 401, "detail": "No."}
     desk.page.route("**/api/**", lambda route: route.fulfill(status=401, json=problem))
-    expect(desk.page.get_by_role("button", name="Sign in")).to_be_visible(timeout=20_000)
+    expect(desk.page.get_by_role("button", name="Sign in")).to_be_visible()

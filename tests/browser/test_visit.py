@@ -198,7 +198,7 @@ def test_without_a_connection_what_was_there_stays(agency: Agency, desk: Desk, h
     desk.reload()
     expect(desk.block(id)).to_be_visible()
     desk.context.set_offline(True)
-    expect(desk.page.get_by_text("No connection since")).to_be_visible(timeout=20_000)
+    expect(desk.page.get_by_text("No connection since")).to_be_visible()
     expect(desk.block(id)).to_be_visible()
     desk.page.get_by_role("button", name="Try now").click()
     expect(desk.page.get_by_text("No connection since")).to_be_visible()
