@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,17 +56,4 @@ def is_silent(record: Mapping[str, Any]) -> bool:
 
 
 def _image(image: Mapping[str, Any] | None) -> Item | None:
-    return deserialized({name: _binary(typed) for name, typed in image.items()}) if image else None
-
-
-def _binary(typed: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A typed value with its base64 undone."""
-    ((kind, value),) = typed.items()
-    match kind:
-        case "B":
-            return {kind: base64.b64decode(value)}
-        case "M":
-            return {kind: {name: _binary(member) for name, member in value.items()}}
-        case "L":
-            return {kind: [_binary(member) for member in value]}
-    return typed
+    return deserialized(image) if image else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 import uuid
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
@@ -85,8 +86,10 @@ def _typed(value: Any) -> dict[str, Any]:
 def _untyped(typed: Mapping[str, Any]) -> Any:
     ((kind, value),) = typed.items()
     match kind:
-        case "S" | "BOOL" | "B":
+        case "S" | "BOOL":
             return value
+        case "B":
+            return b64decode(value) if isinstance(value, str) else value
         case "N":
             return Decimal(value)
         case "SS":

@@ -40,7 +40,14 @@ UNUSED: Final = frozenset(
 )
 
 UNSTORED: Final = {"AttributeValue": ("BS", "NS", "NULL")}
-"""Members of shapes that no item of ours has; botocore looks for each in every attribute that it reads."""
+"""Members of shapes that no item of ours has; botocore looks for each in every attribute that it writes."""
+
+AS_IT_COMES: Final = {"type": "structure", "members": {}, "document": True}
+"""Smithy's word for JSON without a description: botocore hands it over as it is, where it looks at each attribute of
+each item otherwise (https://smithy.io/2.0/spec/simple-types.html#document)."""
+
+UNDESCRIBED: Final = {"AttributeMap": AS_IT_COMES}
+"""Items that are read: `repositories/table.py` makes values of them anyway."""
 
 Description = dict[str, Any]
 
@@ -66,7 +73,7 @@ def _service(whole: Description, operations: tuple[str, ...]) -> Description:
         name = reference["shape"]
         if name in kept:
             return
-        shape = whole["shapes"][name]
+        shape = UNDESCRIBED.get(name, whole["shapes"][name])
         if name in UNSTORED:
             shape = shape | {"members": {m: of for m, of in shape["members"].items() if m not in UNSTORED[name]}}
         kept[name] = shape
