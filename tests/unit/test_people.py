@@ -109,7 +109,50 @@ def _header(**more: object) -> str:
     return ".".join([_encoded({"alg": "RS256", "kid": KEY_NAME} | more), body, signature])
 
 
+def _in_json() -> str:
+    """The JSON serialization of JWS, with the right signature."""
+    head, body, signature = _parts(token())
+    return json.dumps({"payload": body, "signatures": [{"protected": head, "signature": signature}]})
+
+
+def _with_own_key() -> str:
+    """A signature that is right by the key that the token itself brings along, under the pool's name for it."""
+    mine = private_key("mine")
+    shown = jwt.algorithms.RSAAlgorithm.to_jwk(mine.public_key(), as_dict=True)
+    return jwt.encode(claims_of(), mine, "RS256", headers={"kid": KEY_NAME, "jwk": shown})
+
+
+def _without(*missing: int) -> str:
+    return ".".join("" if n in missing else part for n, part in enumerate(_parts(token())))
+
+
+# What Wycheproof's json_web_signature_test.json (github.com/C2SP/wycheproof, testvectors_v1) tries that a token of ours
+# can have, made with the pool's key and good claims: its own vectors sign "foo", which would be refused for that alone.
+WYCHEPROOF: dict[str, Callable[[], str]] = {
+    "rejectsModifiedSignature": lambda: ".".join([*_parts(token())[:2], "X" + _parts(token())[2][1:]]),
+    "rejectsMissingSignature": lambda: _without(2),
+    "rejectsMissingPayload": lambda: _without(1),
+    "rejectsMissingPayloadAndSeparator": lambda: ".".join(_parts(token())[::2]),
+    "rejectsMissingHeader": lambda: _without(0),
+    "rejectsMissingHeaderAndSeparator": lambda: ".".join(_parts(token())[1:]),
+    "rejectsMissingHeaderAndSignature": lambda: _without(0, 2),
+    "rejectsMissingHeaderSignatureAndSeparators": lambda: _parts(token())[1],
+    "rejectsExtraEmptyComponent": lambda: token() + ".",
+    "rejectsExtraComponent": lambda: token() + ".foo",
+    "rejectsNoneAlgorithmAndMissingSignature": lambda: token(key="", algorithm=None),
+    "rejectsValidJsonSerialization": _in_json,
+    "rejectsAttackerProvidedEmbeddedJwk": _with_own_key,
+    "rejectsSymmetryConfusion, key as DER": lambda: _hmac_signed(PUBLIC_KEY),
+    "rejectsSymmetryConfusion, key as PEM": lambda: _hmac_signed(
+        private_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    ),
+    "rejectsSymmetryConfusion, key as published": lambda: _hmac_signed(
+        json.loads(published())["keys"][0]["n"].encode()
+    ),
+}
+
 BAD: dict[str, Callable[[], str]] = {
+    **WYCHEPROOF,
     "of another client": lambda: token(scope="openid email"),
     "of a sign-in past the hosted page": lambda: token(scope="aws.cognito.signin.user.admin"),
     "with a scope that only begins so": lambda: token(scope=f"{GRANT}s"),
