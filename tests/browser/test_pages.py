@@ -119,7 +119,7 @@ def test_an_agent_gets_hours_absences_and_a_calendar(agency: Agency, desk: Desk)
     page = visit_page(agency, desk, "agents")
     page.get_by_role("link", name="New agent").click()
     page.get_by_label("Name", exact=True).fill("Dora Draft")
-    page.get_by_label("Has opening hours").check()
+    page.get_by_label("Works at set hours").check()
     page.get_by_role("button", name="Closed days, or days with other hours").click()
     page.get_by_role("button", name="Keep", exact=True).click()
     desk.says("Kept: Dora Draft.")
@@ -161,6 +161,52 @@ def test_what_is_on_the_screen_is_taken_away(agency: Agency, desks: Desks, week:
     begins = {"Table (CSV)": b"", "Excel": b"PK", "Calendar (ICS)": b"BEGIN:VCALENDAR"}
     assert content.startswith(begins[format])
     assert len(content) > 100
+
+
+def test_files_follow_the_agent_that_is_shown_or_say_that_they_do_not(agency: Agency, desks: Desks, week: str) -> None:
+    ben, cleo, house = agency.agent("Benno Taken"), agency.agent("Cleo Taken"), agency.property("Agents house")
+    for agent, time in ((ben, "09:00"), (cleo, "11:00")):
+        agency.visit(house, week, time, agentId=agent)
+    desk = desks.open(f"#/agenda/week/{week}")
+    page = desk.page
+    page.get_by_label("Cleo Taken").uncheck()
+    page.get_by_label("Take away what is shown").click()
+    expect(page.get_by_text("Files have the visits of hidden agents too")).to_be_visible()
+    page.get_by_label("Take away what is shown").click()
+    for box in page.get_by_role("group", name="Agents").get_by_role("checkbox").all():
+        box.set_checked(False)
+    page.get_by_label("Benno Taken").check()
+    page.get_by_label("Take away what is shown").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Table (CSV)").click()
+    content = Path(taken.value.path()).read_text(encoding="utf-8")
+    assert ben in content
+    assert cleo not in content
+
+
+def test_a_receiver_that_fails_is_tried_again_at_once(agency: Agency, desk: Desk) -> None:
+    hook = {
+        "id": "1",
+        "url": "https://down.example.com",
+        "types": [],
+        "status": "failing",
+        "cursor": "MDA=",
+        "createdAt": "2027-01-01T00:00:00Z",
+        "failing": {"since": "2027-01-02T00:00:00Z", "tries": 3, "answer": "503"},
+    }
+    asked: list[Any] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method == "PUT":
+            asked.append(route.request.post_data_json)
+        route.fulfill(json=hook if route.request.method == "PUT" else {"items": [hook]})
+
+    desk.page.route("**/api/webhooks**", answer)
+    desk.page.route("**/api/webhooks/1/position", answer)
+    page = visit_page(agency, desk, "webhooks")
+    page.get_by_role("button", name="Try again").press("Enter")
+    desk.says("It goes on where it stopped.")
+    assert asked == [{"after": "MDA="}]
 
 
 def test_an_administrator_adds_a_webhook_and_removes_it(agency: Agency, desk: Desk) -> None:

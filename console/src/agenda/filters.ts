@@ -1,6 +1,7 @@
 // Which visits are looked at: by property, agent and status.
 import { computed, signal } from "@preact/signals";
 import type { Status, Visit } from "../api/client.ts";
+import { agents } from "../api/agents.ts";
 import { visits } from "../api/visits.ts";
 import { dayOf, wallOf } from "../time/zones.ts";
 
@@ -33,6 +34,14 @@ export const byDay = computed(() => {
   }
   return days;
 });
+
+/** Whose visits are looked at: of all, of this one, or of some. */
+export function agentsShown(): "all" | "some" | { only: string } {
+  if (hiddenAgents.value.size === 0) return "all";
+  const ids = new Set([...agents.value.keys(), ...[...visits.value.values()].map((visit) => visit.agentId ?? NOBODY), NOBODY]);
+  const [only, ...more] = [...ids].filter((id) => !hiddenAgents.value.has(id));
+  return only && more.length === 0 ? { only } : "some";
+}
 
 export const isFiltered = (): boolean =>
   onlyProperty.value !== null || hiddenAgents.value.size > 0 || hiddenStatuses.value.size > 0;

@@ -10,7 +10,7 @@ import { homeZone } from "../api/properties.ts";
 import { refused } from "../visit/refusals.ts";
 import { STATUSES } from "../visit/status.tsx";
 import { say } from "../words/words.ts";
-import { hiddenStatuses, onlyProperty } from "./filters.ts";
+import { agentsShown, hiddenStatuses, onlyProperty } from "./filters.ts";
 import { days, focus, look } from "./view.ts";
 
 const FORMATS = ["csv", "xlsx", "ics"] as const;
@@ -31,6 +31,7 @@ export function TakeAway() {
       </summary>
       <div class="menu">
         <h3 class="label head">{words.takeAway}</h3>
+        {agentsShown() === "some" && <p class="small soft">{words.hiddenAgentsToo}</p>}
         {FORMATS.map((format) => (
           <button key={format} type="button" onClick={done(() => void take(format))}>
             {words.formats[format]}
@@ -54,12 +55,14 @@ async function take(format: Format): Promise<void> {
   const first = days.value[0] ?? focus.value;
   const last = days.value.at(-1) ?? first;
   const status = STATUSES.filter((one) => !hiddenStatuses.value.has(one));
+  const whose = agentsShown();
   const query = {
     from: instantOf(`${first}T00:00`, homeZone.value),
     to: instantOf(`${plusDays(last, 1)}T00:00`, homeZone.value),
     format,
     ...(onlyProperty.value ? { propertyId: onlyProperty.value } : {}),
     ...(status.length < STATUSES.length ? { status } : {}),
+    ...(typeof whose === "object" ? { agentId: whose.only } : {}),
   };
   const answer = await ask(api.GET("/visits/export", { params: { query }, parseAs: "blob" }));
   if (answer.done) download(answer.value as Blob, `visits-${first}.${format}`);

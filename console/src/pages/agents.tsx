@@ -132,7 +132,7 @@ function One({ agent }: { agent: Agent | null }) {
               <Field id="a-travel" label={words.travelMinutes} type="number" value={String(form.value.travelMinutes ?? 0)} onInput={(value) => set({ travelMinutes: Number(value) })} error={errorAt("travelMinutes")} />
             </div>
             <h2>{words.worksTitle}</h2>
-            <HoursFields hours={hours} onChange={({ weekly, dates }) => set({ availability: weekly || dates.length ? { weekly, dates } : null })} />
+            <HoursFields label={words.worksHours} hours={hours} onChange={({ weekly, dates }) => set({ availability: weekly || dates.length ? { weekly, dates } : null })} />
             <Refused refusal={refusal.value} />
             {may("write") && (
               <button type="submit" class="btn main">

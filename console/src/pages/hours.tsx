@@ -16,14 +16,14 @@ export const usualWeek = (): NonNullable<Hours["weekly"]> => {
   return { mon: work, tue: work, wed: work, thu: work, fri: work, sat: [], sun: [] };
 };
 
-export function HoursFields({ hours, onChange }: { hours: Hours; onChange: (hours: Hours) => void }) {
+export function HoursFields({ label, hours, onChange }: { label: string; hours: Hours; onChange: (hours: Hours) => void }) {
   const words = say();
   const { weekly, dates } = hours;
   return (
     <>
       <label class="check">
         <input type="checkbox" checked={weekly !== null} onChange={(event) => onChange({ ...hours, weekly: event.currentTarget.checked ? usualWeek() : null })} />
-        {words.hasHours}
+        {label}
       </label>
       {weekly && (
         <div class="hoursof">

@@ -180,7 +180,7 @@ function Opening({ id }: { id: string }) {
     <form onSubmit={(event) => void keep(event)}>
       <fieldset disabled={!may("write")} class="stack">
         <h2>{words.openingTitle}</h2>
-        <HoursFields hours={now} onChange={(changed) => (hours.value = { ...now, ...changed })} />
+        <HoursFields label={words.hasHours} hours={now} onChange={(changed) => (hours.value = { ...now, ...changed })} />
         <div class="fields">
           {number("stepMinutes", words.stepMinutes)}
           {number("noticeMinutes", words.noticeMinutes)}

@@ -108,9 +108,9 @@ function Hook({ hook, onDone, onRenew }: HookProps) {
           <button type="button" class="btn" onClick={async () => onDone(await ask(api.POST("/webhooks/{webhookId}/test", { params })), words.testSent)}>
             {words.testHook}
           </button>
-          {hook.status === "disabled" && (
+          {hook.status !== "active" && (
             <button type="button" class="btn" onClick={async () => onDone(await ask(api.PUT("/webhooks/{webhookId}/position", { params, body: { after: hook.cursor } })), words.resumed)}>
-              {words.resume}
+              {hook.status === "failing" ? words.tryAgain : words.resume}
             </button>
           )}
           <button type="button" class="btn" onClick={onRenew}>
