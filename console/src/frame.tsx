@@ -1,6 +1,6 @@
 // The frame around every page: the bar above, the page, and what is said.
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { Agenda } from "./agenda/agenda.tsx";
 import { loadAgents } from "./api/agents.ts";
 import { followEvents } from "./api/events.ts";
@@ -25,10 +25,8 @@ const PAGES: readonly string[] = ["mine", "requests", "sheets", "properties", "a
 
 export function Frame() {
   const { page } = route.value;
-  useEffect(() => {
-    void loadProperties();
-    return listenForKeys();
-  }, []);
+  useLayoutEffect(listenForKeys, []);
+  useEffect(() => void loadProperties(), []);
   // Names of agents and the count of requests may come after the visits.
   const painted = freshness.value.asOf !== null || page !== "agenda";
   useEffect(() => {

@@ -1,7 +1,9 @@
 // The grid by keyboard: one tab stop, arrows between visits, and a visit that is moved by arrows.
 import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Visit } from "../api/client.ts";
 import { may } from "../api/session.ts";
+import { saving } from "../api/visits.ts";
 import { timeAt } from "../time/zones.ts";
 import { announce } from "../parts/announcer.tsx";
 import { holdsTime } from "../visit/status.tsx";
@@ -27,10 +29,20 @@ export function useGridKeys(columns: Column[], grid: { current: HTMLElement | nu
   const all = columns.flatMap((column) => column.visits);
   const current = all.find((visit) => visit.id === stopAt.value) ?? all[0];
 
+  // A visit that is moved to another column is drawn anew there, and back if it was refused: the focus goes along.
+  const carried = useRef<string | null>(null);
+  const moving = carried.current !== null && saving.value.has(carried.current);
+  useLayoutEffect(() => {
+    if (carried.current === null) return;
+    if (document.activeElement === document.body) blockOf(carried.current)?.focus();
+    if (!moving) carried.current = null;
+  });
+  const blockOf = (id: string) => grid.current?.querySelector<HTMLElement>(`[data-visit="${id}"]`);
+
   const focusOn = (visit: Visit | undefined): void => {
     if (!visit) return;
     stopAt.value = visit.id;
-    grid.current?.querySelector<HTMLElement>(`[data-visit="${visit.id}"]`)?.focus();
+    blockOf(visit.id)?.focus();
   };
 
   const walk = (visit: Visit, column: string, [across, along]: [number, number]): void => {
@@ -66,7 +78,10 @@ export function useGridKeys(columns: Column[], grid: { current: HTMLElement | nu
     const at = lifted.value;
     const from = liftedFrom.value;
     takeBack();
-    if (at && from && (at.column !== from.column || at.minute !== from.minute)) onDrop(at.visit, at.column, at.minute);
+    if (at && from && (at.column !== from.column || at.minute !== from.minute)) {
+      carried.current = at.visit.id;
+      onDrop(at.visit, at.column, at.minute);
+    }
   };
 
   const pressLifted = (event: KeyboardEvent): void => {

@@ -91,7 +91,7 @@ export async function fetchVisit(id: string): Promise<Outcome<Visit>> {
 export type Change = Schemas["ChangeVisitInput"];
 
 /** Changes a visit, which looks changed at once, and goes back if it could not be. */
-export function change(visit: Visit, changes: Change, preview: Partial<Visit> = {}, lenient = ""): Promise<Outcome<Visit>> {
+export function change(visit: Visit, changes: Change, preview: Visit, lenient = ""): Promise<Outcome<Visit>> {
   const header = { "If-Match": versionTag(visit), ...(lenient ? { Prefer: lenient } : {}) };
   return hopefully(visit, preview, () =>
     ask(api.PATCH("/visits/{visitId}", { params: { path: { visitId: visit.id }, header }, body: changes })),
@@ -101,12 +101,12 @@ export function change(visit: Visit, changes: Change, preview: Partial<Visit> = 
 export function setStatus(visit: Visit, status: Status, reason = ""): Promise<Outcome<Visit>> {
   const params = { path: { visitId: visit.id }, header: { "If-Match": versionTag(visit) } };
   const body = { status, ...(reason ? { reason } : {}) };
-  return hopefully(visit, { status }, () => ask(api.PUT("/visits/{visitId}/status", { params, body })));
+  return hopefully(visit, { ...visit, status }, () => ask(api.PUT("/visits/{visitId}/status", { params, body })));
 }
 
-async function hopefully(visit: Visit, preview: Partial<Visit>, call: () => Promise<Outcome<Visit>>) {
+async function hopefully(visit: Visit, preview: Visit, call: () => Promise<Outcome<Visit>>) {
   saving.value = new Set(saving.value).add(visit.id);
-  visits.value = new Map(visits.value).set(visit.id, { ...visit, ...preview });
+  visits.value = new Map(visits.value).set(visit.id, preview);
   const outcome = await call();
   const still = new Set(saving.value);
   still.delete(visit.id);

@@ -2,11 +2,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Property } from "../api/client.ts";
-import { findProperties, properties, propertyName } from "../api/properties.ts";
+import { properties, propertyName } from "../api/properties.ts";
 import { Icon } from "../parts/icon.tsx";
 import { say } from "../words/words.ts";
-
-const PATIENCE = 150;
+import { usePropertySearch } from "./property_search.ts";
 
 interface Props {
   chosen: string | null;
@@ -17,45 +16,24 @@ interface Props {
 export function PropertyChoice({ chosen, error, onChoose }: Props) {
   const words = say();
   const text = useSignal(chosen ? propertyName(chosen) : "");
-  const found = useSignal<Property[] | null>(null);
-  const active = useSignal(0);
+  const { found, active, pick, look, leave, stop, step, take } = usePropertySearch((property) => {
+    text.value = property.name;
+    onChoose(property);
+  });
   const input = useRef<HTMLInputElement>(null);
-  const asked = useRef(0);
+  useEffect(() => {
+    if (!chosen) input.current?.focus();
+  }, []);
   useEffect(() => {
     if (chosen) text.value = propertyName(chosen);
   }, [chosen, chosen ? properties.value.get(chosen) : null]);
 
-  const search = (letters: string): void => {
-    const mine = ++asked.current;
-    if (!letters.trim()) {
-      found.value = null;
-      return;
-    }
-    setTimeout(async () => {
-      if (mine !== asked.current) return;
-      const hits = await findProperties(letters.trim());
-      if (mine !== asked.current) return;
-      active.value = 0;
-      found.value = hits;
-    }, PATIENCE);
-  };
-
-  const pick = (property: Property | undefined): void => {
-    if (!property) return;
-    asked.current++;
-    found.value = null;
-    text.value = property.name;
-    onChoose(property);
-  };
-
   const press = (event: KeyboardEvent): void => {
-    const hits = found.value;
-    if (!hits) return;
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      active.value = (active.value + (event.key === "ArrowDown" ? 1 : -1) + hits.length) % Math.max(1, hits.length);
-    } else if (event.key === "Enter") pick(hits[active.value]);
-    else if (event.key === "Escape") found.value = null;
-    else return;
+    if (event.key === "Enter" ? event.ctrlKey || event.metaKey || !take() : !found.value) return;
+    if (event.key === "ArrowDown") step(1);
+    else if (event.key === "ArrowUp") step(-1);
+    else if (event.key === "Escape") stop();
+    else if (event.key !== "Enter") return;
     event.preventDefault();
     event.stopPropagation();
   };
@@ -82,10 +60,10 @@ export function PropertyChoice({ chosen, error, onChoose }: Props) {
           onInput={(event) => {
             text.value = event.currentTarget.value;
             onChoose(null);
-            search(text.value);
+            look(text.value);
           }}
           onKeyDown={press}
-          onBlur={() => setTimeout(() => (found.value = null), 150)}
+          onBlur={leave}
         />
         <div class={hits ? "picks open" : "picks"} id="property-list" role="listbox" aria-label={words.properties}>
           {hits?.map((property, n) => (

@@ -11,6 +11,7 @@ import { say } from "../words/words.ts";
 
 const DAYS = 4;
 const MANY = 10;
+const MORNING = "08:00";
 
 export interface Choice {
   day: Day;
@@ -104,13 +105,14 @@ interface DayProps {
   onPick: (choice: Choice) => void;
 }
 
-/** A long day shows its half hours first. */
+/** A long day shows its half hours first, and the night last: who is open all day is still asked for the day. */
 function SlotsOfDay({ day, slots, chosen, onPick }: DayProps) {
   const words = say();
   const whole = useSignal(false);
   const all = (slots ?? []).filter((slot) => slot.localStart.startsWith(day));
   const halves = all.filter((slot) => slot.localStart.slice(14, 16) === "00" || slot.localStart.slice(14, 16) === "30");
-  const shown = whole.value || all.length <= MANY ? all : halves.slice(0, MANY);
+  const awake = halves.filter((slot) => slot.localStart.slice(11, 16) >= MORNING);
+  const shown = whole.value || all.length <= MANY ? all : (awake.length > 0 ? awake : halves).slice(0, MANY);
   const [weekday, ...rest] = shortDay(day).split(" ");
   return (
     <div role="group" aria-label={shortDay(day)}>

@@ -35,15 +35,19 @@ export function EarlierVisits({ email, phone, onKnown }: Props) {
   useEffect(() => {
     found.value = [];
     if (!person) return undefined;
+    let current = true;
     const timer = setTimeout(async () => {
       const answer = await findVisits(person, 20);
-      if (!answer.done) return;
+      if (!answer.done || !current) return;
       found.value = [...answer.value.items].sort((one, other) => other.date.localeCompare(one.date));
       await nameProperties(found.value.map((visit) => visit.propertyId));
       const known = found.value.find((visit) => visit.visitor)?.visitor;
-      if (known) onKnown(known);
+      if (known && current) onKnown(known);
     }, PATIENCE);
-    return () => clearTimeout(timer);
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
   }, [asked]);
   const [latest] = found.value;
   if (!latest) return null;

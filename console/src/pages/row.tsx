@@ -48,7 +48,7 @@ interface Props {
   /** The one of its cells that is looked at. */
   looked: Field | null;
   onLook: (field: Field) => void;
-  onPatch: (changes: Schemas["CorrectRowInput"]) => void;
+  onPatch: (changes: Schemas["CorrectRowInput"]) => Promise<void>;
 }
 
 /** Nobody has said yet that it is what was meant. */
@@ -63,7 +63,7 @@ export function Row({ row, fields, looked, onLook, onPatch }: Props) {
     <tr class={looked ? `${look} sel` : look}>
       <td class="num">{row.line}</td>
       {fields.map((field) => (
-        <td key={field} onFocusIn={() => onLook(field)}>
+        <td key={field} class={field} onFocusIn={() => onLook(field)}>
           <CellField row={row} field={field} cell={row.cells.find((one) => one.field === field)} onKeep={(value) => onPatch({ [field]: value })} />
         </td>
       ))}
@@ -75,7 +75,7 @@ export function Row({ row, fields, looked, onLook, onPatch }: Props) {
         {row.problem && <span class="sub small">{row.problem.detail}</span>}
         {!row.ready && !row.registered && !row.problem && doubts && <span class="sub small doubts">{doubts}</span>}
         {!row.reviewed && !row.registered && may("write") && (
-          <button type="button" class="btn" onClick={() => onPatch({})}>
+          <button type="button" class="btn" onClick={() => void onPatch({})}>
             {words.rowIsRight}
           </button>
         )}
@@ -95,7 +95,7 @@ interface CellProps {
   row: SheetRow;
   field: Field;
   cell: Cell | undefined;
-  onKeep: (value: string | null) => void;
+  onKeep: (value: string | null) => Promise<void>;
 }
 
 function CellField({ row, field, cell, onKeep }: CellProps) {
@@ -104,11 +104,16 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
   const value = cell?.value ?? cell?.text ?? "";
   const doubtful = cell !== undefined && isDoubtful(row, cell);
   const label = words.cellOf(row.line, words.fields[field]);
+  /** What was said stays while it is on its way. */
+  const keep = async (said: string): Promise<void> => {
+    await onKeep(said.trim() || null);
+    if (typed.value === said) typed.value = null;
+  };
   const fixed = row.registered || !may("write");
   if (fixed) return <span>{field === "propertyId" && cell?.value ? propertyName(cell.value) : value}</span>;
   const input =
     field === "propertyId" || field === "agentId" ? (
-      <select class="cell" aria-label={label} value={cell?.value ?? ""} onChange={(event) => onKeep(event.currentTarget.value || null)}>
+      <select class="cell" aria-label={label} value={typed.value ?? cell?.value ?? ""} onChange={(event) => void keep((typed.value = event.currentTarget.value))}>
         <option value="">{cell?.text || "–"}</option>
         {choicesOf(field, cell).map((id) => (
           <option key={id} value={id}>
@@ -123,8 +128,8 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
         value={typed.value ?? value}
         onInput={(event) => (typed.value = event.currentTarget.value)}
         onChange={() => {
-          if (typed.value !== null && typed.value !== value) onKeep(typed.value.trim() || null);
-          typed.value = null;
+          if (typed.value !== null && typed.value !== value) void keep(typed.value);
+          else typed.value = null;
         }}
       />
     );

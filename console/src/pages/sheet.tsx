@@ -135,7 +135,7 @@ export function SheetPage({ id }: { id: string }) {
                     fields={fields}
                     looked={looked.value?.row === row.row ? looked.value.field : null}
                     onLook={(field) => (looked.value = { row: row.row, field })}
-                    onPatch={(changes) => void patch(row.row, changes)}
+                    onPatch={(changes) => patch(row.row, changes)}
                   />
                 ))}
               </tbody>
@@ -144,7 +144,7 @@ export function SheetPage({ id }: { id: string }) {
           {photo.value && <AsWritten photo={uprightBy(rows.value, photo.value)} name={now?.name ?? ""} seen={seenOf(rows.value, looked.value)} />}
         </div>
       )}
-      {rows.value.length > 0 && may("write") && (
+      {rows.value.some((row) => !row.registered) && may("write") && (
         <div class="sheet-foot">
           <p class="grow">
             <strong>{words.willBeRegistered(ready)}</strong> {rows.value.length - ready > 0 && words.rowsWait(rows.value.filter((row) => !row.ready && !row.registered).length)}

@@ -1,7 +1,7 @@
 // A dialog: the native one. Escape closes it, and asks first if something was typed.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { say } from "../words/words.ts";
 import { Icon } from "./icon.tsx";
 
@@ -19,7 +19,7 @@ export function Dialog({ title, typed = false, small = false, onClose, onSubmit,
   const words = say();
   const dialog = useRef<HTMLDialogElement>(null);
   const asking = useSignal(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
@@ -41,6 +41,11 @@ export function Dialog({ title, typed = false, small = false, onClose, onSubmit,
       aria-labelledby="dialog-title"
       onCancel={(event) => {
         event.preventDefault();
+        close();
+      }}
+      onClose={() => {
+        // The browser closes it on a second Escape, whoever asked for time to think.
+        dialog.current?.showModal();
         close();
       }}
       onKeyDown={(event) => {

@@ -1,6 +1,6 @@
 // A word about what was just done, with the way back; and what went wrong, with the way on.
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { say } from "../words/words.ts";
 import { Icon } from "./icon.tsx";
 
@@ -13,21 +13,31 @@ export interface Toast {
 
 export const toast = signal<Toast | null>(null);
 const LONG = 9_000;
+/** Who is to undo something has to find the button first. */
+const LONGER = 30_000;
 
 export function tell(next: Toast): void {
   toast.value = next;
 }
 
-/** Errors stay until somebody has read them. */
+/** Errors stay until somebody has read them; nothing goes while somebody is at it. */
 export function Toasts() {
   const told = toast.value;
+  const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!told || told.bad) return undefined;
-    const timer = setTimeout(() => toast.value === told && (toast.value = null), LONG);
+    let timer = 0;
+    const wait = (): void => {
+      timer = setTimeout(() => {
+        if (box.current?.matches(":hover, :focus-within")) wait();
+        else if (toast.value === told) toast.value = null;
+      }, told.acts ? LONGER : LONG);
+    };
+    wait();
     return () => clearTimeout(timer);
   }, [told]);
   return (
-    <div class="toasts noprint" role="status" aria-live="polite">
+    <div class="toasts noprint" role="status" aria-live="polite" ref={box}>
       {told && (
         <div class={told.bad ? "toast bad" : "toast"}>
           <Icon name={told.bad ? "warn" : "check"} />

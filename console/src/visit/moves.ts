@@ -22,7 +22,7 @@ export async function move(visit: Visit, to: Move, lenient = ""): Promise<void> 
   const reassigned = to.agentId !== undefined && (to.agentId ?? undefined) !== visit.agentId;
   if (!moved && !reassigned) return;
   const changes: Change = { ...(moved ? { date } : {}), ...(reassigned ? { agentId: to.agentId ?? null } : {}) };
-  const outcome = await change(visit, changes, preview(date, to.agentId, reassigned), lenient);
+  const outcome = await change(visit, changes, preview(visit, { ...to, date }), lenient);
   if (!outcome.done) {
     tellRefusal(visit, to, outcome.refusal);
     return;
@@ -35,10 +35,11 @@ export async function move(visit: Visit, to: Move, lenient = ""): Promise<void> 
   });
 }
 
-const preview = (date: string, agentId: string | null | undefined, reassigned: boolean): Partial<Visit> => ({
-  date,
-  ...(reassigned && agentId ? { agentId } : {}),
-});
+/** The visit as it will be; with nobody's name once it is nobody's. */
+function preview({ agentId, ...visit }: Visit, to: { date: string; agentId?: Agent["id"] | null }): Visit {
+  const whose = to.agentId === undefined ? agentId : to.agentId;
+  return { ...visit, date: to.date, ...(whose ? { agentId: whose } : {}) };
+}
 
 /** What was is tried once more, outside the hours too: it was there a moment ago. */
 async function undo(before: Visit, id: string): Promise<void> {
@@ -46,7 +47,7 @@ async function undo(before: Visit, id: string): Promise<void> {
   if (!now) return;
   const lenient = may("override") ? "handling=lenient" : "";
   const back = { date: before.date, agentId: before.agentId ?? null };
-  const outcome = await change(now, back, { date: before.date }, lenient);
+  const outcome = await change(now, back, preview(now, back), lenient);
   if (outcome.done) tell({ text: say().movedBack(whenOf(outcome.value)) });
   else tellRefusal(now, { wall: wallOf(before.date, before.timeZone) }, outcome.refusal);
 }

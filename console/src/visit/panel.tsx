@@ -292,7 +292,7 @@ function Notes({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
   const typed = text.value !== null && text.value.trim() !== (visit.notes ?? "");
   const keep = async (): Promise<void> => {
     const notes = text.value?.trim() || null;
-    const outcome = await change(visit, { notes }, notes ? { notes } : {});
+    const outcome = await change(visit, { notes }, notes ? { ...visit, notes } : visit);
     onRefused(outcome.done ? null : outcome.refusal);
     if (!outcome.done) return;
     text.value = null;
