@@ -17,14 +17,13 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from devstack.api import STAGE
 from devstack.stack import stack
-from tests.browser.desk import Agency, Desk, Desks
+from tests.browser.desk import PATIENCE_SECONDS, Agency, Desk, Desks
 from tools.deliver.cloudformation import outputs
 from tools.deliver.data_stack import credentials, data_stack_of
 from tools.operate.people import Pool
 from tools.project import ROOT
 
 CHROMIUM = ROOT / "build" / "browser" / "chromium"
-PATIENCE_SECONDS = 60
 
 _weeks = itertools.count(2)
 
@@ -69,7 +68,7 @@ def browser() -> Iterator[Browser]:
     path = os.environ.get("VISITS_CHROMIUM") or str(own)
     assert Path(path).exists(), "make build/browser/.unpacked brings the browser, VISITS_CHROMIUM=<path> names another"
     libraries = f"{CHROMIUM / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}"
-    expect.set_options(timeout=PATIENCE_SECONDS * 1000)  # on a machine that does a lot besides
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, env={**os.environ, "LD_LIBRARY_PATH": libraries})
         yield started

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import running
-from tests.browser.desk import AXE, PICTURES, Agency, Desks
+from tests.browser.desk import AXE, PATIENCE_SECONDS, PICTURES, Agency, Desks
 from tools.project import ROOT
 
 ASSETS = ROOT / "build" / "console" / "assets"
@@ -58,7 +58,7 @@ class Visitors:
             reduced_motion="reduce",
             java_script_enabled=script,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         self._opened.append(context)
         page = context.new_page()
         if now is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.desk import Agency, Desk, Desks, box_of, plus
 from tools.project import ROOT
@@ -57,34 +58,49 @@ def book_in(desk: Desk, letters: str) -> None:
     desk.choose_property(letters)
 
 
+def handed_in(desks: Desks, file: Path, week: str) -> str:
+    """The name of a sheet that somebody has to look at."""
+    lines = ["property;date;time;visitor", f"Lake house;{week};10:00;Hanna Specimen", f"Lake hous;{week};;Igor Sample"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    page = desks.open("#/sheets").page
+    page.get_by_label("Hand in a list of visits").set_input_files(file)
+    expect(page.get_by_label("Row 3, Time")).to_be_visible()
+    return file.name
+
+
 @pytest.mark.parametrize("theme", THEMES)
-def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: str) -> None:
+def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: str, tmp_path: Path) -> None:
     request = in_a_week(agency, week)
+    agency.send("POST", "/webhooks", {"url": "https://hook.example.com/visits"})
+    listed = handed_in(desks, tmp_path / f"{theme}.csv", week)
     desk = desks.open(f"#/agenda/week/{plus(week, 3)}?visit={request}", theme=theme)
-    expect(desk.page.locator(".panel")).to_be_visible()
-    pages: dict[str, Callable[[], object]] = {
-        "agenda": lambda: None,
-        "cancelling": lambda: desk.page.get_by_role("button", name="Decline…").click(),
-        "rescheduling": lambda: desk.page.get_by_role("button", name="Reschedule").click(),
-        "booking": lambda: book_in(desk, "lake"),
-        "day": lambda: opened(desk, agency, f"#/agenda/day/{plus(week, 2)}"),
-        "list": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 2)}"),
-        "nothing": lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 6)}"),
-        "mine": lambda: opened(desk, agency, f"#/mine/{plus(week, 4)}"),
-        "requests": lambda: opened(desk, agency, "#/requests"),
-        "properties": lambda: opened(desk, agency, "#/properties"),
-        "property": lambda: desk.page.get_by_role("link", name="Lake house").first.click(),
-        "agents": lambda: opened(desk, agency, "#/agents"),
-        "agent": lambda: desk.page.get_by_role("link", name="Ben Sample").first.click(),
-        "visitors": lambda: opened(desk, agency, "#/visitors"),
-        "sheets": lambda: opened(desk, agency, "#/sheets"),
-        "webhooks": lambda: opened(desk, agency, "#/webhooks"),
-        "keys": lambda: desk.page.keyboard.press("?"),
+    page = desk.page
+    expect(page.locator(".panel")).to_be_visible()
+    pages: dict[str, tuple[Callable[[], object], Locator]] = {
+        "agenda": (lambda: None, page.locator(".hours .visit").first),
+        "cancelling": (page.get_by_role("button", name="Decline…").click, page.get_by_label("Reason")),
+        "rescheduling": (page.get_by_role("button", name="Reschedule").click, page.locator(".panel .slot").first),
+        "booking": (lambda: book_in(desk, "lake"), page.locator("dialog .slot").first),
+        "day": (lambda: opened(desk, agency, f"#/agenda/day/{plus(week, 2)}"), page.locator(".days .named").first),
+        "list": (lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 2)}"), page.locator(".list-end")),
+        "nothing": (lambda: opened(desk, agency, f"#/agenda/list/{plus(week, 6)}"), page.locator(".veiled h2")),
+        "mine": (lambda: opened(desk, agency, f"#/mine/{plus(week, 4)}"), page.locator(".road #whose")),
+        "requests": (lambda: opened(desk, agency, "#/requests"), page.get_by_role("button", name="Confirm").first),
+        "properties": (lambda: opened(desk, agency, "#/properties"), page.get_by_role("link", name="Lake house").first),
+        "property": (page.get_by_role("link", name="Lake house").first.click, page.get_by_label("Has opening hours")),
+        "agents": (lambda: opened(desk, agency, "#/agents"), page.get_by_role("link", name="Ben Sample").first),
+        "agent": (page.get_by_role("link", name="Ben Sample").first.click, page.get_by_label("Name", exact=True)),
+        "visitors": (lambda: opened(desk, agency, "#/visitors"), page.get_by_role("button", name="Find visits")),
+        "sheets": (lambda: opened(desk, agency, "#/sheets"), page.get_by_role("link", name=listed).first),
+        "sheet": (page.get_by_role("link", name=listed).first.click, page.get_by_label("Row 3, Time")),
+        "sheet-reading": (page.get_by_text("How it was read").click, page.get_by_label("First in its dates")),
+        "webhooks": (lambda: opened(desk, agency, "#/webhooks"), page.get_by_text("hook.example.com").first),
+        "keys": (lambda: page.keyboard.press("?"), page.locator("dialog .keys")),
     }
     found = {}
-    for name, go in pages.items():
+    for name, (go, seen) in pages.items():
         go()
-        desk.page.wait_for_load_state("networkidle")
+        expect(seen).to_be_visible()
         found[name] = desk.barriers()
         desk.picture(f"{name}-{theme}")
         if name == "booking":

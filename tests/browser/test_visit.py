@@ -39,6 +39,7 @@ def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(
     desk.block(other).focus()
     desk.page.keyboard.press("c")
     expect(desk.block(other)).to_have_class(re.compile("confirmed"))
+    expect(desk.block(other)).not_to_have_class(re.compile("saving"))
     assert [agency.read(id)["status"] for id in (one, other)] == ["confirmed", "confirmed"]
 
 
@@ -105,6 +106,37 @@ def test_arrows_move_a_visit_and_escape_takes_it_back(agency: Agency, desk: Desk
         keyboard.press(key)
     desk.says("Moved to")
     assert is_at(agency, id, plus(week, 1), "09:15")
+    expect(desk.block(id)).to_be_focused()
+
+
+def test_a_visit_that_is_given_to_nobody_is_nobodys_before_the_answer_is_there(
+    agency: Agency, desk: Desk, house: str, week: str
+) -> None:
+    id = agency.visit(house, week, "09:00", agentId=agency.agent("Ben Sample"))
+    desk.reload()
+    agent = panel_of(desk, id).get_by_role("combobox", name="Agent")
+    expect(agent).not_to_have_value("")
+    on_their_way: list[Route] = []
+    desk.page.route(f"**/api/visits/{id}", lambda route: on_their_way.append(route))
+    agent.select_option("")
+    expect(desk.block(id)).to_have_class(re.compile("saving"))
+    expect(agent).to_have_value("")
+    for change in on_their_way:
+        change.continue_()
+    desk.says("Nobody yet")
+    assert "agentId" not in agency.read(id)
+
+
+def test_the_way_back_stays_while_somebody_reaches_for_it(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00")
+    desk.page.clock.install()
+    desk.reload()
+    desk.drag(id, plus(week, 1), 60)
+    undo = desk.page.get_by_role("button", name="Undo")
+    undo.focus()
+    desk.page.clock.run_for(60_000)
+    undo.press("Enter")
+    desk.says("Back at")
 
 
 def test_arrows_go_from_visit_to_visit_and_enter_opens(agency: Agency, desk: Desk, house: str, week: str) -> None:
@@ -126,9 +158,9 @@ def test_a_panel_offers_free_times_to_move_to(agency: Agency, desk: Desk, house:
     desk.reload()
     panel = panel_of(desk, id)
     panel.get_by_role("button", name="Reschedule").click()
-    panel.get_by_role("group", name=re.compile("Tue")).get_by_role("button", name="02:00").click()
+    panel.get_by_role("group", name=re.compile("Tue")).get_by_role("button", name="08:30").click()
     desk.says("Moved to")
-    assert is_at(agency, id, plus(week, 1), "02:00")
+    assert is_at(agency, id, plus(week, 1), "08:30")
 
 
 def test_a_taken_time_puts_the_visit_back_and_says_so(agency: Agency, desk: Desk, week: str) -> None:
@@ -151,8 +183,10 @@ def test_somebody_else_was_faster(agency: Agency, desk: Desk, house: str, week: 
     desk.reload()
     panel = panel_of(desk, id)
     note = panel.get_by_label("Note")
-    # The page does not hear of it before it asks.
+    # The page does not hear of it before it asks: neither by events nor by reading the week once more.
     desk.page.route("**/api/events*", lambda route: route.fulfill(json={"items": [], "nextCursor": "x"}))
+    unanswered: list[Route] = []
+    desk.page.route("**/api/visits?*", lambda route: unanswered.append(route))
     note.fill("Brings an architect")
     agency.send("PATCH", f"/visits/{id}", {"place": "Garden gate"}, **{"If-Match": "*"})
     panel.get_by_role("button", name="Keep the note").click()
