@@ -25,7 +25,7 @@ from chalicelib.domain.errors import Refused
 from chalicelib.domain.idempotency import AlreadyDone
 from chalicelib.http import errors as http_errors
 from tests.contract import Contract, ContractBroken
-from tools.generate import openapi
+from tools.generate import openapi, openapi_document, openapi_examples
 from tools.generate.openapi_examples import REFUSALS
 from tools.project import ROOT
 
@@ -207,6 +207,50 @@ def test_make_openapi_says_where_there_is_no_release_to_compare_with(
     assert openapi.main(project) == 0
     assert "not compared with a release" in capsys.readouterr().out
     assert json.loads((project / "docs" / "openapi.json").read_text()) == json.loads(openapi.text())
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "told"),
+    [
+        (openapi_examples.BODIES, "StatusInput", "An example of the body StatusInput is missing: add it to "),
+        (openapi_document.WORDS["answers"], 201, "What 201 means, an answer of "),
+        (
+            openapi_document.WORDS["problemMembers"],
+            "reached",
+            "The schema of reached, a member of BookingLimitProblem,",
+        ),
+        (openapi_document.PATH_PARAMETERS, "sheet_id", "The parameter sheet_id of "),
+    ],
+    ids=["body", "answer", "problem member", "path parameter"],
+)
+def test_make_openapi_says_what_is_missing_and_where_to_add_it(
+    table: dict[object, Any],
+    name: object,
+    told: str,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delitem(table, name)
+    _is_told(project, told, capsys)
+
+
+def test_make_openapi_says_which_refusal_has_no_example(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = tuple(refusal for refusal in REFUSALS if not isinstance(refusal, errors.TooManyWebhooks))
+    monkeypatch.setattr(openapi_document, "REFUSALS", rest)
+    _is_told(project, "An example of the refusal TooManyWebhooks is missing: add it to REFUSALS in tools/", capsys)
+
+
+def _is_told(project: Path, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (project / "docs" / "openapi.json").read_text()
+    assert openapi.main(project) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(told)
+    assert " is missing: add it to " in line
+    assert (ROOT / line.removesuffix(".").rsplit(" ", 1)[-1]).is_file()
+    assert (project / "docs" / "openapi.json").read_text() == before, "nothing half made is written"
 
 
 def _drop(*keys: str) -> Callable[[Json], None]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tools.failure import CannotGoOn
 from tools.generate.openapi_document import document
 from tools.project import ROOT
 
@@ -254,8 +255,12 @@ def undeclared(old: Json, new: Json, declared: Json) -> list[str]:
 
 
 def main(project: Path = ROOT) -> int:
-    made = text()
-    for file, written in ((FILE, made), (SHIPPED, shipped())):
+    try:
+        made, short = text(), shipped()
+    except CannotGoOn as why:
+        print(why, file=sys.stderr)
+        return 1
+    for file, written in ((FILE, made), (SHIPPED, short)):
         path = project / file.relative_to(ROOT)
         path.write_text(written, encoding="utf-8")
         print(f"written: {path.relative_to(project)}")

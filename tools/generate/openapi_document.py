@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 from chalice.app import Chalice, Response
@@ -31,6 +31,7 @@ from chalicelib.http.fields import AGENT_ID_SCHEMA, PROPERTY_ID_SCHEMA, Output
 from chalicelib.http.guard import PUBLIC, VISITOR, Access, by_authorizer
 from chalicelib.http.preconditions import ENTITY_TAGS
 from chalicelib.http.queries import Query
+from tools.failure import CannotGoOn
 from tools.generate.openapi_examples import BODIES, REFUSALS
 
 Json = dict[str, Any]
@@ -77,6 +78,17 @@ ONLY_NEW: Final = (
     {"type": "string", "maxLength": 1, "pattern": r"^\*$", "examples": ["*"]},
     "`*`: only if it does not exist yet. Either this or `If-Match` is required.",
 )
+
+
+Name = TypeVar("Name")
+Said = TypeVar("Said")
+
+
+def _said(table: Mapping[Name, Said], name: Name, what: str, where: str) -> Said:
+    """What a table says of a name. Raises CannotGoOn, which tells where to add it."""
+    if name not in table:
+        raise CannotGoOn(f"{what} is missing: add it to {where}.")
+    return table[name]
 
 
 def document(app: Chalice, scopes: Mapping[tuple[str, str], Scope | Access]) -> Json:
@@ -294,7 +306,9 @@ def _shown(operation: _Operation, operations: list[_Operation], schemas: _Schema
 
 
 def _body(model: type[BaseModel], schemas: _Schemas) -> Json:
-    return {"schema": schemas.ref(model), "examples": {"example": {"value": BODIES[model.__name__]}}}
+    name = model.__name__
+    example = _said(BODIES, name, f"An example of the body {name}", "tools/generate/openapi_examples.yaml")
+    return {"schema": schemas.ref(model), "examples": {"example": {"value": example}}}
 
 
 def _lines() -> Json:
@@ -317,7 +331,8 @@ def _answer(
     operations: list[_Operation],
     schemas: _Schemas,
 ) -> Json:
-    shown: Json = {"description": WORDS["answers"][status]}
+    what = f"What {status} means, an answer of {operation.method} {operation.path},"
+    shown: Json = {"description": _said(WORDS["answers"], status, what, "answers in tools/generate/openapi.yaml")}
     if headers := operation.headers_of(status, output):
         shown["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if isinstance(output, File):
@@ -367,7 +382,10 @@ def _parameter_names(query: type[Query] | None) -> list[str]:
 def _parameters(operation: _Operation, schemas: _Schemas) -> list[Json]:
     parameters: list[Json] = []
     for variable in operation.variables:
-        schema, description = PATH_PARAMETERS[variable]
+        what = f"The parameter {variable} of {operation.method} {operation.path}"
+        schema, description = _said(
+            PATH_PARAMETERS, variable, what, "PATH_PARAMETERS in tools/generate/openapi_document.py"
+        )
         parameters.append(
             {
                 "name": to_camel(variable),
@@ -531,7 +549,8 @@ class _Problems:
             504: ["NoAnswerInTime"],
         }
         for refusal in refusals:
-            status, name = self._kinds[refusal]
+            what = f"An example of the refusal {refusal.__name__}"
+            status, name = _said(self._kinds, refusal, what, "REFUSALS in tools/generate/openapi_examples.py")
             by_status.setdefault(status, []).append(name)
         return {str(status): self._answer(list(dict.fromkeys(names))) for status, names in by_status.items()}
 
@@ -569,7 +588,10 @@ class _Problems:
             "detail": {"type": "string", "description": "For humans; the wording may change."},
         }
         for member in (member for member in example if member not in properties):
-            properties[member] = WORDS["problemMembers"][member]
+            what = f"The schema of {member}, a member of {name}Problem,"
+            properties[member] = _said(
+                WORDS["problemMembers"], member, what, "problemMembers in tools/generate/openapi.yaml"
+            )
         self.schemas[f"{name}Problem"] = {
             "type": "object",
             "properties": properties,
