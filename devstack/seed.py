@@ -60,7 +60,8 @@ def load(url: str, visits: int, key: str | None = None, now: datetime | None = N
     outcome: Counter[str] = Counter()
     with (
         Client(url, key, OUR_OWN) as api,
-        tqdm(total=visits, desc="sample visits", unit="", file=sys.stderr) as progress,
+        # None: only a terminal has a bar.
+        tqdm(total=visits, desc="sample visits", unit="", file=sys.stderr, disable=None) as progress,
     ):
         # 412: it is there already, from last time.
         for id, name in SAMPLE["agents"].items():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import openpyxl
 import pytest
 
@@ -22,6 +23,7 @@ from tests.integration.sheets import Site, importing
 from tests.pictures import a_png
 from tests.sheets import AGENCY, BERLIN, an_answer, read
 from tests.workbooks import assert_workbook
+from tools.client import Client
 from tools.operate import sheets as tool
 from tools.project import ROOT
 
@@ -193,6 +195,32 @@ def test_without_a_worker_it_says_so_and_goes_on_next_time(
     assert len(site.desk.visits(house)) == 1
 
 
+def test_it_waits_as_long_as_rows_are_worked_off_though_no_terminal_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"created": 0, "duplicate": 0, "rejected": 0, "total": 6}
+
+    def get(_: Client, path: str) -> dict[str, object]:
+        counts["created"] += path.startswith("/intakes/")
+        return {"counts": counts, "status": "done" if counts["created"] == counts["total"] else "running"}
+
+    monkeypatch.setattr(Client, "send", lambda *_: httpx.Response(200, json={"id": "i1", "counts": counts}))
+    monkeypatch.setattr(Client, "get", get)
+    monkeypatch.setattr(tool, "PAUSE_SECONDS", 0.05)
+    with Client("http://127.0.0.1") as api:
+        tool.Desk(api, patience=0.1).register({"id": "s1"})
+    assert counts["created"] == 6
+
+
+def test_of_two_sheets_handed_in_before_either_was_read_the_first_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {"id": "a", "status": "review"}
+    sheets = {"/sheets/a": first, "/sheets/b": {"id": "b", "status": "review", "sameAs": "a"}}
+    monkeypatch.setattr(Client, "send", lambda *_, **__: httpx.Response(409, json={"sheetId": "b"}))
+    monkeypatch.setattr(Client, "get", lambda _, path: sheets[path])
+    with Client("http://127.0.0.1") as api:
+        assert tool.Desk(api, patience=1).sheet(a_file(tmp_path, "p1,2028-03-01,10:00"), "Europe/Berlin") == first
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("of ours"), KeyboardInterrupt(), KeyError("counts")])
 def test_what_breaks_is_never_taken_for_rows_that_are_left(
     site: Site,
@@ -219,6 +247,7 @@ def test_make_import_takes_a_file_of_any_name(site: Site, tmp_path: Path, name: 
     done = make(site, tmp_path, "import", file.name)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "1 registered, 0 registered before, 0 left\n"
+    assert "%|" not in done.stderr, "a bar is for a terminal"
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 

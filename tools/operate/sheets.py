@@ -88,8 +88,9 @@ class Desk:
             raise CannotBeRead("; ".join(f"{error['pointer'].strip('#/')}: {error['detail']}" for error in errors))
         if "upload" in answer:
             _upload(answer["upload"], content)
-        sheet = self.api.get(f"/sheets/{answer.get('sheetId', answer.get('id'))}")
-        return self._once_read(sheet)
+        sheet = self._once_read(self.api.get(f"/sheets/{answer.get('sheetId', answer.get('id'))}"))
+        # Handed in twice before either was read: only the first can be registered.
+        return self._once_read(self.api.get(f"/sheets/{sheet['sameAs']}")) if "sameAs" in sheet else sheet
 
     def rows(self, sheet: Json) -> list[Json]:
         return list(self.api.pages(f"/sheets/{sheet['id']}/rows", limit=100))
@@ -98,15 +99,18 @@ class Desk:
         """Returns once the rows that were ready are worked off."""
         answer = self.api.send("POST", f"/sheets/{sheet['id']}/register", {}).json()
         total = answer["counts"]["total"]
-        with tqdm(total=total, desc="visits", unit="", file=sys.stderr) as progress:
+        done = [0]
+        # None: only a terminal has a bar.
+        with tqdm(total=total, desc="visits", unit="", file=sys.stderr, disable=None) as bar:
 
             def finished() -> bool:
                 intake = self.api.get(f"/intakes/{answer['id']}")
-                done = total - sum(intake["counts"][result] for result in ("created", "duplicate", "rejected"))
-                progress.update(total - done - progress.n)
+                before = done[0]
+                done[0] = sum(intake["counts"][result] for result in ("created", "duplicate", "rejected"))
+                bar.update(done[0] - before)
                 return intake["status"] in ("done", "failed")
 
-            self._wait(finished, f"Intake {answer['id']} is not worked off", lambda: progress.n)
+            self._wait(finished, f"Intake {answer['id']} is not worked off", lambda: done[0])
         self._wait(
             lambda: self.api.get(f"/sheets/{sheet['id']}")["status"] != "registering", "The sheet is not settled"
         )
