@@ -33,7 +33,7 @@ class Scale:
 FULL: Final = Scale(
     PEERS, 15, (1_000, 10_000, 100_000), 10_000, 6, str(ROOT / "docs" / "spike.png"), 10_000, "valgrind"
 )
-QUICK: Final = Scale((BARE,), 1, (100, 300), 100, 0.3, os.devnull, 200, None)
+QUICK: Final = Scale((BARE,), 1, (100, 300), 100, 0.3, os.devnull, 60, None)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def _licences(told: str) -> list[Component]:
 
 def _within(papers: str, made: zipfile.ZipFile) -> Iterator[Component]:
     """What was built into a library in another language, as its own bill says (PEP 770)."""
-    for name in sorted(made.namelist()):
+    for name in sorted(name for name in made.namelist() if "/sboms/" in name):
         if PurePosixPath(name).match(f"{papers}/sboms/*.json"):
             for component in json.loads(made.read(name)).get("components", []):
                 yield {
