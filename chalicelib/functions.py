@@ -6,6 +6,7 @@ The journal, `.chalice/config.json`, the policies, the alarms and what `make run
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -59,14 +60,14 @@ class Traits(Record):
     """The partitions of the month index that it may query, where it may not query the indexes as a whole."""
     reads_api_keys: bool = False
     """Whether it may read API keys, and nothing else of the table."""
-    queues: Mapping[Queue, tuple[str, ...]] = MappingProxyType({})
+    queues: Mapping[Queue, tuple[str, ...]] = field(default_factory=dict)
     """What it may do with the queues."""
     fed_by: Queue | None = None
     """The queue whose messages are handed to it."""
     sends_mail: bool = False
     puts_events: bool = False
     """Whether it puts events on the event bus of a stage that has one."""
-    sheet_files: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    sheet_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What it may do with the files of sheets, by the folder they lie in."""
     recognises: bool = False
     """Whether it may have pictures recognised, which costs by the page."""
