@@ -384,14 +384,14 @@ def book_visit() -> Response:
 
 
 @route("GET", "/visits", Scope.READ)
-@promises(lambda: Contract(query=api.visits.VisitQuery, gives={200: api.visits.VisitPage}))
+@promises(lambda: Contract(query=api.listing.VisitQuery, gives={200: api.listing.VisitPage}))
 def list_visits() -> Response:
     """List visits, ordered by start.
 
     The default range is from 31 days ago to 92 days ahead, fixed by the first page. Without `propertyId` or `agentId`
     it is at most 366 days. A visit appears here moments after it was written.
     """
-    return api.visits.list_all(current(), services())
+    return api.listing.visits(current(), services())
 
 
 @route("GET", "/visits/export", Scope.READ)
@@ -432,7 +432,7 @@ def get_notices(visit_id: str) -> Response:
 @route("PATCH", "/visits/{visit_id}", Scope.WRITE)
 @promises(
     lambda: Contract(
-        takes=api.visits.ChangeVisitInput,
+        takes=api.visit_changes.ChangeVisitInput,
         media_types=http.parsing.MERGE_PATCH[:1],
         gives={200: api.visits.VisitOutput},
         refuses=(
@@ -453,13 +453,13 @@ def change_visit(visit_id: str) -> Response:
     changes; the old time is free as soon as the new one is held. Date, duration and agent can only change while the
     visit holds its time. You can send back what you read: read-only fields must be unchanged.
     """
-    return api.visits.change(current(), services(), visit_id)
+    return api.visit_changes.change(current(), services(), visit_id)
 
 
 @route("PUT", "/visits/{visit_id}/status", Scope.WRITE)
 @promises(
     lambda: Contract(
-        takes=api.visits.StatusInput,
+        takes=api.visit_changes.StatusInput,
         gives={200: api.visits.VisitOutput},
         refuses=(errors.TransitionNotAllowed, errors.VisitNotStarted),
         condition=Condition.MAY_MATCH,
@@ -472,7 +472,7 @@ def change_status(visit_id: str) -> Response:
     `cancelled`; `completed` and `no_show` can be swapped to correct a mistake. Setting the current status changes
     nothing. Only `requested` and `confirmed` hold their time, so nothing leads back to them.
     """
-    return api.visits.change_status(current(), services(), visit_id)
+    return api.visit_changes.change_status(current(), services(), visit_id)
 
 
 @route("DELETE", "/visits/{visit_id}/visitor", Scope.ADMIN)
@@ -609,7 +609,9 @@ def book_public_visit(property_id: str) -> Response:
 
 
 @route("POST", "/visitors/search", Scope.READ)
-@promises(lambda: Contract(takes=api.visitors.SearchInput, gives={200: api.visits.VisitPage}, refuses=(InvalidCursor,)))
+@promises(
+    lambda: Contract(takes=api.visitors.SearchInput, gives={200: api.listing.VisitPage}, refuses=(InvalidCursor,))
+)
 def search_visitor() -> Response:
     """Find all visits of one person, ordered by id.
 

@@ -14,7 +14,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from chalicelib.api.visits import agent_given
 from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, UNCHANGING
 from chalicelib.domain.agents import ANY_AGENT
 from chalicelib.domain.availability import DAY_MINUTES, WEEKDAYS, Availability, Dates, Hours, Opening, Rules
@@ -34,7 +33,7 @@ from chalicelib.http.fields import (
     whole,
 )
 from chalicelib.http.preconditions import etag, must_be_new, required_versions
-from chalicelib.http.queries import From, Query, To, documented, no_query, short_text
+from chalicelib.http.queries import From, Query, To, agent_given, documented, no_query, short_text
 from chalicelib.http.read_only import check_unchanged
 
 if TYPE_CHECKING:

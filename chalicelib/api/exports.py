@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 from chalice.app import CaseInsensitiveMapping, Request, Response
 from pydantic import BeforeValidator
 
-from chalicelib.api.visits import VisitFilters
+from chalicelib.api.listing import VisitFilters
 from chalicelib.domain.errors import ExportTooLarge
 from chalicelib.domain.listing import VisitFilter
 from chalicelib.exports.csv import write_csv

@@ -8,7 +8,8 @@ from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from chalicelib.api.availability import BookableSlotsOutput, WindowQuery
-from chalicelib.api.visits import AwaitedOutput, CancellationOutput, StatusInput, VisitorOutput, without_defaults
+from chalicelib.api.visit_changes import StatusInput, without_defaults
+from chalicelib.api.visits import AwaitedOutput, CancellationOutput, VisitorOutput
 from chalicelib.api.wishes import NO_INSTANT
 from chalicelib.domain.errors import LinkInvalid, once_written
 from chalicelib.domain.visitor_links import parse

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from chalice.app import Request, Response
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from chalicelib.api.visits import VisitOutput, VisitPage
+from chalicelib.api.listing import VisitPage
+from chalicelib.api.visits import VisitOutput
 from chalicelib.domain.visitors import Contact
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer

@@ -71,6 +71,8 @@ class Visitor(Record):
 
 
 class Cancellation(Record):
+    """Why, when and by whom a visit was called off."""
+
     reason: str | None
     at: datetime
     by: str | None = None

@@ -7,7 +7,7 @@ every answer they get against the document.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, ParamSpec
 
@@ -41,8 +41,7 @@ class File(Record):
     media_types: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Contract:
+class Contract(Record):
     """What a route takes, gives and refuses. What follows for every route from that is not repeated here."""
 
     gives: Mapping[int, type[Output] | File | None]

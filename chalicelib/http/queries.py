@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 
+from chalicelib.domain import spellings
 from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.http.fields import INSTANT_SCHEMA
 from chalicelib.http.instants import parse_instant
@@ -47,6 +48,10 @@ def _limit(given: object) -> int:
 
 def _cursor(given: object) -> str:
     return short_text(given, LONGEST_CURSOR)
+
+
+def agent_given(given: object) -> str:
+    return spellings.agent_id(short_text(given, spellings.LONGEST_AGENT_ID))
 
 
 def documented(schema: dict[str, Any], description: str) -> Any:

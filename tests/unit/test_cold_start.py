@@ -86,7 +86,7 @@ ONCE = ("idempotency", "signing_keys")
         (BOOK, {"visits", "wishes"}, {"visits", *ONCE}),
         (
             request("GET", "/agents/{agent_id}", agent_id="ann"),
-            {"agents", "availability", "visits", "wishes"},
+            {"agents", "availability", "wishes"},
             {"agents"},
         ),
         (request("GET", "/webhooks"), {"webhooks", "events"}, {"webhooks", "events"}),

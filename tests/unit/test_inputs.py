@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.api.exports import ExportQuery
+from chalicelib.api.listing import VisitQuery
 from chalicelib.api.properties import RegisterPropertyInput
-from chalicelib.api.visits import ChangeVisitInput, StatusInput, VisitQuery
+from chalicelib.api.visit_changes import ChangeVisitInput, StatusInput
 from chalicelib.api.wishes import BookVisitInput
 from chalicelib.domain.errors import InvalidInput, PropertyNotFound, VisitNotFound
 from chalicelib.domain.visits import UNCHANGED, BookVisit, ChangeVisit, ChangeVisitor, Visitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.api.availability import WindowQuery
-from chalicelib.api.visits import VisitQuery
+from chalicelib.api.listing import VisitQuery
 from chalicelib.domain.errors import InvalidInput
 from chalicelib.domain.visits import Status
 from chalicelib.http.queries import no_query
