@@ -22,7 +22,7 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BASE BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FORMAT FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID IMAGE KEY N NAME NETWORK ONLY OUT \
+GIVEN := ACTION AWS_PORT BASE BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FORMAT FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID IMAGE INBOX KEY MAIL N NAME NETWORK ONLY OUT \
 	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK REGION SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
@@ -152,8 +152,10 @@ e2e: $(VENV)/.deliver ## run the end-to-end suite against a deployment (URL=http
 		-q --tb=short --maxfail=3
 
 .PHONY: prove
-prove: $(VENV)/.deliver ## try in a real account what only AWS can show, and delete everything again: build/proof.md (PROFILE=<profile> YES=1)
-	@$(BIN)/python -m tools.prove --profile="$$GIVEN_PROFILE" $(if $(filter 1 yes true,$(YES)),--yes)
+prove: $(VENV)/.deliver ## try in a real account what only AWS can show, and delete everything again: build/proof.md (PROFILE=<profile> CONSOLE=yes MAIL=<sender> INBOX=<address> YES=1)
+	@$(if $(filter 1 yes true,$(CONSOLE)),$(MAKE) --no-print-directory console)
+	@$(BIN)/python -m tools.prove --profile="$$GIVEN_PROFILE" --mail="$$GIVEN_MAIL" --inbox="$$GIVEN_INBOX" \
+		$(if $(filter 1 yes true,$(CONSOLE)),--console=yes) $(if $(filter 1 yes true,$(YES)),--yes)
 
 schemas: setup ## regenerate docs/*.schema.json: messages of the queue, events of the feed
 	@$(BIN)/python -m tools.generate.schemas

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlparse
 
 import boto3
 import httpx
@@ -31,6 +26,7 @@ from tools.deliver.console import CLIENT, template
 from tools.deliver.data_stack import create_data_stack, credentials
 from tools.operate import people
 from tools.operate.people import Pool
+from tools.prove.hosted_page import HostedPage
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -49,30 +45,15 @@ class Front:
     issuer: str
     http: httpx.Client
 
-    def hosted_page(self, challenge: str, **more: str) -> httpx.Response:
-        asked = {
-            "response_type": "code",
-            "client_id": self.config["clientId"],
-            "redirect_uri": f"{URL}/",
-            "scope": self.config["scope"],
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        return self.http.get(f"{self.config['domain']}/oauth2/authorize", params=asked | more)
+    @property
+    def page(self) -> HostedPage:
+        return HostedPage(self.http, self.config["domain"], self.config["clientId"], f"{URL}/", self.config["scope"])
 
     def code(self, password: str, verifier: str) -> str | None:
-        """The code that the page sends back, once somebody typed that password."""
-        digest = hashlib.sha256(verifier.encode()).digest()
-        page = self.hosted_page(base64.urlsafe_b64encode(digest).decode().rstrip("=")).text
-        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
-        form = {name: html.unescape(value) for name, value in hidden} | {"username": EMAIL, "password": password}
-        answer = self.http.post(f"{self.config['domain']}/login", data=form)
-        found = parse_qs(urlparse(answer.headers.get("Location", "")).query).get("code")
-        return found[0] if found else None
+        return self.page.code(EMAIL, password, verifier)
 
     def tokens(self, **form: str) -> httpx.Response:
-        given = {"client_id": self.config["clientId"], "redirect_uri": f"{URL}/", **form}
-        return self.http.post(f"{self.config['domain']}/oauth2/token", data=given)
+        return self.page.tokens(**form)
 
     def signed_in(self) -> dict[str, str]:
         verifier = secrets.token_urlsafe(48)
@@ -137,7 +118,7 @@ def test_a_wrong_password_gets_no_code_and_a_code_alone_no_token(front: Front) -
 
 
 def test_a_code_is_sent_to_the_console_and_nowhere_else(front: Front) -> None:
-    answer = front.hosted_page("x" * 43, redirect_uri="https://elsewhere.example/")
+    answer = front.page.ask("x" * 43, redirect_uri="https://elsewhere.example/")
     assert answer.status_code == 400
     assert "elsewhere" not in answer.headers.get("Location", "")
 
@@ -164,7 +145,7 @@ def test_another_run_has_the_same_client_and_person_at_its_own_address(front: Fr
     issuer, password = sign_in(front.aws, STAGE, "http://127.0.0.1:25998", state)
     again = json.loads((state / "console.json").read_text(encoding="utf-8"))
     assert (issuer, password, again) == (front.issuer, front.password, front.config)
-    assert front.hosted_page("x" * 43, redirect_uri="http://127.0.0.1:25998/").status_code == 200
+    assert front.page.ask("x" * 43, redirect_uri="http://127.0.0.1:25998/").status_code == 200
     sign_in(front.aws, STAGE, URL, state)
     assert (state / "development-person").stat().st_mode & 0o777 == 0o600
 

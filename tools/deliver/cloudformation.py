@@ -5,6 +5,7 @@ For the embedded AWS and the real one alike, so that what deploys is what was tr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -103,6 +104,16 @@ def delete(client: CloudFormationClient, name: str) -> None:
     gone = _settled(client, stack["StackId"])
     if gone["StackStatus"] != "DELETE_COMPLETE":
         raise CannotGoOn(f"The stack {name} is {gone['StackStatus']}: {_reasons(client, stack['StackId'])}")
+
+
+def empty(s3: Any, bucket: str) -> None:
+    """A bucket that is to go with its stack: CloudFormation deletes none that has something in it, be it an older
+    version.
+    """
+    with contextlib.suppress(s3.exceptions.NoSuchBucket):
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
 
 
 def outputs(client: CloudFormationClient, name: str) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ import httpx
 from botocore.exceptions import ClientError
 
 from tools.deliver.booking_page import Agency
-from tools.deliver.cloudformation import bring_up_to_date, delete, outputs
+from tools.deliver.cloudformation import bring_up_to_date, delete, empty, outputs
 from tools.deliver.console_headers import ASSETS, cache_control
 from tools.deliver.data_stack import data_stack_of
 from tools.failure import CannotGoOn
@@ -196,10 +196,7 @@ def delete_console(cloudformation: Any, s3: Any, stage: str) -> bool:
     bucket = outputs(cloudformation, stack_of(stage)).get("Bucket")
     if bucket is None:
         return False
-    # CloudFormation deletes no bucket that has something in it, be it an older version.
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+    empty(s3, bucket)
     delete(cloudformation, stack_of(stage))
     return True
 

@@ -26,7 +26,7 @@ from chalice.deploy.deployer import ChaliceDeploymentError
 from chalice.deploy.packager import NoSuchPackageError, PackageDownloadError
 from chalice.utils import UI
 
-from tools.deliver.cloudformation import delete, describe, outputs, pairs
+from tools.deliver.cloudformation import delete, describe, empty, outputs, pairs
 from tools.deliver.console import Console, Look, answers, delete_console, origin_of, release_console
 from tools.deliver.console import stack_of as console_stack_of
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
@@ -302,14 +302,6 @@ def delete_data(stage: Stage, confirmed: bool) -> None:
     if pool:
         # Only now: a pool that has a domain, which is the stack's, cannot be deleted.
         cognito.delete_user_pool(UserPoolId=pool)
-
-
-def empty(s3: Any, bucket: str) -> None:
-    """A bucket that is to go with its stack: CloudFormation deletes none that has something in it."""
-    with contextlib.suppress(s3.exceptions.NoSuchBucket):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for found in page.get("Contents", []):
-                s3.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from tools.operate.refusals import sentence, told_in_words
 from tools.project import ROOT
 from tools.prove.claims import CLAIMS, Claim
 from tools.prove.sweep import sweep
-from tools.prove.trial import DoesNotHold, NotTried, Trial, trial_of
+from tools.prove.trial import DoesNotHold, NotTried, Trial, Wishes, trial_of
 
 PROOF: Final = ROOT / "build" / "proof.md"
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,10 +38,18 @@ OK, FAILED, INTERRUPTED = 0, 1, 130
 BEFOREHAND: Final = """\
 This deploys a stage of its own, `trial`, to the {place}:
   a table, queues, a bucket, a user pool (stack visits-data-trial),
-  an API, {functions} functions with their roles and logs.
+  an API, {functions} functions with their roles and logs.{more}
 It sends them some thousand calls, for about twenty minutes, and costs less than one US dollar.
 Then it deletes everything whose name is visits-trial, or begins with visits-trial-, in that account and Region.
 DynamoDB keeps a backup of the deleted table for 35 days, free of charge; X-Ray its traces for 30."""
+
+
+CONSOLE: Final = """
+  a distribution of CloudFront with the console (stack visits-console-trial), half an hour more to come and to go."""
+MAIL: Final = """
+  two mails from {sender} to mailboxes of SES's simulator (stack visits-trial-mail)."""
+INBOX: Final = """
+  a rule for {inbox} in the active rule set of SES, and one mail to it."""
 
 
 class Verdict(StrEnum):
@@ -57,14 +65,14 @@ class Finding:
     seen: str
 
 
-def prove(session: Session, project: Path, findings: list[Finding]) -> None:
+def prove(session: Session, project: Path, wishes: Wishes, findings: list[Finding]) -> None:
     """The whole course. What was found until something went wrong is in `findings`."""
     with one_interruption() as quiet, tempfile.TemporaryDirectory(prefix="visits-trial-") as folder:
         try:
             try:
                 _say("Deleting what an earlier trial left, if there was one")
                 sweep(session, _say)
-                trial = Trial(session, trial_of(project, Path(folder, "project")))
+                trial = Trial(session, trial_of(project, Path(folder, "project")), wishes)
                 trial.deploy()
                 for claim in CLAIMS:
                     findings.append(examined(claim, trial))
@@ -137,12 +145,12 @@ def written(findings: Sequence[Finding], place: str, ended: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(session: Session, place: str) -> int:
+def run(session: Session, place: str, wishes: Wishes) -> int:
     findings: list[Finding] = []
     began, code, ended = time.monotonic(), OK, "Everything that was made is deleted."
     try:
         with told_in_words():
-            prove(session, ROOT, findings)
+            prove(session, ROOT, wishes, findings)
     except KeyboardInterrupt:
         code, ended = INTERRUPTED, "Interrupted. Everything that was made is deleted."
     except CannotGoOn as why:
@@ -152,6 +160,16 @@ def run(session: Session, place: str) -> int:
     counts = ", ".join(f"{sum(it.verdict is verdict for it in findings)} {verdict}" for verdict in Verdict)
     print(f"{ended} {counts}, in {(time.monotonic() - began) / 60:.0f} minutes: {PROOF}")
     return code or FAILED * any(it.verdict is Verdict.DOES_NOT_HOLD for it in findings)
+
+
+def _more(wishes: Wishes) -> Iterator[str]:
+    """What is made besides, because it was asked for."""
+    if wishes.console:
+        yield CONSOLE
+    if wishes.sender:
+        yield MAIL.format(sender=wishes.sender)
+        if wishes.inbox:
+            yield INBOX.format(inbox=wishes.inbox)
 
 
 def _say(what: str) -> None:
@@ -167,19 +185,23 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         with told_in_words():
             sts: Any = session.create_client("sts")
             place = f"account {sts.get_caller_identity()['Account']}, {sts.meta.region_name}"
-        _say(BEFOREHAND.format(place=place, functions=len(FUNCTIONS)))
+        wishes = Wishes(given.console, given.mail, given.inbox)
+        _say(BEFOREHAND.format(place=place, functions=len(FUNCTIONS), more="".join(_more(wishes))))
         if not given.yes and not agreed("Go on"):
             raise CannotGoOn("Nothing was made. YES=1 skips the question.")
     except CannotGoOn as why:
         print(why, file=sys.stderr)
         return FAILED
-    return run(session, place)
+    return run(session, place, wishes)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools.prove", description=__doc__)
     parser.add_argument("--profile", default="", help="of ~/.aws/config; without one, what the environment says")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--console", default="", choices=("", "yes"), help="CloudFront too, which takes its time")
+    parser.add_argument("--mail", default="", help="a sender that SES has verified: tries SES too")
+    parser.add_argument("--inbox", default="", help="with --mail, an address that SES receives mail for")
     return parser.parse_args(arguments)
 
 

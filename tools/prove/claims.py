@@ -19,7 +19,6 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from chalicelib.container import CLIENT, over, utc_now
-from chalicelib.domain.api_keys import Scope
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Status
 from chalicelib.functions import Function
 from chalicelib.http.sizes import LARGEST_BODY
@@ -27,24 +26,26 @@ from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.settings import REPORT_FAILURES
 from tools import units
-from tools.deliver.cloudformation import Changes, bring_up_to_date, describe, outputs
-from tools.deliver.data_stack import data_stack_of, told_to_app
+from tools.deliver.cloudformation import Changes, bring_up_to_date, describe
+from tools.deliver.data_stack import told_to_app
 from tools.deliver.deploy import gateway_template
 from tools.deliver.gateway_settings import apply
 from tools.deliver.package import expanded, package
 from tools.deliver.release import CAPABILITIES
 from tools.failure import CannotGoOn
 from tools.generate.policies import TRIAL, policy
-from tools.operate.people import Pool, a_password
 from tools.operate.worker import EventSource
+from tools.prove.front import a_person, edge_api, edge_caches, edge_headers, signs_in
+from tools.prove.mail import arrives, told_of
 from tools.prove.sweep import PREFIX
-from tools.prove.trial import DoesNotHold, NotTried, Trial, until
+from tools.prove.trial import DoesNotHold, Trial, expect, until
 from tools.units import Units
 
 IDLE_SECONDS: Final = 600
 PACKAGED: Final = "beta"
 """A stage that is packaged, as the trial is not."""
 AWS: Final = "https://docs.aws.amazon.com"
+NO_EDGE: Final = "its distributions answer nowhere"
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,6 @@ class Claim:
     check: Callable[[Trial], str]
     lacking: str = ""
     """Why the embedded AWS cannot show it."""
-
-
-def _expect(held: bool, seen: str) -> str:
-    if not held:
-        raise DoesNotHold(seen)
-    return seen
 
 
 # The gateway
@@ -91,7 +86,7 @@ def throttled(trial: Trial) -> str:
         if headers is None:
             return None
         held = headers["Content-Type"] == "application/problem+json" and "Retry-After" in headers
-        return _expect(held, f"429 of {headers['Content-Type']}, Retry-After {headers.get('Retry-After')}")
+        return expect(held, f"429 of {headers['Content-Type']}, Retry-After {headers.get('Retry-After')}")
 
     limits = [{"op": "replace", "path": path.format(it), "value": "1"} for it in ("rateLimit", "burstLimit")]
     try:
@@ -124,7 +119,7 @@ def traces(trial: Trial) -> str:
             return None
         return json.dumps([summaries, xray.batch_get_traces(TraceIds=ids)["Traces"]], default=str)
 
-    return _expect(token not in until("a trace", found), "traces hold no query")
+    return expect(token not in until("a trace", found), "traces hold no query")
 
 
 def large_intake(trial: Trial) -> str:
@@ -133,7 +128,7 @@ def large_intake(trial: Trial) -> str:
     body += b" " * (LARGEST_BODY - len(body))
     answer = trial.http.post("/intakes", content=body, headers={"Content-Type": "application/json"})
     seen = f"{len(body):,} bytes are a {answer.status_code}"
-    _expect(answer.status_code == 202, f"{seen}: {answer.text[:200]}")
+    expect(answer.status_code == 202, f"{seen}: {answer.text[:200]}")
     return f"{seen}, one more is 413 {trial.problem(413, 'POST', '/intakes', body + b' ')}"
 
 
@@ -166,7 +161,7 @@ def leading_keys(trial: Trial) -> str:
         return True
 
     until("the deliverer may read the feed", lambda: allowed("E#head"))
-    return _expect(allowed("V#anything") is None, "the deliverer may read events, and is refused a visit")
+    return expect(allowed("V#anything") is None, "the deliverer may read events, and is refused a visit")
 
 
 def paused_mapping(trial: Trial) -> str:
@@ -177,7 +172,7 @@ def paused_mapping(trial: Trial) -> str:
         intake = trial.answer(202, "POST", "/intakes", {"visits": [row]}).headers["Location"]
         time.sleep(0 if trial.emulated else 60)
         waiting = _status(trial, intake)
-        _expect(waiting == "queued", f"while the mapping is disabled the intake is {waiting}")
+        expect(waiting == "queued", f"while the mapping is disabled the intake is {waiting}")
     finally:
         source.bring_to("Enabled")
     until("the intake is worked off", lambda: _status(trial, intake) == "done" or None)
@@ -220,7 +215,7 @@ def stream_mapping(trial: Trial) -> str:
     name = trial.function(Function.RELAY)
     (mapping,) = trial.client("lambda").list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     found = {key: mapping.get(key) for key in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds")}
-    return _expect(set(found.values()) == {-1}, f"of the relay: {found}")
+    return expect(set(found.values()) == {-1}, f"of the relay: {found}")
 
 
 def canary(trial: Trial) -> str:
@@ -238,7 +233,7 @@ def canary(trial: Trial) -> str:
     time.sleep(0 if trial.emulated else 15)
     back = Counter(trial.invoke("/health", "prove")["ExecutedVersion"] for _ in range(10))
     seen = f"half and half: {dict(shifted)}; taken back: {dict(back)}"
-    return _expect(shifted.keys() == {old, new} and back.keys() == {old}, seen)
+    return expect(shifted.keys() == {old, new} and back.keys() == {old}, seen)
 
 
 def cold_start(trial: Trial) -> str:
@@ -301,7 +296,7 @@ def charged(trial: Trial) -> str:
     found = {"book": booked, "read": read, "move": moved, "cancel": cancelled}
     formulas = {"book": units.BOOK, "read": units.READ_VISIT, "move": units.MOVE, "cancel": units.CANCEL}
     wanted = {name: _sum(each) for name, each in formulas.items()}
-    return _expect(found == wanted, f"units are {found}, by our formulas {wanted}")
+    return expect(found == wanted, f"units are {found}, by our formulas {wanted}")
 
 
 def _sum(each: Units) -> float:
@@ -322,7 +317,7 @@ def stack_goes_back(trial: Trial) -> str:
         bring_up_to_date(cloudformation, name, {"TemplateBody": json.dumps(bad)}, {})
     except CannotGoOn as why:
         status = (describe(cloudformation, name) or {}).get("StackStatus")
-        return _expect(status == "UPDATE_ROLLBACK_COMPLETE", f"{status} after: {str(why)[:150]}")
+        return expect(status == "UPDATE_ROLLBACK_COMPLETE", f"{status} after: {str(why)[:150]}")
     raise DoesNotHold("an impossible resource was made")
 
 
@@ -346,7 +341,7 @@ def packaged_names(trial: Trial) -> str:
     try:
         bring_up_to_date(trial.stage.cloudformation, name, place, told, capabilities=CAPABILITIES, judge=look)
     except CannotGoOn as why:
-        _expect(len(seen) == 3, f"{why} {seen}")
+        expect(len(seen) == 3, f"{why} {seen}")
     finally:
         trial.stage.cloudformation.delete_stack(StackName=name)
     return f"a change set takes {', '.join(seen)}"
@@ -355,11 +350,8 @@ def packaged_names(trial: Trial) -> str:
 def token_past_the_page(trial: Trial) -> str:
     """As somebody of the trial's own pool, by a client that is there for this only."""
     cognito = trial.client("cognito-idp")
-    pool = Pool(cognito, outputs(trial.stage.cloudformation, data_stack_of(TRIAL))["UserPool"])
-    email, password = "prove@visits.example", a_password()
-    pool.invite(email, MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(UserPoolId=pool.id, Username=email, Password=password, Permanent=True)
-    pool.put_into(email, [Scope.READ])
+    email = "past@visits.example"
+    pool, password = a_person(trial, email)
     flows = {"ClientName": f"{PREFIX}-prove", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]}
     client = cognito.create_user_pool_client(UserPoolId=pool.id, **flows)["UserPoolClient"]["ClientId"]
     token = cognito.admin_initiate_auth(
@@ -370,13 +362,6 @@ def token_past_the_page(trial: Trial) -> str:
     )["AuthenticationResult"]["AccessToken"]
     # Keys that cannot be fetched would be a 503.
     return f"401 {trial.problem(401, 'GET', '/properties', Authorization=f'Bearer {token}')}"
-
-
-def elsewhere(why: str) -> Callable[[Trial], str]:
-    def check(_: Trial) -> str:
-        raise NotTried(why)
-
-    return check
 
 
 CLAIMS: Final = (
@@ -492,22 +477,45 @@ CLAIMS: Final = (
         token_past_the_page,
     ),
     Claim(
-        "People sign in by the hosted page",
+        "People sign in by the hosted page, whose codes go to the client's address alone",
         "the page hands over a code, which the console's client exchanges for tokens",
         f"{AWS}/cognito/latest/developerguide/authorization-endpoint.html",
-        elsewhere("it takes a person with a browser: make person, make release-console, and sign in"),
+        signs_in,
     ),
     Claim(
-        "CloudFront answers with our headers, and caches assets and no page",
-        "a response headers policy adds headers; Cache-Control of the origin says how long a file is kept",
-        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/adding-response-headers.html",
-        elsewhere("a distribution takes longer to go than the trial lasts: make release-console looks at its headers"),
+        "SES tells of a mail's delivery and of its bounce by our tags",
+        "events go to EventBridge with the mail's tags; the simulator's mailboxes deliver, or bounce for good",
+        f"{AWS}/ses/latest/dg/send-an-email-from-console.html",
+        told_of,
+        "it sends no mail",
     ),
     Claim(
         "An invitation arrives by SES as it was written",
         "SendRawEmail sends the parts as they are",
         f"{AWS}/ses/latest/dg/send-email-raw.html",
-        elsewhere("nobody's mailbox is known here: set MAIL_FROM for dev, and book a visit with your own address"),
+        arrives,
+        "it sends no mail",
+    ),
+    Claim(
+        "CloudFront answers with our headers",
+        "a response headers policy adds headers, whether a file comes from the cache or the origin",
+        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/adding-response-headers.html",
+        edge_headers,
+        NO_EDGE,
+    ),
+    Claim(
+        "CloudFront keeps assets, compressed, and asks for pages again",
+        "Cache-Control of the origin says how long a file is kept, within the cache policy's limits",
+        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/ServingCompressedFiles.html",
+        edge_caches,
+        NO_EDGE,
+    ),
+    Claim(
+        "CloudFront hands /api on to the API and keeps nothing of it",
+        "CachingDisabled keeps nothing, AllViewerExceptHostHeader hands on all headers but Host",
+        f"{AWS}/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html",
+        edge_api,
+        NO_EDGE,
     ),
     Claim(
         "The first call after ten idle minutes is answered",

@@ -16,16 +16,20 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from chalicelib.functions import Queue
-from tools.deliver.deploy import empty
+from tools.deliver.cloudformation import empty
+from tools.deliver.console import stack_of as console_stack_of
+from tools.deliver.data_stack import data_stack_of
 from tools.failure import CannotGoOn
+from tools.generate.policies import TRIAL
 
 PREFIX: Final = "visits-trial"
-STACKS: Final = ("visits-data-trial", PREFIX)
-"""What the names of its stacks begin with."""
+STACKS: Final = (data_stack_of(TRIAL), console_stack_of(TRIAL))
+"""Its stacks that are called otherwise."""
 CHALICES: Final = "visits"
 """What Chalice calls an API before it knows the stage."""
 
-PATIENCE_SECONDS: Final = 900
+PATIENCE_SECONDS: Final = 2400
+"""CloudFront takes its time to let a distribution go."""
 AGAIN_SECONDS: Final = 5
 LATER: Final = ("InUse", "Conflict", "TooManyRequests", "Throttling", "LimitExceeded", "RequestLimit", "BucketNotEmpty")
 GONE: Final = ("NotFound", "NoSuch", "NonExistent", "does not exist")
@@ -145,7 +149,7 @@ def _buckets(account: Account) -> Iterable[str]:
     """Of this Region alone: another may have a trial of its own."""
     region = account.client("s3").meta.region_name
     every = account.client("s3").list_buckets()["Buckets"]
-    return [it["Name"] for it in every if it["Name"].startswith(f"{PREFIX}-sheets-") and it["Name"].endswith(region)]
+    return [it["Name"] for it in every if ours(it["Name"]) and it["Name"].endswith(region)]
 
 
 def _remove_bucket(account: Account, name: str) -> None:
@@ -157,7 +161,8 @@ def _remove_bucket(account: Account, name: str) -> None:
 
 def _stacks(account: Account) -> Iterable[str]:
     for stack in account.pages("cloudformation", "describe_stacks", "Stacks"):
-        if stack["StackName"].startswith(STACKS) and stack["StackStatus"] != "DELETE_COMPLETE":
+        named = stack["StackName"] in STACKS or ours(stack["StackName"])
+        if named and stack["StackStatus"] != "DELETE_COMPLETE":
             yield stack["StackName"]
 
 

@@ -7,11 +7,13 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import boto3
 import httpx
 from botocore.session import Session
 
@@ -21,7 +23,10 @@ from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.repositories.api_keys import DynamoApiKeys
 from chalicelib.repositories.table import Table
 from chalicelib.services.api_keys import ApiKeys
-from tools.deliver.deploy import Stage, deploy, stage_of
+from tools.deliver.cloudformation import outputs
+from tools.deliver.console import Console, origin_of
+from tools.deliver.data_stack import data_stack_of
+from tools.deliver.deploy import Stage, deploy, publish_console, stage_of
 from tools.deliver.package import copy_project
 from tools.generate.policies import TRIAL, log_group, policy
 from tools.prove.sweep import PREFIX, Account
@@ -41,6 +46,25 @@ class DoesNotHold(Exception):
 
 class NotTried(Exception):
     """It cannot be tried here, and why."""
+
+
+def expect(held: bool, seen: str) -> str:
+    """What was seen. Raises DoesNotHold with it."""
+    if not held:
+        raise DoesNotHold(seen)
+    return seen
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the trial is to try beyond what it can in any account."""
+
+    console: str = ""
+    """Whether CloudFront too, which takes a quarter of an hour to come and to go."""
+    sender: str = ""
+    """An address that SES may send from."""
+    inbox: str = ""
+    """An address that SES receives mail for."""
 
 
 def trial_of(project: Path, copy: Path) -> Path:
@@ -63,9 +87,10 @@ def trial_of(project: Path, copy: Path) -> Path:
 class Trial(Account):
     """The deployed trial, for who looks whether a claim holds."""
 
-    def __init__(self, session: Session, project: Path) -> None:
+    def __init__(self, session: Session, project: Path, wishes: Wishes) -> None:
         super().__init__(session)
         self.stage: Stage = stage_of(TRIAL, session, project)
+        self.wishes = wishes
         self._address = ""
 
     def deploy(self) -> None:
@@ -74,6 +99,20 @@ class Trial(Account):
     @property
     def emulated(self) -> bool:
         return str(self.stage.cloudformation.meta.endpoint_url).startswith("http://")
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """What the data stack says of itself."""
+        return outputs(self.stage.cloudformation, data_stack_of(TRIAL))
+
+    @cached_property
+    def edge(self) -> httpx.Client:
+        """CloudFront with the console, as anybody calls it. Raises NotTried when it was not asked for."""
+        if not self.wishes.console:
+            raise NotTried("CONSOLE=yes tries it, and takes half an hour more")
+        session = boto3.Session(botocore_session=self.stage.session)
+        publish_console(self.stage, self._address, Console.of_this_folder(TRIAL), session=session)
+        return httpx.Client(base_url=origin_of(self.stage.cloudformation, TRIAL), timeout=60)
 
     @cached_property
     def table(self) -> Table:
