@@ -42,5 +42,5 @@ def test_no_packaged_template_names_a_partition(packaged: Path) -> None:
 def test_terraform_asks_which_partition_it_is(tmp_path: Path) -> None:
     terraform("prod", tmp_path)
     files = sorted(tmp_path.glob("*.json"))
-    assert len(files) == 5
+    assert len(files) == 6
     assert naming_one(files) == []

@@ -14,8 +14,10 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.settings import REPORT_FAILURES, reports_failures
 from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
+from tools.deliver.console import stack_of
 from tools.deliver.package import ZIP
 from tools.deliver.terraform import terraform
+from tools.generate.templates import CONSOLE
 
 STAGE = "beta"
 SCHEMA = json.loads(FILE.read_text(encoding="utf-8"))
@@ -124,7 +126,28 @@ def test_functions_are_told_texts_and_the_authorizer_where_people_sign_in(config
     assert issuers == {'${aws_cloudformation_stack.data.outputs["SignInIssuer"]}'}
     assert configuration["variable"]["console"]["default"] == ""
     data = configuration["resource"]["aws_cloudformation_stack"]["data"]
-    assert data["parameters"] == {"Stage": STAGE, "SheetsOrigin": "${var.console}"}
+    origin = '${var.console_domain == "" ? var.console : "https://${var.console_domain}"}'
+    assert data["parameters"] == {"Stage": STAGE, "SheetsOrigin": origin}
+
+
+def test_the_console_is_the_stack_that_make_release_console_makes(folder: Path, configuration: Node) -> None:
+    stack = configuration["resource"]["aws_cloudformation_stack"]["console"]
+    template = json.loads((folder / "console.json").read_text(encoding="utf-8"))
+    assert template == json.loads(CONSOLE.read_text(encoding="utf-8"))
+    assert stack["name"] == stack_of(STAGE)
+    # Every parameter is told: a template's default would undo what a variable says.
+    assert stack["parameters"].keys() == template["Parameters"].keys()
+    for name in ("UserPool", "SignInDomain", "UploadsOrigin"):
+        assert stack["parameters"][name] == f'${{aws_cloudformation_stack.data.outputs["{name}"]}}'
+    # The host of the address that the smoke test is given.
+    address = configuration["output"]["EndpointURL"]["value"].removesuffix("/").strip("${}")
+    assert stack["parameters"]["ApiDomain"] == f'${{split("/", {address})[2]}}'
+    for name, variable in configuration["variable"].items():
+        parameters = [key for key, value in stack["parameters"].items() if value == f"${{var.{name}}}"]
+        assert [template["Parameters"][each]["Default"] for each in parameters] in ([], [variable["default"]])
+    assert configuration["output"]["ConsoleURL"]["value"] == '${aws_cloudformation_stack.console.outputs["Url"]}'
+    assert "Url" in template["Outputs"]
+    assert len((folder / "console.json").read_bytes()) < 51_200, "Terraform hands it over in the call"
 
 
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:

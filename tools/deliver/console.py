@@ -22,7 +22,7 @@ import httpx
 from botocore.exceptions import ClientError
 
 from tools.deliver.booking_page import Agency
-from tools.deliver.cloudformation import bring_up_to_date, delete, empty, outputs
+from tools.deliver.cloudformation import bring_up_to_date, delete, describe, empty, outputs
 from tools.deliver.console_headers import ASSETS, cache_control
 from tools.deliver.data_stack import data_stack_of
 from tools.failure import CannotGoOn
@@ -170,12 +170,15 @@ def release_console(
 ) -> str:
     """Brings the console's stack up to date, makes its files live, looks at it; gives its address.
 
-    `api` is the address of the API. Raises CannotGoOn, with the former files live again.
+    `api` is the address of the API. What an earlier release wished stays, a domain for example, whoever released it.
+    Raises CannotGoOn, with the former files live again.
     """
     cloudformation = session.client("cloudformation")
+    standing = describe(cloudformation, stack_of(stage)) or {}
+    kept = {each["ParameterKey"]: each["ParameterValue"] for each in standing.get("Parameters", [])}
     data = outputs(cloudformation, data_stack_of(stage))
     host = str(urlsplit(api).hostname)
-    values = {**wishes, **{name: data[name] for name in TOLD_BY_DATA}, "Stage": stage, "ApiDomain": host}
+    values = {**kept, **wishes, **{name: data[name] for name in TOLD_BY_DATA}, "Stage": stage, "ApiDomain": host}
     known = {name: value for name, value in values.items() if name in console.template["Parameters"]}
     body = {"TemplateBody": json.dumps(console.template)}
     made = bring_up_to_date(cloudformation, stack_of(stage), body, known, role=role)

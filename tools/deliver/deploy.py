@@ -28,7 +28,6 @@ from chalice.utils import UI
 
 from tools.deliver.cloudformation import delete, describe, empty, outputs, pairs
 from tools.deliver.console import Console, Look, answers, delete_console, origin_of, release_console
-from tools.deliver.console import stack_of as console_stack_of
 from tools.deliver.data_stack import bring_data_up_to_date, data_stack_of, names_of, template_of, told_to_app
 from tools.deliver.gateway_settings import Place, Template, apply
 from tools.deliver.network import NOWHERE, Network, Placing, make, place_of
@@ -155,7 +154,7 @@ def publish_console(
 ) -> None:
     """The console in front of the API at that address, where CloudFront can reach that.
 
-    What `make release-console` was told stays, a domain for example. Raises CannotGoOn when it does not answer.
+    Raises CannotGoOn when it does not answer.
     """
     place = place_of(stage.cloudformation, stage.name)
     if place and place.api:
@@ -165,10 +164,8 @@ def publish_console(
         _say("Console: not built in this folder, so left as it is (make console builds it)")
         return
     _say("Console: its stack and its files (some minutes the first time, while CloudFront takes it on)")
-    standing = describe(stage.cloudformation, console_stack_of(stage.name)) or {}
-    wishes = {each["ParameterKey"]: each["ParameterValue"] for each in standing.get("Parameters", [])}
     before = origin_of(stage.cloudformation, stage.name)
-    page = release_console(console, stage.name, url, wishes, look, session=session)
+    page = release_console(console, stage.name, url, {}, look, session=session)
     _say(f"  {page}")
     if page != before:
         _say("Data: its pages may upload sheets")

@@ -2,7 +2,8 @@
 
 `chalice.tf.json` is what Chalice makes, less a data source that says nothing and needs a provider of its own. Beside it
 `visits_override.tf.json`, which Terraform lays over it: versions of today, and what the merge template says of API and
-functions; and `visits.tf.json`, what Chalice leaves out: the data stack, log groups, the gateway's stage, the alarms.
+functions; and `visits.tf.json`, what Chalice leaves out: the data stack, log groups, the gateway's stage, the alarms,
+and the console's stack, into which `make release-console` puts the files.
 Zip and alarms are those of `make package`. There is no canary: without CodeDeploy there is no alias to shift.
 """
 
@@ -15,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tools.deliver.console import TEMPLATE as CONSOLE_TEMPLATE
+from tools.deliver.console import TOLD_BY_DATA
+from tools.deliver.console import stack_of as console_stack_of
 from tools.deliver.data_stack import TEMPLATE as DATA_TEMPLATE
 from tools.deliver.data_stack import data_stack_of
 from tools.deliver.gateway_settings import BINARY_TYPES, Place, Template
@@ -39,6 +43,17 @@ HERE: Final = Place(
     "${data.aws_region.chalice.name}",
     "${data.aws_caller_identity.chalice.account_id}",
 )
+CONSOLE_WISHES: Final = {
+    "console_domain": "ConsoleDomain",
+    "console_certificate_arn": "CertificateArn",
+    "booking_parents": "BookingParents",
+    "web_acl_arn": "WebAclArn",
+}
+"""Variables that the console's template has parameters for, with its defaults and explanations."""
+
+SHEETS_ORIGIN: Final = '${var.console_domain == "" ? var.console : "https://${var.console_domain}"}'
+"""CloudFront's own name for it is known only when the console's stack is there, which needs the data stack."""
+
 NULL: Final = "${null}"
 """Takes away what is said below; a plain null would say nothing."""
 
@@ -66,6 +81,7 @@ def terraform(stage: str, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(temporary, "package", ZIP), out / ZIP)
     shutil.copyfile(DATA_TEMPLATE, out / "data.json")
+    shutil.copyfile(CONSOLE_TEMPLATE, out / "console.json")
     del chalices["data"]["null_data_source"], chalices["terraform"]["required_providers"]["null"]
     for name, content in {
         "chalice.tf.json": chalices,
@@ -193,16 +209,19 @@ def _ours(stage: str, packaged: Node) -> Node:
             "alarm_topic_arn": {"type": "string", "default": "", "description": "An SNS topic for alarms."},
             "event_bus": {"type": "string", "default": "", "description": "An event bus of EventBridge for events."},
             "console": {"type": "string", "default": "", "description": "The console's address: its pages upload."},
+            **_console_variables(),
         },
+        "output": {"ConsoleURL": {"value": '${aws_cloudformation_stack.console.outputs["Url"]}'}},
         "resource": {
             "aws_cloudformation_stack": {
                 "data": {
                     "name": data_stack_of(stage),
                     "template_body": '${file("${path.module}/data.json")}',
-                    "parameters": {"Stage": stage, "SheetsOrigin": "${var.console}"},
+                    "parameters": {"Stage": stage, "SheetsOrigin": SHEETS_ORIGIN},
                     # With it would go nothing that holds data, but the next apply would meet what it left behind.
                     "lifecycle": {"prevent_destroy": True},
                 },
+                "console": _console(stage),
                 "watch": {
                     "name": f"visits-watch-{stage}",
                     "template_body": '${file("${path.module}/watch.json")}',
@@ -229,6 +248,26 @@ def _ours(stage: str, packaged: Node) -> Node:
                 for number, settings in enumerate(api["MethodSettings"])
             },
         },
+    }
+
+
+def _console_variables() -> Node:
+    parameters = json.loads(CONSOLE_TEMPLATE.read_text(encoding="utf-8"))["Parameters"]
+    return {
+        name: {"type": "string", "default": said["Default"], "description": said["Description"]}
+        for name, said in ((name, parameters[parameter]) for name, parameter in CONSOLE_WISHES.items())
+    }
+
+
+def _console(stage: str) -> Node:
+    """Bucket, distribution and client, by the template that all ways of deploying have."""
+    told = {name: f'${{aws_cloudformation_stack.data.outputs["{name}"]}}' for name in TOLD_BY_DATA}
+    wishes = {parameter: f"${{var.{name}}}" for name, parameter in CONSOLE_WISHES.items()}
+    api = '${split("/", aws_api_gateway_stage.api.invoke_url)[2]}'
+    return {
+        "name": console_stack_of(stage),
+        "template_body": '${file("${path.module}/console.json")}',
+        "parameters": {"Stage": stage, "ApiDomain": api, **told, **wishes},
     }
 
 
