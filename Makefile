@@ -22,7 +22,7 @@ export PYTHON
 
 # Variables given to make are data. Recipes read them from the environment, as "$$GIVEN_NAME": pasted into a recipe, a
 # file name with backticks would be executed. $(value) takes them as written, before make expands the dollars in them.
-GIVEN := ACTION AWS_PORT BASE BUCKET DATA DRY_RUN EMAIL EXPIRES FILE FORMAT FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID IMAGE INBOX KEY MAIL N NAME NETWORK ONLY OUT \
+GIVEN := ACTION AWS_PORT BASE BUCKET CONSOLE DATA DRY_RUN EMAIL EXPIRES FILE FORMAT FROM FUZZ_EXAMPLES FUZZ_SEED GROUPS ID IMAGE INBOX KEY MAIL N NAME NETWORK ONLY OUT \
 	OVERLAP PARAMETERS PORT PROFILE PYTHON QUEUE QUICK REGION SCOPES SEEDS STAGE STATE STEPS UPGRADE URL YES ZONE
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 ifeq ($(URL),)
