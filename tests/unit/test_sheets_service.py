@@ -28,7 +28,10 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.idempotency import KEPT as INTAKES_KEPT
 from chalicelib.domain.intakes import RowOutcome
 from chalicelib.domain.sheets import (
+    GAVE_UP,
     KEPT,
+    NOTICED_WITHIN,
+    READ_WITHIN,
     UPLOAD_WITHIN,
     CannotRead,
     Failure,
@@ -49,6 +52,7 @@ from tests.pictures import a_png
 from tests.sheets import an_answer
 
 BERLIN = "Europe/Berlin"
+SECOND = timedelta(seconds=1)
 CLEAN = "house,2027-03-12,10:30,Ada"
 NAMED = "Property,Date,Time,Visitor"
 DOUBTFUL = "house,2027-03-12,half five,Ben"
@@ -168,6 +172,22 @@ def test_what_never_came_is_told_as_expired_alone_and_in_lists(agency: Agency) -
     agency.clock.advance(UPLOAD_WITHIN + minutes(6))
     assert status_of(agency, sheet.id) is SheetStatus.EXPIRED
     assert [told.status for told in agency.services.sheets.list(None, 1).items] == [SheetStatus.EXPIRED]
+
+
+def test_a_sheet_is_over_the_second_after_it_was_to_be() -> None:
+    waits = to_come(b"abc")
+    last = NOW + UPLOAD_WITHIN + NOTICED_WITHIN
+    assert waits.at(last) is waits
+    assert waits.at(last + SECOND) == replace(waits, status=SheetStatus.EXPIRED, revision=2)
+    reading = waits.moved(SheetStatus.READING, NOW)
+    assert (reading.revision, reading.since) == (2, NOW)
+    last = NOW + READ_WITHIN
+    assert reading.at(last) is reading
+    assert reading.at(last + SECOND) == replace(
+        reading, status=SheetStatus.FAILED, failure=Failure.GAVE_UP, advice=GAVE_UP, revision=3
+    )
+    told = reading.moved(SheetStatus.REVIEW, NOW)
+    assert told.at(last + KEPT) is told
 
 
 def test_before_it_was_read_a_sheet_has_no_rows(agency: Agency) -> None:
