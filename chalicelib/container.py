@@ -6,6 +6,7 @@ import os
 import time
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
@@ -212,7 +213,11 @@ def make_ready() -> None:
 
     No connection, key or time that would be an old one afterwards: nothing is sent, and nothing is remembered of it.
     """
+    from chalicelib.domain import spellings
+
     load_all(repositories)
     load_all(use_cases)
+    import_module("uuid6")
+    spellings.make_ready()
     callers()
     rehearse(_dynamodb(), services().store.ping)

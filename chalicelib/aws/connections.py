@@ -101,6 +101,7 @@ class Connections:
     def rehearse(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         """In the place of `send`: has all that sending takes but a connection, and answers that there is nothing."""
         self._trust()
+        "host".encode("idna")  # by which Python looks up a name
         headers: Any = {}
         return AWSResponse(request.url, 200, headers, _Body(b"{}"))
 

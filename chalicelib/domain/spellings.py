@@ -87,6 +87,13 @@ _MARK = Pattern(f"[{_UNSEEN}]")
 _SPACE = Pattern(f"[{SPACES}]+")
 
 
+def make_ready() -> None:
+    """Compiles for ASCII what is otherwise compiled for the first text."""
+    for each in list(globals().values()):
+        if isinstance(each, Pattern):
+            each.fullmatch("")
+
+
 def one_line(text: str) -> str:
     """As it is. Raises ValueError."""
     if not text.strip():
