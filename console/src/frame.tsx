@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect } from "preact/hooks";
 import { Agenda } from "./agenda/agenda.tsx";
+import { dayAhead } from "./agenda/view.ts";
 import { loadAgents } from "./api/agents.ts";
 import { followEvents } from "./api/events.ts";
 import { loadProperties } from "./api/properties.ts";
@@ -81,7 +82,7 @@ function Bar({ page }: { page: string }) {
       </nav>
       <Find />
       {may("write") && (
-        <button type="button" class="btn main" aria-label={words.newVisit} aria-keyshortcuts="N" onClick={() => openBooking()}>
+        <button type="button" class="btn main" aria-label={words.newVisit} aria-keyshortcuts="N" onClick={() => openBooking({ day: dayAhead() })}>
           <Icon name="plus" />
           <span>{words.newVisit}</span>
         </button>

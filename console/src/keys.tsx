@@ -1,7 +1,7 @@
 // Single letters that do something while nobody types; and the list of them.
 import { signal } from "@preact/signals";
 import { print } from "./agenda/takeaway.tsx";
-import { chosen, look, step, toToday } from "./agenda/view.ts";
+import { chosen, dayAhead, look, step, toToday } from "./agenda/view.ts";
 import { may } from "./api/session.ts";
 import { setStatus, visits } from "./api/visits.ts";
 import { openBooking } from "./booking/draft.ts";
@@ -21,7 +21,7 @@ const onAgenda = (act: () => void) => (): void => {
 };
 
 const ACTS: Record<string, () => void> = {
-  n: () => may("write") && openBooking(),
+  n: () => may("write") && openBooking({ day: dayAhead() }),
   "/": () => document.querySelector<HTMLElement>(".find input")?.focus(),
   "?": () => (showKeys.value = true),
   t: onAgenda(toToday),

@@ -186,6 +186,14 @@ def test_a_visitor_who_was_here_before_is_known(agency: Agency, house: str, desk
     expect(desk.page.locator("#name")).to_have_value("Olga Trial")
 
 
+def test_booking_begins_with_the_week_that_is_looked_at(house: str, desk: Desk, week: str) -> None:
+    open_dialog(desk)
+    expect(desk.page.locator("#day")).to_have_value(week)
+    desk.dialog().get_by_role("button", name="09:00").first.click()
+    expect(desk.dialog().locator("footer")).to_contain_text("09:00–09:30 Booking house")
+    expect(desk.page.locator("#day")).to_have_value(week)
+
+
 def test_whoever_does_not_wait_for_the_list_gets_what_they_typed(agency: Agency, desk: Desk, week: str) -> None:
     for name in ("Hurry house", "Hurry mill"):
         agency.property(f"{name} {week}")

@@ -27,6 +27,9 @@ export const focus = computed<Day>(() => {
   return isDay(asked) ? asked : homeToday();
 });
 
+/** The day that somebody who books from here begins with: the one that is looked at, if it is still to come. */
+export const dayAhead = (): Day => (focus.value > homeToday() ? focus.value : homeToday());
+
 export const days = computed<Day[]>(() => (view.value === "week" ? daysFrom(mondayOf(focus.value), 7) : [focus.value]));
 
 export function look(at: { view?: View; day?: Day }): void {

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { agentName, agents } from "../api/agents.ts";
 import { api, ask, type Refusal, type Schemas, type Slot } from "../api/client.ts";
-import { homeToday, homeZone, properties, propertyName } from "../api/properties.ts";
+import { homeZone, properties, propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { put } from "../api/visits.ts";
 import { Dialog } from "../parts/dialog.tsx";
@@ -42,7 +42,7 @@ function begin(wish: Wish): Form {
   return {
     propertyId: wish.propertyId ?? null,
     minutes: 30,
-    at: { day: wish.day ?? homeToday(), time: wish.time ?? "" },
+    at: { day: wish.day, time: wish.time ?? "" },
     name: "",
     phone: "",
     email: "",

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { Day } from "../time/days.ts";
 
 export interface Wish {
-  day?: Day;
+  day: Day;
   time?: string;
   propertyId?: string | null;
   agentId?: string;
@@ -11,7 +11,7 @@ export interface Wish {
 
 export const wish = signal<Wish | null>(null);
 
-export function openBooking(at: Wish = {}): void {
+export function openBooking(at: Wish): void {
   wish.value = at;
 }
 
