@@ -121,13 +121,17 @@ def test_what_was_made_by_a_wish_goes_too_with_every_version_of_its_files(
         s3.delete_object(Bucket=bucket, Key="index.html")
 
     make("visits-trial2", f"visits-trial2-{folder.region}")
+    events = folder.client("events")
+    events.put_rule(Name="visits-trial2-minute", ScheduleExpression="rate(1 minute)")
     before = contents(folder)
+    events.put_rule(Name="visits-trial-minute", ScheduleExpression="rate(1 minute)")
     make("visits-console-trial", f"visits-trial-console-000000000000-{folder.region}")
     make("visits-trial-mail", f"visits-trial-mail-000000000000-{folder.region}")
     said: list[str] = []
     sweep(Session(), said.append)
     assert contents(folder) == before
     assert {"  stack visits-console-trial", "  stack visits-trial-mail"} <= set(said)
+    events.delete_rule(Name="visits-trial2-minute")
     empty(s3, f"visits-trial2-{folder.region}")
     delete(cloudformation, "visits-trial2")
 

@@ -107,7 +107,8 @@ def _functions(account: Account) -> Iterable[str]:
 
 
 def _rules(account: Account) -> Iterable[str]:
-    return [each["Name"] for each in account.client("events").list_rules(NamePrefix=PREFIX)["Rules"]]
+    every = account.pages("events", "list_rules", "Rules", NamePrefix=PREFIX)
+    return [each["Name"] for each in every if ours(each["Name"])]
 
 
 def _remove_rule(account: Account, name: str) -> None:
