@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from chalicelib.domain import spellings
+from chalicelib.domain.spellings import Pattern
 
 
 @pytest.mark.parametrize(
@@ -99,3 +103,36 @@ def test_no_text_takes_for_ever_to_refuse(text: str) -> None:
     for refuses in (spellings.phone, spellings.email):
         with pytest.raises(ValueError, match="must be"):
             refuses(text)
+
+
+PIECES = (
+    "tel:",
+    "mailto:",
+    "ext",
+    "Durchwahl",
+    "<",
+    ">",
+    "@",
+    "example.org",
+    "+49",
+    " ",
+    "-",
+    "(0)",
+    ".",
+    ";",
+    "x",
+    "\t",
+    "\x7f",
+    "a",
+    "0",
+)
+
+
+@pytest.mark.parametrize("name", [name for name, each in vars(spellings).items() if isinstance(each, Pattern)])
+def test_compiled_for_ascii_a_pattern_finds_in_ascii_what_it_finds_whole(name: str) -> None:
+    pattern, pick = vars(spellings)[name], random.Random(name)
+    whole = re.compile(pattern.pattern)
+    for _ in range(500):
+        text = "".join(pick.choices(PIECES, k=pick.randrange(12)))
+        assert bool(pattern.fullmatch(text)) == bool(whole.fullmatch(text)), text
+        assert pattern.sub("|", text) == whole.sub("|", text), text
