@@ -259,6 +259,7 @@ simulate: setup ## run random histories against a simulated AWS; prints the shor
 
 .PHONY: console console-types
 console: build/console/index.html ## build the console and the booking page in build/console
+	@:
 
 build/console/index.html: console/node_modules/.installed $(shell find console/src console/*.html console/*.mjs -type f)
 	@sh console/node.sh node console/build.mjs
