@@ -51,6 +51,18 @@ class Ids:
         return self.made[-1]
 
 
+def unchecked(_: object) -> None:
+    """Whoever asks may do that."""
+
+
+class NotAllowed(Exception):
+    pass
+
+
+def forbidden(_: object) -> None:
+    raise NotAllowed
+
+
 def utc(text: str) -> datetime:
     """The instant that a text like 2027-03-12T10:00+01:00 names; without an offset it is UTC."""
     instant = datetime.fromisoformat(text)

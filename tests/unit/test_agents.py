@@ -14,24 +14,12 @@ from chalicelib.domain.errors import AgentNotFound, FeedNotFound, InvalidInput, 
 from chalicelib.domain.listing import Window
 from chalicelib.services.availability import Engagement
 from tests.agency import Agency
-from tests.builders import NOW, TEN, a_property, a_visit, an_agent, minutes
+from tests.builders import NOW, TEN, NotAllowed, a_property, a_visit, an_agent, forbidden, minutes, unchecked
 
 
 @pytest.fixture
 def agency() -> Agency:
     return Agency()
-
-
-def unchecked(_: Agent) -> None:
-    """Whoever asks may do that."""
-
-
-class Refused(Exception):
-    pass
-
-
-def refuse(_: Agent) -> None:
-    raise Refused
 
 
 def registered(agency: Agency, id: str = "ann") -> Agent:
@@ -67,11 +55,11 @@ def test_what_is_said_of_an_agent_is_replaced_where_nobody_was_faster(agency: Ag
 
 
 def test_what_is_to_be_refused_is_refused_before_anything_is_written(agency: Agency) -> None:
-    with pytest.raises(Refused):
-        agency.agents.create(an_agent("ann"), refuse)
+    with pytest.raises(NotAllowed):
+        agency.agents.create(an_agent("ann"), forbidden)
     before = registered(agency)
-    with pytest.raises(Refused):
-        agency.agents.replace(an_agent("ann", name="Ben"), None, refuse)
+    with pytest.raises(NotAllowed):
+        agency.agents.replace(an_agent("ann", name="Ben"), None, forbidden)
     assert agency.agents.get("ann") == before
 
 

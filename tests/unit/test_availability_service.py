@@ -7,7 +7,7 @@ import pytest
 from chalicelib.domain.availability import Availability, Rules
 from chalicelib.domain.errors import AvailabilityNotFound, PropertyNotFound, VersionMismatch
 from tests.agency import Agency
-from tests.builders import NOW, minutes
+from tests.builders import NOW, NotAllowed, forbidden, minutes, unchecked
 
 RULES = Rules(step_minutes=30)
 OTHERS = Rules(step_minutes=60)
@@ -16,18 +16,6 @@ OTHERS = Rules(step_minutes=60)
 @pytest.fixture
 def agency() -> Agency:
     return Agency()
-
-
-def unchecked(_: Availability) -> None:
-    """Whoever asks may do that."""
-
-
-class Refused(Exception):
-    pass
-
-
-def refuse(_: Availability) -> None:
-    raise Refused
 
 
 def test_rules_are_set_once_and_read(agency: Agency) -> None:
@@ -62,9 +50,9 @@ def test_rules_are_replaced_where_nobody_was_faster(agency: Agency) -> None:
 
 
 def test_what_is_to_be_refused_is_refused_before_anything_is_written(agency: Agency) -> None:
-    with pytest.raises(Refused):
-        agency.availability.create("house", RULES, refuse)
+    with pytest.raises(NotAllowed):
+        agency.availability.create("house", RULES, forbidden)
     before = agency.availability.create("house", RULES, unchecked)
-    with pytest.raises(Refused):
-        agency.availability.replace("house", OTHERS, None, refuse)
+    with pytest.raises(NotAllowed):
+        agency.availability.replace("house", OTHERS, None, forbidden)
     assert agency.availability.get("house") == before
