@@ -47,6 +47,8 @@ interface Props {
   fields: Field[];
   /** The one of its cells that is looked at. */
   looked: Field | null;
+  /** Those whose doubts are told beside the row. */
+  told: Cell[];
   onLook: (field: Field) => void;
   onPatch: (changes: Schemas["CorrectRowInput"]) => Promise<void>;
 }
@@ -55,9 +57,9 @@ interface Props {
 export const isDoubtful = (row: SheetRow, cell: Cell): boolean => cell.issues.length > 0 && !row.reviewed && !row.registered;
 export const doubtsOf = (issues: Cell["issues"]): string => [...new Set(issues.map((issue) => doubtOf(issue.kind)))].join(" ");
 
-export function Row({ row, fields, looked, onLook, onPatch }: Props) {
+export function Row({ row, fields, looked, told, onLook, onPatch }: Props) {
   const words = say();
-  const doubts = doubtsOf([...row.issues, ...row.cells.flatMap((cell) => cell.issues)]);
+  const doubts = doubtsOf([...row.issues, ...told.flatMap((cell) => cell.issues)]);
   const { sign, look, text } = stateOf(row, words);
   return (
     <tr class={looked ? `${look} sel` : look}>

@@ -93,6 +93,7 @@ export function SheetPage({ id }: { id: string }) {
     for (const { row } of clean) await patch(row, {});
   };
   const ready = rows.value.filter((row) => row.ready).length;
+  const lookedAt = (row: SheetRow): Field | null => (looked.value?.row === row.row ? looked.value.field : null);
   const now = sheet.value;
   const fields = FIELDS.filter((field) => ALWAYS.includes(field) || rows.value.some((row) => row.cells.some((cell) => cell.field === field)));
 
@@ -133,7 +134,8 @@ export function SheetPage({ id }: { id: string }) {
                     key={row.row}
                     row={row}
                     fields={fields}
-                    looked={looked.value?.row === row.row ? looked.value.field : null}
+                    looked={lookedAt(row)}
+                    told={photo.value ? row.cells.filter((cell) => cell.field === lookedAt(row)) : row.cells}
                     onLook={(field) => (looked.value = { row: row.row, field })}
                     onPatch={(changes) => patch(row.row, changes)}
                   />
