@@ -935,6 +935,20 @@ def relay(event: DynamoDBEvent) -> None:
     events.table_stream.relay(event, services())
 
 
+# Dead letters
+
+
+@route("GET", "/dead-letters", Scope.ADMIN)
+@promises(lambda: Contract(query=http.queries.NoQuery, gives={200: api.dead_letters.DeadLettersList}))
+def list_dead_letters() -> Response:
+    """See how many messages each queue gave up, about a minute late.
+
+    `intakes` holds rows of visits, `sheets` uploads, `webhooks` what wakes a receiver, `notices` mails. They wait for
+    whoever operates the service, who looks at them and sends them again.
+    """
+    return api.dead_letters.list_all(current(), services())
+
+
 # The service itself
 
 

@@ -102,6 +102,7 @@ class OverTable(Ports):
     webhooks = cached_property(lambda self: repositories.webhooks.DynamoWebhooks(self.table))
     webhook_queue = cached_property(lambda self: _webhook_queue(f"{self.table.name}-webhooks.fifo"))
     receivers = cached_property(lambda _: _receivers())
+    dead_letters = cached_property(lambda self: _dead_letters(self.table.name))
     notices = cached_property(lambda self: repositories.notices.DynamoNotices(self.table))
     notice_queue = cached_property(lambda self: _queue(f"{self.table.name}-notices"))
     outbox = cached_property(lambda _: _outbox())
@@ -144,6 +145,10 @@ def _queue(name: str) -> ports.Queue:
 
 def _webhook_queue(name: str) -> ports.WebhookQueue:
     return repositories.webhook_queue.SqsWebhookQueue(lambda: client("sqs", CLIENT), name)
+
+
+def _dead_letters(stage_queue: str) -> ports.DeadLetters:
+    return repositories.dead_letters.SqsDeadLetters(lambda: client("sqs", CLIENT), stage_queue)
 
 
 def _event_bus(name: str | None) -> ports.EventBus:

@@ -38,6 +38,12 @@ class Queue(StrEnum):
     NOTICES = "-notices"
     """What may be worth a mail."""
 
+    @property
+    def dead_letters(self) -> str:
+        """What the name of the queue of its dead letters has after the stage."""
+        stem = self.removesuffix(".fifo")
+        return f"{stem}-dead{self[len(stem) :]}"
+
 
 class Traits(Record):
     """What a function is called, given and allowed."""
@@ -62,6 +68,8 @@ class Traits(Record):
     """Whether it may read API keys, and nothing else of the table."""
     queues: Mapping[Queue, tuple[str, ...]] = field(default_factory=dict)
     """What it may do with the queues."""
+    counts_dead_letters: bool = False
+    """Whether it may see how many dead letters there are, of all queues, and none of them."""
     fed_by: Queue | None = None
     """The queue whose messages are handed to it."""
     sends_mail: bool = False
@@ -103,6 +111,7 @@ FUNCTIONS: Final[Mapping[Function, Traits]] = MappingProxyType(
             shifted=True,
             waited_for=True,
             queues={Queue.INTAKES: SENDS, Queue.WEBHOOKS: SENDS},
+            counts_dead_letters=True,
             # An upload is made with what the API signs, and by the API's permission.
             sheet_files={
                 "uploads": ("PutObject", "DeleteObject"),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         agents,
         availability,
         calendars,
+        dead_letters,
         events,
         exports,
         intakes,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         availability,
         calendars,
         changes,
+        dead_letters,
         event_bus,
         events,
         idempotency,

@@ -11,6 +11,7 @@ from chalicelib.domain.errors import Refused
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+    from chalicelib import functions
     from chalicelib.domain.agents import Agent
     from chalicelib.domain.api_keys import ApiKey
     from chalicelib.domain.availability import Availability, Span
@@ -403,6 +404,13 @@ class WebhookQueue(Protocol):
 
     def hide(self, receipt: str, seconds: int) -> None:
         """Has a message handed out again only then."""
+
+
+class DeadLetters(Protocol):
+    """What queues gave up."""
+
+    def count(self) -> Mapping[functions.Queue, int]:
+        """About how many messages of each queue. Raises StoreBusy."""
 
 
 class Receivers(Protocol):

@@ -39,6 +39,7 @@ class Ports:
     webhooks: cached_property[ports.WebhookStore]
     webhook_queue: cached_property[ports.WebhookQueue]
     receivers: cached_property[ports.Receivers]
+    dead_letters: cached_property[ports.DeadLetters]
     notices: cached_property[ports.NoticeStore]
     notice_queue: cached_property[ports.Queue]
     outbox: cached_property[ports.Outbox]
@@ -146,6 +147,10 @@ class Services:
     @cached_property
     def webhook_queue(self) -> ports.WebhookQueue:
         return self._given.webhook_queue
+
+    @cached_property
+    def dead_letters(self) -> ports.DeadLetters:
+        return self._given.dead_letters
 
     @cached_property
     def notices(self) -> services.notices.Notices:

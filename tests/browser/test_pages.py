@@ -222,6 +222,19 @@ def test_an_administrator_adds_a_webhook_and_removes_it(agency: Agency, desk: De
     assert agency.send("GET", "/webhooks")["items"] == []
 
 
+def test_an_administrator_sees_what_was_given_up(agency: Agency, desk: Desk) -> None:
+    page = visit_page(agency, desk, "webhooks")
+    expect(page.get_by_text("Nothing was given up.")).to_be_visible()
+    counts = {"intakes": 1, "webhooks": 0, "sheets": 0, "notices": 2}
+    answer = {"items": [{"queue": queue, "count": count} for queue, count in counts.items()]}
+    page.route("**/api/dead-letters", lambda route: route.fulfill(json=answer))
+    page.reload()
+    for text in ("1 message with visits", "2 mails to visitors"):
+        expect(page.get_by_text(text)).to_be_visible()
+    expect(page.get_by_text("wake-up")).to_have_count(0)
+    desk.picture("given-up")
+
+
 def test_only_administrators_see_webhooks_and_erasure(agency: Agency, desks: Desks, week: str) -> None:
     agency.visit(agency.property("Plain house"), week, "09:00", visitor={"name": "Kira", "email": "kira@example.org"})
     desk = desks.open("#/visitors", scopes=("read", "write"))

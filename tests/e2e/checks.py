@@ -248,6 +248,12 @@ def events(caller: Caller) -> None:
         caller.call(204, "DELETE", own)
 
 
+def dead_letters(caller: Caller) -> None:
+    """Of how many somebody would have to look after."""
+    given_up = caller.call(200, "GET", "/dead-letters")["items"]
+    assert {each["queue"] for each in given_up} == {"intakes", "webhooks", "sheets", "notices"}
+
+
 def notices(caller: Insider) -> None:
     """A visitor hears of a visit."""
     house = caller.house()
@@ -351,6 +357,7 @@ CHECKS: Final[Mapping[str, Callable[[Insider], None]]] = {
     "own_visit": own_visit,
     "booking_page": booking_page,
     "events": events,
+    "dead_letters": dead_letters,
     "notices": notices,
     "remind": remind,
     "sheets": sheets,

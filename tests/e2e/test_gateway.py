@@ -73,6 +73,7 @@ NEEDED_BY: Final[Mapping[Statement, list[str]]] = {
     ("api_handler", "Indexes"): ["register", "list", "export", "feed", "events"],
     ("api_handler", "Queue"): ["intake"],
     ("api_handler", "WebhookQueue"): ["events"],
+    ("api_handler", "DeadLetters"): ["dead_letters"],
     ("api_handler", "NoApiKeys"): [],  # test_leading_keys.py
     ("bearer_key", "ApiKeys"): [each for each in CHECKS if each != "look"],
     ("work_off_queue", "Table"): ["intake", "acknowledge"],
@@ -181,6 +182,14 @@ def test_what_fails_for_good_ends_among_the_dead_letters_and_does_not_hold_up_wh
     with deployment.handing_out_soon_again():
         deployment.sqs.send_message(QueueUrl=deployment.queue_url, MessageBody="{")
         until(lambda: deployment.messages(dead=True) == 1, "the message that nobody can read")
+    with caller(deployment, bearer(access_to(deployment.client("dynamodb"), STACK), name="admin")) as http:
+        given_up = Caller(http).call(200, "GET", "/dead-letters")["items"]
+    assert {each["queue"]: each["count"] for each in given_up} == {
+        "intakes": 1,
+        "webhooks": 0,
+        "sheets": 0,
+        "notices": 0,
+    }
     (letter,) = deployment.sqs.receive_message(QueueUrl=deployment.dead_letters_url)["Messages"]
     assert letter["Body"] == "{"
     key = bearer(access_to(deployment.client("dynamodb"), STACK), name="partner")

@@ -18,6 +18,7 @@ import app as entry
 from chalicelib.aws.clients import client, signer_of_files
 from chalicelib.container import OverTable, utc_now
 from chalicelib.domain.public import Terms
+from chalicelib.repositories.dead_letters import SqsDeadLetters
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.outbox import SesOutbox
 from chalicelib.repositories.sheet_files import S3SheetFiles
@@ -122,6 +123,7 @@ def serve(
     )
     given = OverTable(store, queue, clock)
     given.visits, given.webhook_queue, given.files = visits(store), wakes, files
+    given.dead_letters = SqsDeadLetters(lambda: sqs, table.name)
     given.notice_queue = SqsQueue(lambda: sqs, f"{table.name}-notices")
     given.outbox = SesOutbox(lambda: client("ses", **table.access))
     given.sender, given.terms = SENDER, terms

@@ -18,6 +18,7 @@ import app as entry
 from chalicelib.aws.clients import SENDER, client
 from chalicelib.container import over, utc_now
 from chalicelib.events.intake_queue import delete_finished
+from chalicelib.functions import Queue
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
 from chalicelib.services.wired import Services
@@ -119,6 +120,9 @@ def mailbox(table: FreshTable, visibility: int = 30, receives: int = 2) -> Itera
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     sqs.create_queue(QueueName=f"{table.name}-webhooks.fifo", Attributes={"FifoQueue": "true"})
     sqs.create_queue(QueueName=f"{table.name}-notices")
+    for queue in Queue:
+        fifo: Any = {"Attributes": {"FifoQueue": "true"}} if queue.endswith(".fifo") else {}
+        sqs.create_queue(QueueName=f"{table.name}{queue.dead_letters}", **fifo)
     named = replace(table, environment=table.environment | {"QUEUE_NAME": name})
     with contextlib.closing(sqs):
         yield Mailbox(named, sqs, url, dead_url)

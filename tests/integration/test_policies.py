@@ -59,6 +59,8 @@ LAMBDAS_CARE = ("Logs", "Traces", "Stream")
 
 
 def queue_of(name: str) -> str:
+    if any(name.endswith(queue.dead_letters) for queue in Queue):
+        return "dead letters"
     return next((queue for end, queue in QUEUES.items() if name.endswith(end)), "queue")
 
 
@@ -234,7 +236,9 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -
                 # Who the agency writes as, a file that is the same for every agency cannot say.
                 if name != "identity/*":
                     assert "*" not in name
-                    assert {f"visits-{stage}{queue}" for queue in Queue} & {*name.split("/")}
+                    assert {f"visits-{stage}{end}" for queue in Queue for end in (queue, queue.dead_letters)} & {
+                        *name.split("/")
+                    }
 
 
 @pytest.mark.parametrize("stage", STAGES)

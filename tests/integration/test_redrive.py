@@ -417,8 +417,7 @@ class Other:
 
     def __post_init__(self) -> None:
         fifo = {"FifoQueue": "true"} if self.queue.endswith(".fifo") else {}
-        dead_name = f"{self.queue.removesuffix('.fifo')}-dead{'.fifo' if fifo else ''}"
-        dead = self._made(dead_name, {"VisibilityTimeout": "30", **fifo})
+        dead = self._made(self.queue.dead_letters, {"VisibilityTimeout": "30", **fifo})
         arn = self.site.box.sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
         ]

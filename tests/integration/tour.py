@@ -179,7 +179,7 @@ def tour(api: Api, box: Mailbox, person: Mapping[str, str], notes: str = "notes"
     done(api.http.put(f"{own}/position", json={"after": done(api.get("/events"), 200)["nextCursor"]}), 200)
     done(api.http.post(f"{own}/secret"), 200)
     done(api.http.post(f"{own}/test"), 202)
-    for path in ("/webhooks", own):
+    for path in ("/webhooks", own, "/dead-letters"):
         done(api.get(path), 200)
     write(api, box, person)
     follow(api, box)

@@ -48,6 +48,7 @@ def policy(function: Function, stage: str) -> Policy:
         *([_lists(stage, traits.only_lists)] if traits.only_lists else ()),
         *([_stream(stage)] if traits.fed_by_stream else ()),
         *(_queue(QUEUES[queue], f"visits-{stage}{queue}", actions) for queue, actions in traits.queues.items()),
+        *([_dead_letters(stage)] if traits.counts_dead_letters else ()),
         *([_mail(stage)] if traits.sends_mail else ()),
         *(_sheet_files(stage, traits.sheet_files) if traits.sheet_files else ()),
         *([_recognition()] if traits.recognises else ()),
@@ -112,6 +113,12 @@ def _indexes(stage: str) -> Statement:
 
 def _queue(sid: str, name: str, actions: Sequence[str]) -> Statement:
     return _allow(sid, [f"sqs:{action}" for action in actions], f"arn:*:sqs:*:*:{name}")
+
+
+def _dead_letters(stage: str) -> Statement:
+    """Their number, which is an attribute of the queue; whoever receives a message sees what is in it."""
+    names = [f"arn:*:sqs:*:*:visits-{stage}{queue.dead_letters}" for queue in Queue]
+    return _allow("DeadLetters", ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], names)
 
 
 def _sheet_files(stage: str, folders: Mapping[str, Sequence[str]]) -> Sequence[Statement]:

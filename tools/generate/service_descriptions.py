@@ -18,7 +18,7 @@ OPERATIONS: Final = {
     "events": ("PutEvents",),
     "s3": ("DeleteObject", "GetObject", "PutObject"),
     "ses": ("SendRawEmail",),
-    "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueUrl", "SendMessageBatch"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueAttributes", "GetQueueUrl", "SendMessageBatch"),
     "textract": ("AnalyzeDocument",),
 }
 

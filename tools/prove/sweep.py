@@ -175,10 +175,9 @@ def _queues(account: Account) -> Iterable[str]:
     """By name: a list of all knows of a deleted one for a minute more."""
     sqs = account.client("sqs")
     for queue in Queue:
-        stem, fifo, _ = f"{PREFIX}{queue}".partition(".fifo")
-        for name in (f"{stem}{fifo}", f"{stem}-dead{fifo}"):
+        for end in (queue, queue.dead_letters):
             with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
-                yield sqs.get_queue_url(QueueName=name)["QueueUrl"]
+                yield sqs.get_queue_url(QueueName=f"{PREFIX}{end}")["QueueUrl"]
 
 
 def _pools(account: Account) -> Iterable[str]:

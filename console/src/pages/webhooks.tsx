@@ -8,6 +8,7 @@ import { tell } from "../parts/toast.tsx";
 import { moment } from "../time/dates.ts";
 import { browserZone } from "../time/zones.ts";
 import { say } from "../words/words.ts";
+import { DeadLetters } from "./dead_letters.tsx";
 import { Empty, PageOf, Refused } from "./page.tsx";
 
 type Webhook = Schemas["Webhook"];
@@ -76,6 +77,7 @@ export function Webhooks() {
           </tbody>
         </table>
       )}
+      <DeadLetters />
     </PageOf>
   );
 }

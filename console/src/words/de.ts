@@ -364,6 +364,16 @@ export const words: Words = {
   secretRenewed: "24 Stunden lang gelten beide Geheimnisse.",
   hookRemoved: "Entfernt.",
 
+  deadTitle: "Aufgegeben",
+  deadText: "Was der Dienst in allen Versuchen nicht geschafft hat. Wer ihn betreibt, kann es noch einmal senden, 14 Tage lang, nachdem es kam.",
+  noneDead: "Nichts wurde aufgegeben.",
+  dead: {
+    intakes: { what: (count) => some(count, "Nachricht mit Besichtigungen", "Nachrichten mit Besichtigungen"), means: "Übermittelte Besichtigungen, die vielleicht nicht gebucht sind." },
+    webhooks: { what: (count) => some(count, "Anstoß eines Webhooks", "Anstöße von Webhooks"), means: "Der Empfänger erfährt später davon; kein Ereignis geht verloren." },
+    sheets: { what: (count) => some(count, "Liste", "Listen"), means: "Sie waren nicht zu lesen: bitte noch einmal einlesen." },
+    notices: { what: (count) => some(count, "Mail an Besucher", "Mails an Besucher"), means: "Diese Besucher wissen vielleicht noch nichts." },
+  },
+
   refusals: {
     taken: "Diese Zeit wurde gerade von einer anderen Besichtigung belegt.",
     takenText: "Wählen Sie eine andere; das Getippte bleibt.",

@@ -359,6 +359,16 @@ export const words = {
   secretRenewed: "For 24 hours both secrets are used.",
   hookRemoved: "Removed.",
 
+  deadTitle: "Given up",
+  deadText: "What the service could not do in all its tries. Whoever operates it can send it again, for 14 days from when it first came.",
+  noneDead: "Nothing was given up.",
+  dead: {
+    intakes: { what: (count: number) => some(count, "message with visits", "messages with visits"), means: "Visits that were handed in and may not be booked." },
+    webhooks: { what: (count: number) => some(count, "wake-up of a webhook", "wake-ups of webhooks"), means: "Its receiver hears of the events later; none is lost." },
+    sheets: { what: (count: number) => some(count, "sheet", "sheets"), means: "They could not be read: hand them in again." },
+    notices: { what: (count: number) => some(count, "mail to a visitor", "mails to visitors"), means: "These visitors may not have been told." },
+  },
+
   refusals: {
     taken: "This time was just taken by another visit.",
     takenText: "Choose another one; what you typed is kept.",

@@ -362,6 +362,16 @@ export const words: Words = {
   secretRenewed: "Durante 24 horas valen ambos secretos.",
   hookRemoved: "Quitado.",
 
+  deadTitle: "Abandonado",
+  deadText: "Lo que el servicio no logró en todos sus intentos. Quien lo opera puede enviarlo de nuevo durante 14 días desde que llegó.",
+  noneDead: "No se ha abandonado nada.",
+  dead: {
+    intakes: { what: (count) => some(count, "mensaje con visitas", "mensajes con visitas"), means: "Visitas enviadas que quizá no estén reservadas." },
+    webhooks: { what: (count) => some(count, "aviso a un webhook", "avisos a webhooks"), means: "El receptor se entera más tarde; no se pierde ningún evento." },
+    sheets: { what: (count) => some(count, "lista", "listas"), means: "No se pudieron leer: cárguelas de nuevo." },
+    notices: { what: (count) => some(count, "correo a un visitante", "correos a visitantes"), means: "Puede que estos visitantes no sepan nada aún." },
+  },
+
   refusals: {
     taken: "Otra visita acaba de ocupar esta hora.",
     takenText: "Elija otra; lo escrito se conserva.",

@@ -362,6 +362,16 @@ export const words: Words = {
   secretRenewed: "Pendant 24 heures, les deux secrets valent.",
   hookRemoved: "Retiré.",
 
+  deadTitle: "Abandonné",
+  deadText: "Ce que le service n’a pas pu faire malgré tous ses essais. La personne qui l’exploite peut le renvoyer pendant 14 jours après son arrivée.",
+  noneDead: "Rien n’a été abandonné.",
+  dead: {
+    intakes: { what: (count) => some(count, "message de visites", "messages de visites"), means: "Des visites transmises qui ne sont peut-être pas réservées." },
+    webhooks: { what: (count) => some(count, "réveil d’un webhook", "réveils de webhooks"), means: "Le destinataire l’apprendra plus tard ; aucun événement n’est perdu." },
+    sheets: { what: (count) => some(count, "liste", "listes"), means: "Elles n’ont pas pu être lues : déposez-les de nouveau." },
+    notices: { what: (count) => some(count, "message à un visiteur", "messages à des visiteurs"), means: "Ces visiteurs n’ont peut-être pas été prévenus." },
+  },
+
   refusals: {
     taken: "Une autre visite vient de prendre cette heure.",
     takenText: "Choisissez-en une autre ; la saisie est gardée.",
