@@ -90,7 +90,7 @@ class Properties:
         return Parsed(id) if id in self._ids else Parsed(None, (Issue(IssueKind.UNKNOWN_PROPERTY),))
 
     def find(self, text: str) -> Parsed:
-        """The property's id; a likely one is marked, and without a clear lead there are choices only."""
+        """The property's id; a likely one is marked. Without a clear lead, or of several so called, choices only."""
         text = " ".join(text.split())
         key = written_key(text)
         if text in self._ids:
@@ -107,7 +107,8 @@ class Properties:
             lead = score - others[0][1] if others else score
             if score >= _LIKE and lead >= _LEAD:
                 return Parsed(best, (Issue(IssueKind.LIKELY_PROPERTY),), choices)
-        return Parsed(None, (Issue(IssueKind.UNKNOWN_PROPERTY),), choices)
+        kind = IssueKind.AMBIGUOUS if exact else IssueKind.UNKNOWN_PROPERTY
+        return Parsed(None, (Issue(kind),), choices)
 
     def _candidates(self, wanted: frozenset[str]) -> list[int]:
         """Those that share most of the rarest trigrams: what every street has tells none from another."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.sheets import Field, IssueKind, Known, Order, RemarkKind, Settings, confirmations
+from chalicelib.domain.sheets import Field, IssueKind, Known, NamedProperty, Order, RemarkKind, Settings, confirmations
 from chalicelib.reading import corrected
 from chalicelib.reading.headers import heading
 from chalicelib.reading.properties import Properties
@@ -375,6 +375,13 @@ def test_without_a_clear_lead_there_are_choices_and_no_property() -> None:
     (row,) = rows_of("Address,date,time\nC/ Alcala,2027-03-12,10:30\n")
     assert row.value(Field.PROPERTY) is None
     assert {*row.cell(Field.PROPERTY).choices[:2]} == {"es-1", "es-2"}
+
+
+def test_of_several_properties_so_called_somebody_chooses_one() -> None:
+    twins = (NamedProperty("a-1", "Lake house", "1 Shore Road"), NamedProperty("b-2", "Lake house", "7 Hill Street"))
+    found = Properties(Known(twins)).find("lake house")
+    assert (found.value, [issue.kind for issue in found.issues]) == (None, [K.AMBIGUOUS])
+    assert {*found.choices} == {"a-1", "b-2"}
 
 
 def test_another_house_number_is_another_house() -> None:
