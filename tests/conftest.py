@@ -3,11 +3,13 @@
 import fcntl
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tools.deliver.package import copy_project, package, pinned_python
+from tools.deliver.terraform import terraform
 from tools.generate.policies import STAGES
 from tools.project import ROOT
 
@@ -20,8 +22,8 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a good part of every run is waiting."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: a good part of every run is waiting."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,13 +43,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what `make package` makes of it, by whichever of the test processes needs it first."""
+    """The folder with what `make package` makes of it."""
+    return _made_once("package", tmp_path_factory, lambda out: package(STAGES, out, project=project))
+
+
+@pytest.fixture(scope="session")
+def terraformed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what `make terraform` makes of beta."""
+    return _made_once("terraform", tmp_path_factory, lambda out: terraform("beta", out))
+
+
+def _made_once(name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], None]) -> Path:
+    """A folder that whichever of the test processes needs it first makes for all."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    out = folder / "package"
-    with (folder / "package.lock").open("w") as lock:
+    out, made = folder / name, folder / f"{name}.made"
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out / "data.json").exists():  # which is written last
-            package(STAGES, out, project=project)
+        if not made.exists():
+            make(out)
+            made.touch()
     return out

@@ -11,7 +11,6 @@ import pytest
 from tests.cicd.iam import listed, statements
 from tests.cicd.physical import Stack
 from tests.cicd.stacks import app, boundary, of_type
-from tools.deliver.terraform import terraform
 from tools.generate.templates import PIPELINE
 
 PUTS = "events:PutEvents"
@@ -58,11 +57,10 @@ def test_the_pipeline_passes_the_bus_on_and_its_boundary_lets_it(stage: str) -> 
     assert [each for each in statements(template, boundary(stage)) if PUTS in listed(each["Action"])]
 
 
-def test_terraform_has_the_same_behind_a_variable(tmp_path: Path) -> None:
-    terraform("beta", tmp_path)
-    ours = json.loads((tmp_path / "visits.tf.json").read_text(encoding="utf-8"))
-    laid_over = json.loads((tmp_path / "visits_override.tf.json").read_text(encoding="utf-8"))
-    chalices = json.loads((tmp_path / "chalice.tf.json").read_text(encoding="utf-8"))
+def test_terraform_has_the_same_behind_a_variable(terraformed: Path) -> None:
+    ours = json.loads((terraformed / "visits.tf.json").read_text(encoding="utf-8"))
+    laid_over = json.loads((terraformed / "visits_override.tf.json").read_text(encoding="utf-8"))
+    chalices = json.loads((terraformed / "chalice.tf.json").read_text(encoding="utf-8"))
     assert ours["variable"]["event_bus"]["default"] == ""
     policy = ours["resource"]["aws_iam_role_policy"]["event_bus"]
     assert policy["count"] == '${var.event_bus == "" ? 0 : 1}'

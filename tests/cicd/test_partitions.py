@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 
-from tools.deliver.terraform import terraform
 from tools.generate.policies import STAGES
 from tools.project import ROOT
 
@@ -39,8 +38,7 @@ def test_no_packaged_template_names_a_partition(packaged: Path) -> None:
     assert naming_one([packaged / f"{name}.json" for name in ("data", *STAGES)]) == []
 
 
-def test_terraform_asks_which_partition_it_is(tmp_path: Path) -> None:
-    terraform("prod", tmp_path)
-    files = sorted(tmp_path.glob("*.json"))
+def test_terraform_asks_which_partition_it_is(terraformed: Path) -> None:
+    files = sorted(terraformed.glob("*.json"))
     assert len(files) == 6
     assert naming_one(files) == []

@@ -16,7 +16,6 @@ from tests.cicd.linters import findings
 from tests.cicd.provider_schema import FILE, slips
 from tools.deliver.console import stack_of
 from tools.deliver.package import ZIP
-from tools.deliver.terraform import terraform
 from tools.generate.templates import CONSOLE
 
 STAGE = "beta"
@@ -26,18 +25,11 @@ Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("terraform")
-    terraform(STAGE, made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def configuration(folder: Path) -> Node:
+def configuration(terraformed: Path) -> Node:
     """What Terraform reads: all the files, the override laid over the others argument by argument."""
     whole: Node = {}
     for name in ("chalice.tf.json", "visits.tf.json", "visits_override.tf.json"):
-        for kind, content in json.loads((folder / name).read_text(encoding="utf-8")).items():
+        for kind, content in json.loads((terraformed / name).read_text(encoding="utf-8")).items():
             _lay_over(whole.setdefault(kind, {}), content, depth={"resource": 3, "data": 3, "output": 2}.get(kind, 1))
     return whole
 
@@ -130,9 +122,9 @@ def test_functions_are_told_texts_and_the_authorizer_where_people_sign_in(config
     assert data["parameters"] == {"Stage": STAGE, "SheetsOrigin": origin}
 
 
-def test_the_console_is_the_stack_that_make_release_console_makes(folder: Path, configuration: Node) -> None:
+def test_the_console_is_the_stack_that_make_release_console_makes(terraformed: Path, configuration: Node) -> None:
     stack = configuration["resource"]["aws_cloudformation_stack"]["console"]
-    template = json.loads((folder / "console.json").read_text(encoding="utf-8"))
+    template = json.loads((terraformed / "console.json").read_text(encoding="utf-8"))
     assert template == json.loads(CONSOLE.read_text(encoding="utf-8"))
     assert stack["name"] == stack_of(STAGE)
     # Every parameter is told: a template's default would undo what a variable says.
@@ -147,7 +139,7 @@ def test_the_console_is_the_stack_that_make_release_console_makes(folder: Path, 
         assert [template["Parameters"][each]["Default"] for each in parameters] in ([], [variable["default"]])
     assert configuration["output"]["ConsoleURL"]["value"] == '${aws_cloudformation_stack.console.outputs["Url"]}'
     assert "Url" in template["Outputs"]
-    assert len((folder / "console.json").read_bytes()) < 51_200, "Terraform hands it over in the call"
+    assert len((terraformed / "console.json").read_bytes()) < 51_200, "Terraform hands it over in the call"
 
 
 def test_the_worker_is_told_what_its_event_source_is_told(configuration: Node) -> None:
@@ -203,16 +195,18 @@ def test_functions_are_traced_and_the_gateways_stage_is_not(configuration: Node)
     assert stage["xray_tracing_enabled"] is False
 
 
-def test_the_zip_is_the_one_of_make_package(folder: Path, packaged: Path) -> None:
-    hashes = [hashlib.sha256((each / ZIP).read_bytes()).hexdigest() for each in (folder, packaged)]
+def test_the_zip_is_the_one_of_make_package(terraformed: Path, packaged: Path) -> None:
+    hashes = [hashlib.sha256((each / ZIP).read_bytes()).hexdigest() for each in (terraformed, packaged)]
     assert hashes[0] == hashes[1]
 
 
-def test_alarms_and_dashboard_come_along_as_a_stack_that_cloudformation_takes(folder: Path, template: Node) -> None:
-    assert findings("cfn-lint", "--template", folder / "watch.json") == ""
-    watched = json.loads((folder / "watch.json").read_text(encoding="utf-8"))["Resources"].keys()
+def test_alarms_and_dashboard_come_along_as_a_stack_that_cloudformation_takes(
+    terraformed: Path, template: Node
+) -> None:
+    assert findings("cfn-lint", "--template", terraformed / "watch.json") == ""
+    watched = json.loads((terraformed / "watch.json").read_text(encoding="utf-8"))["Resources"].keys()
     kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard")
     wanted = {name for name, each in template["Resources"].items() if each["Type"] in kinds}
     # Those that stop a canary: there is none.
     assert wanted - watched == {name for name in wanted if name.startswith("Release")}
-    assert len((folder / "watch.json").read_bytes()) < 51_200, "Terraform hands it over in the call"
+    assert len((terraformed / "watch.json").read_bytes()) < 51_200, "Terraform hands it over in the call"

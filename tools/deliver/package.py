@@ -246,7 +246,7 @@ def write_zip(folder: Path, file: Path) -> None:
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # unix, wherever it is built
             entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 7)
 
 
 def uploaded(content: bytes, bucket: str, name: str) -> Mapping[str, str]:
