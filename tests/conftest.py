@@ -22,8 +22,8 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are processors: a good part of every run is waiting."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are processors: some of every run is waiting."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -414,6 +414,7 @@ def test_the_boundary_holds_what_a_policy_of_a_function_could_claim(stage: str) 
         ("dynamodb:DeleteTable", there("dynamodb", f"table/visits-{stage}")),
         ("dynamodb:Scan", there("dynamodb", f"table/visits-{stage}")),
         ("sqs:SendMessage", there("sqs", f"visits-{other}")),
+        ("sqs:ReceiveMessage", there("sqs", f"visits-{stage}-dead")),
         ("lambda:UpdateFunctionCode", there("lambda", f"function:visits-{stage}")),
         ("iam:CreateUser", there("iam", "user/me", region="")),
         ("sts:AssumeRole", pipeline().arn(app_role(stage))),
