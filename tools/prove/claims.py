@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.container import CLIENT, over, utc_now
 from chalicelib.domain.visits import BookVisit, ChangeVisit, Status
-from chalicelib.functions import Function
+from chalicelib.functions import Function, Queue
 from chalicelib.http.sizes import LARGEST_BODY
 from chalicelib.repositories.intake_queue import SqsQueue
 from chalicelib.repositories.table import Table
@@ -209,6 +209,22 @@ def batch_failures(trial: Trial) -> str:
     until("the mapping has its speed again", lambda: _status(trial, intake) == "done" or None, 600)
     functions.update_event_source_mapping(UUID=mapping["UUID"], FunctionResponseTypes=[])
     return f"{failed} messages came back; the next good one took {time.monotonic() - began:.0f} s"
+
+
+def dead_letters_counted(trial: Trial) -> str:
+    """By the API, whose role may not receive them."""
+    sqs: Any = trial.client("sqs")
+    dead = sqs.get_queue_url(QueueName=f"{PREFIX}{Queue.NOTICES.dead_letters}")["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="prove")
+
+    def counted() -> str | None:
+        counts = {it["queue"]: it["count"] for it in trial.answer(200, "GET", "/dead-letters").json()["items"]}
+        return f"{counts['notices']} of notices" if counts["notices"] else None
+
+    try:
+        return until("the letter is counted", counted)
+    finally:
+        sqs.purge_queue(QueueUrl=dead)
 
 
 def stream_mapping(trial: Trial) -> str:
@@ -428,6 +444,12 @@ CLAIMS: Final = (
         f"{AWS}/lambda/latest/dg/services-sqs-errorhandling.html",
         batch_failures,
         "it does not slow a mapping down",
+    ),
+    Claim(
+        "Dead letters are counted by a role that cannot receive them",
+        "GetQueueAttributes asks for its own permission; the numbers are right a minute after the last change",
+        f"{AWS}/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html",
+        dead_letters_counted,
     ),
     Claim(
         "The stream's mapping retries until a record expires",
