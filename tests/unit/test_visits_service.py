@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.domain.availability import Availability, Rules
 from chalicelib.domain.errors import (
     KeyReused,
     PreconditionRequired,
@@ -26,7 +27,7 @@ from chalicelib.domain.visits import Cancellation, ChangeVisit, Origin, Status, 
 from chalicelib.services.idempotency import Idempotency
 from chalicelib.services.signing_keys import Signer
 from chalicelib.services.visits import ATTEMPTS, Visits
-from tests.builders import NOW, TEN, Clock, Ids, a_key, a_property, booking, details, minutes
+from tests.builders import NOW, TEN, Clock, Ids, a_key, a_property, an_agent, booking, details, minutes
 from tests.fakes import (
     FakeAgents,
     FakeAvailability,
@@ -338,6 +339,57 @@ def test_erasing_takes_the_visitor_out_and_leaves_the_visit(agency: Agency) -> N
     assert agency.booking.erase_visitor(visit.id) == erased
     with pytest.raises(Refused):
         agency.booking.erase_visitor(visit.id, frozenset({1}))
+
+
+# Who did it
+
+
+def test_a_visit_says_who_booked_it_and_who_changed_it_last(agency: Agency) -> None:
+    booked = agency.booking.book(booking(visitor=Visitor("Ann")), by="desk").result
+    assert (booked.created_by, booked.updated_by) == ("desk", "desk")
+    changed = agency.booking.change(booked.id, ChangeVisit(date=TEN + minutes(60)), None, by="ben")
+    assert (changed.created_by, changed.updated_by) == ("desk", "ben")
+    agency.properties.save(agency.properties.get("house"), a_property("house", address="Lane 2, Berlin"))
+    assert agency.booking.follow(booked.id, "Lane 1, Berlin", by="cem").updated_by == "cem"
+    called_off = agency.booking.change_status(booked.id, Status.CANCELLED, "ill", by="dora")
+    assert (called_off.updated_by, called_off.cancellation) == ("dora", Cancellation("ill", NOW, "dora"))
+    assert agency.booking.erase_visitor(booked.id, by="eve").updated_by == "eve"
+    assert agency.booking.get(booked.id).created_by == "desk"
+
+
+def test_a_row_says_who_handed_it_in(agency: Agency) -> None:
+    visit = agency.booking.book_row(booking(), "row-1", Origin("intake", 0, None), by="partner")
+    assert (visit.created_by, visit.updated_by) == ("partner", "partner")
+
+
+# What a visit holds beyond its own time
+
+
+@pytest.mark.parametrize(
+    ("change", "gap", "travel"),
+    [
+        (ChangeVisit(duration_minutes=15), 15, 30),
+        (ChangeVisit(duration_minutes=45), 30, 45),
+        (ChangeVisit(date=TEN + minutes(15)), 30, 45),
+        (ChangeVisit(agent_id="ben"), 15, 60),
+    ],
+    ids=["shorter", "longer", "later", "another agent"],
+)
+def test_only_a_visit_that_is_made_shorter_keeps_what_it_holds(
+    agency: Agency, change: ChangeVisit, gap: int, travel: int
+) -> None:
+    """Gap and travel were longer since."""
+    rules, agents = FakeAvailability(agency.memory), FakeAgents(agency.memory)
+    before = Availability("house", Rules(gap_minutes=15), 1, NOW, NOW)
+    ann = an_agent("ann", travel_minutes=30)
+    rules.add(before)
+    agents.add(ann)
+    agents.add(an_agent("ben", travel_minutes=60))
+    visit = agency.booking.book(booking(agent_id="ann", duration_minutes=30)).result
+    rules.save(before, replace(before, rules=Rules(gap_minutes=30), version=2))
+    agents.save(ann, replace(ann, travel_minutes=45, version=2))
+    after = agency.booking.change(visit.id, change, None)
+    assert (after.gap_minutes, after.travel_minutes) == (gap, travel)
 
 
 # Rows that are worked off together
