@@ -1,7 +1,7 @@
 """Faults at the boundary to AWS, drawn from a seed: for every call, whether it fails, how, and whether it took effect.
 
 What befalls a call depends on the seed, on what the call is about, and on how often that was asked before; not on
-time or on which thread came first. So the same seed hits the same rows again.
+time or on which thread came first. So the same seed hits the same rows again. A few fates are sure.
 """
 
 from __future__ import annotations
@@ -60,6 +60,18 @@ OUTAGE_ODDS: Mapping[str, float] = {"SendMessageBatch": 0.12, "PutItem": 0.02}
 LEAST_OUTAGE_ODDS = 0.002
 KILL_ODDS: Mapping[str, float] = {"TransactWriteItems": 0.0006, "UpdateItem": 0.01, "DeleteMessageBatch": 0.02}
 
+DOWN_AT_FIRST = 32
+"""So many calls of four callers: one of them is refused, who tries eight times."""
+SURE: Mapping[str, Mapping[int, Fate]] = {
+    "SendMessageBatch": {
+        **dict.fromkeys(range(DOWN_AT_FIRST), Fate.OUTAGE),
+        DOWN_AT_FIRST + 1: Fate.PARTLY,
+        DOWN_AT_FIRST + 2: Fate.PARTLY_DENIED,
+    },
+    "DeleteMessageBatch": {5: Fate.KILLED, 10: Fate.KILLED_AFTER},
+}
+"""By the number of the call among all of its kind: what is rare, and befalls somebody in every run."""
+
 
 class Killed(BaseException):
     """The process ends here: no `except Exception` sees it, and nothing that it holds is given back."""
@@ -80,7 +92,10 @@ class Chaos:
         with self._lock:
             number = self._calls[f"{operation} {about}"]
             self._calls[f"{operation} {about}"] += 1
-        fate = self._draw(operation, about, number, mortal)
+            among_all = self._calls[operation]
+            self._calls[operation] += 1
+        sure = SURE.get(operation, {}).get(among_all)
+        fate = sure or self._draw(operation, about, number, mortal)
         if fate is not None:
             with self._lock:
                 self.seen[fate] += 1
