@@ -184,12 +184,7 @@ def test_what_fails_for_good_ends_among_the_dead_letters_and_does_not_hold_up_wh
         until(lambda: deployment.messages(dead=True) == 1, "the message that nobody can read")
     with caller(deployment, bearer(access_to(deployment.client("dynamodb"), STACK), name="admin")) as http:
         given_up = Caller(http).call(200, "GET", "/dead-letters")["items"]
-    assert {each["queue"]: each["count"] for each in given_up} == {
-        "intakes": 1,
-        "webhooks": 0,
-        "sheets": 0,
-        "notices": 0,
-    }
+    assert {each["queue"] for each in given_up if each["count"]} == {"intakes"}
     (letter,) = deployment.sqs.receive_message(QueueUrl=deployment.dead_letters_url)["Messages"]
     assert letter["Body"] == "{"
     key = bearer(access_to(deployment.client("dynamodb"), STACK), name="partner")

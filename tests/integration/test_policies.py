@@ -236,9 +236,8 @@ def test_no_statement_is_wider_than_it_must_be(stage: str, function: Function) -
                 # Who the agency writes as, a file that is the same for every agency cannot say.
                 if name != "identity/*":
                     assert "*" not in name
-                    assert {f"visits-{stage}{end}" for queue in Queue for end in (queue, queue.dead_letters)} & {
-                        *name.split("/")
-                    }
+                    ends = {end for queue in Queue for end in (queue, queue.dead_letters)}
+                    assert {f"visits-{stage}{end}" for end in ends} & {*name.split("/")}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -212,7 +212,7 @@ def batch_failures(trial: Trial) -> str:
 
 
 def dead_letters_counted(trial: Trial) -> str:
-    """By the API, whose role may not receive them."""
+    """By the API, whose role may do nothing else with them."""
     sqs: Any = trial.client("sqs")
     dead = sqs.get_queue_url(QueueName=f"{PREFIX}{Queue.NOTICES.dead_letters}")["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody="prove")
@@ -446,7 +446,7 @@ CLAIMS: Final = (
         "it does not slow a mapping down",
     ),
     Claim(
-        "Dead letters are counted by a role that cannot receive them",
+        "Dead letters are counted with the right to read attributes alone",
         "GetQueueAttributes asks for its own permission; the numbers are right a minute after the last change",
         f"{AWS}/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html",
         dead_letters_counted,
