@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -441,6 +442,8 @@ class FakeQueue:
     """How many more messages it takes; None for any number."""
 
     def send(self, messages: Sequence[str]) -> None:
+        # What SQS takes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+        assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", "".join(messages))
         taken = messages[: self.takes]
         self.messages += taken
         if self.takes is not None:

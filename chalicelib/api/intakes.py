@@ -18,7 +18,7 @@ from pydantic import (
 
 from chalicelib.api.wishes import BookVisitInput, RowInput
 from chalicelib.domain.errors import FieldError, InvalidInput
-from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus, Result, RowOutcome
+from chalicelib.domain.intakes import BYTES_IN_CHUNK, MOST_ROWS, Intake, IntakeStatus, Result, RowOutcome, canonical
 from chalicelib.http import parsing
 from chalicelib.http.answers import json_answer, page_answer
 from chalicelib.http.callers import caller_name
@@ -28,7 +28,7 @@ from chalicelib.http.fields import IfAny, Input, InstantOut, Output
 from chalicelib.http.headers import PREFERENCE_APPLIED
 from chalicelib.http.queries import PageQuery, no_query
 from chalicelib.http.sizes import LARGEST_BODY
-from chalicelib.http.strict_json import DEEPEST, MalformedJson, canonical, parse_json
+from chalicelib.http.strict_json import DEEPEST, MalformedJson, parse_json
 from chalicelib.http.urls import url
 from chalicelib.services.intakes import Submission
 

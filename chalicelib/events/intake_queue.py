@@ -17,14 +17,23 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from chalicelib.api.wishes import RowInput
 from chalicelib.domain.errors import InvalidInput
-from chalicelib.domain.intakes import MESSAGE_VERSION, MOST_ROWS, OWN_SOURCE, Chunk, Row, intake_id, queue_producer
+from chalicelib.domain.intakes import (
+    MESSAGE_VERSION,
+    MOST_ROWS,
+    OWN_SOURCE,
+    Chunk,
+    Row,
+    canonical,
+    intake_id,
+    queue_producer,
+)
 from chalicelib.domain.signing_keys import Signature
 from chalicelib.domain.spellings import UUID
 from chalicelib.events.batches import BatchResponse, Unfinished
 from chalicelib.functions import Function
 from chalicelib.http.fields import Input
 from chalicelib.http.parsing import validated
-from chalicelib.http.strict_json import MalformedJson, canonical, parse_json
+from chalicelib.http.strict_json import MalformedJson, parse_json
 from chalicelib.journal import A_FAULT, milliseconds_since, tell, tell_fault
 from chalicelib.record import Record
 from chalicelib.settings import reports_failures

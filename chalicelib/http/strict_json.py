@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from decimal import Decimal
 from typing import Any
-
-
-def canonical(value: object) -> str:
-    """One text for everything that means the same: members sorted, no white space. `parse_json` reads it again."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_number)
-    # Both are in JSON only within a string, and SQS takes no message that has them.
-    return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
-
-
-def _number(exact: object) -> float | str:
-    """A number with a fraction. No field takes one; beyond what a float holds, JSON has no infinity to say it with."""
-    number = float(str(exact))
-    return number if math.isfinite(number) else str(exact)
-
 
 DEEPEST = 32
 

@@ -27,7 +27,7 @@ _LONGEST: Final[Mapping[Field, int]] = {
     Field.EXTERNAL_ID: 128,
     Field.AGENT: spellings.LONGEST_AGENT_ID,
 }
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class FieldReader(Record):

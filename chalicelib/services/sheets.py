@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,11 +26,7 @@ from chalicelib.domain.errors import (
     VersionMismatch,
 )
 from chalicelib.domain.idempotency import IdempotencyKey
-from chalicelib.domain.intakes import (
-    Intake,
-    IntakeStatus,
-    RowOutcome,
-)
+from chalicelib.domain.intakes import Intake, IntakeStatus, RowOutcome, canonical
 from chalicelib.domain.listing import EVERY_PROPERTY, Page
 from chalicelib.domain.sheets import (
     CannotRead,
@@ -359,10 +354,6 @@ class Sheets:
             after = page.next
             if after is None:
                 return found
-
-
-def canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _external_ids(sheet: Sheet, rows: Sequence[StoredRow]) -> dict[int, str]:

@@ -369,6 +369,14 @@ def test_registering_twice_is_one_intake_also_when_it_is_done(agency: Agency) ->
         agency.services.sheets.register(id, None)
 
 
+@pytest.mark.parametrize("column", ["visitorName", "externalId"])
+def test_what_no_queue_takes_does_not_hold_up_a_sheet(agency: Agency, column: str) -> None:
+    """U+FFFE and U+FFFF are no characters, and yet UTF-8 can write them."""
+    rows = (f"house,2027-03-12,1{hour}:00,A\ufffe\uffff{hour}" for hour in (0, 1))
+    sheet = uploaded(agency, csv(*rows, header=f"propertyId,date,time,{column}"))
+    assert agency.services.sheets.register(sheet, None).manifest.rows == 2
+
+
 def test_where_nothing_is_ready_there_is_nothing_to_register(agency: Agency) -> None:
     with pytest.raises(NothingToRegister):
         agency.services.sheets.register(uploaded(agency, csv(DOUBTFUL)), None)
