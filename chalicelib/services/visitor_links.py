@@ -28,6 +28,7 @@ from chalicelib.record import Record
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
 
 if TYPE_CHECKING:
+    from chalicelib.domain.premises import Premises
     from chalicelib.domain.properties import Property
     from chalicelib.domain.public import Terms
     from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
@@ -127,9 +128,13 @@ class VisitorLinks:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
         try:
-            return self._visits.change(opened.id, change, expected, check, by=VISITOR)
+            return self._visits.change(opened.id, change, expected, check, by=VISITOR, move=self._move)
         except NOT_TO_BE_HAD as taken:
             raise NotFree(self._others(opened, change)) from taken
+
+    def _move(self, premises: Premises, before: Visit, after: Visit, now: datetime) -> Visit:
+        premises.check_offered(after, now)
+        return after
 
     def _others(self, opened: Visit, change: ChangeVisit) -> list[datetime]:
         """What is free about the time that the visit cannot be moved to."""
