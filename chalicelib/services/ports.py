@@ -137,6 +137,9 @@ class PublicStore(Protocol):
     def ahead(self, contact: str) -> Ahead:
         """Of the contact with this digest."""
 
+    def count(self, ahead: Ahead) -> None:
+        """What the contact has ahead from now on. Raises VersionMismatch when a booking came in between."""
+
     def due(self, since: datetime, until: datetime) -> Iterable[str]:
         """The ids of visits whose answer was due between the two; some may have been answered."""
 

@@ -22,7 +22,9 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     once_written,
 )
+from chalicelib.domain.public import counts_until
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
+from chalicelib.domain.visitors import contacts_of
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
 from chalicelib.record import Record
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.premises import Premises
     from chalicelib.domain.properties import Property
     from chalicelib.domain.public import Terms
-    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
+    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore, PublicStore
     from chalicelib.services.signing_keys import Signer
     from chalicelib.services.visits import Expected, Visits
 
@@ -87,6 +89,7 @@ class VisitorLinks:
         slots: Availabilities,
         properties: PropertyStore,
         notices: NoticeStore,
+        public: PublicStore,
         terms: Terms,
         clock: Clock,
     ) -> None:
@@ -95,6 +98,7 @@ class VisitorLinks:
         self._slots = slots
         self._properties = properties
         self._notices = notices
+        self._public = public
         self._terms = terms
         self._clock = clock
 
@@ -134,6 +138,9 @@ class VisitorLinks:
 
     def _move(self, premises: Premises, before: Visit, after: Visit, now: datetime) -> Visit:
         premises.check_offered(after, now)
+        if after.created_by == VISITOR and counts_until(after) > counts_until(before):
+            for contact in contacts_of(after.visitor):
+                self._public.count(self._public.ahead(contact.digest).plus(after))
         return after
 
     def _others(self, opened: Visit, change: ChangeVisit) -> list[datetime]:
