@@ -50,7 +50,7 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
+    "idna", "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
     "jwt", "cryptography", "_cffi_backend.cpython-313-x86_64-linux-gnu.so",
     "LICENSE", "bom.cdx.json",
 }  # fmt: skip
