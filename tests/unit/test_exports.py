@@ -661,7 +661,7 @@ def table(name: str = "", *merges: Merge) -> Grid:
 
 
 def taken_away(*grids: Grid) -> openpyxl.Workbook:
-    return openpyxl.load_workbook(io.BytesIO(write_sheet([], grids, [], None)))
+    return openpyxl.load_workbook(io.BytesIO(write_sheet([], grids, [], None, NOW)))
 
 
 @pytest.mark.parametrize("names", [("2 x", "x"), ("2", ""), ("x", "X"), ("1 x", *["x"] * 11)], ids=str)
