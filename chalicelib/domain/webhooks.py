@@ -38,11 +38,24 @@ LONGEST_URL: Final = 500
 LONGEST_LABEL: Final = 63
 """Of a host's name, between its dots (RFC 1035)."""
 
-TRANSLATED: Final = tuple(
+GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that anybody's public address is from: https://www.iana.org/assignments/ipv6-address-space
+
+Outside are addresses that stand for others (NAT64, IPv4-mapped), inner ones of today and of old, and routers' SIDs.
+"""
+SPECIAL: Final = tuple(
     ipaddress.ip_network(network)
-    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::ffff:0:0/96", "192.88.99.0/24")
+    for network in (
+        *("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    )
 )
-"""Addresses that stand for other addresses (NAT64, 6to4, Teredo, IPv4-mapped): nothing public is found behind one."""
+"""What else IANA registers for a special purpose, and Python does not refuse in each of its versions: protocols' own,
+the nearest relay or sink, documentation, 6to4 and Teredo. No receiver has one.
+
+https://www.iana.org/assignments/iana-ipv4-special-registry
+https://www.iana.org/assignments/iana-ipv6-special-registry
+"""
 
 
 class Why(StrEnum):
@@ -213,6 +226,6 @@ def _may_be_public(host: str) -> bool:
 def is_public(address: str) -> bool:
     """Whether an IP address is one that anybody on the internet may be found at."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if any(ip.version == network.version and ip in network for network in TRANSLATED):
+    if any(ip in network for network in SPECIAL) or (ip.version == 6 and ip not in GLOBAL_UNICAST):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
