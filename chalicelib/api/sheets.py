@@ -382,7 +382,7 @@ def export(request: Request, services: Services, sheet_id: str) -> Response:
     if workbook.picture is not None and len(workbook.picture) > LONGEST_PICTURE:
         raise InvalidInput([FieldError("?include", "the picture is too large for a workbook: see GET .../picture")])
     grids = workbook.source.grids if workbook.source else ()
-    content = write_sheet(workbook.rows, grids, workbook.properties, workbook.picture)
+    content = write_sheet(workbook.rows, grids, workbook.properties, workbook.picture, workbook.sheet.created_at)
     if len(content) > MOST_BYTES:
         raise ExportTooLarge("bytes", MOST_BYTES)
     return Response(content, headers={"Content-Type": XLSX, "Content-Disposition": 'attachment; filename="sheet.xlsx"'})

@@ -7,6 +7,7 @@ differ, the visitor is told how it stands. So neither order nor repetition of th
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from chalicelib.domain.spellings import ascii_domain
 from chalicelib.domain.visits import Party, Status, Visit
 from chalicelib.record import Record
 
@@ -172,14 +174,22 @@ def recipient_of(visit_id: str, address: str) -> str:
     return hashlib.sha256(f"{visit_id} {address}".encode()).hexdigest()[:32]
 
 
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM: Final = re.compile(rf"(?!=\?){_ATOM}(?:\.{_ATOM})*")
+"""Without the beginning of an encoded word (RFC 2047), for which a header would take it."""
+
+
 def ascii_address(address: str) -> str:
     """The address as mail servers without SMTPUTF8, SES among them, take it: with its domain in Punycode.
 
-    Raises Undeliverable. https://docs.aws.amazon.com/ses/latest/APIReference/API_SendRawEmail.html
+    Raises Undeliverable, also for a local part that is no dot-atom (RFC 5322): a slip like `ada..b`, as a rule.
+    https://docs.aws.amazon.com/ses/latest/APIReference/API_SendRawEmail.html
     """
     local, _, domain = address.rpartition("@")
+    if not _DOT_ATOM.fullmatch(local):
+        raise Undeliverable
     try:
-        return f"{local.encode('ascii').decode()}@{domain.encode('idna').decode()}"
+        return f"{local}@{ascii_domain(domain)}"
     except UnicodeError:
         raise Undeliverable from None
 

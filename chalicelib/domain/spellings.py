@@ -58,6 +58,8 @@ _DASHES: Final = r"\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
 LINE: Final = Pattern(rf"[^{CONTROLS}]*[^{CONTROLS}{SPACES}][^{CONTROLS}]*")
 LONGEST_AGENT_ID: Final = 128
+LABEL: Final = range(1, 64)
+"""Characters between the dots of a domain (RFC 1035)."""
 UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """An id of ours."""
 
@@ -153,6 +155,21 @@ def email(text: str) -> str:
     if not EMAIL.fullmatch(text):
         raise ValueError(_wrong_email(tidy(text)))
     return _AROUND_EMAIL.sub("", tidy(text))
+
+
+def ascii_domain(domain: str) -> str:
+    """The domain of an e-mail address as DNS and mail servers know it: IDNA2008 (RFC 5891), read as UTS 46 says.
+
+    Raises UnicodeError for what is no domain.
+    """
+    if not domain.isascii():
+        # Only here: most addresses start without it.
+        import idna
+
+        domain = idna.encode(domain, uts46=True).decode()
+    if not all(len(label) in LABEL for label in domain.split(".")):
+        raise UnicodeError
+    return domain.lower()
 
 
 def _wrong_email(plain: str) -> str:

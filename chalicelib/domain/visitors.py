@@ -7,12 +7,14 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
 
+from chalicelib.domain.spellings import ascii_domain
 from chalicelib.record import Record
 
 if TYPE_CHECKING:
     from chalicelib.domain.visits import Visitor
 
 _DIGEST_BYTES: Final = 16
+_ABROAD: Final = re.compile(r"^\(?(?:\+|00)([0-9]+)\)?")
 _TRUNK: Final = re.compile(r"^(\+[0-9]+)\(0\)")
 
 
@@ -24,8 +26,15 @@ class Contact(Record):
 
     @classmethod
     def of_email(cls, address: str) -> Contact:
-        """Upper and lower case aside, which providers do not tell apart either."""
-        return cls("email", unicodedata.normalize("NFC", address).casefold())
+        """Upper and lower case aside, which providers do not tell apart either, and with the domain as DNS knows it.
+
+        Not folded any further: `straße.example` and `strasse.example` are two domains.
+        """
+        local, _, domain = unicodedata.normalize("NFC", address).lower().rpartition("@")
+        try:
+            return cls("email", f"{local}@{ascii_domain(domain)}")
+        except UnicodeError:
+            return cls("email", f"{local}@{domain}")
 
     @classmethod
     def of_phone(cls, number: str) -> Contact:
@@ -34,9 +43,8 @@ class Contact(Record):
         A national number stays what it is: nobody says of which country.
         """
         plain, _, extension = number.partition("x")
-        plain = _TRUNK.sub(r"\1", re.sub(r"[^0-9+()]", "", plain))
-        plain = re.sub(r"[()]", "", plain)
-        plain = f"+{plain[2:]}" if plain.startswith("00") else plain
+        plain = _ABROAD.sub(r"+\1", re.sub(r"[^0-9+()]", "", plain))
+        plain = re.sub(r"[()]", "", _TRUNK.sub(r"\1", plain))
         return cls("phone", f"{plain}x{extension.strip()}" if extension else plain)
 
     @property

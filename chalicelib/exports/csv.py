@@ -1,7 +1,8 @@
 """Visits as CSV (RFC 4180): UTF-8, CRLF, a header row. For programs first; docs/exports.md describes the columns.
 
-A cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection"). So does one that
-has apostrophes in front of such a beginning already: taking one away always gives back what was there.
+What a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection"), also within a text:
+where `;` separates lists, as in German, Excel begins a cell behind each. So does what has apostrophes there already:
+taking one away always gives back what was there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ HEADER: Final = (
 
 ROWS_IN_CHUNK: Final = 200
 
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_FORMULA: Final = re.compile(r"^(?='*[\t\r\n])|(^|[;\t\r\n])(?='*[=+\-@＝＋－＠])")
+"""Where one begins: with the text, or behind what may end a cell or a row."""
 _PLAIN_NUMBER: Final = re.compile(r"\+[0-9][0-9 ]*")
 """A telephone number in the international form: no spreadsheet can do worse than to show it as a number."""
 
@@ -97,9 +99,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def inert(text: str | None) -> str:
     """The text as a cell that no spreadsheet runs."""
-    if text is None:
-        return ""
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", text) if text else ""
 
 
 def _phone(text: str | None) -> str:

@@ -75,15 +75,20 @@ STATE: Final = CHECK + 2
 
 
 def write_sheet(
-    rows: Sequence[StoredRow], grids: Sequence[Grid], properties: Sequence[NamedProperty], picture: bytes | None
+    rows: Sequence[StoredRow],
+    grids: Sequence[Grid],
+    properties: Sequence[NamedProperty],
+    picture: bytes | None,
+    created: datetime,
 ) -> bytes:
-    """The workbook."""
+    """The workbook; the same bytes for the same sheet, whenever it is asked for."""
     # Only here: what other requests need starts without it.
     from xlsxwriter.workbook import Workbook
 
     file = io.BytesIO()
     # In memory, because visitors' data has no business in a file of the function's disk.
     with Workbook(file, {"in_memory": True}) as workbook:
+        workbook.set_properties({"created": created})
         names = _names(properties)
         _visits(workbook, rows, names)
         for number, grid in enumerate(grids, 1):

@@ -25,7 +25,8 @@ _MARKS: Final = (
 _ONE_BYTE: Final = ("cp1252", "iso8859-15", "mac-roman", "cp850", "cp437", "cp1250")
 _LETTERS: Final = frozenset("áéíóúüñàâçèêëîïôùûœäößæåøìòãõÁÉÍÓÚÜÑÀÂÇÈÊËÎÏÔÙÛŒÄÖÅØẞ")
 _SIGNS: Final = frozenset("ºª€¿¡–—’‘“”„«»°·½…\u00a0\u00ad")
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_GUARD: Final = re.compile(r"^'(?='*[\t\r\n])|(^|[;\t\r\n])'(?='*[=+\-@＝＋－＠])")
+"""The apostrophe that our own files have in front of what a spreadsheet would run."""
 """As `exports.csv` marks it."""
 _LONGEST_CELL: Final = 50_000
 _SAMPLE_LINES: Final = 40
@@ -135,5 +136,4 @@ def _rows(text: str, separator: str, first: int) -> Iterator[tuple[int, Sequence
 
 
 def _written(cell: str) -> Written:
-    text = spellings.tidy(cell).strip()
-    return Written(text[1:] if text.startswith("'") and _FORMULA.match(text) else text)
+    return Written(_GUARD.sub(r"\1", spellings.tidy(cell).strip()))

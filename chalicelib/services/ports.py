@@ -397,7 +397,7 @@ class WebhookStore(Protocol):
 
 
 class WebhookQueue(Protocol):
-    """Wakes those who deliver; what is sent for one webhook is handed out in order, one at a time."""
+    """Wakes those who deliver; what wakes one webhook is handed out in order, one at a time, and so are its tests."""
 
     def wake(self, webhook_ids: Sequence[str]) -> None:
         """Raises StoreBusy."""

@@ -101,12 +101,12 @@ def test_today_is_that_of_most_properties_whatever_is_on_the_screen(agency: Agen
 
 
 def test_what_one_looks_at_is_chosen_by_property_agent_and_status(agency: Agency, desk: Desk, week: str) -> None:
-    ben, house, loft = agency.agent("Ben Sample"), agency.property("Filter house"), agency.property("Filter loft")
+    ben, house, loft = agency.agent("Ben Filter"), agency.property("Filter house"), agency.property("Filter loft")
     of_ben = agency.visit(house, week, "09:00", agentId=ben)
     asked = agency.visit(loft, week, "11:00", status="requested")
     desk.reload()
     expect(desk.block(of_ben)).to_be_visible()
-    desk.page.get_by_label("Ben Sample").uncheck()
+    desk.page.get_by_label("Ben Filter").uncheck()
     expect(desk.block(of_ben)).to_have_count(0)
     desk.page.get_by_label("To confirm").press("Space")
     expect(desk.block(asked)).to_have_count(0)
@@ -133,17 +133,17 @@ def test_the_first_paint_needs_two_calls_of_the_api(agency: Agency, desk: Desk, 
 
 
 def test_a_visit_that_is_booked_elsewhere_appears_by_itself(agency: Agency, desks: Desks, week: str) -> None:
-    house = agency.property("Shared house")
+    house = agency.property("Common house")
     one, other = (desks.open(f"#/agenda/week/{week}") for _ in range(2))
     for desk in (one, other):
         expect(desk.page.locator(".foot")).to_contain_text("Up to date")
     one.page.keyboard.press("n")
-    one.choose_property("shared")
+    one.choose_property("common")
     one.page.locator("#day").fill(plus(week, 1))
     one.page.locator("#time").fill("10:00")
     one.page.keyboard.press("Control+Enter")
-    one.says("Booked: Shared house")
-    expect(other.column(plus(week, 1)).locator(".visit")).to_contain_text("Shared house")
+    one.says("Booked: Common house")
+    expect(other.column(plus(week, 1)).locator(".visit")).to_contain_text("Common house")
     assert agency.send("GET", f"/visits?propertyId={house}")["items"]
 
 

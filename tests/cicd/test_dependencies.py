@@ -60,19 +60,6 @@ def test_the_locks_are_what_make_lock_makes_of_pyproject(tmp_path: Path) -> None
         assert made.read_text(encoding="utf-8") == lock.read_text(encoding="utf-8"), "run `make lock`"
 
 
-def test_a_dependency_without_a_lock_is_noticed(tmp_path: Path) -> None:
-    """What the test above rests on: make lock writes what is new, into the locks that it belongs to and no others."""
-    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(pyproject.replace('"uuid6==', '"iniconfig==2.3.1",\n    "uuid6=='))
-    shutil.copy(SHIPS, tmp_path)
-    shutil.copytree(ROOT / "locks", tmp_path / "locks")
-    subprocess.run(["sh", ROOT / "devstack" / "lock.sh", tmp_path], check=True)
-    news = {"iniconfig": "2.3.1"}
-    assert pins(tmp_path / "requirements.txt") == pins(SHIPS) | news
-    assert pins(tmp_path / "locks" / "run.txt") == pins(ROOT / "locks" / "run.txt") | news
-    assert pins(tmp_path / "locks" / "lint.txt") == pins(ROOT / "locks" / "lint.txt")
-
-
 @pytest.mark.parametrize("lock", [*LOCKS, SHIPS], ids=lambda lock: lock.stem)
 def test_a_lock_pins_contents_and_names_no_address(lock: Path) -> None:
     text = lock.read_text(encoding="utf-8")

@@ -56,9 +56,8 @@ def test_linters_are_content() -> None:
     assert checkov(NETWORK)["failed_checks"] == []
 
 
-@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
-def test_the_template_fits_other_partitions(region: str) -> None:
-    assert findings("cfn-lint", "-r", region, "-i", "W", "--", NETWORK) == ""
+def test_the_template_fits_other_partitions() -> None:
+    assert findings("cfn-lint", "-r", "cn-north-1", "us-gov-west-1", "-i", "W", "--", NETWORK) == ""
 
 
 def test_there_is_no_way_to_the_internet_or_to_another_network(network: Stack) -> None:

@@ -50,7 +50,7 @@ BUCKET = "artifacts"
 CONTENTS = {
     "app.py", "chalice", "chalicelib",
     "pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection",
-    "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
+    "idna", "tzdata", "uuid6", "xlsxwriter", "phonenumbers", "python_calamine", "segno",
     "jwt", "cryptography", "_cffi_backend.cpython-313-x86_64-linux-gnu.so",
     "LICENSE", "bom.cdx.json",
 }  # fmt: skip
@@ -243,6 +243,13 @@ def test_gateway_and_queue_call_the_alias_of_every_function(packaged: Path, stag
     assert allowed == [{"Ref": f"{name}Aliaslive"} for name in ("APIHandler", "BearerKey", "Remind")]
 
 
+@pytest.fixture
+def bare(copy: Path) -> Path:
+    """Without libraries, which are most of the work, for tests of the template."""
+    (copy / "requirements.txt").write_text("", encoding="utf-8")
+    return copy
+
+
 def with_origins(copy: Path, stage: str, origins: str) -> Path:
     file = copy / ".chalice" / "config.json"
     settings = json.loads(file.read_text(encoding="utf-8"))
@@ -251,22 +258,24 @@ def with_origins(copy: Path, stage: str, origins: str) -> Path:
     return copy
 
 
-def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(copy: Path, tmp_path: Path) -> None:
+def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(
+    packaged: Path, copy: Path, tmp_path: Path
+) -> None:
     """It is in the template, so that CodePipeline, which gives no parameter for it, deploys it too."""
     origin = "https://agency.example"
-    package(["beta", "prod"], tmp_path / "out", project=with_origins(copy, "prod", f"{origin},https://b.example"))
+    package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", f"{origin},https://b.example"))
     header, named = "gatewayresponse.header.Access-Control-Allow-Origin", {}
-    for stage in ("beta", "prod"):
-        template = json.loads((tmp_path / "out" / f"{stage}.json").read_text(encoding="utf-8"))
+    for stage, out in (("beta", packaged), ("prod", tmp_path / "out")):
+        template = json.loads((out / f"{stage}.json").read_text(encoding="utf-8"))
         definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
         answers = definition["x-amazon-apigateway-gateway-responses"].values()
         named[stage] = {answer["responseParameters"].get(header) for answer in answers}
     assert named == {"beta": {None}, "prod": {f"'{origin}'"}}
 
 
-def test_an_origin_that_no_browser_would_send_fails_the_build(copy: Path, tmp_path: Path) -> None:
+def test_an_origin_that_no_browser_would_send_fails_the_build(bare: Path, tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match=r"'https://agency\.example/', which is not an origin"):
-        package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", "https://agency.example/"))
+        package(["prod"], tmp_path / "out", project=with_origins(bare, "prod", "https://agency.example/"))
 
 
 def without_an_alias(template: Template) -> None:
@@ -345,13 +354,13 @@ def test_a_dependency_that_does_not_exist_fails_the_build(
         package(["prod"], tmp_path / "out", project=copy)
 
 
-def test_a_template_that_cloudformation_would_refuse_fails_the_build(copy: Path, tmp_path: Path) -> None:
-    file = copy / ".chalice" / "resources.json"
+def test_a_template_that_cloudformation_would_refuse_fails_the_build(bare: Path, tmp_path: Path) -> None:
+    file = bare / ".chalice" / "resources.json"
     merged = json.loads(file.read_text(encoding="utf-8"))
     merged["Resources"]["BearerKey"]["Properties"]["AutoPublishAlias"] = ["live"]
     file.write_text(json.dumps(merged), encoding="utf-8")
     with pytest.raises(CannotGoOn, match=r"template of prod: .*AutoPublishAlias"):
-        package(["prod"], tmp_path / "out", project=copy)
+        package(["prod"], tmp_path / "out", project=bare)
 
 
 def test_settings_that_only_a_deployment_would_refuse_fail_the_build(copy: Path, tmp_path: Path) -> None:

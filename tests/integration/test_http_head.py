@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -73,6 +75,17 @@ def test_a_head_says_of_an_answer_what_its_get_says(api: Api, addresses: dict[st
     assert got.status_code == 200, got.text
     assert (head.status_code, told(head), head.content) == (200, told(got), b"")
     assert int(head.headers["Content-Length"]) == len(got.content) > 0
+
+
+def test_the_workbook_of_a_sheet_is_as_old_as_the_sheet_whenever_it_is_asked_for(
+    api: Api, addresses: dict[str, str]
+) -> None:
+    """Else a HEAD and a GET, a second apart, could differ by a byte."""
+    workbook = api.http.get(addresses["/sheets/{sheet_id}/export"]).content
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        created = re.search("<dcterms:created[^>]*>([^<]+)<", archive.read("docProps/core.xml").decode())
+    assert created is not None
+    assert created[1] == api.http.get(addresses["/sheets/{sheet_id}"]).json()["createdAt"]
 
 
 def test_a_head_of_what_is_known_already_says_so(api: Api, addresses: dict[str, str]) -> None:

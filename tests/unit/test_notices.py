@@ -382,7 +382,18 @@ def test_a_late_bounce_of_somebody_who_was_erased_is_not_remembered() -> None:
     assert not agency.notices.find(visit.id).names_somebody
 
 
-@pytest.mark.parametrize("address", ["ädä@example.com", "ada@" + "x" * 64 + ".example"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ädä@example.com",
+        "ada@" + "x" * 64 + ".example",
+        "ada..b@example.com",
+        ".ada@example.com",
+        "ada[1]@example.com",
+        "=?utf-8?q?x?=@example.com",
+        "ada@\u2620\u0301.example",
+    ],
+)
 def test_an_address_that_no_mail_can_have_is_left_alone(address: str) -> None:
     agency = Agency()
     visit = book(agency, visitor=Visitor(email=address))
@@ -405,11 +416,20 @@ def test_an_address_that_the_mail_service_refuses_is_left_alone() -> None:
     assert agency.outbox.sent == []
 
 
-def test_a_domain_with_an_umlaut_is_written_to_in_punycode() -> None:
+@pytest.mark.parametrize(
+    ("domain", "written"),
+    [
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("STRAßE.example", "xn--strae-oqa.example"),
+        ("x_y.example", "x_y.example"),
+    ],
+)
+def test_a_domain_beyond_ascii_is_written_to_in_punycode(domain: str, written: str) -> None:
+    """And never to another domain: in the IDNA of 2003 ß was ss, which is somebody else's."""
     agency = Agency()
-    book(agency, visitor=Visitor(email="ada@bücher.example"))
+    book(agency, visitor=Visitor(email=f"ada@{domain}"))
     work(agency)
-    assert agency.outbox.sent[0][0] == "ada@xn--bcher-kva.example"
+    assert agency.outbox.sent[0][0] == f"ada@{written}"
 
 
 # Reminders

@@ -26,7 +26,12 @@ ADA = Contact.of_email("ada@example.com")
         (Contact.of_email("Ada@Example.COM"), Contact.of_email("ada@example.com"), True),
         (Contact.of_email("zo\u00eb@x.example"), Contact.of_email("zoe\u0308@x.example"), True),
         (Contact.of_email("ada@example.com"), Contact.of_email("ada+b@example.com"), False),
+        (Contact.of_email("ada@M\u00fcller.example"), Contact.of_email("ada@xn--mller-kva.example"), True),
+        (Contact.of_email("ada@stra\u00dfe.example"), Contact.of_email("ada@strasse.example"), False),
+        (Contact.of_email("wei\u00df@x.example"), Contact.of_email("weiss@x.example"), False),
         (Contact.of_phone("+49 30 901820"), Contact.of_phone("0049 (30) 90-18.20"), True),
+        (Contact.of_phone("0049 (0)30 901820"), Contact.of_phone("+4930901820"), True),
+        (Contact.of_phone("(+49) (0)30 901820"), Contact.of_phone("+4930901820"), True),
         (Contact.of_phone("+49 (0)30 901820"), Contact.of_phone("+4930901820"), True),
         (Contact.of_phone("(030) 901820"), Contact.of_phone("030/901820"), True),
         # Of which country a national number is nobody says, and behind an extension sits another person.

@@ -137,7 +137,12 @@ def package(
         # From a copy: Chalice keeps its packages in the project, and takes along whatever lies about there.
         copy, folder = Path(temporary, "project"), Path(temporary, "code")
         copy_project(project, copy)
-        templates = {stage: _packaged(copy, stage, Path(temporary, stage)) for stage in stages}
+        made_of = {stage: _packaged(copy, stage, Path(temporary, stage)) for stage in stages}
+        # What CloudFormation would refuse is told before the zip is made.
+        templates = {
+            stage: _finished(placed(template if form is Format.ZIP else in_image(template), stage, network), stage)
+            for stage, template in made_of.items()
+        }
         # Chalice makes it once for all stages, of the same files.
         with zipfile.ZipFile(Path(temporary, stages[0], ZIP)) as made:
             made.extractall(folder, [name for name in made.namelist() if _ships(name)])
@@ -148,9 +153,8 @@ def package(
         shutil.copyfile(folder / BILL, out / BILL)
     code: str | Mapping[str, str] = f"./{ZIP}" if bucket is None else uploaded((out / ZIP).read_bytes(), bucket, CODE)
     for stage, template in templates.items():
-        coded = zipped(template, code) if form is Format.ZIP else in_image(template)
-        finished = _finished(placed(coded, stage, network), stage)
-        (out / f"{stage}.json").write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
+        coded = zipped(template, code) if form is Format.ZIP else template
+        (out / f"{stage}.json").write_text(json.dumps(coded, indent=2) + "\n", encoding="utf-8")
     for name in ("data.json", "console.json"):
         shutil.copyfile(project / ".chalice" / name, out / name)
 
