@@ -160,9 +160,8 @@ class Public:
         raise StoreBusy
 
     def _command(self, wish: PublicWish, property: Property, now: datetime) -> BookVisit:
-        asked = property.details.public_booking is PublicBooking.REQUEST
         status, awaited = Status.CONFIRMED, None
-        if asked:
+        if property.details.asks_first:
             status, awaited = Status.REQUESTED, Awaited(Party.AGENCY, self.terms.answer_by(now, wish.date))
         if self.terms.confirm_within is not None:
             status, awaited = Status.REQUESTED, Awaited(Party.VISITOR, now + self.terms.confirm_within, status)

@@ -137,11 +137,18 @@ class VisitorLinks:
             raise NotFree(self._others(opened, change)) from taken
 
     def _move(self, premises: Premises, before: Visit, after: Visit, now: datetime) -> Visit:
+        """As a booking would be: at a time that is offered, and asked for where the agency is to confirm it."""
         premises.check_offered(after, now)
+        self._count(before, after)
+        if after.status is Status.CONFIRMED and premises.property.details.asks_first:
+            return after.asked_for(self._terms.answer_by(now, after.date))
+        return after
+
+    def _count(self, before: Visit, after: Visit) -> None:
+        """What was booked without a key counts for its contacts until it is over, wherever it is moved."""
         if after.created_by == VISITOR and counts_until(after) > counts_until(before):
             for contact in contacts_of(after.visitor):
                 self._public.count(self._public.ahead(contact.digest).plus(after))
-        return after
 
     def _others(self, opened: Visit, change: ChangeVisit) -> list[datetime]:
         """What is free about the time that the visit cannot be moved to."""

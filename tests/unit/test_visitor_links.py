@@ -178,6 +178,7 @@ def test_it_shows_the_visit_and_nothing_else_of_the_agency() -> None:
         "reminders": True,
         "agency": {},
         "changeableUntil": "2027-03-12T08:00:00Z",
+        "moving": "confirm",
         "version": 1,
     }
 
