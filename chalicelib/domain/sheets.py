@@ -120,6 +120,7 @@ class IssueKind(StrEnum):
     HOUR_ONLY = "hour-only"
     SKIPPED_TIME = "skipped-time"
     DOUBLED_TIME = "doubled-time"
+    OTHER_ZONE = "other-zone"
     OUT_OF_RANGE = "out-of-range"
     LIKELY_PROPERTY = "likely-property"
     NOT_ASSIGNED = "not-assigned"
@@ -307,6 +308,7 @@ class NamedProperty(Record):
     id: str
     name: str
     address: str
+    time_zone: str | None = None
 
 
 class Known(Record):

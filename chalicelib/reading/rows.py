@@ -100,7 +100,7 @@ class _TableReader:
     def __init__(
         self, grid: Grid, header: Header, source: Source, settings: Settings, properties: Properties, today: date
     ) -> None:
-        self._grid, self._header, self._settings = grid, header, settings
+        self._grid, self._header, self._settings, self._properties = grid, header, settings, properties
         self._recognised = source.recognised
         self._body = [line for line in grid.lines[header.line + 1 :] if not line.empty and not header.repeated_by(line)]
         above = [" ".join(cell.text for cell in line.filled) for line in grid.lines[: max(header.line, 0)]]
@@ -206,6 +206,8 @@ class _TableReader:
         written = _apart({field: self._written(line, field) for field in there}, self._header)
         cells = {field: self._cell(field, written[field], above) for field in there if field not in _MOMENT}
         cells |= self._moment(written, above)
+        zone = self._properties.zone(cells[Field.PROPERTY].value)
+        cells[Field.TIME] = moments.elsewhere(cells[Field.DATE], cells[Field.TIME], self._settings.zone, zone)
         if self._header.index_of(Field.DURATION) in self._header.ends:
             end = written[Field.DURATION]
             cells[Field.DURATION] = self._shown(Field.DURATION, end, self._fields.until(end, cells[Field.TIME].value))
@@ -319,7 +321,8 @@ def corrected(
     # A correction names the property by its id, as the column of an export does: here, the only one.
     column_of_ids = 0
     by_id = frozenset({column_of_ids})
-    fields = FieldReader(settings, Properties(known), calendar, country_of(settings.time_zone), by_id, False)
+    properties = Properties(known)
+    fields = FieldReader(settings, properties, calendar, country_of(settings.time_zone), by_id, False)
     cells = {**row.cells}
     wrong: list[FieldError] = []
     for field, text in changes.items():
@@ -334,4 +337,7 @@ def corrected(
         cells[field] = replace(row.cell(field), value=parsed.value, issues=(), choices=())
     if wrong:
         raise InvalidInput(wrong)
+    if Field.PROPERTY in changes and Field.TIME not in changes and Field.TIME in cells:
+        zone = properties.zone(cells[Field.PROPERTY].value)
+        cells[Field.TIME] = moments.elsewhere(row.cell(Field.DATE), cells[Field.TIME], settings.zone, zone)
     return replace(row, cells={field: cells[field] for field in Field if field in cells}, issues=(), reviewed=True)

@@ -35,6 +35,7 @@ const DOUBTS: Partial<Record<Kind, Doubt>> = {
   unsure: "unsure",
   ambiguous: "ambiguous",
   "doubled-time": "ambiguous",
+  "other-zone": "elsewhere",
   "morning-or-evening": "ambiguous",
   several: "ambiguous",
   "like-another": "repeated",

@@ -322,6 +322,7 @@ export const words: Words = {
     likely: "Ist es dieses Objekt?",
     unsure: "Die Schrift ist nicht deutlich.",
     ambiguous: "Es lässt sich auf zwei Arten lesen.",
+    elsewhere: "Das Objekt liegt in einer anderen Zeitzone: dort ist es eine andere Zeit.",
     repeated: "Eine andere Zeile ist gleich.",
     assumed: "Etwas wurde angenommen.",
   },

@@ -318,6 +318,7 @@ export const words = {
     likely: "Is this the property?",
     unsure: "The writing is not clear.",
     ambiguous: "It can be read in two ways.",
+    elsewhere: "The property is in another time zone: there it is another time.",
     repeated: "Another row is like it.",
     assumed: "Something was assumed.",
   },

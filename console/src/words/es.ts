@@ -320,6 +320,7 @@ export const words: Words = {
     likely: "¿Es este el inmueble?",
     unsure: "La letra no está clara.",
     ambiguous: "Se puede leer de dos maneras.",
+    elsewhere: "El inmueble está en otra zona horaria: allí es otra hora.",
     repeated: "Otra fila es igual.",
     assumed: "Se ha supuesto algo.",
   },

@@ -320,6 +320,7 @@ export const words: Words = {
     likely: "Est-ce ce bien ?",
     unsure: "L’écriture n’est pas nette.",
     ambiguous: "Cela se lit de deux façons.",
+    elsewhere: "Le bien est dans un autre fuseau horaire : l’heure y est différente.",
     repeated: "Une autre ligne est pareille.",
     assumed: "Quelque chose a été supposé.",
   },
