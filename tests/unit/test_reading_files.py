@@ -250,6 +250,12 @@ def test_any_encoding_and_separator(encoding: str, separator: str) -> None:
     assert [row.value(Field.DATE) for row in reading.rows] == ["2027-03-14", "2027-03-15"]
 
 
+@pytest.mark.parametrize("declared", ['sep="', "sep=", '"sep="', 'sep=""'])
+def test_a_separator_that_can_be_none_is_not_believed(declared: str) -> None:
+    rows = rows_of(f"{declared}\r\npropertyId;date\r\nh1-a;14.03.2027 10:00\r\n")
+    assert [(row.line, row.value(Field.PROPERTY), row.value(Field.DATE)) for row in rows] == [(3, "h1-a", "2027-03-14")]
+
+
 def test_json_in_an_array_nested_or_broken_in_one_line() -> None:
     visit = {"propertyId": "h1-a", "date": "2027-03-14T10:00:00Z", "visitor": {"name": "Ann"}, "durationMinutes": 45}
     for text in (json.dumps(visit), json.dumps([visit]), json.dumps([visit], indent=1)):
