@@ -11,7 +11,7 @@ from typing import Final
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import CannotRead, Failure, Remark, RemarkKind
-from chalicelib.reading.grids import MOST_COLUMNS, Grid, Source, Written, grid_of
+from chalicelib.reading.grids import BLANK, MOST_COLUMNS, Grid, Source, Written, grid_of
 from chalicelib.reading.headers import heading
 
 SEPARATORS: Final = ",;\t|^~:"
@@ -137,4 +137,4 @@ def _rows(text: str, separator: str, first: int) -> Iterator[tuple[int, Sequence
 
 
 def _written(cell: str) -> Written:
-    return Written(_GUARD.sub(r"\1", spellings.tidy(cell).strip()))
+    return Written(_GUARD.sub(r"\1", spellings.tidy(cell).strip())) if cell else BLANK
