@@ -525,7 +525,8 @@ def get_own_slots(visit: Visit) -> Response:
 def change_own_visit(visit: Visit) -> Response:
     """Move your visit to another free time, choose your language, or switch reminders off.
 
-    Also accepted as `application/json`. Times can be changed until `changeableUntil`.
+    Also accepted as `application/json`. Times can be changed until `changeableUntil`. Where `moving` is `request`, a
+    confirmed visit is a request again at its new time.
     """
     return api.visitor_links.change(current(), services(), visit)
 

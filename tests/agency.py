@@ -18,7 +18,7 @@ from chalicelib.events.intake_queue import Sending, read_message
 from chalicelib.services.events import NoBus
 from chalicelib.services.intake_worker import Progress
 from chalicelib.services.intakes import Submission
-from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore
+from chalicelib.services.ports import CalendarStore, IdempotencyStore, IntakeStore, VisitStore, WebhookQueue
 from chalicelib.services.wired import Ports, Services
 from tests.builders import TEN, Clock, Ids, a_property, minutes, visit_body
 from tests.fake_sheets import FakeRecognition, FakeSheetFiles, FakeSheets
@@ -109,6 +109,7 @@ class Agency:
     records: IdempotencyStore | None = None
     intakes: IntakeStore | None = None
     tokens: CalendarStore | None = None
+    wakes: WebhookQueue | None = None
 
     def __post_init__(self) -> None:
         self.properties = FakeProperties(self.memory)
@@ -129,7 +130,7 @@ class Agency:
         given.recognition = self.recognition
         given.events = self.events
         given.webhooks = FakeWebhooks()
-        given.webhook_queue = self.webhook_queue
+        given.webhook_queue = self.wakes or self.webhook_queue
         given.receivers = self.receivers
         given.notices = self.notices
         given.notice_queue = self.notice_queue

@@ -328,6 +328,12 @@ class FakePublic:
         with self._memory.lock:
             return self._memory.ahead.get(contact, Ahead(contact))
 
+    def count(self, ahead: Ahead) -> None:
+        with self._memory.lock:
+            if self.ahead(ahead.contact).version != ahead.version:
+                raise VersionMismatch
+            self._memory.ahead[ahead.contact] = replace(ahead, version=ahead.version + 1)
+
     def due(self, since: datetime, until: datetime) -> Iterable[str]:
         with self._memory.lock:
             visits = list(self._memory.visits.values())

@@ -53,6 +53,10 @@ class OwnVisitOutput(Output):
     cancellation: CancellationOutput | None = IfAny
     reminders: bool
     changeable_until: InstantOut
+    moving: Annotated[
+        Literal["request", "confirm"],
+        Field(description="`request`: the agency has to confirm another time, and this one is given up at once."),
+    ]
     awaits: Annotated[
         AwaitedOutput | None, Field(description="Whose answer it waits for; without one it is declined.")
     ] = IfAny
@@ -74,6 +78,7 @@ class OwnVisitOutput(Output):
             cancellation=CancellationOutput(at=cancelled.at, reason=cancelled.reason) if cancelled else None,
             reminders=own.reminders,
             changeable_until=own.changeable_until,
+            moving="request" if details.asks_first else "confirm",
             awaits=AwaitedOutput.of(visit.awaited) if visit.awaited else None,
             version=visit.version,
         )

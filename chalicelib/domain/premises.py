@@ -15,7 +15,7 @@ from operator import not_
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from chalicelib.domain.availability import ALWAYS, Availability, Closed, Hours, Rules, fitting, inside, joined
+from chalicelib.domain.availability import ALWAYS, SECOND, Availability, Closed, Hours, Rules, fitting, inside, joined
 from chalicelib.domain.errors import Objection, OutsideHours
 from chalicelib.domain.properties import HORIZON, Property
 from chalicelib.domain.slots import QUARTER
@@ -152,6 +152,12 @@ class Premises(Record):
             last = self.rules.last_date(now, self.zone)
             found = [start for start in found if start.astimezone(self.zone).date() <= last]
         return Candidates(found, None if found else Closed.HORIZON)
+
+    def check_offered(self, visit: Visit, now: datetime) -> None:
+        """Raises OutsideHours for a start that would not be offered if nothing were taken: without rules neither."""
+        wanted = Wanted(visit.date, visit.date + SECOND, visit.duration_minutes)
+        if not self.candidates(wanted, now).starts:
+            raise OutsideHours([])
 
     def offer(self, wanted: Wanted, starts: Sequence[datetime], held: Held) -> list[Slot]:
         """Those of the candidates, of which there are some, that can be booked as things stand."""

@@ -35,6 +35,11 @@ class PropertyDetails(Record):
     visits_allowed: bool = True
     public_booking: PublicBooking = PublicBooking.OFF
 
+    @property
+    def asks_first(self) -> bool:
+        """Whether a time that a visitor has chosen is the agency's to confirm."""
+        return self.public_booking is PublicBooking.REQUEST
+
     def __post_init__(self) -> None:
         if (self.price is None) != (self.currency is None):
             missing, given = ("price", "currency") if self.price is None else ("currency", "price")

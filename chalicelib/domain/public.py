@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NEAREST: Final = 6
 """So many free times are named to somebody whose own is not."""
 
+COUNTED: Final = timedelta(days=31)
+"""So long a booking is remembered at the least: to move it within that time costs nothing more."""
+
 
 class Limits(Record):
     """How much may be booked without a key."""
@@ -75,7 +78,7 @@ class Hour(Record):
 
 
 class Ahead(Record):
-    """The visits that a contact booked without a key and may have ahead: their ids, and when each was to be over.
+    """The visits that a contact booked without a key and may have ahead: their ids, and until when each counts.
 
     Of the contact it has the digest alone. `version` is 0 before the first.
     """
@@ -86,10 +89,11 @@ class Ahead(Record):
 
     def without(self, over: Iterable[str]) -> Ahead:
         gone = set(over)
-        return replace(self, visits=tuple((id, end) for id, end in self.visits if id not in gone))
+        return replace(self, visits=tuple((id, until) for id, until in self.visits if id not in gone))
 
     def plus(self, visit: Visit) -> Ahead:
-        return replace(self, visits=(*self.visits, (visit.id, end_of(visit))))
+        """With the visit, which may be among them already and have been moved since."""
+        return replace(self, visits=(*self.without([visit.id]).visits, (visit.id, counts_until(visit))))
 
 
 Rationed = Hour | Ahead
@@ -103,6 +107,11 @@ def nearest(slots: Iterable[Slot], date: datetime) -> list[datetime]:
 
 def end_of(visit: Visit) -> datetime:
     return visit.date + timedelta(minutes=visit.duration_minutes)
+
+
+def counts_until(visit: Visit) -> datetime:
+    """Until when it is remembered that its contacts booked it, if it is not moved to a later time."""
+    return max(end_of(visit), visit.created_at + COUNTED)
 
 
 def is_behind(visit: Visit, now: datetime) -> bool:

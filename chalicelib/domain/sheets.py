@@ -120,6 +120,7 @@ class IssueKind(StrEnum):
     HOUR_ONLY = "hour-only"
     SKIPPED_TIME = "skipped-time"
     DOUBLED_TIME = "doubled-time"
+    OTHER_ZONE = "other-zone"
     OUT_OF_RANGE = "out-of-range"
     LIKELY_PROPERTY = "likely-property"
     NOT_ASSIGNED = "not-assigned"
@@ -277,6 +278,10 @@ class Column(Record):
     fields: tuple[Field, ...]
 
 
+OUR_COLUMNS: Final = ("To check", "Row", "State")
+"""The last ones of the visits in a workbook that was made of a sheet: by them it is known when it comes back."""
+
+
 class RemarkKind(StrEnum):
     TABLE_NOT_READ = "table-not-read"
     TABLE_HIDDEN = "table-hidden"
@@ -307,6 +312,7 @@ class NamedProperty(Record):
     id: str
     name: str
     address: str
+    time_zone: str | None = None
 
 
 class Known(Record):

@@ -192,7 +192,7 @@ class Visit(Record):
     travel_minutes: int = 0
     """So long after its end it holds the agent too, against visits of other properties."""
     awaited: Awaited | None = None
-    """Only while it is requested, and only if it was booked without a key."""
+    """Only while it is requested, and only if its visitor chose the time, without a key."""
 
     @property
     def holds_slots(self) -> bool:
@@ -308,6 +308,10 @@ class Visit(Record):
 
     def awaits(self, whose: Party) -> bool:
         return self.awaited is not None and self.awaited.whose is whose
+
+    def asked_for(self, answer_by: datetime) -> Visit:
+        """This version as a request, which the agency is to answer until then."""
+        return replace(self, status=Status.REQUESTED, awaited=Awaited(Party.AGENCY, answer_by))
 
     def answered(self, answer_by: datetime, now: datetime, by: str | None = None) -> Visit:
         """The next version once its visitor, whose answer it awaits, has given it: confirmed, or the agency's turn."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=12)
-"""As long as SQS hides a message at most."""
 GIVEN_UP_AFTER: Final = timedelta(days=3)
 BOTH_SECRETS_FOR: Final = timedelta(hours=24)
 MOST_WEBHOOKS: Final = 20
@@ -38,11 +37,24 @@ LONGEST_URL: Final = 500
 LONGEST_LABEL: Final = 63
 """Of a host's name, between its dots (RFC 1035)."""
 
-TRANSLATED: Final = tuple(
+GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that anybody's public address is from: https://www.iana.org/assignments/ipv6-address-space
+
+Outside are addresses that stand for others (NAT64, IPv4-mapped), inner ones of today and of old, and routers' SIDs.
+"""
+SPECIAL: Final = tuple(
     ipaddress.ip_network(network)
-    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::ffff:0:0/96", "192.88.99.0/24")
+    for network in (
+        *("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+    )
 )
-"""Addresses that stand for other addresses (NAT64, 6to4, Teredo, IPv4-mapped): nothing public is found behind one."""
+"""What else IANA registers for a special purpose, and Python does not refuse in each of its versions: protocols' own,
+the nearest relay or sink, documentation, 6to4 and Teredo. No receiver has one.
+
+https://www.iana.org/assignments/iana-ipv4-special-registry
+https://www.iana.org/assignments/iana-ipv6-special-registry
+"""
 
 
 class Why(StrEnum):
@@ -78,6 +90,8 @@ class Failing(Record):
     since: datetime
     tries: int
     answer: str
+    again_at: datetime
+    """It is left alone until then."""
 
 
 class OldSecret(Record):
@@ -112,16 +126,25 @@ class Webhook(Record):
     def wants(self, type: EventType) -> bool:
         return not self.types or type in self.types
 
+    def pause_at(self, now: datetime) -> timedelta:
+        """How much longer its receiver is left alone."""
+        return max(self.failing.again_at - now, timedelta(0)) if self.failing else timedelta(0)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its receiver may be called."""
+        return not self.disabled and not self.pause_at(now)
+
     def delivered(self, position: Position) -> Webhook:
         """The next version, which has come so far."""
         return replace(self, position=position, failing=None, version=self.version + 1)
 
-    def failed(self, answer: Answer, now: datetime) -> Webhook:
+    def failed(self, answer: Answer, now: datetime, chance: float) -> Webhook:
         """The next version after a try that the receiver did not take; disabled when it is gone, or three days down."""
         since = self.failing.since if self.failing else now
         tries = self.failing.tries + 1 if self.failing else 1
         disabled = Why.GONE if answer.gone else Why.GAVE_UP if now - since >= GIVEN_UP_AFTER else None
-        return replace(self, failing=Failing(since, tries, answer.said), disabled=disabled, version=self.version + 1)
+        failing = Failing(since, tries, answer.said, now + pause_after(tries, chance, answer.retry_after_seconds))
+        return replace(self, failing=failing, disabled=disabled, version=self.version + 1)
 
     def lost(self) -> Webhook:
         """The next version, disabled because the feed does not go back so far."""
@@ -149,11 +172,11 @@ class Webhook(Record):
 def pause_after(tries: int, chance: float, asked_seconds: int | None = None) -> timedelta:
     """How long to wait after so many failures in a row: doubled each time, its upper half left to chance (0 to 1).
 
-    As long as the receiver asked for (Retry-After) at least, twelve hours at most.
+    As long as the receiver asked for (Retry-After) at least, twelve hours at most. In whole seconds, as SQS counts.
     """
     longest: timedelta = FIRST_PAUSE * 2 ** min(tries - 1, 20)
     doubled = min(LONGEST_PAUSE, longest) * (0.5 + chance / 2)
-    return min(LONGEST_PAUSE, max(doubled, timedelta(seconds=asked_seconds or 0)))
+    return min(LONGEST_PAUSE, timedelta(seconds=max(int(doubled.total_seconds()), asked_seconds or 0)))
 
 
 def new_secret() -> bytes:
@@ -213,6 +236,6 @@ def _may_be_public(host: str) -> bool:
 def is_public(address: str) -> bool:
     """Whether an IP address is one that anybody on the internet may be found at."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if any(ip.version == network.version and ip in network for network in TRANSLATED):
+    if any(ip in network for network in SPECIAL) or (ip.version == 6 and ip not in GLOBAL_UNICAST):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)

@@ -1,5 +1,5 @@
 """What is done every minute: look for visits that are near and for requests that nobody has answered, and wake webhooks
-that a lost message has left behind.
+that are behind: their pause is over, or a message was lost.
 
 A minute that was missed is made up for by the next.
 """

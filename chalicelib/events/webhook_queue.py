@@ -1,7 +1,7 @@
 """The messages that wake a webhook: its news are delivered, or a test is.
 
 A message is finished when there is nothing left to deliver. Until then it comes again, when the receiver may be tried
-again; those behind it for the same webhook wait.
+again; those behind it for the same webhook wait, so no message is put off for long.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 MARGIN: Final = timedelta(seconds=15)
 """What is kept back of the time: a receiver may take ten seconds to answer."""
 
+TICK: Final = timedelta(minutes=1)
+"""As long as a message is put off at most. A longer pause ends with the minute's tick: nobody who resumes a webhook
+waits behind it.
+"""
 
 RENEWED_AFTER: Final = 100
 """So often a message comes again before another takes its place: SQS gives up on one after a thousand times, and while
@@ -46,19 +50,21 @@ def deliver(event: SQSEvent, services: Services) -> BatchResponse:
     again: list[ItemFailure] = []
     held: set[str] = set()
     for record in event.to_dict()["Records"]:
-        webhook_id = str(record["attributes"]["MessageGroupId"])
-        if webhook_id not in held and _finished(record, webhook_id, services, until):
+        group = str(record["attributes"]["MessageGroupId"])
+        if group not in held and _finished(record, services, until):
             continue
-        held.add(webhook_id)
+        held.add(group)
         again.append({"itemIdentifier": record["messageId"]})
     if again and not reports_failures(os.environ):
         raise Unfinished(len(again), len(again))
     return {"batchItemFailures": again}
 
 
-def _finished(record: Mapping[str, Any], webhook_id: str, services: Services, until: datetime) -> bool:
+def _finished(record: Mapping[str, Any], services: Services, until: datetime) -> bool:
+    message = json.loads(record["body"])
+    webhook_id = str(message["webhookId"])
     try:
-        if json.loads(record["body"]).get("test"):
+        if message.get("test"):
             services.webhooks.test(webhook_id, trial_of(services.clock()))
             return True
         if int(record["attributes"].get("ApproximateReceiveCount", "1")) >= RENEWED_AFTER:
@@ -69,6 +75,7 @@ def _finished(record: Mapping[str, Any], webhook_id: str, services: Services, un
         return True
     except Unavailable as fault:
         tell_fault(Function.DELIVER, {"event": "delivery", "webhookId": webhook_id}, fault)
+        services.webhook_queue.hide(record["receiptHandle"], int(TICK.total_seconds()))
         return False
     line: dict[str, object] = {"event": "delivery", "webhookId": webhook_id}
     if round.disabled:
@@ -77,5 +84,7 @@ def _finished(record: Mapping[str, Any], webhook_id: str, services: Services, un
         return True
     seconds = int(round.pause.total_seconds())
     tell(Function.DELIVER, {**line, "againInSeconds": seconds})
+    if round.pause > TICK:
+        return True
     services.webhook_queue.hide(record["receiptHandle"], seconds)
     return False

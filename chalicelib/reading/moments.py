@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from chalicelib.domain import spellings
-from chalicelib.domain.sheets import Issue, IssueKind, on_the_clock
+from chalicelib.domain.sheets import Cell, Issue, IssueKind, instant, on_the_clock
 from chalicelib.reading import dates, times
 from chalicelib.reading.parsed import Parsed, refused, understood
 from chalicelib.record import Record
@@ -133,6 +133,18 @@ def duration_of(cell: Written) -> Parsed:
     if isinstance(typed, float) and 0 < typed < 1:
         return times.minutes_of(typed * 86_400)
     return times.parse_duration(spellings.tidy(cell.text))
+
+
+def elsewhere(day: Cell, clock: Cell, zone: ZoneInfo, other: str | None) -> Cell:
+    """The time, marked if clocks in the other zone show another one then, and nobody wrote which is meant."""
+    exact = times.split_offset(clock.text) is not None
+    if other is None or exact or day.value is None or clock.value is None:
+        return clock
+    meant = instant(date.fromisoformat(day.value), time.fromisoformat(clock.value), zone)
+    there = meant.astimezone(ZoneInfo(other))
+    if there.utcoffset() == meant.astimezone(zone).utcoffset():
+        return clock
+    return clock.marked(Issue(IssueKind.OTHER_ZONE, f"{there:%H:%M} {other}"))
 
 
 def on_clock(day: Parsed, clock: Parsed, zone: ZoneInfo) -> Parsed:

@@ -73,6 +73,7 @@ class Properties:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._ids = {each.id for each in known.properties}
+        self._zones = {each.id: each.time_zone for each in known.properties}
         self._confirmed = {written_key(text): id for text, id in known.confirmed.items() if id in self._ids}
 
     @cached_property
@@ -83,6 +84,10 @@ class Properties:
                 if key := written_key(text):
                     index.add(each.id, key)
         return index
+
+    def zone(self, id: str | None) -> str | None:
+        """The time zone of the property with that id, if both are known."""
+        return self._zones.get(id or "")
 
     def by_id(self, text: str) -> Parsed:
         """The property with that id. Ids are made to be told apart: a similar one is another property."""

@@ -16,6 +16,7 @@ from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.properties import HORIZON
 from chalicelib.domain.sheets import (
     MOST_ROWS,
+    OUR_COLUMNS,
     REQUIRED,
     CannotRead,
     Cell,
@@ -58,7 +59,11 @@ def read_rows(source: Source, settings: Settings, known: Known, today: date) -> 
     order: Order | None = None
     before: Header | None = None
     number = 1
-    for grid in map(joined, source.grids):
+    grids = [*map(joined, source.grids)]
+    # A workbook of ours has the visits as they were understood, and the table as it was written beside them.
+    ours = [grid for grid in grids if _is_ours(grid)]
+    remarks += [Remark(RemarkKind.TABLE_NOT_READ, grid.name) for grid in grids if ours and grid not in ours]
+    for grid in ours or grids:
         header = find_header(grid, settings.columns) or _continued(grid, before) or _guessed(grid, settings, properties)
         if header is None:
             if any(not line.empty for line in grid.lines):
@@ -75,6 +80,10 @@ def read_rows(source: Source, settings: Settings, known: Known, today: date) -> 
     if not rows:
         raise CannotRead(Failure.NOT_A_TABLE, _NOT_A_TABLE)
     return Reading(tuple(rows), columns, order, tuple(remarks))
+
+
+def _is_ours(grid: Grid) -> bool:
+    return bool(grid.lines) and tuple(cell.text for cell in grid.lines[0].cells[-len(OUR_COLUMNS) :]) == OUR_COLUMNS
 
 
 def _continued(grid: Grid, before: Header | None) -> Header | None:
@@ -100,7 +109,7 @@ class _TableReader:
     def __init__(
         self, grid: Grid, header: Header, source: Source, settings: Settings, properties: Properties, today: date
     ) -> None:
-        self._grid, self._header, self._settings = grid, header, settings
+        self._grid, self._header, self._settings, self._properties = grid, header, settings, properties
         self._recognised = source.recognised
         self._body = [line for line in grid.lines[header.line + 1 :] if not line.empty and not header.repeated_by(line)]
         above = [" ".join(cell.text for cell in line.filled) for line in grid.lines[: max(header.line, 0)]]
@@ -206,6 +215,8 @@ class _TableReader:
         written = _apart({field: self._written(line, field) for field in there}, self._header)
         cells = {field: self._cell(field, written[field], above) for field in there if field not in _MOMENT}
         cells |= self._moment(written, above)
+        zone = self._properties.zone(cells[Field.PROPERTY].value)
+        cells[Field.TIME] = moments.elsewhere(cells[Field.DATE], cells[Field.TIME], self._settings.zone, zone)
         if self._header.index_of(Field.DURATION) in self._header.ends:
             end = written[Field.DURATION]
             cells[Field.DURATION] = self._shown(Field.DURATION, end, self._fields.until(end, cells[Field.TIME].value))
@@ -319,7 +330,8 @@ def corrected(
     # A correction names the property by its id, as the column of an export does: here, the only one.
     column_of_ids = 0
     by_id = frozenset({column_of_ids})
-    fields = FieldReader(settings, Properties(known), calendar, country_of(settings.time_zone), by_id, False)
+    properties = Properties(known)
+    fields = FieldReader(settings, properties, calendar, country_of(settings.time_zone), by_id, False)
     cells = {**row.cells}
     wrong: list[FieldError] = []
     for field, text in changes.items():
@@ -334,4 +346,7 @@ def corrected(
         cells[field] = replace(row.cell(field), value=parsed.value, issues=(), choices=())
     if wrong:
         raise InvalidInput(wrong)
+    if Field.PROPERTY in changes and Field.TIME not in changes and Field.TIME in cells:
+        zone = properties.zone(cells[Field.PROPERTY].value)
+        cells[Field.TIME] = moments.elsewhere(row.cell(Field.DATE), cells[Field.TIME], settings.zone, zone)
     return replace(row, cells={field: cells[field] for field in Field if field in cells}, issues=(), reviewed=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chalicelib.domain.visits import Visit
 
 KEPT: Final = timedelta(days=1)
+DUE_FOR: Final = timedelta(days=366)
+"""How late the function that declines may come, and still find what was due."""
 DECLINED_UNTIL: Final[Key] = {"pk": "T#clock", "sk": "D"}
 
 
@@ -37,7 +39,7 @@ def deadline_key(until: datetime, visit_id: str) -> Key:
 
 
 def ahead_of(contact: str, item: Item) -> Ahead:
-    visits = tuple((id, loaded(end)) for id, end in sorted(item["visits"].items()))
+    visits = tuple((id, loaded(until)) for id, until in sorted(item["visits"].items()))
     return Ahead(contact, visits, int(item["version"]))
 
 
@@ -56,10 +58,10 @@ def _one_more(hour: Hour) -> Write:
 
 
 def _replaced(ahead: Ahead) -> Write:
-    last = max(end for _, end in ahead.visits)
+    last = max(until for _, until in ahead.visits)
     item: Item = {
         **ahead_key(ahead.contact),
-        "visits": {id: stored(end) for id, end in ahead.visits},
+        "visits": {id: stored(until) for id, until in ahead.visits},
         "version": ahead.version + 1,
         "ttl": int((last + KEPT).timestamp()),
     }
@@ -83,7 +85,7 @@ def deadline(visit: Visit) -> list[Write]:
     if visit.awaited is None:
         return []
     key = deadline_key(visit.awaited.until, visit.id)
-    ttl = int((visit.awaited.until + KEPT).timestamp())
+    ttl = int((visit.awaited.until + DUE_FOR).timestamp())
     return [Write(key, update="SET #ttl = :ttl", values={":ttl": ttl})]
 
 
@@ -95,6 +97,13 @@ class DynamoPublic:
         """1 read unit."""
         item = self._table.get(ahead_key(contact))
         return ahead_of(contact, item) if item else Ahead(contact)
+
+    def count(self, ahead: Ahead) -> None:
+        """1 write unit."""
+        try:
+            self._table.put(_replaced(ahead))
+        except ConditionsFailed as failed:
+            raise VersionMismatch from failed
 
     def due(self, since: datetime, until: datetime) -> Iterator[str]:
         """One strongly consistent query a day: 1 read unit when there is nothing."""

@@ -1,6 +1,7 @@
-"""The FIFO queue that wakes those who deliver. Its groups are the webhooks: one that waits holds up itself alone.
+"""The FIFO queue that wakes those who deliver. Its groups are the webhooks, and the tests of each: a message that is
+put off holds up those behind it in its group, and no others.
 
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/interleaving-multiple-ordered-message-groups.html
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,13 +19,6 @@ from chalicelib.repositories.intake_queue import MOST_IN_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-
-LONGEST_HIDDEN: Final = 12 * 60 * 60 - 300
-"""SQS counts its twelve hours from when the message was received, so that some of them are over.
-
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
-"""
 
 
 class SqsWebhookQueue:
@@ -40,13 +34,12 @@ class SqsWebhookQueue:
 
     def test(self, webhook_id: str) -> None:
         """Raises StoreBusy."""
-        self._send([(webhook_id, {"webhookId": webhook_id, "test": True})])
+        self._send([(f"{webhook_id}.test", {"webhookId": webhook_id, "test": True})])
 
     def hide(self, receipt: str, seconds: int) -> None:
         """Has a message handed out again only then. Where that fails, its visibility timeout does."""
-        hidden = min(seconds, LONGEST_HIDDEN)
         try:
-            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=hidden)
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
         except (ClientError, BotoCoreError):
             return
 

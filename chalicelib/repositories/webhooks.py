@@ -36,9 +36,7 @@ def webhook_item(webhook: Webhook) -> Item:
             "secret": webhook.secret,
             "oldSecret": {"value": old.value, "until": stored(old.until)} if old else None,
             "position": str(webhook.position),
-            "failing": {"since": stored(failing.since), "tries": failing.tries, "answer": failing.answer}
-            if failing
-            else None,
+            "failing": _failing_item(failing) if failing else None,
             "disabled": webhook.disabled,
             "tested": {"at": stored(tested.at), "answer": tested.answer} if tested else None,
             "version": webhook.version,
@@ -58,10 +56,20 @@ def webhook_of(item: Item) -> Webhook:
         version=int(item["version"]),
         created_at=loaded(item["createdAt"]),
         old_secret=OldSecret(bytes(old["value"]), loaded(old["until"])) if old else None,
-        failing=Failing(loaded(failing["since"]), int(failing["tries"]), failing["answer"]) if failing else None,
+        failing=_failing_of(failing) if failing else None,
         disabled=Why(item["disabled"]) if "disabled" in item else None,
         tested=Tested(loaded(tested["at"]), tested["answer"]) if tested else None,
     )
+
+
+def _failing_item(failing: Failing) -> Item:
+    again = stored(failing.again_at)
+    return {"since": stored(failing.since), "tries": failing.tries, "answer": failing.answer, "againAt": again}
+
+
+def _failing_of(item: Item) -> Failing:
+    again = item["againAt"] if "againAt" in item else item["since"]  # the version before this one writes none
+    return Failing(loaded(item["since"]), int(item["tries"]), item["answer"], loaded(again))
 
 
 class DynamoWebhooks:

@@ -137,6 +137,9 @@ class PublicStore(Protocol):
     def ahead(self, contact: str) -> Ahead:
         """Of the contact with this digest."""
 
+    def count(self, ahead: Ahead) -> None:
+        """What the contact has ahead from now on. Raises VersionMismatch when a booking came in between."""
+
     def due(self, since: datetime, until: datetime) -> Iterable[str]:
         """The ids of visits whose answer was due between the two; some may have been answered."""
 
@@ -394,7 +397,7 @@ class WebhookStore(Protocol):
 
 
 class WebhookQueue(Protocol):
-    """Wakes those who deliver; what is sent for one webhook is handed out in order, one at a time."""
+    """Wakes those who deliver; what wakes one webhook is handed out in order, one at a time, and so are its tests."""
 
     def wake(self, webhook_ids: Sequence[str]) -> None:
         """Raises StoreBusy."""

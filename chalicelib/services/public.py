@@ -19,12 +19,11 @@ from chalicelib.domain.errors import (
     LinkInvalid,
     NoBookingPage,
     NotFree,
-    OutsideHours,
     PropertyNotFound,
     StoreBusy,
     VersionMismatch,
 )
-from chalicelib.domain.premises import Premises, Wanted, strictly
+from chalicelib.domain.premises import Premises, strictly
 from chalicelib.domain.properties import Property, PublicBooking, check_horizon
 from chalicelib.domain.public import Ahead, Hour, Rationed, Terms, is_behind, is_unanswered
 from chalicelib.domain.visitors import Contact, contacts_of
@@ -149,10 +148,8 @@ class Public:
     def _book(self, wish: PublicWish, visit_id: str, once: IdempotencyRecord | None) -> Visit:
         premises, now = self._find_premises(wish.property_id), self._clock()
         property = self._open(premises)
-        wanted = Wanted(wish.date, wish.date + timedelta(seconds=1), self.terms.minutes)
-        if not premises.candidates(wanted, now).starts:
-            raise OutsideHours([])
         visit = property.receive(self._command(wish, property, now), visit_id, now, by=VISITOR)
+        premises.check_offered(visit, now)
         visit = premises.admit(visit, None, now, strictly)
         for _ in range(TRIES):
             try:
@@ -163,9 +160,8 @@ class Public:
         raise StoreBusy
 
     def _command(self, wish: PublicWish, property: Property, now: datetime) -> BookVisit:
-        asked = property.details.public_booking is PublicBooking.REQUEST
         status, awaited = Status.CONFIRMED, None
-        if asked:
+        if property.details.asks_first:
             status, awaited = Status.REQUESTED, Awaited(Party.AGENCY, self.terms.answer_by(now, wish.date))
         if self.terms.confirm_within is not None:
             status, awaited = Status.REQUESTED, Awaited(Party.VISITOR, now + self.terms.confirm_within, status)

@@ -46,6 +46,7 @@ from chalicelib.record import Record
 from chalicelib.services.intakes import Intakes, Submission
 
 if TYPE_CHECKING:
+    from chalicelib.domain.properties import Property
     from chalicelib.reading.grids import Source
     from chalicelib.services.ports import Clock, NewId, PropertyStore, SheetFiles, SheetStore
 
@@ -267,7 +268,7 @@ class Sheets:
         after: str | None = None
         while len(found) < MOST_PROPERTIES:
             page = self._properties.list(EVERY_PROPERTY, after, PROPERTIES_OF_PAGE)
-            found += [NamedProperty(each.id, each.details.name, each.details.address) for each in page.items]
+            found += [_named(each) for each in page.items]
             after = page.next
             if after is None:
                 break
@@ -279,7 +280,7 @@ class Sheets:
             found = self._properties.get(property_id) if property_id else None
         except PropertyNotFound:
             found = None
-        return (NamedProperty(found.id, found.details.name, found.details.address),) if found else ()
+        return (_named(found),) if found else ()
 
     def _remember(self, row: SheetRow, now: datetime) -> None:
         from chalicelib.reading.properties import written_key
@@ -354,6 +355,11 @@ class Sheets:
             after = page.next
             if after is None:
                 return found
+
+
+def _named(property: Property) -> NamedProperty:
+    details = property.details
+    return NamedProperty(property.id, details.name, details.address, details.time_zone)
 
 
 def _external_ids(sheet: Sheet, rows: Sequence[StoredRow]) -> dict[int, str]:

@@ -22,15 +22,18 @@ from chalicelib.domain.errors import (
     TransitionNotAllowed,
     once_written,
 )
+from chalicelib.domain.public import counts_until
 from chalicelib.domain.visitor_links import LINK, UNSUBSCRIBE, Link
+from chalicelib.domain.visitors import contacts_of
 from chalicelib.domain.visits import ChangeVisit, Party, Status, Visit
 from chalicelib.record import Record
 from chalicelib.services.availability import NOT_TO_BE_HAD, Availabilities, free_about
 
 if TYPE_CHECKING:
+    from chalicelib.domain.premises import Premises
     from chalicelib.domain.properties import Property
     from chalicelib.domain.public import Terms
-    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore
+    from chalicelib.services.ports import Clock, NoticeStore, PropertyStore, PublicStore
     from chalicelib.services.signing_keys import Signer
     from chalicelib.services.visits import Expected, Visits
 
@@ -86,6 +89,7 @@ class VisitorLinks:
         slots: Availabilities,
         properties: PropertyStore,
         notices: NoticeStore,
+        public: PublicStore,
         terms: Terms,
         clock: Clock,
     ) -> None:
@@ -94,6 +98,7 @@ class VisitorLinks:
         self._slots = slots
         self._properties = properties
         self._notices = notices
+        self._public = public
         self._terms = terms
         self._clock = clock
 
@@ -127,9 +132,23 @@ class VisitorLinks:
                     raise InvalidInput([FieldError("#/date", "is too soon: choose a later time")])
 
         try:
-            return self._visits.change(opened.id, change, expected, check, by=VISITOR)
+            return self._visits.change(opened.id, change, expected, check, by=VISITOR, move=self._move)
         except NOT_TO_BE_HAD as taken:
             raise NotFree(self._others(opened, change)) from taken
+
+    def _move(self, premises: Premises, before: Visit, after: Visit, now: datetime) -> Visit:
+        """As a booking would be: at a time that is offered, and asked for where the agency is to confirm it."""
+        premises.check_offered(after, now)
+        self._count(before, after)
+        if after.status is Status.CONFIRMED and premises.property.details.asks_first:
+            return after.asked_for(self._terms.answer_by(now, after.date))
+        return after
+
+    def _count(self, before: Visit, after: Visit) -> None:
+        """What was booked without a key counts for its contacts until it is over, wherever it is moved."""
+        if after.created_by == VISITOR and counts_until(after) > counts_until(before):
+            for contact in contacts_of(after.visitor):
+                self._public.count(self._public.ahead(contact.digest).plus(after))
 
     def _others(self, opened: Visit, change: ChangeVisit) -> list[datetime]:
         """What is free about the time that the visit cannot be moved to."""

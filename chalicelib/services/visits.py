@@ -25,6 +25,9 @@ T = TypeVar("T")
 Check = Callable[[Visit], None]
 """Raises what is to be refused once the present state of the visit is known."""
 
+Move = Callable[[Premises, Visit, Visit, datetime], Visit]
+"""What becomes of a visit that is moved, from how it was to how it would be. Raises what is to be refused of it."""
+
 Expected = frozenset[int] | None
 """The versions that the caller is willing to change; None for any."""
 
@@ -34,6 +37,11 @@ ATTEMPTS = 16
 
 def nothing_to_check(_: Visit) -> None:
     """Whatever the visit is like."""
+
+
+def only_moved(_premises: Premises, _before: Visit, after: Visit, _now: datetime) -> Visit:
+    """It stays what it was, at another time."""
+    return after
 
 
 class ReadOnce(Generic[T]):
@@ -145,6 +153,7 @@ class Visits:
         check: Check = nothing_to_check,
         judge: Judge = strictly,
         by: str | None = None,
+        move: Move = only_moved,
     ) -> Visit:
         """Applies a merge patch; a new date reschedules and keeps the id."""
 
@@ -152,6 +161,8 @@ class Visits:
             check(visit)
             premises, now = self._find_premises(visit.property_id), self._clock()
             revised = premises.property.revise(visit, change, now, by)
+            if visit.moves_to(revised):
+                revised = move(premises, visit, revised, now)
             if visit.moves_to(revised) or visit.agent_id != revised.agent_id:
                 revised = premises.admit(revised, self._agent_of(revised), now, judge, visit)
                 self._visits.move(visit, revised, premises.property.details.capacity)

@@ -93,18 +93,21 @@ class Webhooks:
         return webhook
 
     def wake(self) -> None:
-        """Has what is new delivered to all who are well: one that fails is tried again anyway, and gets it then."""
-        if well := self._well():
-            self._queue.wake([webhook.id for webhook in well])
+        """Has what is new delivered to all who are due: one that fails gets it when it is tried again."""
+        if due := self._due():
+            self._queue.wake([webhook.id for webhook in due])
 
     def wake_those_behind(self) -> None:
-        """Has delivered what a lost message would have: does nothing while all have everything."""
-        if well := self._well():
+        """Has tried again who was left alone long enough, and delivered what a lost message would have: does nothing
+        while all have everything.
+        """
+        if due := self._due():
             end = self._events.end()
-            self._queue.wake([webhook.id for webhook in well if webhook.position < end])
+            self._queue.wake([webhook.id for webhook in due if webhook.position < end])
 
-    def _well(self) -> Sequence[Webhook]:
-        return [webhook for webhook in self._webhooks.all() if not webhook.failing and not webhook.disabled]
+    def _due(self) -> Sequence[Webhook]:
+        now = self._clock()
+        return [webhook for webhook in self._webhooks.all() if webhook.is_due(now)]
 
     def test(self, webhook_id: str, body: bytes) -> None:
         """Posts a test, and remembers what the receiver answered."""
@@ -116,7 +119,8 @@ class Webhooks:
     def deliver(self, webhook_id: str, render: Render, until: datetime) -> Round:
         """Posts what the feed has for a receiver, one event after the other, until it has all or does not take one.
 
-        Goes on at once when it ends because `until` is reached.
+        Goes on at once when it ends because `until` is reached. Does nothing while the receiver is left alone, though
+        a message that was late, or came twice, asks for it.
         """
         while True:
             try:
@@ -128,6 +132,8 @@ class Webhooks:
                 continue
 
     def _delivered(self, webhook: Webhook, render: Render, until: datetime) -> Round:
+        if webhook.disabled is None and (pause := webhook.pause_at(self._clock())):
+            return Round(pause)
         while webhook.disabled is None:
             try:
                 stretch = self._events.read(webhook.position, EVENTS_READ_AT_ONCE)
@@ -142,14 +148,15 @@ class Webhooks:
                 if self._clock() >= until:
                     return Round(pause=timedelta(0))
                 answer = self._post(webhook, told.event.id, render(told))
-                after = webhook.delivered(told.position) if answer.took else webhook.failed(answer, self._clock())
+                now = self._clock()
+                failed = None if answer.took else webhook.failed(answer, now, CHANCE.random())
+                after = failed or webhook.delivered(told.position)
                 self._webhooks.save(webhook, after)
                 webhook = after
                 if after.disabled:
                     return Round(disabled=after.disabled)
-                if after.failing:
-                    chance = CHANCE.random()
-                    return Round(webhooks.pause_after(after.failing.tries, chance, answer.retry_after_seconds))
+                if failed:
+                    return Round(failed.pause_at(now))
             if webhook.position != stretch.next:
                 after = webhook.delivered(stretch.next)
                 self._webhooks.save(webhook, after)

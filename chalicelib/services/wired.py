@@ -173,7 +173,14 @@ class Services:
     def visitor_links(self) -> services.visitor_links.VisitorLinks:
         given = self._given
         return services.visitor_links.VisitorLinks(
-            self._links, self.visits, self.availability, given.properties, given.notices, given.terms, given.clock
+            self._links,
+            self.visits,
+            self.availability,
+            given.properties,
+            given.notices,
+            given.public,
+            given.terms,
+            given.clock,
         )
 
     @cached_property

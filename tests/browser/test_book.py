@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -117,9 +118,13 @@ def listed(
 
 def booked(agency: Agency, house: str) -> list[str]:
     """The statuses of the property's visits."""
+    return [visit["status"] for visit in visits_at(agency, house)]
+
+
+def visits_at(agency: Agency, house: str) -> list[dict[str, Any]]:
     ahead = {"propertyId": house, "to": (datetime.now(UTC) + timedelta(days=300)).isoformat()}
-    answer = agency.http.request("GET", "/visits", params=ahead)
-    return [visit["status"] for visit in answer.json()["items"]]
+    found: list[dict[str, Any]] = agency.http.request("GET", "/visits", params=ahead).json()["items"]
+    return found
 
 
 def mail_to(agency: Agency, address: str, subject: str) -> str:
@@ -427,6 +432,25 @@ def test_the_page_of_the_link_stops_reminders_keeps_a_file_for_the_calendar_and_
 def test_a_request_says_that_the_agency_answers(visitors: Visitors) -> None:
     page, _ = visitors.book(listed(visitors.agency, "request"))
     expect(page.get_by_role("heading", level=1)).to_have_text("We have your request.")
+
+
+def test_whoever_moves_a_visit_is_told_before_that_the_agency_has_to_confirm_the_new_time(visitors: Visitors) -> None:
+    agency = visitors.agency
+    house = listed(agency, "request")
+    page, _ = visitors.book(house)
+    (visit,) = visits_at(agency, house)
+    agency.send("PUT", f"/visits/{visit['id']}/status", {"status": "confirmed"})
+    page.reload()
+    expect(page.locator(".status")).to_have_text("Confirmed")
+    page.get_by_role("button", name="Move visit").click()
+    expect(page.get_by_text("The agency has to confirm the new time.")).to_be_visible()
+    assert barriers(page) == []
+    picture(page, "move-asks")
+    page.locator(".times .slot").nth(2).click()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".status")).to_have_text("To be confirmed")
+    expect(page.locator(".lead")).to_have_text("The agency will confirm it, or decline it, soon.")
+    assert booked(agency, house) == ["requested"]
 
 
 @pytest.fixture

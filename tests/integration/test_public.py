@@ -317,7 +317,79 @@ def test_moving_by_the_link_tells_no_more_than_booking_does(api: Api, anybody: h
     assert set(taken.json()["nearest"]) <= {slot["start"] for slot in free["slots"]}
 
 
+# What expires, and what must not
+
+
+def expire(table: FreshTable, now: datetime) -> None:
+    """Takes away what bookings without a key left to be taken away by now, as DynamoDB does of itself."""
+    for item in contents(table.client, table.name).values():
+        if item["pk"]["S"][:2] in ("L#", "D#") and int(item["ttl"]["N"]) <= now.timestamp():
+            table.client.delete_item(TableName=table.name, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def move(anybody: httpx.Client, booked: httpx.Response, date: datetime) -> httpx.Response:
+    own = {"Authorization": f"Bearer {booked.json()['link']}"}
+    return anybody.patch("/visitor/visit", json={"date": instant_text(date)}, headers=own)
+
+
+@pytest.mark.parametrize("moves", [(7 * 8,), (7 * 2, 7 * 8), (7 * 8, 7 * 9, 7 * 2, 7 * 9)], ids=len)
+def test_a_contact_has_no_more_visits_ahead_by_moving_them_away(
+    api: Api, anybody: httpx.Client, clock: Clock, table: FreshTable, moves: tuple[int, ...]
+) -> None:
+    house = listed(api)
+    who = wish(THURSDAY)["visitor"] | {"phone": f"+49 30 8{next(_numbers):06}"}
+    times = [THURSDAY + n * timedelta(minutes=30) for n in range(3)]
+    for start in times:
+        booked = book(anybody, house, {"date": instant_text(start), "visitor": who})
+        for days in moves:
+            assert move(anybody, booked, start + timedelta(days=days)).status_code == 200
+    clock.advance(timedelta(days=50))
+    expire(table, clock())
+    free = instant_text(times[0] + timedelta(days=7 * 10))
+    for contact in ({"email": who["email"]}, {"phone": who["phone"]}):
+        refused = book(anybody, house, {"date": free, "visitor": {"name": "Ada"} | contact})
+        assert (refused.status_code, slug(refused)) == (429, "booking-limit"), contact
+        assert refused.json()["reached"] == "contact"
+    clock.now = times[-1] + timedelta(days=moves[-1], hours=1)
+    assert book(anybody, house, {"date": free, "visitor": who}).status_code == 201
+
+
+def test_a_request_is_declined_however_late_the_function_that_declines_comes(
+    api: Api, anybody: httpx.Client, clock: Clock, table: FreshTable
+) -> None:
+    house = listed(api, "request")
+    booked = book(anybody, house, wish(THURSDAY + timedelta(days=7 * 4)))
+    assert move(anybody, booked, THURSDAY + timedelta(days=7 * 20)).json()["awaits"] == booked.json()["awaits"]
+    api.services.public.decline_unanswered()
+    clock.advance(timedelta(days=7 * 15))
+    expire(table, clock())
+    api.services.public.decline_unanswered()
+    own = {"Authorization": f"Bearer {booked.json()['link']}"}
+    assert anybody.get("/visitor/visit", headers=own).json()["status"] == Status.DECLINED
+
+
 # Costs
+
+
+def test_moving_by_the_link_costs_more_only_where_the_contacts_have_to_be_counted_longer(
+    api: Api, anybody: httpx.Client, table: FreshTable
+) -> None:
+    house = listed(api)
+    booked = book(anybody, house, wish(THURSDAY, phone=f"+49 30 8{next(_numbers):06}"))
+
+    def ask(days: int) -> tuple[list[str], float, float]:
+        before = contents(table.client, table.name)
+        with metered(api.dynamodb) as meter:
+            assert move(anybody, booked, THURSDAY + timedelta(days=days)).status_code == 200
+        after = contents(table.client, table.name)
+        return meter.operations(), meter.read_units, sum(call.write_units(before, after) for call in meter.calls)
+
+    near, sooner, later = ask(14), ask(7), ask(7 * 8)
+    usual = ["GetItem", "GetItem", "Query", "TransactWriteItems", "GetItem", "GetItem"]
+    assert near == sooner
+    assert (near[0], near[1]) == (usual, 5)
+    assert later == ([*usual[:3], *["GetItem", "PutItem"] * 2, *usual[3:]], 5 + 2, near[2] + 2)
+
 
 CONTACTS = [{"email": None, "phone": "+49 30 7654321"}, {"phone": "+49 30 7654322"}]
 

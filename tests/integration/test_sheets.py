@@ -20,6 +20,8 @@ from chalicelib.repositories.sheets import DynamoSheets
 from tests.builders import Clock, property_id
 from tests.hostile_sheets import book_of, shared_strings
 from tests.integration.sheets import Desk, csv, desk, notice
+from tests.pictures import a_png
+from tests.sheets import an_answer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -284,6 +286,23 @@ def test_the_workbook_has_real_dates_and_can_be_handed_in_again(office: Desk) ->
     again = office.sheet(answer.content, "xlsx")
     rows = office.rows(again)
     assert [cell["value"] for cell in rows[0]["cells"] if cell["field"] == "propertyId"] == [house]
+
+
+def test_a_workbook_of_a_registered_picture_comes_back_without_second_visits(office: Desk) -> None:
+    house = office.api.property(property_id(), capacity=5)
+    office.recognition.answer = an_answer(
+        [["Property", "Date", "Time"], [house, "2028-03-12", "10:30"], [house, "2028-03-12", "11:30"]]
+    )
+    sheet = office.sheet(a_png(7), "png")
+    for row in office.rows(sheet):
+        office.api.patch(f"/sheets/{sheet}/rows/{row['row']}", {}, "*")
+    assert office.registered(sheet)["registered"] == 2
+    again = office.sheet(office.api.get(f"/sheets/{sheet}/export").content, "xlsx")
+    assert [row["cells"][0]["value"] for row in office.rows(again)] == [house] * 2, (
+        "the table as it was is no more rows"
+    )
+    assert office.registered(again)["registered"] == 2
+    assert len(office.visits(house)) == 2
 
 
 def incompressible(count: int) -> list[str]:

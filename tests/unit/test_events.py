@@ -128,6 +128,14 @@ def test_a_request_that_is_made_of_a_booked_visit_is_a_change() -> None:
     assert told.type is EventType.VISIT_CHANGED
 
 
+def test_a_booked_visit_that_is_asked_for_at_another_time_is_rescheduled() -> None:
+    confirmed = replace(BEFORE, status=Status.CONFIRMED)
+    moved = replace(confirmed, status=Status.REQUESTED, date=BEFORE.date + timedelta(days=1), version=2)
+    told = of_visit(confirmed, moved)
+    assert told is not None
+    assert (told.type, told.data["status"]) == (EventType.VISIT_RESCHEDULED, "requested")
+
+
 def test_a_propertys_event_says_what_whoever_books_needs() -> None:
     house = a_property("house", capacity=3, visits_allowed=False)
     data = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,7 +23,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.notices import Kind, Notice
 from chalicelib.domain.properties import PublicBooking
 from chalicelib.domain.public import Limits, Terms
-from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Party, Status, Visit, Visitor
+from chalicelib.domain.visits import Awaited, ChangeVisit, ChangeVisitor, Party, Status, Visit, Visitor
 from chalicelib.services.public import PublicWish
 from tests.agency import Agency
 from tests.builders import NOW, TEN, a_key, a_property, booking, event, minutes
@@ -85,6 +86,60 @@ def test_a_request_that_is_moved_nearer_waits_for_half_the_time_there_is_then() 
     assert later.awaited == nearer.awaited, "who moves it again and again is still declined"
     made.clock.now = NOW + timedelta(hours=2)
     assert made.services.public.decline_unanswered() == 1
+
+
+def by_the_desk(made: Agency) -> Visit:
+    return made.booking.book(booking(date=TEN, visitor=ADA, agent_id="ann")).result
+
+
+def by_the_visitor(made: Agency) -> Visit:
+    return made.booking.change_status(book(made).id, Status.CONFIRMED, None)
+
+
+@pytest.mark.parametrize("booked", [by_the_desk, by_the_visitor])
+def test_the_agency_is_asked_about_another_time_as_it_was_about_the_first(booked: Callable[[Agency], Visit]) -> None:
+    made = agency(PublicBooking.REQUEST)
+    visit, day = booked(made), timedelta(days=1)
+    assert made.services.notices.tell(visit.id) is Kind.CONFIRMED
+    moved = made.services.visitor_links.change(visit, ChangeVisit(date=TEN + day), None)
+    assert (moved.status, moved.date, moved.agent_id) == (Status.REQUESTED, TEN + day, visit.agent_id)
+    assert moved.awaited == Awaited(Party.AGENCY, TERMS.answer_by(NOW, TEN + day))
+    assert made.services.notices.tell(visit.id) is Kind.REQUESTED
+    again = made.services.visitor_links.change(moved, ChangeVisit(date=TEN + 5 * day), None)
+    assert again.awaited == moved.awaited, "who moves it again and again is still answered"
+    made.booking.change_status(visit.id, Status.CONFIRMED, None)
+    assert made.services.notices.tell(visit.id) is Kind.CONFIRMED
+
+
+def test_another_time_that_the_agency_does_not_answer_is_declined_and_free() -> None:
+    made = agency(PublicBooking.REQUEST)
+    visit = by_the_desk(made)
+    moved = made.services.visitor_links.change(visit, ChangeVisit(date=TEN + timedelta(days=7)), None)
+    book(made, visit.date, somebody(1))
+    made.clock.advance(timedelta(hours=48))
+    assert made.services.public.decline_unanswered() == 1
+    assert made.services.notices.tell(visit.id) is Kind.DECLINED
+    book(made, moved.date, somebody(2))
+
+
+@pytest.mark.parametrize("asked", [PublicBooking.OFF, PublicBooking.CONFIRM])
+def test_where_nobody_is_asked_about_times_a_visit_that_is_moved_stays_confirmed(asked: PublicBooking) -> None:
+    made = agency(asked)
+    moved = made.services.visitor_links.change(by_the_desk(made), ChangeVisit(date=TEN + HALF_AN_HOUR), None)
+    assert (moved.status, moved.awaited) == (Status.CONFIRMED, None)
+
+
+def test_what_is_no_other_time_is_asked_of_nobody() -> None:
+    made = agency(PublicBooking.REQUEST)
+    change = ChangeVisit(date=TEN, visitor=ChangeVisitor(language="de"))
+    same = made.services.visitor_links.change(by_the_desk(made), change, None)
+    assert (same.version, same.status) == (2, Status.CONFIRMED)
+
+
+def test_a_time_that_the_agency_changes_stays_confirmed() -> None:
+    made = agency(PublicBooking.REQUEST)
+    moved = made.booking.change(by_the_desk(made).id, ChangeVisit(date=TEN + HALF_AN_HOUR), None)
+    assert (moved.status, moved.awaited) == (Status.CONFIRMED, None)
 
 
 @pytest.mark.parametrize("property_id", ["house", "nowhere"])

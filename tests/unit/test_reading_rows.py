@@ -393,6 +393,31 @@ def test_an_id_that_is_nearly_right_is_another_property() -> None:
     assert (row.value(Field.PROPERTY), row.complete) == (None, False)
 
 
+FAR = Known(
+    (
+        NamedProperty("mesa", "Mesa View", "1 Elm Rd", "America/Phoenix"),
+        NamedProperty("spa", "Spa", "2 Elm Rd", "Europe/Madrid"),
+    )
+)
+
+
+def test_a_time_that_is_another_one_at_the_property_is_for_somebody_to_look_at() -> None:
+    text = "property,date,time\nMesa View,12.3.2027,11:00\nSpa,12.3.2027,11:00\n"
+    mesa, spa = read(text.encode(), known=FAR).rows
+    assert [(issue.kind, issue.hint) for issue in mesa.cell(Field.TIME).issues] == [
+        (K.OTHER_ZONE, "03:00 America/Phoenix")
+    ]
+    assert (mesa.reviewed, spa.reviewed) == (False, True), "in Madrid it is what it is in Berlin"
+    moved = corrected(spa, {Field.PROPERTY: "mesa"}, BERLIN, FAR, TODAY)
+    assert kinds(moved.cell(Field.TIME)) == [K.OTHER_ZONE]
+
+
+@pytest.mark.parametrize("when", ["2027-03-12T11:00:00Z", "2027-03-12 11:00:00+01:00"])
+def test_an_instant_is_the_same_everywhere(when: str) -> None:
+    (row,) = read(f"property,date\nMesa View,{when}\n".encode(), known=FAR).rows
+    assert row.reviewed
+
+
 def test_what_a_person_confirmed_is_remembered() -> None:
     text = "Property,date\nthe old mill,14.3.2027 10:00\n"
     (row,) = rows_of(text)

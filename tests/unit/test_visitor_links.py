@@ -12,6 +12,7 @@ import pytest
 import app as entry
 from chalicelib.domain.availability import Availability, Hours, Opening, Rules
 from chalicelib.domain.errors import LinkInvalid, StoreBusy
+from chalicelib.domain.properties import PublicBooking
 from chalicelib.domain.visitor_links import GOOD_AFTER_VISIT, LINK, UNSUBSCRIBE, Link, parse
 from chalicelib.domain.visits import ChangeVisit, ChangeVisitor, Status, Visit, Visitor
 from chalicelib.services.visitor_links import Links
@@ -177,6 +178,7 @@ def test_it_shows_the_visit_and_nothing_else_of_the_agency() -> None:
         "reminders": True,
         "agency": {},
         "changeableUntil": "2027-03-12T08:00:00Z",
+        "moving": "confirm",
         "version": 1,
     }
 
@@ -245,6 +247,38 @@ def test_exactly_the_times_that_are_offered_can_be_moved_to() -> None:
         moves = status == 200 and agency.memory.visits[visit.id].version == 2
         assert moves == (start in offered), start
     assert {"2027-03-12T10:15:00Z", "2027-03-13T14:00:00Z"} <= offered
+
+
+def desk_visit_without_rules(**details: Any) -> tuple[Agency, Visit]:
+    """Between the quarters, as only the front desk can book it, and next to another one."""
+    agency = Agency()
+    visit = book(agency, date=TEN + timedelta(minutes=7), duration_minutes=40, place="At the gate")
+    book(agency, date=TEN + HOUR)
+    agency.memory.properties["house"] = a_property("house", **details)
+    return agency, visit
+
+
+@pytest.mark.parametrize("public_booking", PublicBooking)
+def test_without_rules_too_exactly_the_times_that_are_offered_can_be_moved_to(public_booking: PublicBooking) -> None:
+    offered = {each["start"] for each in slots(*desk_visit_without_rules(public_booking=public_booking))["slots"]}
+    for fives in range(-12, 24):
+        start = f"{TEN + fives * timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+        agency, visit = desk_visit_without_rules(public_booking=public_booking)
+        answer = Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"date": start})
+        assert (answer[0] == 200) == (start in offered), start
+        if answer[0] != 200:
+            assert (answer[0], slug(answer)) == (409, "time-not-free")
+            assert answer[1]["nearest"]
+            assert set(answer[1]["nearest"]) <= offered
+    assert {"2027-03-12T09:00:00Z", "2027-03-12T10:15:00Z", "2027-03-12T11:30:00Z"} <= offered
+
+
+def test_within_its_own_time_too_a_visit_moves_to_no_time_that_is_not_offered() -> None:
+    """What it holds already would do, but the agency takes no visits now."""
+    agency, visit = desk_visit_without_rules(visits_allowed=False)
+    assert slots(agency, visit)["slots"] == []
+    answer = Visiting(agency, visit).ask("PATCH", "/visitor/visit", {"date": "2027-03-12T10:05:00Z"})
+    assert (answer[0], slug(answer), answer[1]["nearest"]) == (409, "time-not-free", [])
 
 
 @pytest.mark.parametrize(

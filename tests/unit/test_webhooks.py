@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from chalicelib.api.events import body_of
 from chalicelib.domain.errors import InvalidInput, PositionLost, StoreBusy, TooManyWebhooks, WebhookNotFound
 from chalicelib.domain.events import Change, Event, EventType, Position
 from chalicelib.domain.webhooks import (
+    FIRST_PAUSE,
     GIVEN_UP_AFTER,
     LONGEST_LABEL,
     LONGEST_PAUSE,
@@ -36,9 +36,8 @@ from chalicelib.domain.webhooks import (
 )
 from chalicelib.events import webhook_queue
 from chalicelib.events.schedule import remind
-from chalicelib.functions import FUNCTIONS, Function
 from chalicelib.repositories.receivers import Receivers, ReceiversOnThisMachine
-from chalicelib.repositories.webhook_queue import SqsWebhookQueue
+from chalicelib.repositories.webhooks import webhook_item, webhook_of
 from chalicelib.services.webhooks import Round
 from tests.agency import Agency
 from tests.builders import booking
@@ -119,6 +118,7 @@ def test_an_event_that_is_not_taken_holds_up_those_behind_it_and_comes_again(age
     stands = agency.webhooks.get(hook)
     assert stands.failing is not None
     assert (stands.failing.tries, stands.failing.answer) == (1, "500")
+    agency.clock.advance(round.pause)
     deliver(agency, hook)
     assert got(agency) == ["e1", "e2", "e2"]
     assert agency.webhooks.get(hook).failing is None
@@ -131,8 +131,25 @@ def test_who_fails_is_not_woken_for_news_and_gets_them_with_the_next_try(agency:
     happen(agency, 2)
     agency.webhooks.wake()
     assert agency.webhook_queue.woken == []
+    agency.clock.advance(FIRST_PAUSE)
+    agency.webhooks.wake()
+    assert agency.webhook_queue.woken == [hook]
     deliver(agency, hook)
     assert got(agency) == ["e1", "e1", "e2"]
+
+
+def test_a_receiver_is_left_alone_until_its_pause_is_over_whatever_wakes_it(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("429", 429, retry_after_seconds=600)]
+    deliver(agency, hook)
+    agency.clock.advance(timedelta(seconds=599))
+    assert deliver(agency, hook).pause == timedelta(seconds=1)
+    agency.webhooks.renew_secret(hook)
+    assert deliver(agency, hook).pause == timedelta(seconds=1)
+    assert got(agency) == ["e1"]
+    agency.clock.advance(timedelta(seconds=1))
+    assert deliver(agency, hook) == Round()
+    assert got(agency) == ["e1", "e1"]
 
 
 def test_after_three_days_it_is_disabled_and_loses_nothing(agency: Agency, hook: str) -> None:
@@ -162,6 +179,30 @@ def test_a_receiver_that_says_gone_is_disabled_at_once(agency: Agency, hook: str
     happen(agency, 1)
     agency.receivers.answers = [Answer("410", 410)]
     assert deliver(agency, hook).disabled is Why.GONE
+    assert deliver(agency, hook) == Round()
+    agency.clock.advance(FIRST_PAUSE)
+    agency.webhooks.wake()
+    agency.webhooks.wake_those_behind()
+    assert agency.webhook_queue.woken == []
+
+
+def test_all_that_is_known_of_a_webhook_is_stored(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("500", 500), Answer("404", 404)]
+    deliver(agency, hook)
+    agency.webhooks.test(hook, b"{}")
+    agency.webhooks.renew_secret(hook)
+    stands = agency.webhooks.get(hook)
+    assert webhook_of(webhook_item(stands)) == stands
+
+
+def test_a_webhook_that_failed_under_the_version_before_is_due(agency: Agency, hook: str) -> None:
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("500", 500)]
+    deliver(agency, hook)
+    item = webhook_item(agency.webhooks.get(hook))
+    del item["failing"]["againAt"]
+    assert webhook_of(item).is_due(agency.clock())
 
 
 def test_a_receiver_may_ask_to_be_left_alone_for_a_while(agency: Agency, hook: str) -> None:
@@ -175,7 +216,7 @@ def test_pauses_grow_from_seconds_to_twelve_hours_and_never_beyond() -> None:
     assert pauses[:3] == [timedelta(seconds=s) for s in (5, 10, 20)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
-    assert [pause_after(2, chance) for chance in (0.0, 0.5)] == [timedelta(seconds=5), timedelta(seconds=7.5)]
+    assert [pause_after(2, chance) for chance in (0.0, 0.5)] == [timedelta(seconds=5), timedelta(seconds=7)]
     assert pause_after(1, 0.0, asked_seconds=10**6) == LONGEST_PAUSE
 
 
@@ -222,20 +263,6 @@ def test_a_webhook_that_was_removed_gets_nothing(agency: Agency, hook: str) -> N
     assert got(agency) == []
     with pytest.raises(WebhookNotFound):
         agency.webhooks.get(hook)
-
-
-def test_the_longest_pause_is_one_that_sqs_takes() -> None:
-    """It counts twelve hours from when the message was received, and refuses what goes beyond."""
-    asked: list[int] = []
-    client: Any = SimpleNamespace(
-        get_queue_url=lambda **_: {"QueueUrl": "queue"},
-        change_message_visibility=lambda **given: asked.append(given["VisibilityTimeout"]),
-    )
-    queue = SqsWebhookQueue(lambda: client, "visits-dev-webhooks.fifo")
-    under_way = FUNCTIONS[Function.DELIVER].timeout_seconds
-    queue.hide("receipt", int(LONGEST_PAUSE.total_seconds()))
-    queue.hide("receipt", 5)
-    assert (asked[0] + under_way <= 12 * 60 * 60, asked[0] > 11 * 60 * 60, asked[1]) == (True, True, 5)
 
 
 def test_there_is_a_limit(agency: Agency) -> None:
@@ -321,11 +348,17 @@ INSIDE = [
         "100.64.0.1",
         "0.0.0.0",
     ),
-    *("224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "192.88.99.1"),
-    *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"),
-    *("::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1"),
-    *("2002:7f00:1::", "2002:808:808::", "2001:0:0:0:0:0:80ff:fffe"),
+    *("224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "198.18.0.1", "198.19.255.255"),
+    *("192.0.0.1", "192.0.0.9", "192.0.0.10", "192.0.0.170", "192.0.2.1", "198.51.100.1", "203.0.113.1"),
+    *("192.31.196.1", "192.52.193.1", "192.88.99.1", "192.88.99.2", "192.175.48.1"),
+    *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1", "feff::1", "ff02::1", "ff0e::1"),
+    *("::ffff:127.0.0.1", "::ffff:8.8.8.8", "::ffff:0:8.8.8.8", "::8.8.8.8"),
+    *("64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1", "100::1", "100:0:0:1::1", "5f00::1", "4000::1", "fe00::1"),
+    *("2001:0:0:0:0:0:80ff:fffe", "2001:1::1", "2001:1::2", "2001:1::3", "2001:2::1", "2001:3::1", "2001:4:112::1"),
+    *("2001:10::1", "2001:20::1", "2001:30::1", "2001:1ff:ffff::1", "2001:db8::1", "2002:7f00:1::", "2002:808:808::"),
+    *("2620:4f:8000::1", "3fff::1", "3fff:fff:ffff::1"),
 ]
+"""An address of each block that IANA registers for a special purpose, and of some that it hands out to nobody."""
 
 
 @pytest.mark.parametrize("address", INSIDE)
@@ -335,7 +368,13 @@ def test_a_name_that_leads_inside_is_not_called(address: str) -> None:
     assert (answer.said, answer.took) == ("not a public address", False)
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "1.1.1.1", "2606:4700:4700::1111", "52.94.76.1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("93.184.215.14", "1.1.1.1", "52.94.76.1", "192.0.1.1", "192.88.98.1", "198.20.0.1"),
+        *("2606:4700:4700::1111", "2001:200::1", "2001:4860:4860::8888", "2a05:d014::1", "3fff:1000::1"),
+    ],
+)
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -455,7 +494,7 @@ def test_a_position_that_the_feed_does_not_have_is_refused(agency: Agency, hook:
 
 def handed_out(hook: str, times: int) -> SQSEvent:
     """The message that wakes a webhook, which has come so often."""
-    attributes = {"MessageGroupId": hook, "ApproximateReceiveCount": str(times)}
+    attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": str(times)}
     body = json.dumps({"webhookId": hook})
     record = {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": attributes}
     context: Any = LambdaContext("deliver", 512, 60_000)
@@ -472,8 +511,38 @@ def test_a_message_that_has_come_too_often_is_replaced_before_sqs_gives_it_up(
     assert webhook_queue.deliver(handed_out(hook, 99), agency.services)["batchItemFailures"]
     assert webhook_queue.deliver(handed_out(hook, 100), agency.services) == {"batchItemFailures": []}
     assert (got(agency), agency.webhook_queue.woken) == (["e1"], [hook])
+    agency.clock.advance(FIRST_PAUSE)
     assert webhook_queue.deliver(handed_out(hook, 1), agency.services) == {"batchItemFailures": []}
     assert got(agency) == ["e1", "e1", "e2"]
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(60, True), (61, False)])
+def test_a_message_is_put_off_for_a_minute_at_most(
+    agency: Agency, hook: str, monkeypatch: pytest.MonkeyPatch, seconds: int, held: bool
+) -> None:
+    """All behind it wait for it; after that the tick wakes the webhook."""
+    monkeypatch.setenv("FUNCTION_RESPONSE_TYPES", "ReportBatchItemFailures")
+    happen(agency, 1)
+    agency.receivers.answers = [Answer("429", 429, retry_after_seconds=seconds)]
+    failures = webhook_queue.deliver(handed_out(hook, 1), agency.services)["batchItemFailures"]
+    assert (bool(failures), agency.webhook_queue.hidden) == (held, [("r", seconds)] if held else [])
+
+
+def test_after_a_fault_of_the_store_a_message_comes_again_within_a_minute(
+    agency: Agency, hook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUNCTION_RESPONSE_TYPES", "ReportBatchItemFailures")
+    happen(agency, 1)
+
+    def busy(*_: object) -> None:
+        raise StoreBusy
+
+    with monkeypatch.context() as fault:
+        fault.setattr(agency.events, "read", busy)
+        assert webhook_queue.deliver(handed_out(hook, 1), agency.services)["batchItemFailures"]
+    assert agency.webhook_queue.hidden == [("r", 60)]
+    assert webhook_queue.deliver(handed_out(hook, 2), agency.services) == {"batchItemFailures": []}
+    assert got(agency) == ["e1"]
 
 
 def test_the_tick_wakes_who_is_behind_and_nobody_else(agency: Agency, hook: str) -> None:

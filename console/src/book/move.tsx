@@ -21,6 +21,7 @@ export function Move({ speech, busy, close, refusal, visit, link, move }: Act & 
   return (
     <section class="card pick" aria-labelledby="move-title">
       <FocusedTitle id="move-title">{words.moveTo}</FocusedTitle>
+      {visit.moving === "request" && <p class="soft">{words.moveAsks}</p>}
       {refusal?.kind === "time-not-free" ? (
         <Gone speech={speech} zone={visit.timeZone} lost={lost} nearest={refusal.nearest} choose={setStart} />
       ) : (

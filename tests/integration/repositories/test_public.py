@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.domain.errors import LimitReached, SlotTaken, VersionMismatch
 from chalicelib.domain.idempotency import AlreadyDone
-from chalicelib.domain.public import Ahead, Hour, Rationed
+from chalicelib.domain.public import COUNTED, Ahead, Hour, Rationed
 from chalicelib.domain.visits import Awaited, Party, Status, Visit
 from tests.builders import NOW, TEN, a_record, a_visit, minutes, visit_id
 from tests.integration.repositories.stores import Repositories, next_version
@@ -59,9 +59,25 @@ def test_of_two_bookings_of_a_contact_at_once_one_comes_first(repositories: Repo
     with pytest.raises(VersionMismatch):
         visits.add_rationed(two, 1, None, [seen.plus(two)])
     now = repositories.public.ahead(contact)
-    assert now == Ahead(contact, ((one.id, TEN + minutes(30)),), 1)
+    assert now == Ahead(contact, ((one.id, one.created_at + COUNTED),), 1)
     visits.add_rationed(two, 1, None, [now.plus(two)])
     assert [id for id, _ in repositories.public.ahead(contact).visits] == sorted([one.id, two.id])
+
+
+def test_a_visit_that_was_moved_is_counted_once_more_unless_a_booking_came_first(
+    repositories: Repositories, house: str
+) -> None:
+    visits, public, contact = repositories.visits, repositories.public, someone()
+    one, two = visit(house), visit(house, 1)
+    visits.add_rationed(one, 1, None, [public.ahead(contact).plus(one)])
+    seen = public.ahead(contact)
+    moved = replace(one, date=TEN + timedelta(days=100))
+    public.count(seen.plus(moved))
+    assert public.ahead(contact) == Ahead(contact, ((one.id, moved.date + minutes(30)),), 2)
+    with pytest.raises(VersionMismatch):
+        visits.add_rationed(two, 1, None, [seen.plus(two)])
+    with pytest.raises(VersionMismatch):
+        public.count(seen.plus(moved))
 
 
 def test_a_repetition_is_told_before_any_limit(repositories: Repositories, house: str) -> None:

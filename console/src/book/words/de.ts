@@ -85,6 +85,7 @@ export const words: Words = {
   tooLate: "Dieser Termin ist hier nicht mehr zu ändern. Rufen Sie die Agentur an.",
   move: "Verschieben",
   moveTo: "Andere Zeit wählen",
+  moveAsks: "Die neue Zeit muss die Agentur bestätigen. Ihre jetzige wird sofort frei.",
   moveHere: "Hierhin verschieben",
   moved: (when: string) => `Verschoben auf ${when}.`,
   stay: "So lassen",

@@ -83,6 +83,7 @@ export const words = {
   tooLate: "This visit can no longer be changed here. Call the agency.",
   move: "Move visit",
   moveTo: "Choose another time",
+  moveAsks: "The agency has to confirm the new time. Your present time is given up at once.",
   moveHere: "Move visit here",
   moved: (when: string) => `Moved to ${when}.`,
   stay: "Leave it as it is",

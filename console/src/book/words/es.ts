@@ -85,6 +85,7 @@ export const words: Words = {
   tooLate: "Esta visita ya no se puede cambiar aquí. Llame a la agencia.",
   move: "Cambiar hora",
   moveTo: "Elija otra hora",
+  moveAsks: "La agencia tiene que confirmar la nueva hora. La actual queda libre de inmediato.",
   moveHere: "Cambiar a esta hora",
   moved: (when: string) => `Cambiada al ${when}.`,
   stay: "Dejarla como está",

@@ -85,6 +85,7 @@ export const words: Words = {
   tooLate: "Cette visite ne peut plus être modifiée ici. Appelez l’agence.",
   move: "Déplacer",
   moveTo: "Choisissez une autre heure",
+  moveAsks: "L’agence doit confirmer la nouvelle heure. L’heure actuelle est libérée aussitôt.",
   moveHere: "Déplacer ici",
   moved: (when: string) => `Déplacée au ${when}.`,
   stay: "Laisser ainsi",
