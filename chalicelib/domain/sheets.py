@@ -278,6 +278,10 @@ class Column(Record):
     fields: tuple[Field, ...]
 
 
+OUR_COLUMNS: Final = ("To check", "Row", "State")
+"""The last ones of the visits in a workbook that was made of a sheet: by them it is known when it comes back."""
+
+
 class RemarkKind(StrEnum):
     TABLE_NOT_READ = "table-not-read"
     TABLE_HIDDEN = "table-hidden"

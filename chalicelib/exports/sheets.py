@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chalicelib.domain.sheets import SURE, Cell, Field, NamedProperty, StoredRow
+from chalicelib.domain.sheets import OUR_COLUMNS, SURE, Cell, Field, NamedProperty, StoredRow
 from chalicelib.domain.visits import Status
 from chalicelib.exports.xlsx import NUMBER, TEXT, TIME, on_paper, set_height, write_header, write_typed
 from chalicelib.reading.grids import Grid, Written
@@ -126,11 +127,14 @@ class _Styles:
 def _visits(workbook: Workbook, rows: Sequence[StoredRow], names: Mapping[str, str]) -> None:
     sheet = workbook.add_worksheet("Visits")
     styles = _Styles(workbook)
-    write_header(workbook, sheet, [*(column.name for column in COLUMNS), "To check", "Row", "State"])
+    write_header(workbook, sheet, [*(column.name for column in COLUMNS), *OUR_COLUMNS])
     for line, stored in enumerate(rows, 1):
         row = stored.row
         for number, column in enumerate(COLUMNS):
             cell = row.cell(column.field)
+            if column.field is Field.EXTERNAL_ID and stored.registered and stored.outcome:
+                # So that the same row, when the workbook comes back, is no second visit.
+                cell = replace(cell, value=stored.outcome.external_id)
             style = styles.of(column.shown, _shade(cell))
             write_typed(sheet, line, number, _value(column.field, cell, names), style)
         to_check = _to_check(stored)

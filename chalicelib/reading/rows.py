@@ -16,6 +16,7 @@ from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.domain.properties import HORIZON
 from chalicelib.domain.sheets import (
     MOST_ROWS,
+    OUR_COLUMNS,
     REQUIRED,
     CannotRead,
     Cell,
@@ -58,7 +59,11 @@ def read_rows(source: Source, settings: Settings, known: Known, today: date) -> 
     order: Order | None = None
     before: Header | None = None
     number = 1
-    for grid in map(joined, source.grids):
+    grids = [*map(joined, source.grids)]
+    # A workbook of ours has the visits as they were understood, and the table as it was written beside them.
+    ours = [grid for grid in grids if _is_ours(grid)]
+    remarks += [Remark(RemarkKind.TABLE_NOT_READ, grid.name) for grid in grids if ours and grid not in ours]
+    for grid in ours or grids:
         header = find_header(grid, settings.columns) or _continued(grid, before) or _guessed(grid, settings, properties)
         if header is None:
             if any(not line.empty for line in grid.lines):
@@ -75,6 +80,10 @@ def read_rows(source: Source, settings: Settings, known: Known, today: date) -> 
     if not rows:
         raise CannotRead(Failure.NOT_A_TABLE, _NOT_A_TABLE)
     return Reading(tuple(rows), columns, order, tuple(remarks))
+
+
+def _is_ours(grid: Grid) -> bool:
+    return bool(grid.lines) and tuple(cell.text for cell in grid.lines[0].cells[-len(OUR_COLUMNS) :]) == OUR_COLUMNS
 
 
 def _continued(grid: Grid, before: Header | None) -> Header | None:

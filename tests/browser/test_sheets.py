@@ -64,6 +64,33 @@ def test_a_kind_that_is_not_read_is_refused_at_once(desk: Desk, tmp_path: Path) 
     (tmp_path / "song.mp3").write_bytes(b"la la la")
     page.get_by_label("Hand in a list of visits").set_input_files(tmp_path / "song.mp3")
     expect(page.get_by_role("alert")).to_contain_text("Only JPEG, PNG, PDF, CSV, NDJSON and XLSX")
+    (tmp_path / "nothing.csv").write_bytes(b"")
+    page.get_by_label("Hand in a list of visits").set_input_files(tmp_path / "nothing.csv")
+    expect(page.get_by_role("alert")).to_contain_text("The file is empty.")
+
+
+def test_what_cannot_be_read_stays_to_be_corrected_and_what_was_refused_is_not_announced(
+    agency: Agency, desk: Desk, week: str, tmp_path: Path
+) -> None:
+    house = agency.property("Sheet lodge")
+    agency.visit(house, week, "10:00")
+    file = tmp_path / "lodge.csv"
+    file.write_text(f"property,date,time,visitor\n{house},{week},10:00,Hanna\n", encoding="utf-8")
+    page, desk.refused = desk.page, True
+    hand_in(desk, file)
+    day = page.get_by_label("Row 2, Date")
+    day.fill("31.2.2027")
+    day.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Date: There is no such day or time.")
+    expect(day).to_have_value("31.2.2027")
+    expect(day).to_have_attribute("aria-invalid", "true")
+    day.fill(week)
+    day.press("Enter")
+    expect(day).to_have_attribute("aria-invalid", "false")
+    page.get_by_role("button", name="Register 1 of 1").click()
+    expect(page.locator(".sheet-foot")).to_contain_text("1 row was not possible.")
+    expect(page.locator(".sheet-foot")).not_to_contain_text("will be registered")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
 def test_a_photo_is_read_beside_what_is_written_on_it_corrected_and_registered(agency: Agency, desk: Desk) -> None:

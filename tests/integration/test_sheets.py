@@ -15,9 +15,13 @@ import openpyxl
 import pytest
 
 from chalicelib.domain.sheets import Sheet
+from chalicelib.http.sizes import passes
 from chalicelib.repositories.sheets import DynamoSheets
 from tests.builders import Clock, property_id
+from tests.hostile_sheets import book_of, shared_strings
 from tests.integration.sheets import Desk, csv, desk, notice
+from tests.pictures import a_png
+from tests.sheets import an_answer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import FreshTable
@@ -284,6 +288,23 @@ def test_the_workbook_has_real_dates_and_can_be_handed_in_again(office: Desk) ->
     assert [cell["value"] for cell in rows[0]["cells"] if cell["field"] == "propertyId"] == [house]
 
 
+def test_a_workbook_of_a_registered_picture_comes_back_without_second_visits(office: Desk) -> None:
+    house = office.api.property(property_id(), capacity=5)
+    office.recognition.answer = an_answer(
+        [["Property", "Date", "Time"], [house, "2028-03-12", "10:30"], [house, "2028-03-12", "11:30"]]
+    )
+    sheet = office.sheet(a_png(7), "png")
+    for row in office.rows(sheet):
+        office.api.patch(f"/sheets/{sheet}/rows/{row['row']}", {}, "*")
+    assert office.registered(sheet)["registered"] == 2
+    again = office.sheet(office.api.get(f"/sheets/{sheet}/export").content, "xlsx")
+    assert [row["cells"][0]["value"] for row in office.rows(again)] == [house] * 2, (
+        "the table as it was is no more rows"
+    )
+    assert office.registered(again)["registered"] == 2
+    assert len(office.visits(house)) == 2
+
+
 def incompressible(count: int) -> list[str]:
     noise = Random(17)
     return ["".join(noise.choices(string.ascii_letters + string.digits, k=1900)) for _ in range(count)]
@@ -314,6 +335,26 @@ def test_rows_with_long_texts_are_kept_in_more_pages(office: Desk) -> None:
     )
     notes = [cell["text"] for row in office.rows(sheet) for cell in row["cells"] if cell["field"] == "notes"]
     assert notes == words
+
+
+def test_a_page_ends_where_no_more_would_pass_through_lambda(office: Desk) -> None:
+    heads = ["propertyId", "date", "time", *("visitorName", "visitorEmail", "visitorPhone", "place", "notes", "status")]
+    # A letter that is twelve in JSON where a runtime escapes it.
+    shared = shared_strings(*heads, "\U0001f600" * 2000)
+    header = "".join(f'<c t="s"><v>{index}</v></c>' for index in range(len(heads)))
+    row = f'<c t="s"><v>{len(heads)}</v></c>' * len(heads)
+    rows = f"<sheetData><row>{header}</row>{f'<row>{row}</row>' * 110}</sheetData>"
+    sheet = office.sheet(book_of(rows, strings=shared), "xlsx")
+    found: list[int] = []
+    cursor: dict[str, str] = {}
+    while not found or cursor:
+        answer = office.api.get(f"/sheets/{sheet}/rows", limit=100, **cursor)
+        assert passes(answer.text)
+        page = answer.json()
+        assert page["items"]
+        found += [each["line"] for each in page["items"]]
+        cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else {}
+    assert found == list(range(2, 112))
 
 
 def test_two_people_at_two_rows_are_in_nobody_s_way(office: Desk) -> None:

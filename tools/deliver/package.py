@@ -85,7 +85,7 @@ UNUSED: Final = (
 country's emergency numbers and what has no data here, what is for terminals and other protocols, what compiles C (what
 it made is there), and the zones once more as text."""
 
-BYTECODE_ALONE: Final = ("phonenumbers", "xlsxwriter")
+BYTECODE_ALONE: Final = ("idna", "phonenumbers", "xlsxwriter")
 """Large tables and large modules that no trace of ours quotes: what remains of them is what Python runs."""
 
 Template = dict[str, Any]

@@ -95,8 +95,9 @@ def add(given: argparse.Namespace, pool: Pool) -> None:
         if given.stage == LOCAL:
             first = {"TemporaryPassword": a_password(), "MessageAction": "SUPPRESS"}
         pool.invite(given.email, **first)
-        told = f"with the password {first['TemporaryPassword']}" if first else "by mail, with a password for a week"
-        print(f"{given.email} is invited, {told}.")
+        # Without a full stop, which would be copied with it.
+        told = f"The password: {first['TemporaryPassword']}" if first else "The password comes by mail, for a week."
+        print(f"{given.email} is invited. {told}")
     pool.put_into(given.email, given.groups)
     print(f"{given.email} may {', '.join(sorted(given.groups))}, as {pool.find(given.email)}.")
 

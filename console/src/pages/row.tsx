@@ -16,7 +16,7 @@ export type Cell = Schemas["Cell"];
 /** In the order in which they are shown. */
 export const FIELDS: Field[] = ["propertyId", "date", "time", "durationMinutes", "visitorName", "visitorPhone", "visitorEmail", "agentId", "place", "status", "notes", "externalId"];
 
-type Kind = Schemas["IssueKind"];
+export type Kind = Schemas["IssueKind"];
 type Doubt = keyof Words["doubts"];
 
 const DOUBTS: Partial<Record<Kind, Doubt>> = {
@@ -41,7 +41,7 @@ const DOUBTS: Partial<Record<Kind, Doubt>> = {
   "like-another": "repeated",
 };
 
-const doubtOf = (kind: Kind): string => say().doubts[DOUBTS[kind] ?? "assumed"];
+export const doubtOf = (kind: Kind): string => say().doubts[DOUBTS[kind] ?? "assumed"];
 
 interface Props {
   row: SheetRow;
@@ -51,7 +51,8 @@ interface Props {
   /** Those whose doubts are told beside the row. */
   told: Cell[];
   onLook: (field: Field) => void;
-  onPatch: (changes: Schemas["CorrectRowInput"]) => Promise<void>;
+  /** Gives whether it was kept. */
+  onPatch: (changes: Schemas["CorrectRowInput"]) => Promise<boolean>;
 }
 
 /** Nobody has said yet that it is what was meant. */
@@ -66,7 +67,7 @@ export function Row({ row, fields, looked, told, onLook, onPatch }: Props) {
     <tr class={looked ? `${look} sel` : look}>
       <td class="num">{row.line}</td>
       {fields.map((field) => (
-        <td key={field} class={field} onFocusIn={() => onLook(field)}>
+        <td key={field} class={`of-${field}`} onFocusIn={() => onLook(field)}>
           <CellField row={row} field={field} cell={row.cells.find((one) => one.field === field)} onKeep={(value) => onPatch({ [field]: value })} />
         </td>
       ))}
@@ -98,7 +99,7 @@ interface CellProps {
   row: SheetRow;
   field: Field;
   cell: Cell | undefined;
-  onKeep: (value: string | null) => Promise<void>;
+  onKeep: (value: string | null) => Promise<boolean>;
 }
 
 function CellField({ row, field, cell, onKeep }: CellProps) {
@@ -107,10 +108,12 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
   const value = cell?.value ?? cell?.text ?? "";
   const doubtful = cell !== undefined && isDoubtful(row, cell);
   const label = words.cellOf(row.line, words.fields[field]);
-  /** What was said stays while it is on its way. */
+  const lost = useSignal(false);
+  /** What was said stays while it is on its way, and where it was refused. */
   const keep = async (said: string): Promise<void> => {
-    await onKeep(said.trim() || null);
-    if (typed.value === said) typed.value = null;
+    const kept = await onKeep(said.trim() || null);
+    lost.value = !kept;
+    if (kept && typed.value === said) typed.value = null;
   };
   const fixed = row.registered || !may("write");
   if (fixed) return <span>{field === "propertyId" && cell?.value ? propertyName(cell.value) : value}</span>;
@@ -134,6 +137,7 @@ function CellField({ row, field, cell, onKeep }: CellProps) {
           if (typed.value !== null && typed.value !== value) void keep(typed.value);
           else typed.value = null;
         }}
+        aria-invalid={lost.value && typed.value !== null}
       />
     );
   return doubtful ? (

@@ -12,7 +12,7 @@ import { say } from "../words/words.ts";
 import { PageOf, Refused } from "./page.tsx";
 import { CutOut, type Photo, photoOf, uprightBy, Whole } from "./picture.tsx";
 import { Reading } from "./reading.tsx";
-import { type Cell, doubtsOf, type Field, FIELDS, isDoubtful, Row, type Sheet, type SheetRow } from "./row.tsx";
+import { type Cell, doubtOf, doubtsOf, type Field, FIELDS, isDoubtful, type Kind, Row, type Sheet, type SheetRow } from "./row.tsx";
 
 const OFTEN = 1_500;
 const MOVING = new Set<Sheet["status"]>(["awaiting-upload", "reading", "registering"]);
@@ -69,30 +69,33 @@ export function SheetPage({ id }: { id: string }) {
   };
   // One after the other: whoever types and then says that the row is right means the row as typed. After a refusal
   // nothing that was said before it counts.
-  const queue = useRef({ last: Promise.resolve(), refused: 0 });
-  const patch = (row: number, changes: Schemas["CorrectRowInput"]): Promise<void> => {
+  const queue = useRef({ last: Promise.resolve(true), refused: 0 });
+  const patch = (row: number, changes: Schemas["CorrectRowInput"]): Promise<boolean> => {
     const { last, refused } = queue.current;
-    queue.current.last = last.then(() => (refused === queue.current.refused ? send(row, changes) : undefined));
+    queue.current.last = last.then(() => refused === queue.current.refused && send(row, changes));
     return queue.current.last;
   };
-  const send = async (row: number, changes: Schemas["CorrectRowInput"]): Promise<void> => {
+  /** Whether it was kept. */
+  const send = async (row: number, changes: Schemas["CorrectRowInput"]): Promise<boolean> => {
     const before = rows.value.find((one) => one.row === row);
-    if (!before) return;
+    if (!before) return false;
     const asked = { path: { sheetId: id, row }, header: { "If-Match": versionTag(before) } };
     const answer = await ask(api.PATCH("/sheets/{sheetId}/rows/{row}", { params: asked, body: changes }));
-    refusal.value = answer.done ? null : answer.refusal;
+    refusal.value = answer.done ? null : inWords(answer.refusal);
     if (answer.done) {
       rows.value = rows.value.map((one) => (one.row === row ? answer.value : one));
-      return;
+      return true;
     }
     queue.current.refused++;
     if (answer.refusal.status === 412) await loadRows();
+    return false;
   };
   const clean = rows.value.filter((row) => !row.reviewed && !row.registered && row.issues.length === 0 && row.cells.every((cell) => cell.issues.length === 0));
   const confirmClean = async (): Promise<void> => {
     for (const { row } of clean) await patch(row, {});
   };
   const ready = rows.value.filter((row) => row.ready).length;
+  const refused = rows.value.filter((row) => row.ready && row.problem).length;
   const lookedAt = (row: SheetRow): Field | null => (looked.value?.row === row.row ? looked.value.field : null);
   const now = sheet.value;
   const fields = FIELDS.filter((field) => ALWAYS.includes(field) || rows.value.some((row) => row.cells.some((cell) => cell.field === field)));
@@ -149,7 +152,7 @@ export function SheetPage({ id }: { id: string }) {
       {rows.value.some((row) => !row.registered) && may("write") && (
         <div class="sheet-foot">
           <p class="grow">
-            <strong>{words.willBeRegistered(ready)}</strong> {rows.value.length - ready > 0 && words.rowsWait(rows.value.filter((row) => !row.ready && !row.registered).length)}
+            {ready > refused || refused === 0 ? <strong>{words.willBeRegistered(ready - refused)}</strong> : null} {words.wereRefused(refused)} {rows.value.length - ready > 0 && words.rowsWait(rows.value.filter((row) => !row.ready && !row.registered).length)}
           </p>
           {clean.length > 0 && (
             <button type="button" class="btn" onClick={() => void confirmClean()}>
@@ -157,12 +160,22 @@ export function SheetPage({ id }: { id: string }) {
             </button>
           )}
           <button type="button" class="btn main" aria-disabled={ready === 0} onClick={() => ready > 0 && void register()}>
-            {words.registerSome(ready, rows.value.length)}
+            {ready > refused || refused === 0 ? words.registerSome(ready - refused, rows.value.length) : words.tryAgain}
           </button>
         </div>
       )}
     </PageOf>
   );
+}
+
+/** What is wrong with cells, in the words of their doubts. */
+function inWords(refusal: Refusal): Refusal {
+  const errors = refusal.errors.map(({ pointer, detail }) => {
+    const kinds = detail.match(/^cannot be read: (.+)$/)?.[1]?.split(", ") as Kind[] | undefined;
+    const field = FIELDS.find((one) => pointer === `#/${one}`);
+    return kinds && field ? { pointer, detail: `${say().fields[field]}: ${[...new Set(kinds.map(doubtOf))].join(" ")}` } : { pointer, detail };
+  });
+  return { ...refusal, errors };
 }
 
 interface Seen {

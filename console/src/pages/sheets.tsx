@@ -97,13 +97,13 @@ function HandIn() {
   const over = useSignal(false);
   const busy = useSignal("");
   const refusal = useSignal<Refusal | null>(null);
-  const wrong = useSignal(false);
+  const wrong = useSignal("");
   const take = async (file: File | undefined): Promise<void> => {
     if (!file || busy.value) return;
     const kind = kindOf(file);
-    wrong.value = kind === undefined;
+    wrong.value = kind === undefined ? words.wrongKind : file.size === 0 ? words.emptyFile : "";
     refusal.value = null;
-    if (!kind) return;
+    if (!kind || wrong.value) return;
     busy.value = file.name;
     const outcome = await handIn(file, kind);
     busy.value = "";
@@ -133,7 +133,7 @@ function HandIn() {
       </div>
       {wrong.value && (
         <p class="note bad" role="alert">
-          <Icon name="warn" /> <span>{words.wrongKind}</span>
+          <Icon name="warn" /> <span>{wrong.value}</span>
         </p>
       )}
       <Refused refusal={refusal.value} />

@@ -282,6 +282,7 @@ export const words: Words = {
   handIn: "Eine Liste von Besichtigungen einlesen",
   handInText: "Ein Foto einer Papierliste, ein PDF, eine Excel- oder CSV-Datei. Hier ablegen oder auswählen.",
   uploading: (name) => `${name} wird hochgeladen …`,
+  emptyFile: "Die Datei ist leer.",
   wrongKind: "Nur JPEG, PNG, PDF, CSV, NDJSON und XLSX können gelesen werden.",
   registeredOf: (count, all) => `${count} von ${all} eingetragen`,
   sheetStatus: {
@@ -339,6 +340,7 @@ export const words: Words = {
   readAgain: "Neu lesen",
   wasReadAgain: "Neu gelesen. Geprüfte Zeilen bleiben.",
   willBeRegistered: (count) => `${some(count, "Besichtigung wird", "Besichtigungen werden")} eingetragen.`,
+  wereRefused: (count) => (count ? `${some(count, "Zeile ging", "Zeilen gingen")} nicht.` : ""),
   rowsWait: (count) => (count ? `${some(count, "Zeile wartet", "Zeilen warten")} auf Sie, hier und bis Sie fertig sind.` : ""),
   confirmClean: (count) => `${some(count, "Zeile stimmt", "Zeilen stimmen")}`,
   registerSome: (count, all) => `${count} von ${all} eintragen`,

@@ -278,6 +278,7 @@ export const words = {
   handIn: "Hand in a list of visits",
   handInText: "A photo of a paper list, a PDF, an Excel or a CSV file. Drop it here or choose it.",
   uploading: (name: string) => `Uploading ${name}…`,
+  emptyFile: "The file is empty.",
   wrongKind: "Only JPEG, PNG, PDF, CSV, NDJSON and XLSX can be read.",
   registeredOf: (count: number, all: number) => `${count} of ${all} registered`,
   sheetStatus: {
@@ -335,6 +336,7 @@ export const words = {
   readAgain: "Read again",
   wasReadAgain: "Read again. Rows that somebody has checked stay.",
   willBeRegistered: (count: number) => `${some(count, "visit", "visits")} will be registered.`,
+  wereRefused: (count: number) => (count ? `${some(count, "row was", "rows were")} not possible.` : ""),
   rowsWait: (count: number) => (count ? `${some(count, "row waits", "rows wait")} for you; they stay here until you finish.` : ""),
   confirmClean: (count: number) => `${some(count, "row is", "rows are")} right`,
   registerSome: (count: number, all: number) => `Register ${count} of ${all}`,

@@ -280,6 +280,7 @@ export const words: Words = {
   handIn: "Cargar una lista de visitas",
   handInText: "Una foto de una lista en papel, un PDF, un Excel o un CSV. Suéltelo aquí o elíjalo.",
   uploading: (name) => `Subiendo ${name}…`,
+  emptyFile: "El archivo está vacío.",
   wrongKind: "Solo se leen JPEG, PNG, PDF, CSV, NDJSON y XLSX.",
   registeredOf: (count, all) => `${count} de ${all} registradas`,
   sheetStatus: {
@@ -337,6 +338,7 @@ export const words: Words = {
   readAgain: "Leer de nuevo",
   wasReadAgain: "Leída de nuevo. Las filas que alguien ha revisado se quedan.",
   willBeRegistered: (count) => `Se ${count === 1 ? "registrará 1 visita" : `registrarán ${count} visitas`}.`,
+  wereRefused: (count) => (count ? `${some(count, "fila no fue posible", "filas no fueron posibles")}.` : ""),
   rowsWait: (count) => (count ? `${some(count, "fila le espera", "filas le esperan")} aquí hasta que termine.` : ""),
   confirmClean: (count) => some(count, "fila es correcta", "filas son correctas"),
   registerSome: (count, all) => `Registrar ${count} de ${all}`,

@@ -280,6 +280,7 @@ export const words: Words = {
   handIn: "Déposer une liste de visites",
   handInText: "Une photo d’une liste papier, un PDF, un fichier Excel ou CSV. Déposez-le ici ou choisissez-le.",
   uploading: (name) => `Envoi de ${name}…`,
+  emptyFile: "Le fichier est vide.",
   wrongKind: "Seuls JPEG, PNG, PDF, CSV, NDJSON et XLSX sont lus.",
   registeredOf: (count, all) => `${count} sur ${all} inscrites`,
   sheetStatus: {
@@ -337,6 +338,7 @@ export const words: Words = {
   readAgain: "Relire",
   wasReadAgain: "Relue. Les lignes déjà vérifiées restent.",
   willBeRegistered: (count) => `${some(count, "visite sera inscrite", "visites seront inscrites")}.`,
+  wereRefused: (count) => (count ? `${some(count, "ligne n’a pas été possible", "lignes n’ont pas été possibles")}.` : ""),
   rowsWait: (count) => (count ? `${some(count, "ligne vous attend", "lignes vous attendent")} ici jusqu’à la fin.` : ""),
   confirmClean: (count) => some(count, "ligne est juste", "lignes sont justes"),
   registerSome: (count, all) => `Inscrire ${count} sur ${all}`,
