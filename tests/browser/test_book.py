@@ -282,8 +282,59 @@ def test_back_reload_and_a_double_tap_never_book_twice(visitors: Visitors) -> No
     page.go_back()
     expect(page.locator(".note")).to_contain_text("You have booked")
     page.locator(".go .btn").click()
-    expect(page.locator(".ticket")).to_be_visible()
+    expect(page.locator("#no-time")).to_be_visible()
     assert booked(agency, house) == ["confirmed"]
+
+
+def test_what_is_booked_after_a_visit_was_cancelled_is_another_visit(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Cancel visit").click()
+    page.get_by_role("button", name="Cancel visit").click()
+    expect(page.locator(".status")).to_have_text("Cancelled")
+    page.go_back()
+    expect(page.locator(".times .slot").first).to_be_visible()
+    expect(page.get_by_text("You have booked")).to_have_count(0)
+    page.locator(".go .btn").click()
+    expect(page.locator("#no-time")).to_be_visible()
+    assert booked(agency, house) == ["cancelled"]
+    page.locator(".times .slot").first.click()
+    page.locator(".go .btn").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("See you on")
+    assert sorted(booked(agency, house)) == ["cancelled", "confirmed"]
+
+
+def test_what_was_cancelled_before_its_booking_was_answered_is_not_celebrated(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill(someone())
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/visits", lose, times=1)
+    page.locator(".go .btn").click()
+    expect(page.locator(".note")).to_contain_text("it is done only once")
+    visitors.complaints.clear()
+    (visit,) = visits_at(agency, house)
+    agency.send("PUT", f"/visits/{visit['id']}/status", {"status": "cancelled"})
+    page.locator(".go .btn").click()
+    expect(page.locator(".status")).to_have_text("Cancelled")
+    expect(page.get_by_text("See you on")).to_have_count(0)
+
+
+def test_the_booking_page_tells_of_a_visit_at_the_time_to_which_it_was_moved(visitors: Visitors) -> None:
+    page, _ = visitors.book(listed(visitors.agency))
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").nth(2).click()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    _, moved = page.locator(".ticket time").inner_text().split(", ")
+    page.go_back()
+    expect(page.locator(".note")).to_contain_text(f", {moved[:5]}.")
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(visitors: Visitors) -> None:

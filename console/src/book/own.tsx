@@ -1,7 +1,7 @@
 // The visitor's own visit, by the link: see it, confirm it, move it, call it off, have no reminders, be forgotten.
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Answer, ask, OWN, type Refusal, type Visit } from "./api.ts";
+import { type Answer, ask, OWN, type Refusal, stands, type Visit } from "./api.ts";
 import { calendarOf, save } from "./ics.ts";
 import type { Move } from "./move.tsx";
 import { type Act, FocusedTitle, NotDone } from "./doing.tsx";
@@ -69,7 +69,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
   const [busy, setBusy] = useState(false);
   const zone = visit.timeZone;
   const when = (moment: string): string => `${shortDay(moment, zone, language)}, ${timeOf(moment, zone)}`;
-  const holds = visit.status === "requested" || visit.status === "confirmed";
+  const holds = stands(visit);
   const inTime = Date.now() <= Date.parse(visit.changeableUntil);
 
   /** One thing at a time; a visit that has changed in the meantime is shown as it is now. */
@@ -168,7 +168,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
 
 function Heading({ speech: { words, language }, visit, fresh }: { speech: Speech; visit: Visit; fresh: Visit | null }): VNode {
   const email = visit.visitor?.email;
-  if (fresh && fresh.version === visit.version) {
+  if (fresh?.version === visit.version && stands(visit)) {
     const day = weekday(visit.date, visit.timeZone, language, "long");
     const asked = visit.status === "requested";
     return (
