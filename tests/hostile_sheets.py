@@ -93,8 +93,14 @@ def between(first: str, last: str, inside: str = "") -> str:
     return f"<sheetData>{cells}</sheetData>"
 
 
-OVERLAP: Final = '<mergeCell ref="A1:A500000"/>'
-OVERLAPPING: Final = f"<mergeCells>{OVERLAP * 2000}</mergeCells>"
+def far_row(number: str) -> str:
+    """A worksheet of a cell, and of a row of many."""
+    cell = "<c><v>1</v></c>"
+    return f'<sheetData><row>{cell}</row><row r="{number}">{cell * 16_000}</row></sheetData>'
+
+
+OVERLAPPING: Final = '<mergeCell ref="A1:A500000"/>' * 1000
+BACKWARDS: Final = '<mergeCell ref="A500000:A1"/>' * 1000
 SHARED: Final = '<c t="s"><v>1</v></c>'
 
 DEADLY: Final[dict[str, Callable[[], bytes]]] = {
@@ -117,12 +123,16 @@ DEADLY: Final[dict[str, Callable[[], bytes]]] = {
     ),
     "a far cell with a near one in it": lambda: book_of(between("A1", "XFD1048576", '<is><c r="A1"></c></is>')),
     "a far cell with a row in it": lambda: book_of(between("A1", "XFD1048576", '<is><row r="1"></row></is>')),
+    "a far row in many digits": lambda: book_of(far_row("00000001048576")),
+    "a far row by the name of a cell": lambda: book_of(far_row("A1048576")),
     "far down in a far column": lambda: book_of(between("CV1", "CV500000")),
     "many tall worksheets": lambda: book_of(*[between("A1", "A500000")] * 50),
     "a worksheet under many names": lambda: book_of(
         rows_of_cells(f'<c t="inlineStr"><is><t>{LONG}</t></is></c>', 25), listed=[0] * 50
     ),
-    "cells that overlap": lambda: book_of(between("A1", "A500000") + OVERLAPPING),
+    "cells that overlap": lambda: book_of(
+        f"{between('A1', 'A500000')}<mergeCells>{OVERLAPPING}{BACKWARDS}</mergeCells>"
+    ),
     "lines of empty cells": lambda: b"date,time\n" + b",\n" * 2_500_000,
 }
 """What has ended the process that read it, or has taken all of its time. To be read in a process of its own."""

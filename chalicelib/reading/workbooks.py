@@ -145,7 +145,7 @@ class _Worksheet:
             # Where the outer one is would be forgotten.
             raise _damaged()
         if name == "row":
-            self._row = _number(attributes["r"], 0) - 1 if "r" in attributes else self._row + 1
+            self._row = _row(attributes["r"]) if "r" in attributes else self._row + 1
             self._at = (self._row, -1)
             if attributes.get("hidden") in ("1", "true"):
                 self.hidden.add(self._row)
@@ -358,14 +358,22 @@ def _number(text: str | None, otherwise: int) -> int:
     return int(text) if text and re.fullmatch(r"[0-9]{1,7}", text) else otherwise
 
 
+def _row(number: str) -> int:
+    row = _number(number, 0)
+    if row < 1:
+        # calamine reads some of what is none: 00000009, A9.
+        raise _damaged()
+    return row - 1
+
+
 def _position(name: str) -> _At:
     found = re.fullmatch(r"([A-Za-z]{1,3})([0-9]{1,7})", name)
-    if found is None or int(found[2]) < 1:
+    if found is None:
         raise _damaged()
     column = 0
     for letter in found[1].upper():
         column = column * 26 + ord(letter) - 64
-    return int(found[2]) - 1, column - 1
+    return _row(found[2]), column - 1
 
 
 def _name(at: _At) -> str:
@@ -393,6 +401,7 @@ def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
         merges = tuple(
             Merge(top - first, left, bottom - top + 1, right - left + 1)
             for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[:_MOST_MERGES]
+            if top <= bottom
         )
         if sum(min(merge.rows, len(lines)) for merge in merges if merge.columns == 1) > _MOST_AREA:
             # More than there are cells: they overlap, which no spreadsheet program allows.
