@@ -8,7 +8,7 @@ import random
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +21,19 @@ BROKEN: Final = [b"", b"9" * 12, b'"', b"<", b"/>", b"-1", b"NaN", b"1e400", b"&
 MILLION: Final = 1_000_000
 
 
+def zipped(parts: Mapping[str, str | bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return packed.getvalue()
+
+
 def workbook(**parts: bytes) -> bytes:
     """A good one with other parts: their names with `__` for a slash."""
     there = zipfile.ZipFile(CASES[0])
     content = {name: there.read(name) for name in there.namelist()}
-    content |= {f"{name.replace('__', '/')}.xml": part for name, part in parts.items()}
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, part in content.items():
-            archive.writestr(name, part)
-    return packed.getvalue()
+    return zipped(content | {f"{name.replace('__', '/')}.xml": part for name, part in parts.items()})
 
 
 def many_entries() -> bytes:
@@ -44,6 +47,95 @@ def many_entries() -> bytes:
 def with_rows(rows: str) -> bytes:
     sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
     return workbook(xl__worksheets__sheet1=sheet.encode())
+
+
+RELATED: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+BOOK: Final = f'<Relationship Id="r" Type="{RELATED}/officeDocument" Target="xl/workbook.xml"/>'
+LONG: Final = "a" * MILLION
+
+
+def book_of(*worksheets: str, listed: Sequence[int] = (), strings: str = "<sst></sst>") -> bytes:
+    """A workbook of those worksheets and shared strings. `listed` says which it names: each once, unless told."""
+    listed = listed or range(len(worksheets))
+    sheets = "".join(f'<sheet name="{at}" sheetId="{at + 1}" r:id="r{id}"/>' for at, id in enumerate(listed))
+    related = "".join(
+        f'<Relationship Id="r{id}" Type="{RELATED}/worksheet" Target="worksheets/{id}.xml"/>'
+        for id in range(len(worksheets))
+    )
+    return zipped(
+        {
+            "_rels/.rels": f"<Relationships>{BOOK}</Relationships>",
+            "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATED}"><sheets>{sheets}</sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f"<Relationships>{related}</Relationships>",
+            "xl/sharedStrings.xml": strings,
+            **{
+                f"xl/worksheets/{id}.xml": f'<worksheet xmlns="{MAIN}">{content}</worksheet>'
+                for id, content in enumerate(worksheets)
+            },
+        }
+    )
+
+
+def rows_of_cells(cell: str, columns: int = 1, rows: int = 1) -> str:
+    return f"<sheetData>{('<row>' + cell * columns + '</row>') * rows}</sheetData>"
+
+
+def shared_strings(*texts: str) -> str:
+    return f'<sst xmlns="{MAIN}">{"".join(f"<si><t>{text}</t></si>" for text in texts)}</sst>'
+
+
+def between(first: str, last: str, inside: str = "") -> str:
+    """A worksheet of two cells."""
+    cells = "".join(
+        f'<row r="{cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{cell}">{more}<v>1</v></c></row>'
+        for cell, more in ((first, ""), (last, inside))
+    )
+    return f"<sheetData>{cells}</sheetData>"
+
+
+def far_row(number: str) -> str:
+    """A worksheet of a cell, and of a row of many."""
+    cell = "<c><v>1</v></c>"
+    return f'<sheetData><row>{cell}</row><row r="{number}">{cell * 16_000}</row></sheetData>'
+
+
+OVERLAPPING: Final = '<mergeCell ref="A1:A500000"/>' * 1000
+BACKWARDS: Final = '<mergeCell ref="A500000:A1"/>' * 1000
+SHARED: Final = '<c t="s"><v>1</v></c>'
+
+DEADLY: Final[dict[str, Callable[[], bytes]]] = {
+    "a long string in each cell": lambda: book_of(rows_of_cells(SHARED, 100, 50), strings=shared_strings("", LONG)),
+    "a long string of many runs": lambda: book_of(
+        rows_of_cells(SHARED, 100, 50),
+        strings=f'<sst xmlns="{MAIN}"><si/><si>{f"<r><t>{LONG[:1000]}</t></r>" * 1000}</si></sst>',
+    ),
+    "a long string in each of many worksheets": lambda: book_of(
+        *[rows_of_cells(SHARED, 2, 50)] * 50, strings=shared_strings("", LONG)
+    ),
+    "the number of a string in pieces": lambda: book_of(
+        rows_of_cells('<c t="s"><v>1<!-- -->0</v></c>', 100, 50), strings=shared_strings("", LONG)
+    ),
+    "strings in strings": lambda: book_of(
+        rows_of_cells(SHARED, 100, 50), strings=f'<sst xmlns="{MAIN}"><si><si/></si><si><t>{LONG}</t></si></sst>'
+    ),
+    "four billion strings": lambda: book_of(
+        rows_of_cells(SHARED), strings=shared_strings("", "a").replace("<sst ", '<sst uniqueCount="4294967295" ')
+    ),
+    "a far cell with a near one in it": lambda: book_of(between("A1", "XFD1048576", '<is><c r="A1"></c></is>')),
+    "a far cell with a row in it": lambda: book_of(between("A1", "XFD1048576", '<is><row r="1"></row></is>')),
+    "a far row in many digits": lambda: book_of(far_row("00000001048576")),
+    "a far row by the name of a cell": lambda: book_of(far_row("A1048576")),
+    "far down in a far column": lambda: book_of(between("CV1", "CV500000")),
+    "many tall worksheets": lambda: book_of(*[between("A1", "A500000")] * 50),
+    "a worksheet under many names": lambda: book_of(
+        rows_of_cells(f'<c t="inlineStr"><is><t>{LONG}</t></is></c>', 25), listed=[0] * 50
+    ),
+    "cells that overlap": lambda: book_of(
+        f"{between('A1', 'A500000')}<mergeCells>{OVERLAPPING}{BACKWARDS}</mergeCells>"
+    ),
+    "lines of empty cells": lambda: b"date,time\n" + b",\n" * 2_500_000,
+}
+"""What has ended the process that read it, or has taken all of its time. To be read in a process of its own."""
 
 
 def a_large_png(side: int) -> bytes:
@@ -99,8 +191,4 @@ def mutated_workbooks(count: int, seed: int = 17) -> Iterator[tuple[Path, bytes]
             [b"", b"9" * 12, b'"', b"<", b"/>", b"-1", b"NaN", b"1e400", b"&x;", b'r="ZZZ99"', b"s="]
         )
         part[at : at + chance.randrange(30)] = broken
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in there.namelist():
-                archive.writestr(name, bytes(part) if name == hit else there.read(name))
-        yield path, packed.getvalue()
+        yield path, zipped({name: bytes(part) if name == hit else there.read(name) for name in there.namelist()})

@@ -13,7 +13,7 @@ from chalicelib.api.wishes import NO_INSTANT, READ_ONLY, READ_ONLY_TEXT, UNCHANG
 from chalicelib.domain.agents import LONGEST_TRAVEL_MINUTES, Agent
 from chalicelib.domain.errors import FieldError, InvalidInput
 from chalicelib.http import parsing
-from chalicelib.http.answers import created, json_answer, page_answer, tagged
+from chalicelib.http.answers import created, fitting, json_answer, page_answer, tagged
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import (
     Email,
@@ -163,10 +163,14 @@ def list_all(request: Request, services: Services) -> Response:
     """By id."""
     query = PageQuery.parse(parsing.query_values(request))
     cursors = Cursors(services.signer, "agents", {})
-    page = services.agents.list(cursors.after(query.cursor), query.limit)
-    following = cursors.following(page)
-    output = AgentPage(items=[AgentOutput.of(agent) for agent in page.items], next_cursor=following)
-    return page_answer(request, output, following, query.limit)
+
+    def page(limit: int) -> AgentPage:
+        found = services.agents.list(cursors.after(query.cursor), limit)
+        items = [AgentOutput.of(agent) for agent in found.items]
+        return AgentPage(items=items, next_cursor=cursors.following(found))
+
+    output = fitting(page, query.limit)
+    return page_answer(request, output, output.next_cursor, query.limit)
 
 
 def get(request: Request, services: Services, agent_id: str) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
@@ -19,7 +18,7 @@ from chalicelib.exports.xlsx import write_xlsx
 from chalicelib.http import parsing
 from chalicelib.http.headers import BINARY_TYPES, XLSX
 from chalicelib.http.queries import documented, short_text
-from chalicelib.http.sizes import LARGEST_BODY, MOST_BYTES_ENCODED
+from chalicelib.http.sizes import LARGEST_BODY, passes
 from chalicelib.record import Record
 from chalicelib.services.exports import MOST_BYTES, Write
 
@@ -96,11 +95,8 @@ def take_away(request: Request, services: Services) -> Response:
 
 
 def text_body(content: bytes) -> str:
-    """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda.
-
-    Some of its runtimes escape every letter beyond ASCII.
-    """
+    """Text for the answer. Raises ExportTooLarge for what would not pass through Lambda."""
     text = content.decode()
-    if len(json.dumps(text)) > MOST_BYTES_ENCODED:
+    if not passes(text):
         raise ExportTooLarge("bytes", MOST_BYTES)
     return text

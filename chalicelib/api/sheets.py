@@ -27,7 +27,7 @@ from chalicelib.domain.sheets import (
 )
 from chalicelib.domain.spellings import UUID
 from chalicelib.http import parsing
-from chalicelib.http.answers import created, json_answer, page_answer, tagged
+from chalicelib.http.answers import created, fitting, json_answer, page_answer, tagged
 from chalicelib.http.callers import caller_name
 from chalicelib.http.cursors import Cursors
 from chalicelib.http.fields import IfAny, Input, InstantOut, Name, Output, PropertyId, TimeZone, whole
@@ -322,10 +322,14 @@ def list_all(request: Request, services: Services) -> Response:
     """The newest first."""
     query = PageQuery.parse(parsing.query_values(request))
     cursors = Cursors(services.signer, "sheets", {})
-    page = services.sheets.list(cursors.after(query.cursor), query.limit)
-    following = cursors.following(page)
-    output = SheetPage(items=[SheetOutput.of(sheet) for sheet in page.items], next_cursor=following)
-    return page_answer(request, output, following, query.limit)
+
+    def page(limit: int) -> SheetPage:
+        found = services.sheets.list(cursors.after(query.cursor), limit)
+        items = [SheetOutput.of(sheet) for sheet in found.items]
+        return SheetPage(items=items, next_cursor=cursors.following(found))
+
+    output = fitting(page, query.limit)
+    return page_answer(request, output, output.next_cursor, query.limit)
 
 
 def get(request: Request, services: Services, sheet_id: str) -> Response:
@@ -338,10 +342,14 @@ def rows(request: Request, services: Services, sheet_id: str) -> Response:
     query = PageQuery.parse(parsing.query_values(request))
     chosen = parsing.sheet_id(sheet_id)
     cursors = Cursors(services.signer, "sheet rows", {"sheet": chosen})
-    page = services.sheets.rows(chosen, cursors.after(query.cursor), query.limit)
-    following = cursors.following(page)
-    output = SheetRowPage(items=[SheetRowOutput.of(row) for row in page.items], next_cursor=following)
-    return page_answer(request, output, following, query.limit)
+
+    def page(limit: int) -> SheetRowPage:
+        found = services.sheets.rows(chosen, cursors.after(query.cursor), limit)
+        items = [SheetRowOutput.of(row) for row in found.items]
+        return SheetRowPage(items=items, next_cursor=cursors.following(found))
+
+    output = fitting(page, query.limit)
+    return page_answer(request, output, output.next_cursor, query.limit)
 
 
 def get_row(request: Request, services: Services, sheet_id: str, row: str) -> Response:

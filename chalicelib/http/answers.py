@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from chalice.app import Request, Response
 
 from chalicelib.http.headers import REPLAYED
 from chalicelib.http.preconditions import unchanged_since
+from chalicelib.http.sizes import passes
 from chalicelib.http.urls import same_url, url
 from chalicelib.journal import note
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.http.fields import Output
 
 JSON = "application/json"
+P = TypeVar("P", bound="Output")
 
 
 def json_answer(output: Output, headers: dict[str, str] | None = None, status: int = 200) -> Response:
@@ -41,6 +43,12 @@ def created(request: Request, output: Output, tag: str, *path: str, replayed: bo
 
 def no_content(tag: str) -> Response:
     return Response("", status_code=204, headers={"ETag": tag})
+
+
+def fitting(page: Callable[[int], P], limit: int) -> P:
+    """The page of `limit` items, or of half as many, and half again, where so many would not pass through Lambda."""
+    output = page(limit)
+    return output if limit == 1 or passes(output.json_text()) else fitting(page, limit // 2)
 
 
 def page_answer(

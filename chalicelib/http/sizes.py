@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 MOST_BYTES_OF_PAYLOAD: Final = 6 * 1024 * 1024
@@ -19,3 +20,8 @@ LARGEST_BODY: Final = MOST_BYTES_ENCODED // 4 * 3
 """4,500,000 bytes. The gateway takes every media type for binary (`*/*`), so a body comes in base64: four letters for
 three bytes, whatever it says. As text it would grow by its quotes, up to twice its size.
 """
+
+
+def passes(text: str) -> bool:
+    """Whether Lambda lets it through as a body: some of its runtimes escape every letter beyond ASCII."""
+    return len(json.dumps(text)) <= MOST_BYTES_ENCODED

@@ -11,7 +11,7 @@ from typing import Final
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import CannotRead, Failure, Remark, RemarkKind
-from chalicelib.reading.grids import MOST_COLUMNS, Grid, Source, Written, grid_of
+from chalicelib.reading.grids import BLANK, MOST_COLUMNS, Grid, Source, Written, grid_of
 from chalicelib.reading.headers import heading
 
 SEPARATORS: Final = ",;\t|^~:"
@@ -36,9 +36,10 @@ _SAMPLE_BYTES: Final = 50_000
 def read_delimited(content: bytes) -> Source:
     """The table of a CSV file. Raises CannotRead."""
     text, remarks = decoded(content)
-    declared = re.match(r'"?sep=(.)"?[,;\t]*\r?\n', text)
+    # A program that declares nothing, or what cannot be a separator, has not said what it is.
+    declared = re.match(r'"?sep=([^"\r\n]?)"*[,;\t]*\r?\n', text)
     body = text[declared.end() :] if declared else text
-    separator = declared[1] if declared else _separator(body)
+    separator = (declared and declared[1]) or _separator(body)
     rows = _rows(body, separator, 2 if declared else 1)
     grid: Grid = grid_of((line, cells, ()) for line, cells in rows)
     return Source((grid,), False, remarks)
@@ -136,4 +137,4 @@ def _rows(text: str, separator: str, first: int) -> Iterator[tuple[int, Sequence
 
 
 def _written(cell: str) -> Written:
-    return Written(_GUARD.sub(r"\1", spellings.tidy(cell).strip()))
+    return Written(_GUARD.sub(r"\1", spellings.tidy(cell).strip())) if cell else BLANK

@@ -14,6 +14,8 @@ from chalicelib.record import Record
 Typed = str | int | float | bool | datetime | date | time | timedelta | None
 
 MOST_COLUMNS: Final = 100
+_MOST_LINES: Final = 1 << 20
+"""Empty ones included: no spreadsheet has more."""
 LONGEST_FACT: Final = 300
 """Of a text that can be a date, a number, an address: nobody needs longer ones, and reading them could take ages."""
 
@@ -89,13 +91,13 @@ class Source(Record):
 
 def grid_of(rows: Iterable[tuple[int, Sequence[Written], tuple[Issue, ...]]], name: str = "") -> Grid:
     """A grid of numbered rows, each with its own issues. Raises CannotRead when there are too many."""
-    lines = []
+    lines: list[Line] = []
     filled = 0
     for number, cells, issues in rows:
         line = Line(number, tuple(cells), issues)
         filled += not line.empty
         # One for the header, some for titles and repeated headers: the reader of rows counts exactly.
-        if filled > MOST_ROWS + 100:
+        if filled > MOST_ROWS + 100 or len(lines) == _MOST_LINES:
             raise too_many_rows()
         lines.append(line)
     return Grid(tuple(lines), name)
@@ -103,6 +105,8 @@ def grid_of(rows: Iterable[tuple[int, Sequence[Written], tuple[Issue, ...]]], na
 
 def joined(grid: Grid) -> Grid:
     """With what stands in a cell that spans several rows in each of them: the day of three visits, say."""
+    if not grid.merges:
+        return grid
     rows = [list(line.cells) for line in grid.lines]
     for merge in grid.merges:
         column = merge.column

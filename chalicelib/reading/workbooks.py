@@ -1,8 +1,9 @@
 """XLSX. calamine reads the values; what it does not tell, and what would harm it, is looked up in the XML before.
 
 It does not tell hidden rows, formulas without a value, errors in cells, and zeros that only a number's format shows. It
-makes room for every cell between the first and the last, and ends the process where there is no such room: one stray
-cell is enough. So it is given only what was looked at, in an archive of our own that nobody can read otherwise.
+makes room for every cell between the first and the last, copies a shared string into each cell that refers to it, and
+ends the process where there is no such room: one stray cell is enough. So it is given only what was looked at, in an
+archive of our own that nobody can read otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -23,7 +24,7 @@ from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, Shee
 
 from chalicelib.domain import spellings
 from chalicelib.domain.sheets import MOST_ROWS, CannotRead, Failure, Issue, IssueKind, Remark, RemarkKind
-from chalicelib.reading.grids import MOST_COLUMNS, Grid, Merge, Source, Typed, Written, grid_of, too_many_rows
+from chalicelib.reading.grids import BLANK, MOST_COLUMNS, Grid, Merge, Source, Typed, Written, grid_of, too_many_rows
 from chalicelib.record import Record
 
 _MOST_UNPACKED: Final = 30 * 1024 * 1024
@@ -32,9 +33,13 @@ _MOST_DEPTH: Final = 64
 _MOST_ELEMENTS: Final = 1_000_000
 """Of a part: a worksheet of a thousand rows and a hundred columns has half of that."""
 _MOST_AREA: Final = 500_000
-"""Cells between the first and the last of a worksheet, empty ones included."""
+"""Cells of all worksheets together, empty ones included."""
+_MOST_TEXT: Final = _MOST_UNPACKED
+"""Characters in the cells of all worksheets together, a shared string counted in each cell that refers to it."""
 _MOST_SHEETS: Final = 50
 _MOST_MERGES: Final = 2000
+_LONGEST_NAME: Final = 100
+"""Of a worksheet, as it is shown: spreadsheet programs allow 31."""
 
 
 def _damaged() -> CannotRead:
@@ -119,24 +124,35 @@ class _Worksheet:
         self.wrong: dict[_At, Written] = {}
         """What is no value, and why."""
         self.styles: dict[_At, int] = {}
+        self.strings: list[int] = []
+        """Which shared strings its cells refer to."""
+        self.characters = 0
+        """In its cells, without those strings."""
         self._rows: set[int] = set()
-        self._first: _At = (1 << 20, 1 << 14)
-        self._last: _At = (0, 0)
+        self._first, self._last, self._columns = 1 << 20, -1, 0
         self._row = -1
         self._at: _At = (-1, -1)
         self._type = self._value = ""
-        self._formula = self._filled = self._inside = False
+        self._cell = self._formula = self._filled = self._inside = False
+
+    @property
+    def area(self) -> int:
+        """The cells from column A to the last, in the rows from the first that says something to the last."""
+        return max(self._last - self._first + 1, 0) * self._columns
 
     def start(self, name: str, attributes: Attributes) -> None:
+        if self._cell and name in ("row", "c"):
+            # Where the outer one is would be forgotten.
+            raise _damaged()
         if name == "row":
-            self._row = _number(attributes["r"], 0) - 1 if "r" in attributes else self._row + 1
+            self._row = _row(attributes["r"]) if "r" in attributes else self._row + 1
             self._at = (self._row, -1)
             if attributes.get("hidden") in ("1", "true"):
                 self.hidden.add(self._row)
         elif name == "c":
             self._at = _position(attributes["r"]) if "r" in attributes else (self._row, self._at[1] + 1)
             self._type, self._value = attributes.get("t", ""), ""
-            self._formula = self._filled = False
+            self._cell, self._formula, self._filled = True, False, False
             if "s" in attributes:
                 self.styles[self._at] = _number(attributes["s"], -1)
         self._formula = self._formula or name == "f"
@@ -144,13 +160,24 @@ class _Worksheet:
         self._inside = name in ("v", "t")
 
     def text(self, data: str) -> None:
-        if self._inside and len(self._value) < 20:
-            self._value += data.strip()
+        if self._cell:
+            self.characters += len(data)
+        if self._cell and self._inside:
+            if self._type == "s":
+                self._refer(data)
+            self._value = (self._value + data.strip())[:20]
+
+    def _refer(self, index: str) -> None:
+        # In pieces, twice, or with a space, calamine would take it for another.
+        if self._value or not re.fullmatch(r"[0-9]{1,7}", index):
+            raise _damaged()
+        self.strings.append(int(index))
 
     def end(self, name: str) -> None:
         self._inside = False
         if name != "c":
             return
+        self._cell = False
         if self._type == "e":
             error = self._value or "#ERROR"
             issue = Issue(IssueKind.FORMULA_ERROR, f"{error} in {_name(self._at)}")
@@ -161,14 +188,14 @@ class _Worksheet:
             self._make_room()
 
     def _make_room(self) -> None:
-        (row, column), (first_row, first_column), (last_row, last_column) = self._at, self._first, self._last
+        row, column = self._at
         if self._value or self._formula:
             self._rows.add(row)
-        self._first = min(first_row, row), min(first_column, column)
-        self._last = max(last_row, row), max(last_column, column)
+        self._first, self._last = min(self._first, row), max(self._last, row)
+        self._columns = max(self._columns, column + 1)
         if len(self._rows) > MOST_ROWS + 100:
             raise too_many_rows()
-        if (self._last[0] - self._first[0] + 1) * (self._last[1] - self._first[1] + 1) > _MOST_AREA:
+        if self.area > _MOST_AREA:
             where = _name(self._at)
             raise CannotRead(Failure.TOO_LARGE, f"{where} is far from the other cells, too far to be read: clear it")
 
@@ -184,6 +211,7 @@ class _Book(Record):
 def _looked_at(parts: Mapping[str, bytes]) -> _Book:
     # Every part, whoever may take it for a worksheet.
     looks = {name: _look(data) for name, data in parts.items() if name.endswith(".xml")}
+    _check_together(looks.values(), _strings(parts))
     book = _related(parts, "_rels/.rels", "/officeDocument").get("", "xl/workbook.xml")
     folder, _, file = book.rpartition("/")
     targets = _related(parts, f"{folder}/_rels/{file}.rels", "")
@@ -198,12 +226,14 @@ def _looked_at(parts: Mapping[str, bytes]) -> _Book:
             since_1904.append(name)
 
     _walk(parts.get(book, b""), start)
-    worksheets = {}
+    worksheets: dict[str, _Worksheet] = {}
+    read: set[str] = set()
     for name, id in sheets:
         target = targets.get(id, "")
         found = next((path for path in (target.lstrip("/"), f"{folder}/{target}") if path in looks), None)
-        if found is None:
+        if found is None or found in read:
             raise _damaged()
+        read.add(found)
         worksheets[name] = looks[found]
     return _Book(worksheets, _zeros(parts.get(f"{folder}/styles.xml", b"")), bool(since_1904))
 
@@ -212,6 +242,48 @@ def _look(data: bytes) -> _Worksheet:
     worksheet = _Worksheet()
     _walk(data, worksheet.start, worksheet.end, worksheet.text)
     return worksheet
+
+
+def _check_together(looks: Iterable[_Worksheet], lengths: Mapping[int, int]) -> None:
+    """Raises CannotRead for worksheets that fit one by one, but not together."""
+    area = characters = 0
+    for look in looks:
+        area += look.area
+        characters += look.characters + sum(lengths.get(index, 0) for index in look.strings)
+    if area > _MOST_AREA or characters > _MOST_TEXT:
+        raise _packed_too_tight()
+
+
+def _strings(parts: Mapping[str, bytes]) -> Mapping[int, int]:
+    """How long the shared strings are, by their index: the longest, should several parts have some."""
+    found: dict[int, int] = {}
+    for data in parts.values():
+        if b"sst" in data:
+            for index, length in enumerate(_lengths(data)):
+                found[index] = max(length, found.get(index, 0))
+    return found
+
+
+def _lengths(part: bytes) -> Sequence[int]:
+    lengths: list[int] = []
+    inside: list[str] = []
+
+    def start(name: str, attributes: Attributes) -> None:
+        inside.append(name)
+        # calamine makes room for as many as it is told.
+        if name == "sst" and _number(attributes.get("uniqueCount", "0"), _MOST_ELEMENTS + 1) > _MOST_ELEMENTS:
+            raise _packed_too_tight()
+        if name == "si":
+            if "si" in inside[:-1]:
+                raise _damaged()
+            lengths.append(0)
+
+    def text(data: str) -> None:
+        if "si" in inside:
+            lengths[-1] += len(data)
+
+    _walk(part, start, lambda name: inside.pop(), text)
+    return lengths
 
 
 def _related(parts: Mapping[str, bytes], path: str, kind: str) -> dict[str, str]:
@@ -286,14 +358,22 @@ def _number(text: str | None, otherwise: int) -> int:
     return int(text) if text and re.fullmatch(r"[0-9]{1,7}", text) else otherwise
 
 
+def _row(number: str) -> int:
+    row = _number(number, 0)
+    if row < 1:
+        # calamine reads some of what is none: 00000009, A9.
+        raise _damaged()
+    return row - 1
+
+
 def _position(name: str) -> _At:
     found = re.fullmatch(r"([A-Za-z]{1,3})([0-9]{1,7})", name)
-    if found is None or int(found[2]) < 1:
+    if found is None:
         raise _damaged()
     column = 0
     for letter in found[1].upper():
         column = column * 26 + ord(letter) - 64
-    return int(found[2]) - 1, column - 1
+    return _row(found[2]), column - 1
 
 
 def _name(at: _At) -> str:
@@ -309,10 +389,11 @@ def _name(at: _At) -> str:
 def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
     """The visible worksheets, and which are not read."""
     for meta in book.sheets_metadata[:_MOST_SHEETS]:
+        shown = meta.name[:_LONGEST_NAME]
         if meta.typ != SheetTypeEnum.WorkSheet:
             continue
         if meta.visible != SheetVisibleEnum.Visible:
-            yield Remark(RemarkKind.TABLE_HIDDEN, meta.name)
+            yield Remark(RemarkKind.TABLE_HIDDEN, shown)
             continue
         sheet = book.get_sheet_by_name(meta.name)
         lines = list(_lines(sheet, looks.worksheets.get(meta.name, _Worksheet()), looks.zeros))
@@ -320,11 +401,15 @@ def _sheets(book: CalamineWorkbook, looks: _Book) -> Iterator[Grid | Remark]:
         merges = tuple(
             Merge(top - first, left, bottom - top + 1, right - left + 1)
             for (top, left), (bottom, right) in (sheet.merged_cell_ranges or ())[:_MOST_MERGES]
+            if top <= bottom
         )
-        grid = grid_of(lines, meta.name if len(book.sheet_names) > 1 else "")
+        if sum(min(merge.rows, len(lines)) for merge in merges if merge.columns == 1) > _MOST_AREA:
+            # More than there are cells: they overlap, which no spreadsheet program allows.
+            raise _damaged()
+        grid = grid_of(lines, shown if len(book.sheet_names) > 1 else "")
         yield replace(grid, merges=merges, since_1904=looks.since_1904)
     for name in book.sheet_names[_MOST_SHEETS:]:
-        yield Remark(RemarkKind.TABLE_NOT_READ, name)
+        yield Remark(RemarkKind.TABLE_NOT_READ, name[:_LONGEST_NAME])
 
 
 def _lines(
@@ -351,7 +436,7 @@ def _written(value: Typed, digits: int) -> Written:
     """A value as it is shown: a number with `digits` at least."""
     match value:
         case None | "":
-            return Written("")
+            return BLANK
         case bool():
             return Written(str(value).upper())
         case float() if not math.isfinite(value):

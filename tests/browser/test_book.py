@@ -148,6 +148,12 @@ def barriers(page: Page) -> list[str]:
     return [str(one) for one in found]
 
 
+def lose(route: Route) -> None:
+    """The request is answered, and the answer does not arrive."""
+    route.fetch()
+    route.abort()
+
+
 def test_the_script_that_a_visitor_loads_is_small() -> None:
     def closure(name: str, loaded: set[str]) -> set[str]:
         text = (ASSETS / name).read_text(encoding="utf-8")
@@ -282,8 +288,55 @@ def test_back_reload_and_a_double_tap_never_book_twice(visitors: Visitors) -> No
     page.go_back()
     expect(page.locator(".note")).to_contain_text("You have booked")
     page.locator(".go .btn").click()
-    expect(page.locator(".ticket")).to_be_visible()
+    expect(page.locator("#no-time")).to_be_visible()
     assert booked(agency, house) == ["confirmed"]
+
+
+def test_what_is_booked_after_a_visit_was_cancelled_is_another_visit(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Cancel visit").click()
+    page.get_by_role("button", name="Cancel visit").click()
+    expect(page.locator(".status")).to_have_text("Cancelled")
+    page.go_back()
+    expect(page.locator(".times .slot").first).to_be_visible()
+    expect(page.get_by_text("You have booked")).to_have_count(0)
+    page.locator(".go .btn").click()
+    expect(page.locator("#no-time")).to_be_visible()
+    assert booked(agency, house) == ["cancelled"]
+    page.locator(".times .slot").first.click()
+    page.locator(".go .btn").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("See you on")
+    assert sorted(booked(agency, house)) == ["cancelled", "confirmed"]
+
+
+def test_what_was_cancelled_before_its_booking_was_answered_is_not_celebrated(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page = visitors.open(f"book.html?property={house}")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("Ada")
+    page.locator("#email").fill(someone())
+
+    page.route("**/visits", lose, times=1)
+    page.locator(".go .btn").click()
+    expect(page.locator(".note")).to_contain_text("it is done only once")
+    visitors.complaints.clear()
+    (visit,) = visits_at(agency, house)
+    agency.send("PUT", f"/visits/{visit['id']}/status", {"status": "cancelled"})
+    page.locator(".go .btn").click()
+    expect(page.locator(".status")).to_have_text("Cancelled")
+    expect(page.get_by_text("See you on")).to_have_count(0)
+
+
+def test_the_booking_page_tells_of_a_visit_at_the_time_to_which_it_was_moved(visitors: Visitors) -> None:
+    page, _ = visitors.book(listed(visitors.agency))
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").nth(2).click()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    _, moved = page.locator(".ticket time").inner_text().split(", ")
+    page.go_back()
+    expect(page.locator(".note")).to_contain_text(f", {moved[:5]}.")
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(visitors: Visitors) -> None:
@@ -292,10 +345,6 @@ def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(visitors: 
     page.locator(".times .slot").first.click()
     page.locator("#name").fill("Ada")
     page.locator("#email").fill(someone())
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort()
 
     page.route("**/visits", lose, times=1)
     visitors.complaints.clear()
@@ -347,6 +396,50 @@ def test_a_time_that_goes_while_a_visit_is_moved_is_explained_with_the_nearest(v
     page.get_by_role("button", name="Move visit here").click()
     expect(page.locator(".note")).to_contain_text("Moved to")
     assert booked(agency, house) == ["confirmed", "confirmed"]
+
+
+def test_a_visit_that_is_moved_without_a_connection_is_moved_by_the_same_button_later(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").nth(2).click()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note.bad")).to_contain_text("Press the button again")
+    visitors.complaints.clear()
+    expect(page.locator(".times .slot").nth(2)).to_have_attribute("aria-pressed", "true")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    assert booked(agency, house) == ["confirmed"]
+
+
+def test_a_move_whose_answer_is_lost_is_told_as_done_when_the_button_is_pressed_again(visitors: Visitors) -> None:
+    page, _ = visitors.book(listed(visitors.agency))
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").nth(2).click()
+    page.route("**/visitor/visit", lose, times=1)
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note.bad")).to_contain_text("Press the button again")
+    visitors.complaints.clear()
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".note")).to_contain_text("Moved to")
+    visitors.complaints.clear()
+
+
+def test_a_visit_that_the_agency_cancels_while_it_is_moved_is_told_as_changed(visitors: Visitors) -> None:
+    agency, house = visitors.agency, listed(visitors.agency)
+    page, _ = visitors.book(house)
+    page.get_by_role("button", name="Move visit").click()
+    page.locator(".times .slot").nth(2).click()
+    (visit,) = visits_at(agency, house)
+    agency.send("PUT", f"/visits/{visit['id']}/status", {"status": "cancelled"})
+    page.get_by_role("button", name="Move visit here").click()
+    expect(page.locator(".status")).to_have_text("Cancelled")
+    note = page.locator(".note.wait")
+    expect(note).to_have_text("The visit was changed in the meantime. This is how it stands now.")
+    expect(note).to_be_focused()
+    assert barriers(page) == []
 
 
 @pytest.mark.parametrize(

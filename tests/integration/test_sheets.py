@@ -15,8 +15,10 @@ import openpyxl
 import pytest
 
 from chalicelib.domain.sheets import Sheet
+from chalicelib.http.sizes import passes
 from chalicelib.repositories.sheets import DynamoSheets
 from tests.builders import Clock, property_id
+from tests.hostile_sheets import book_of, shared_strings
 from tests.integration.sheets import Desk, csv, desk, notice
 from tests.pictures import a_png
 from tests.sheets import an_answer
@@ -333,6 +335,26 @@ def test_rows_with_long_texts_are_kept_in_more_pages(office: Desk) -> None:
     )
     notes = [cell["text"] for row in office.rows(sheet) for cell in row["cells"] if cell["field"] == "notes"]
     assert notes == words
+
+
+def test_a_page_ends_where_no_more_would_pass_through_lambda(office: Desk) -> None:
+    heads = ["propertyId", "date", "time", *("visitorName", "visitorEmail", "visitorPhone", "place", "notes", "status")]
+    # A letter that is twelve in JSON where a runtime escapes it.
+    shared = shared_strings(*heads, "\U0001f600" * 2000)
+    header = "".join(f'<c t="s"><v>{index}</v></c>' for index in range(len(heads)))
+    row = f'<c t="s"><v>{len(heads)}</v></c>' * len(heads)
+    rows = f"<sheetData><row>{header}</row>{f'<row>{row}</row>' * 110}</sheetData>"
+    sheet = office.sheet(book_of(rows, strings=shared), "xlsx")
+    found: list[int] = []
+    cursor: dict[str, str] = {}
+    while not found or cursor:
+        answer = office.api.get(f"/sheets/{sheet}/rows", limit=100, **cursor)
+        assert passes(answer.text)
+        page = answer.json()
+        assert page["items"]
+        found += [each["line"] for each in page["items"]]
+        cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else {}
+    assert found == list(range(2, 112))
 
 
 def test_two_people_at_two_rows_are_in_nobody_s_way(office: Desk) -> None:

@@ -20,6 +20,7 @@ from chalicelib.domain.visits import Visitor
 from chalicelib.exports.csv import write_csv
 from chalicelib.exports.xlsx import write_xlsx
 from tests.builders import a_property, a_visit, utc
+from tests.hostile_sheets import DEADLY, book_of, shared_strings
 from tests.sheets import BERLIN, kinds, marks, read, rows_of
 from tools.project import ROOT
 
@@ -250,6 +251,12 @@ def test_any_encoding_and_separator(encoding: str, separator: str) -> None:
     assert [row.value(Field.DATE) for row in reading.rows] == ["2027-03-14", "2027-03-15"]
 
 
+@pytest.mark.parametrize("declared", ['sep="', "sep=", '"sep="', 'sep=""'])
+def test_a_separator_that_can_be_none_is_not_believed(declared: str) -> None:
+    rows = rows_of(f"{declared}\r\npropertyId;date\r\nh1-a;14.03.2027 10:00\r\n")
+    assert [(row.line, row.value(Field.PROPERTY), row.value(Field.DATE)) for row in rows] == [(3, "h1-a", "2027-03-14")]
+
+
 def test_json_in_an_array_nested_or_broken_in_one_line() -> None:
     visit = {"propertyId": "h1-a", "date": "2027-03-14T10:00:00Z", "visitor": {"name": "Ann"}, "durationMinutes": 45}
     for text in (json.dumps(visit), json.dumps([visit]), json.dumps([visit], indent=1)):
@@ -388,6 +395,41 @@ def test_what_cannot_be_read_is_refused_with_advice(content: bytes, failure: Fai
         read(content)
     assert refused.value.failure is failure
     assert refused.value.advice
+
+
+def test_a_workbook_that_shares_its_texts_is_read_whole() -> None:
+    notes = "How to get there. " * 100
+    texts = ["propertyId", "date", "notes", "h1-a", "14.03.2027 10:00", notes]
+    header, row = ("".join(f'<c t="s"><v>{index}</v></c>' for index in indexes) for indexes in ([0, 1, 2], [3, 4, 5]))
+    sheet = f"<sheetData><row>{header}</row>{f'<row>{row}</row>' * MOST_ROWS}</sheetData>"
+    reading = read(book_of(sheet, strings=shared_strings(*texts)))
+    assert [row.value(Field.NOTES) for row in reading.rows] == [notes.strip()] * MOST_ROWS
+
+
+READ_DEADLY = """
+import resource
+from chalicelib.domain.sheets import CannotRead
+from chalicelib.functions import FUNCTIONS, Function
+from tests.hostile_sheets import DEADLY
+from tests.sheets import read
+reader = FUNCTIONS[Function.READER]
+resource.setrlimit(resource.RLIMIT_AS, (reader.memory_mb << 20, reader.memory_mb << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (reader.timeout_seconds // 2, reader.timeout_seconds // 2))
+for name, content in DEADLY.items():
+    try:
+        read(content())
+    except CannotRead as why:
+        print(f"{name}: {why.failure}", flush=True)
+"""
+
+
+def test_a_file_made_to_end_its_reader_is_refused_instead() -> None:
+    """In a process of its own, which could otherwise take the tests along."""
+    done = subprocess.run([sys.executable, "-c", READ_DEADLY], cwd=ROOT, capture_output=True, text=True)
+    refused = dict(line.split(": ") for line in done.stdout.splitlines())
+    assert done.returncode == 0, (list(refused)[-1:], done.stderr[-500:])
+    assert refused.keys() == DEADLY.keys()
+    assert {*refused.values()} <= {Failure.TOO_LARGE, Failure.UNREADABLE}
 
 
 def test_only_who_reads_sheets_loads_the_reader() -> None:

@@ -59,6 +59,9 @@ function refusalOf(status: number, told: Record<string, unknown>): Refusal {
 /** The visitor's own visit. */
 export const OWN = "/visitor/visit";
 
+/** It is to take place, or will be once somebody has said so. */
+export const stands = ({ status }: Visit): boolean => status === "requested" || status === "confirmed";
+
 export const pathOf = (property: string): string => `/public/properties/${encodeURIComponent(property)}`;
 
 /** The free starts from one moment up to another, wherever they are to be had. */

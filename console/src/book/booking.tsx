@@ -1,9 +1,10 @@
 // Booking a visit to a property: its times, who is coming, and what became of it.
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, type Booked, pathOf, type Property, type Refusal, type Wish } from "./api.ts";
-import { Arrival, Frame, Icon, Note, type Speech } from "./parts.tsx";
+import { Frame, Icon, Note, type Speech } from "./parts.tsx";
 import { keep, kept } from "./kept.ts";
+import type * as Past from "./past.tsx";
 import { Gone, Picker, useTimes } from "./picker.tsx";
 import { cityOf, ownTime, shortDay, timeOf } from "./times.ts";
 
@@ -14,14 +15,14 @@ interface Draft {
   phone: string;
 }
 
-/** A booking that was sent, with the key that it is the same booking by however often it is sent; and what came of it. */
+/** A booking that was sent, with the key that it is the same booking by however often it is sent, until it is booked. */
 interface Attempt {
   key: string;
   body: string;
-  booked?: Booked;
 }
 
-type Field = "name" | "email" | "phone";
+const FIELDS = ["name", "email", "phone"] as const;
+type Field = (typeof FIELDS)[number];
 type Wrong = Partial<Record<Field | "time", string>>;
 
 const NOBODY: Draft = { start: "", name: "", email: "", phone: "" };
@@ -31,15 +32,21 @@ export function Booking({ speech, property, open }: { speech: Speech; property: 
   const { words, language } = speech;
   const attemptName = `attempt:${property.id}`;
   const draftName = `draft:${property.id}`;
+  const bookedName = `booked:${property.id}`;
   const times = useTimes(pathOf(property.id));
   const [draft, setDraft] = useState<Draft>(() => kept<Draft>(draftName) ?? NOBODY);
-  const [attempt, setAttempt] = useState<Attempt | null>(() => kept<Attempt>(attemptName));
+  const attempt = useRef(kept<Attempt>(attemptName));
+  const [booked, setBooked] = useState<Booked | null>(() => kept<Booked>(bookedName));
+  const [past, setPast] = useState<typeof Past | null>(null);
   const [wrong, setWrong] = useState<Wrong>({});
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [lost, setLost] = useState("");
   const [busy, setBusy] = useState(false);
 
   useEffect(() => keep(draftName, draft), [draft]);
+  useEffect(() => {
+    if (booked) void import("./past.tsx").then(setPast);
+  }, [booked]);
   useEffect(() => {
     document.title = words.title(property.name);
   }, [words]);
@@ -49,7 +56,7 @@ export function Booking({ speech, property, open }: { speech: Speech; property: 
 
   function remember(made: Attempt | null): void {
     keep(attemptName, made);
-    setAttempt(made);
+    attempt.current = made;
   }
 
   function choose(start: string): void {
@@ -67,27 +74,40 @@ export function Booking({ speech, property, open }: { speech: Speech; property: 
     const body: Wish = { date: draft.start, visitor };
     const text = JSON.stringify(body);
     // The same wish once more is the same booking, until it was refused.
-    const sent = attempt?.body === text ? attempt : { key: crypto.randomUUID(), body: text };
+    const sent = attempt.current?.body === text ? attempt.current : { key: crypto.randomUUID(), body: text };
     remember(sent);
     setBusy(true);
     setRefusal(null);
     const answer = await ask<Booked>("POST", `${pathOf(property.id)}/visits`, { body, key: sent.key });
     setBusy(false);
-    if (answer.refusal) return refused(answer.refusal, sent);
-    remember({ ...sent, booked: answer.value });
-    if (answer.value.link) open(answer.value.link, answer.value);
+    if (answer.refusal) return refused(answer.refusal);
+    done(answer.value);
   }
 
-  function refused(why: Refusal, sent: Attempt): void {
-    if (why.kind !== "no-answer") remember({ ...sent, body: "" });
+  function done(visit: Booked): void {
+    // Whatever is booked next is another booking, at another time.
+    remember(null);
+    const next = { ...draft, start: "" };
+    keep(draftName, next);
+    keep(bookedName, visit);
+    setDraft(next);
+    setBooked(visit);
+    if (visit.link) open(visit.link, visit);
+  }
+
+  function another(): void {
+    keep(bookedName, null);
+    setBooked(null);
+    times.again();
+  }
+
+  function refused(why: Refusal): void {
+    if (why.kind !== "no-answer") remember(null);
     if (why.kind === "invalid-input") {
-      const fields = why.pointers.map((pointer) => pointer.split("/").pop());
-      const found: Wrong = {};
-      if (fields.includes("name")) found.name = words.needs.name;
-      if (fields.includes("email")) found.email = words.needs.email;
-      if (fields.includes("phone")) found.phone = words.needs.phone;
-      setWrong(found);
-      if (Object.keys(found).length) return focusFirst(found);
+      const found = FIELDS.filter((field) => why.pointers.some((pointer) => pointer.endsWith(field)));
+      const told: Wrong = Object.fromEntries(found.map((field) => [field, words.needs[field]]));
+      setWrong(told);
+      if (found.length) return focusFirst(told);
     }
     if (why.kind === "time-not-free") {
       setLost(timeOf(draft.start, property.timeZone));
@@ -97,9 +117,7 @@ export function Booking({ speech, property, open }: { speech: Speech; property: 
     setRefusal(why);
   }
 
-  const held = attempt?.booked && !attempt.booked.link ? attempt.booked : null;
-  if (held) return <Held speech={speech} property={property} visit={held} another={() => remember(null)} />;
-  const earlier = attempt?.booked;
+  if (booked && past?.isHeld(booked)) return <past.Held speech={speech} visit={booked} another={another} />;
   const own = draft.start && ownTime(draft.start, property.timeZone, language);
   const length = words.length(property.durationMinutes, cityOf(property.timeZone));
   return (
@@ -108,11 +126,7 @@ export function Booking({ speech, property, open }: { speech: Speech; property: 
         <Home speech={speech} property={property} />
         <section class="card pick" aria-labelledby="when">
           <h2 id="when">{words.when}</h2>
-          {earlier?.link && (
-            <Note title={words.bookedBefore(when(earlier.date))}>
-              <a href={`#${earlier.link}`}>{words.seeIt}</a>
-            </Note>
-          )}
+          {booked && past && <past.Earlier speech={speech} booked={booked} />}
           {refusal && <Refused speech={speech} property={property} refusal={refusal} lost={lost} choose={choose} />}
           <Picker speech={speech} zone={property.timeZone} times={times} chosen={draft.start} choose={choose} />
           {wrong.time && <p class="error" id="no-time" role="alert" tabIndex={-1}><Icon name="sign" />{wrong.time}</p>}
@@ -143,7 +157,7 @@ function check(draft: Draft, property: Property, { words }: Speech): Wrong {
 }
 
 function focusFirst(wrong: Wrong): void {
-  const id = wrong.time ? "no-time" : (["name", "email", "phone"] as const).find((field) => wrong[field]);
+  const id = wrong.time ? "no-time" : FIELDS.find((field) => wrong[field]);
   // Once it is drawn.
   requestAnimationFrame(() => document.getElementById(id ?? "")?.focus());
 }
@@ -218,28 +232,5 @@ function Who({ speech: { words }, property, draft, wrong, set, book }: WhoProps)
         {property.consent && <p class="small soft">{property.consent}</p>}
       </form>
     </section>
-  );
-}
-
-function Held({ speech, property, visit, another }: { speech: Speech; property: Property; visit: Booked; another: () => void }): VNode {
-  const { words, language } = speech;
-  const until = visit.awaits ? timeOf(visit.awaits.until, property.timeZone) : "";
-  return (
-    <Frame speech={speech} agency={property.agency}>
-      <main class="booking alone">
-        <section class="done">
-          <div>
-            <span class="ok"><Icon name="mail" /></span>
-            <Arrival>{words.heldTitle}</Arrival>
-            <p class="soft lead">{words.held(until, visit.visitor?.email ?? "")}</p>
-          </div>
-          <div class="card">
-            <h2>{property.name}</h2>
-            <p class="num">{shortDay(visit.date, property.timeZone, language)}, {timeOf(visit.date, property.timeZone)}</p>
-            <button type="button" class="btn big" onClick={another}>{words.another}</button>
-          </div>
-        </section>
-      </main>
-    </Frame>
   );
 }

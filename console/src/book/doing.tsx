@@ -21,8 +21,11 @@ export function FocusedTitle({ id, children }: { id: string; children: Component
   return <h2 id={id} tabIndex={-1} ref={place}>{children}</h2>;
 }
 
+/** The visit is not as it was shown any more. */
+export const OVERTAKEN = ["precondition-failed", "slots-released", "transition-not-allowed"];
+
 export function NotDone({ speech: { words }, refusal }: { speech: Speech; refusal: Refusal }): VNode {
-  if (refusal.status === 412) return <Note kind="wait" title={words.changedMeanwhile} />;
+  if (OVERTAKEN.includes(refusal.kind)) return <Note kind="wait" title={words.changedMeanwhile} />;
   if (refusal.kind === "too-late") return <Note kind="wait" title={words.tooLate} />;
   if (refusal.kind === "link-invalid") return <Note kind="bad" title={words.badLink}><p>{words.badLinkText}</p></Note>;
   if (refusal.status === 429) return <Note kind="wait" title={words.busy} />;

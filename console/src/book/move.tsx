@@ -12,7 +12,8 @@ export function Move({ speech, busy, close, refusal, visit, link, move }: Act & 
   const [start, setStart] = useState("");
   const [lost, setLost] = useState("");
   useEffect(() => {
-    if (refusal) {
+    // Whatever else was in the way, the time may still be had.
+    if (refusal?.kind === "time-not-free") {
       setLost(start && timeOf(start, visit.timeZone));
       setStart("");
       times.again();

@@ -1,10 +1,10 @@
 // The visitor's own visit, by the link: see it, confirm it, move it, call it off, have no reminders, be forgotten.
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Answer, ask, OWN, type Refusal, type Visit } from "./api.ts";
+import { type Answer, ask, OWN, type Refusal, stands, type Visit } from "./api.ts";
 import { calendarOf, save } from "./ics.ts";
 import type { Move } from "./move.tsx";
-import { type Act, FocusedTitle, NotDone } from "./doing.tsx";
+import { type Act, FocusedTitle, NotDone, OVERTAKEN } from "./doing.tsx";
 import { Alone, Arrival, Frame, Icon, Note, type Speech } from "./parts.tsx";
 import { cityOf, longDay, month, ownTime, plusMinutes, shortDay, timeOf, weekday } from "./times.ts";
 
@@ -23,11 +23,12 @@ export function Own({ speech, link, fresh }: Props): VNode {
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [erased, setErased] = useState(false);
 
-  async function read(): Promise<void> {
+  async function read(): Promise<Visit | null> {
     setRefusal(null);
     const answer = await ask<Visit>("GET", OWN, { link });
     if (answer.refusal) setRefusal(answer.refusal);
     else setVisit(answer.value);
+    return answer.value ?? null;
   }
 
   useEffect(() => {
@@ -55,7 +56,7 @@ export function Own({ speech, link, fresh }: Props): VNode {
 interface ShownProps extends Props {
   visit: Visit;
   setVisit: (visit: Visit) => void;
-  read: () => Promise<void>;
+  read: () => Promise<Visit | null>;
   erased: () => void;
 }
 
@@ -69,7 +70,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
   const [busy, setBusy] = useState(false);
   const zone = visit.timeZone;
   const when = (moment: string): string => `${shortDay(moment, zone, language)}, ${timeOf(moment, zone)}`;
-  const holds = visit.status === "requested" || visit.status === "confirmed";
+  const holds = stands(visit);
   const inTime = Date.now() <= Date.parse(visit.changeableUntil);
 
   /** One thing at a time; a visit that has changed in the meantime is shown as it is now. */
@@ -81,15 +82,22 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
     const version = method === "PATCH" && body && "date" in body ? { version: visit.version } : {};
     const answer: Answer<Visit> = await ask<Visit>(method, path, { link, ...(body ? { body } : {}), ...version });
     setBusy(false);
-    if (answer.refusal) {
-      setRefusal(answer.refusal);
-      if (answer.refusal.status === 412) await read();
-      return;
-    }
+    if (answer.refusal) return refused(answer.refusal, body, done);
     if (!answer.value) return erased();
     setVisit(answer.value);
+    finish(done(answer.value));
+  }
+
+  /** Another change came first; unless it was this one, whose answer was lost. */
+  async function refused(why: Refusal, body: object | null, done: (answer: Visit) => string): Promise<void> {
+    const now = OVERTAKEN.includes(why.kind) ? await read() : null;
+    if (now && body && "date" in body && body.date === now.date) return finish(done(now));
+    setRefusal(why);
+  }
+
+  function finish(said: string): void {
     setDoing("");
-    setTold(done(answer.value));
+    setTold(said);
   }
 
   // Who chooses a language here is written to in it.
@@ -119,7 +127,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
         <section class="done">
           <Heading speech={speech} visit={visit} fresh={fresh} />
           {told && <Note title={told} />}
-          {refusal && doing !== "move" && <NotDone speech={speech} refusal={refusal} />}
+          {refusal && !(holds && doing === "move") && <NotDone speech={speech} refusal={refusal} />}
           <Ticket speech={speech} visit={visit} link={link} calm={doing !== ""}>
             {visit.awaits?.whose === "visitor" && (
               <button type="button" class="btn big main" aria-busy={busy} onClick={() => void change("PUT", `${OWN}/status`, { status: "confirmed" }, (after) => (after.status === "confirmed" ? words.booked : words.askedTitle))}>
@@ -168,7 +176,7 @@ function Shown({ speech, link, fresh, visit, setVisit, read, erased }: ShownProp
 
 function Heading({ speech: { words, language }, visit, fresh }: { speech: Speech; visit: Visit; fresh: Visit | null }): VNode {
   const email = visit.visitor?.email;
-  if (fresh && fresh.version === visit.version) {
+  if (fresh?.version === visit.version && stands(visit)) {
     const day = weekday(visit.date, visit.timeZone, language, "long");
     const asked = visit.status === "requested";
     return (

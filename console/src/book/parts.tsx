@@ -17,16 +17,18 @@ const NAMES: Record<Language, string> = { en: "English", es: "Español", de: "De
 const ICONS = {
   calendar: "M2.5 5a1.5 1.5 0 0 1 1.5-1.5h8A1.5 1.5 0 0 1 13.5 5v7a1.5 1.5 0 0 1-1.5 1.5H4A1.5 1.5 0 0 1 2.5 12zm0 1.5h11M5.5 2v2.5m5-2.5v2.5",
   check: "m3.5 8.5 3 3 6-7",
-  clock: "M8 2.25a5.750 5.750 0 1 0 0 11.5 5.750 5.750 0 0 0 0-11.5M8 5v3.2l2.2 1.300",
+  clock: "M8 2.25a5.75 5.75 0 1 0 0 11.5 5.75 5.75 0 0 0 0-11.5M8 5v3.2l2.2 1.3",
   house: "M2.5 7.5 8 3l5.5 4.5V13h-11zM6.5 13V9.5h3V13",
   left: "M9.5 4 5.5 8l4 4",
   mail: "M2.5 4h11v8.5h-11zm0 .5L8 9l5.5-4.5",
   pin: "M8 14s4.5-4.1 4.5-7.5a4.5 4.5 0 0 0-9 0C3.5 9.9 8 14 8 14Zm0-9.1a1.6 1.6 0 1 0 0 3.2 1.6 1.6 0 0 0 0-3.2",
   right: "m6.5 4 4 4-4 4",
-  sign: "M8 2.25a5.750 5.750 0 1 0 0 11.5 5.750 5.750 0 0 0 0-11.5M8 5v3.5m0 2.2v.1",
+  sign: "M8 2.25a5.75 5.75 0 1 0 0 11.5 5.75 5.75 0 0 0 0-11.5M8 5v3.5m0 2.2v.1",
 };
 
-export function Icon({ name }: { name: keyof typeof ICONS }): VNode {
+type Sign = keyof typeof ICONS;
+
+export function Icon({ name }: { name: Sign }): VNode {
   return (
     <svg class="i" viewBox="0 0 16 16" aria-hidden="true">
       <path d={ICONS[name]} />
@@ -102,12 +104,13 @@ export function Arrival({ children }: { children: ComponentChildren }): VNode {
 }
 
 /** Nothing but a sentence, and what can be done. */
-export function Alone({ title, text, children }: { title: string; text?: string; children?: ComponentChildren }): VNode {
+export function Alone({ icon, title, text, children }: { icon?: Sign; title: string; text?: string; children?: ComponentChildren }): VNode {
   return (
     <main class="booking alone">
       <section class="done">
         <div>
-          <h1>{title}</h1>
+          {icon && <span class="ok"><Icon name={icon} /></span>}
+          <Arrival>{title}</Arrival>
           {text && <p class="soft lead">{text}</p>}
         </div>
         {children}
