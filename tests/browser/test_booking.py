@@ -233,3 +233,11 @@ def test_closing_asks_before_it_throws_away_what_was_typed(desk: Desk) -> None:
     expect(desk.page.locator("#name")).to_be_visible()
     desk.dialog().get_by_role("button", name="Throw away").click()
     expect(desk.dialog()).to_have_count(0)
+
+
+def test_where_the_time_is_missing_the_focus_goes(agency: Agency, desk: Desk) -> None:
+    agency.property("Timeless house")
+    desk.page.keyboard.press("n")
+    desk.choose_property("timeless")
+    desk.dialog().get_by_role("button", name="Book visit").click()
+    expect(desk.dialog().locator("#time")).to_be_focused()
