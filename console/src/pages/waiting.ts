@@ -13,8 +13,10 @@ export const waiting = computed<Visit[]>(() => {
   for (const visit of visits.value.values()) all.set(visit.id, visit);
   return [...all.values()]
     .filter((visit) => visit.status === "requested" && Date.parse(visit.date) > now)
-    .sort((one, other) => one.date.localeCompare(other.date));
+    .sort(inTurn);
 });
+
+export const inTurn = (one: Visit, other: Visit): number => one.date.localeCompare(other.date) || one.id.localeCompare(other.id);
 
 export async function loadRequests(): Promise<void> {
   const query = { status: ["requested" as const], from: new Date().toISOString(), limit: 100 };
