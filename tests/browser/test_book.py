@@ -501,6 +501,36 @@ def test_it_speaks_the_language_of_the_browser_and_writes_in_it(visitors: Visito
     assert "book.html#vl_" in mail_to(visitors.agency, email, subject)
 
 
+@pytest.mark.parametrize(
+    ("locale", "written"),
+    [
+        ("en-GB", r"^[A-Z]\w+ \d+ [A-Z]\w+, morning$"),
+        ("de-DE", r"^[A-Z]\w+, \d+\. [A-Z]\w+, Vormittag$"),
+        ("es-CO", r"^\w+, \d+ de \w+, mañana$"),
+        ("fr-FR", r"^\w+ \d+ \w+, matin$"),
+    ],
+)
+def test_a_day_is_written_as_its_language_writes_it(visitors: Visitors, locale: str, written: str) -> None:
+    page = visitors.open(f"book.html?property={listed(visitors.agency)}", locale=locale)
+    heading = page.locator(".times h3").first
+    expect(heading).to_have_text(re.compile(written))
+    assert heading.evaluate("h => getComputedStyle(h, '::first-letter').textTransform") == "uppercase"
+
+
+def test_a_long_name_and_address_stay_within_a_phone(visitors: Visitors) -> None:
+    page = visitors.open(f"book.html?property={listed(visitors.agency)}", "phone")
+    page.locator(".times .slot").first.click()
+    page.locator("#name").fill("W" * 200)
+    page.locator("#email").fill(f"{'w' * 60}@{'w' * 60}.example.org")
+    page.locator(".go .btn").click()
+    expect(page.locator(".ticket")).to_be_visible()
+    width = DEVICES["phone"][0]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Cancel visit").click()
+    expect(page.get_by_label("Why")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_the_page_of_the_link_stops_reminders_keeps_a_file_for_the_calendar_and_forgets_the_visitor(
     visitors: Visitors,
 ) -> None:

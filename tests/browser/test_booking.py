@@ -38,6 +38,14 @@ def fill(desk: Desk, day: str, time: str) -> None:
     desk.page.locator("#time").fill(time)
 
 
+@pytest.mark.parametrize(("platform", "keys"), [("MacIntel", "⌘↵"), ("Win32", "Ctrl Enter")])
+def test_the_button_names_the_keys_of_the_machine(desk: Desk, platform: str, keys: str) -> None:
+    desk.page.add_init_script(f"Object.defineProperty(navigator, 'platform', {{ get: () => '{platform}' }})")
+    desk.reload()
+    desk.page.keyboard.press("n")
+    expect(desk.dialog().locator("footer kbd")).to_have_text(keys)
+
+
 def test_a_visit_is_booked_by_pointer(agency: Agency, desk: Desk, week: str) -> None:
     house = agency.property("Pointer house")
     agency.hours(house, "09:00", "18:00")

@@ -164,3 +164,22 @@ def test_the_console_asks_nobody_but_its_own_origin_and_the_sign_in(agency: Agen
     opened(desk, agency, "#/properties")
     token = f"POST {agency.sign_in}/oauth2/token"
     assert [call for call in desk.calls if call != token and not call.split()[1].startswith(f"{agency.url}/")] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_words_stay_where_they_are_written(agency: Agency, desks: Desks, week: str, width: int) -> None:
+    house = agency.property("H" * 120)
+    visitor = {"name": "W" * 200, "email": f"{'w' * 60}@{'w' * 60}.example.org"}
+    visit = agency.visit(house, plus(week, 1), "10:00", status="requested", visitor=visitor, notes="n" * 300)
+    desk = desks.open(f"#/agenda/week/{week}?visit={visit}", width=width)
+    expect(desk.page.locator(".panel")).to_contain_text("W" * 200)
+    within(desk, ".panel .scroll")
+    for path in ("#/requests", f"#/properties/{house}"):
+        desk.page.goto(f"{agency.url}/{path}")
+        expect(desk.page.locator("main")).to_contain_text("H" * 120)
+        within(desk, "main")
+
+
+def within(desk: Desk, what: str) -> None:
+    """Nothing of it has to be looked for sideways."""
+    assert desk.page.locator(what).evaluate("it => it.scrollWidth <= it.clientWidth"), what

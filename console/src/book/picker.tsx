@@ -154,7 +154,7 @@ function Day(props: { speech: Speech; zone: string; day: string; starts: Start[]
   return (
     <div class="times" role="group" aria-label={words.timesOn(name)} onKeyDown={arrows}>
       {parts.filter(({ starts }) => starts.length).map(({ part, starts }, n) => [
-        <h3 key={part}>{n ? part : `${name}, ${part.toLowerCase()}`}</h3>,
+        <h3 key={part}>{n ? part : `${name}, ${part}`}</h3>,
         ...starts.map((start) => <Slot key={start.start} {...props} start={start} />),
       ])}
     </div>

@@ -17,13 +17,17 @@ function write(moment: string, zone: string, locale: string, options: Intl.DateT
 export const timeOf = (moment: string, zone: string): string =>
   write(moment, zone, "en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
-/** Friday 27 November */
-export const longDay = (moment: string, zone: string, language: Language): string =>
-  write(moment, zone, LOCALES[language], { weekday: "long", day: "numeric", month: "long" }).replace(",", "");
+/** A comma after the weekday is right where the language writes one; English does without. */
+function day(moment: string, zone: string, language: Language, width: "short" | "long"): string {
+  const text = write(moment, zone, LOCALES[language], { weekday: width, day: "numeric", month: width });
+  return language === "en" ? text.replace(",", "") : text;
+}
 
-/** Fri 27 Nov */
-export const shortDay = (moment: string, zone: string, language: Language): string =>
-  write(moment, zone, LOCALES[language], { weekday: "short", day: "numeric", month: "short" }).replace(",", "");
+/** Friday 27 November; Freitag, 27. November */
+export const longDay = (moment: string, zone: string, language: Language): string => day(moment, zone, language, "long");
+
+/** Fri 27 Nov; Fr., 27. Nov. */
+export const shortDay = (moment: string, zone: string, language: Language): string => day(moment, zone, language, "short");
 
 export const weekday = (moment: string, zone: string, language: Language, width: "short" | "long"): string =>
   write(moment, zone, LOCALES[language], { weekday: width });

@@ -23,6 +23,7 @@ import { PropertyChoice } from "./property_choice.tsx";
 import { type Choice, FreeTimes } from "./slots.tsx";
 import { EarlierVisits } from "./visitor.tsx";
 
+const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
 const DURATIONS = [15, 30, 45, 60];
 type Body = Schemas["BookVisitInput"];
 
@@ -248,7 +249,7 @@ function Footer({ form, wall, busy, unknown }: { form: Form; wall: string | null
         {words.cancel}
       </button>
       <button type="submit" class="btn main" aria-disabled={busy}>
-        {busy ? words.booking : unknown ? words.tryAgain : words.bookVisit} <kbd aria-hidden="true">⌘↵</kbd>
+        {busy ? words.booking : unknown ? words.tryAgain : words.bookVisit} <kbd aria-hidden="true">{APPLE ? "⌘↵" : words.ctrlEnter}</kbd>
       </button>
     </footer>
   );

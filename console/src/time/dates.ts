@@ -7,12 +7,14 @@ const LOCALES = { en: "en-GB", es: "es", de: "de", fr: "fr" } as const;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
+/** A comma after the weekday is right where the language writes one; English does without. */
 function written(day: Day, options: Intl.DateTimeFormatOptions): string {
   const locale = LOCALES[language.value];
   const key = `${locale} ${JSON.stringify(options)}`;
   const format = formats.get(key) ?? new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" });
   formats.set(key, format);
-  return format.format(utcOf(day)).replaceAll(",", "");
+  const text = format.format(utcOf(day));
+  return language.value === "en" ? text.replaceAll(",", "") : text;
 }
 
 /** Thu 26 Nov */

@@ -148,6 +148,7 @@ export const words: Words = {
   atTheProperty: "Am Objekt",
   notePlaceholder: "Was der Makler wissen sollte",
   bookVisit: "Buchen",
+  ctrlEnter: "Strg Enter",
   booking: "Wird gebucht …",
   booked: (property, when) => `Gebucht: ${property}, ${when}.`,
   throwAway: "Das Getippte verwerfen?",

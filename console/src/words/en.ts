@@ -146,6 +146,7 @@ export const words = {
   atTheProperty: "At the property",
   notePlaceholder: "What the agent should know",
   bookVisit: "Book visit",
+  ctrlEnter: "Ctrl Enter",
   booking: "Booking…",
   booked: (property: string, when: string) => `Booked: ${property}, ${when}.`,
   throwAway: "Throw away what you typed?",

@@ -147,6 +147,7 @@ export const words: Words = {
   atTheProperty: "En el inmueble",
   notePlaceholder: "Lo que el agente debe saber",
   bookVisit: "Reservar",
+  ctrlEnter: "Ctrl Intro",
   booking: "Reservando…",
   booked: (property, when) => `Reservada: ${property}, ${when}.`,
   throwAway: "¿Descartar lo que ha escrito?",

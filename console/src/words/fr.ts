@@ -147,6 +147,7 @@ export const words: Words = {
   atTheProperty: "Sur place",
   notePlaceholder: "Ce que l’agent doit savoir",
   bookVisit: "Réserver",
+  ctrlEnter: "Ctrl Entrée",
   booking: "Réservation…",
   booked: (property, when) => `Réservée : ${property}, ${when}.`,
   throwAway: "Abandonner ce que vous avez saisi ?",

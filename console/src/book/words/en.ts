@@ -19,7 +19,7 @@ export const words = {
   free: (count: number) => `${count} free`,
   noneFree: "none",
   timesOn: (day: string) => `Free times on ${day}`,
-  parts: ["Morning", "Afternoon", "Evening"],
+  parts: ["morning", "afternoon", "evening"],
   nothingFree: "No time is free in these weeks.",
   nothingFreeText: "Look at later days, or call the agency.",
   zone: (city: string) => `Times are in ${city} time, where the property is.`,

@@ -21,7 +21,7 @@ export const words: Words = {
   free: (count: number) => `${count} lib.`,
   noneFree: "nada",
   timesOn: (day: string) => `Horas libres el ${day}`,
-  parts: ["Mañana", "Tarde", "Noche"],
+  parts: ["mañana", "tarde", "noche"],
   nothingFree: "No hay horas libres en estas semanas.",
   nothingFreeText: "Mire días posteriores o llame a la agencia.",
   zone: (city: string) => `Hora de ${city}, donde está el inmueble.`,

@@ -21,7 +21,7 @@ export const words: Words = {
   free: (count: number) => `${count} lib.`,
   noneFree: "aucune",
   timesOn: (day: string) => `Heures libres le ${day}`,
-  parts: ["Matin", "Après-midi", "Soir"],
+  parts: ["matin", "après-midi", "soir"],
   nothingFree: "Aucune heure n’est libre ces semaines-ci.",
   nothingFreeText: "Regardez les jours suivants ou appelez l’agence.",
   zone: (city: string) => `Heure de ${city}, où se trouve le bien.`,
