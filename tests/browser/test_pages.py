@@ -174,6 +174,34 @@ def test_pressing_keep_twice_makes_one(agency: Agency, desk: Desk, path: str, na
     assert [one["name"] for one in found].count(name) == 1
 
 
+@pytest.mark.parametrize(("path", "name"), [("properties", "Lost answer house"), ("agents", "Lost Answer")])
+def test_trying_again_after_a_lost_answer_makes_one(agency: Agency, desk: Desk, path: str, name: str) -> None:
+    desk.refused = True
+    lost: list[Route] = []
+
+    def lose(route: Route) -> None:
+        if route.request.method not in {"PUT", "POST"} or lost:
+            route.fallback()
+            return
+        lost.append(route)
+        route.fetch()
+        route.abort("connectionreset")
+
+    desk.page.route(f"**/api/{path}**", lose)
+    desk.page.route(f"**/api/{path}/*", lose)
+    page = visit_page(agency, desk, f"{path}/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    if path == "properties":
+        page.get_by_label("Address", exact=True).fill("Verlustweg 2, 00012 Musterstadt")
+    keep = page.get_by_role("button", name="Keep", exact=True)
+    keep.click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection.")
+    keep.click()
+    expect(page).to_have_url(re.compile(rf"#/{path}/(?!new)[\w-]+"))
+    found = agency.send("GET", f"/{path}?limit=100")["items"]
+    assert [one["name"] for one in found].count(name) == 1
+
+
 def test_a_property_that_was_typed_is_there_after_looking_elsewhere(agency: Agency, desk: Desk) -> None:
     page = visit_page(agency, desk, "properties/new")
     page.get_by_label("Name", exact=True).fill("Half typed house")

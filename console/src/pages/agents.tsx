@@ -101,6 +101,10 @@ function One({ agent }: { agent: Agent | null }) {
     refusal.value = outcome.done ? null : outcome.refusal;
     if (!outcome.done) {
       if (outcome.refusal.status === 412) await loadAgents();
+      if (agent || !agents.value.has(id)) return;
+      // A try whose answer was lost has made it.
+      draft.forget();
+      replace(link("agents", [id]));
       return;
     }
     draft.kept(draft.value);
