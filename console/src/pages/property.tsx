@@ -11,6 +11,7 @@ import { Icon } from "../parts/icon.tsx";
 import { tell } from "../parts/toast.tsx";
 import { go, link } from "../route.ts";
 import { browserZone } from "../time/zones.ts";
+import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { Board } from "./board.tsx";
 import { CalendarLink } from "./calendar.tsx";
@@ -92,7 +93,7 @@ function Facts({ property, onKept }: { property: Property | null; onKept: (prope
     tell({ text: words.kept(outcome.value.name) });
     onKept(outcome.value);
   };
-  const errorAt = (name: string) => refusal.value?.errors.find((error) => error.pointer.endsWith(`/${name}`))?.detail;
+  const errorAt = (name: string) => wrongAt(refusal.value, `/${name}`);
   const { name, address, price, currency, timeZone, capacity, visitsAllowed } = form.value;
   return (
     <form onSubmit={(event) => void keep(event)}>

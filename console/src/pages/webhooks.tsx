@@ -7,6 +7,7 @@ import { Icon } from "../parts/icon.tsx";
 import { tell } from "../parts/toast.tsx";
 import { moment } from "../time/dates.ts";
 import { browserZone } from "../time/zones.ts";
+import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { DeadLetters } from "./dead_letters.tsx";
 import { Empty, PageOf, Refused } from "./page.tsx";
@@ -49,7 +50,7 @@ export function Webhooks() {
       <div class="body">
         <p class="soft">{words.hooksText}</p>
         <form class="fields" onSubmit={(event) => void add(event)}>
-          <Field id="hook-url" label={words.hookUrl} type="url" value={url.value} onInput={(value) => (url.value = value)} placeholder="https://" error={refusal.value?.errors[0]?.detail} />
+          <Field id="hook-url" label={words.hookUrl} type="url" value={url.value} onInput={(value) => (url.value = value)} placeholder="https://" error={wrongAt(refusal.value, "")} />
           <div>
             <button type="submit" class="btn main">
               {words.addHook}
