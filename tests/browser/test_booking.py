@@ -268,3 +268,11 @@ def test_what_is_wrong_is_said_in_the_language_of_the_person(agency: Agency, des
         "Das war nicht möglich. Laden Sie die Seite neu, um den jetzigen Stand zu sehen."
     )
     assert the_visits(agency, house, week) == []
+
+
+def test_where_the_time_is_missing_the_focus_goes(agency: Agency, desk: Desk) -> None:
+    agency.property("Timeless house")
+    desk.page.keyboard.press("n")
+    desk.choose_property("timeless")
+    desk.dialog().get_by_role("button", name="Book visit").click()
+    expect(desk.dialog().locator("#time")).to_be_focused()

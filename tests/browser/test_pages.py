@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.desk import Agency, Desk, Desks
+from tests.browser.desk import Agency, Desk, Desks, box_of
 
 
 @pytest.fixture
@@ -109,9 +109,112 @@ def test_what_somebody_else_changed_is_not_overwritten(agency: Agency, desk: Des
     body = {name: current[name] for name in ("name", "address", "timeZone")} | {"capacity": 5}
     agency.send("PUT", f"/properties/{id}", body, **{"If-Match": "*"})
     page.get_by_role("button", name="Keep", exact=True).click()
-    expect(page.get_by_role("alert").first).to_contain_text("Somebody changed this")
+    expect(page.get_by_role("alert").first).to_contain_text("Somebody changed this property")
     expect(page.get_by_label("Name", exact=True)).to_have_value("My villa")
-    assert agency.send("GET", f"/properties/{id}")["capacity"] == 5
+    expect(page.get_by_label("Visits at once")).to_have_value("5")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    desk.says("Kept: My villa.")
+    kept = agency.send("GET", f"/properties/{id}")
+    assert (kept["name"], kept["capacity"]) == ("My villa", 5)
+
+
+def test_hours_that_somebody_else_changed_are_read_again(agency: Agency, desk: Desk) -> None:
+    desk.refused = True
+    id = agency.property("Contested hours")
+    agency.hours(id, "09:00", "17:00")
+    page = visit_page(agency, desk, f"properties/{id}")
+    page.get_by_label("Minutes of notice").fill("90")
+    body: object = {"weekly": None, "dates": [], "gapMinutes": 25}
+    agency.send("PUT", f"/properties/{id}/availability", body, **{"If-Match": "*"})
+    page.get_by_role("button", name="Keep the hours").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody changed these hours")
+    expect(page.get_by_label("Minutes between visits")).to_have_value("25")
+    page.get_by_role("button", name="Keep the hours").click()
+    desk.says("The hours are kept.")
+    kept = agency.send("GET", f"/properties/{id}/availability")
+    assert (kept["noticeMinutes"], kept["gapMinutes"]) == (90, 25)
+
+
+def test_an_agent_whom_somebody_else_changed_is_read_again(agency: Agency, desk: Desk) -> None:
+    desk.refused = True
+    id = agency.agent("Contested Carla")
+    page = visit_page(agency, desk, f"agents/{id}")
+    page.get_by_label("Phone", exact=True).fill("+49 30 5550177")
+    body = {"name": "Contested Cora", "timeZone": "Europe/Berlin"}
+    agency.send("PUT", f"/agents/{id}", body, **{"If-Match": "*"})
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody changed this agent")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Contested Cora")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    desk.says("Kept: Contested Cora.")
+    assert agency.send("GET", f"/agents/{id}")["phone"] == "+49 30 5550177"
+
+
+@pytest.mark.parametrize(("path", "name"), [("properties", "Pressed twice house"), ("agents", "Pressed Twice")])
+def test_pressing_keep_twice_makes_one(agency: Agency, desk: Desk, path: str, name: str) -> None:
+    page = visit_page(agency, desk, f"{path}/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    if path == "properties":
+        page.get_by_label("Address", exact=True).fill("Doppelweg 2, 00012 Musterstadt")
+    page.get_by_role("button", name="Keep", exact=True).dblclick()
+    desk.says(f"Kept: {name}.")
+    expect(page).to_have_url(re.compile(rf"#/{path}/(?!new)[\w-]+"))
+    page.wait_for_load_state("networkidle")
+    found = agency.send("GET", f"/{path}?limit=100")["items"]
+    assert [one["name"] for one in found].count(name) == 1
+
+
+def test_a_property_that_was_typed_is_there_after_looking_elsewhere(agency: Agency, desk: Desk) -> None:
+    page = visit_page(agency, desk, "properties/new")
+    page.get_by_label("Name", exact=True).fill("Half typed house")
+    page.get_by_role("link", name="Agents", exact=True).click()
+    expect(page.get_by_role("link", name="New agent")).to_be_visible()
+    page.get_by_role("link", name="Properties", exact=True).click()
+    page.get_by_role("link", name="New property").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half typed house")
+    page.get_by_role("button", name="Throw away").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+
+
+def test_hours_on_a_telephone_can_be_removed(agency: Agency, desks: Desks) -> None:
+    id = agency.property("Telephone hours house")
+    agency.hours(id, "09:00", "17:00")
+    desk = desks.open(f"#/properties/{id}", width=390, height=844)
+    box = box_of(day_of(desk.page, "Monday").get_by_role("button", name="Remove"))
+    assert box["x"] + box["width"] <= 390
+    desk.picture("hours-phone")
+
+
+def test_buttons_of_a_webhook_are_whole_on_a_telephone(agency: Agency, desks: Desks) -> None:
+    address = "https://hook.example.com/a-long-address-of-a-receiver/that-is-looked-at-on-a-telephone"
+    agency.send("POST", "/webhooks", {"url": address})
+    desk = desks.open("#/webhooks", width=390, height=844)
+    row = desk.page.get_by_role("row").filter(has_text=address)
+    for name in ("Send a test", "New secret", "Remove"):
+        box = box_of(row.get_by_role("button", name=name))
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    desk.picture("webhooks-phone")
+
+
+def test_a_secret_is_replaced_only_by_whoever_is_sure(agency: Agency, desk: Desk) -> None:
+    address = "https://hook.example.com/sure"
+    agency.send("POST", "/webhooks", {"url": address})
+    page = visit_page(agency, desk, "webhooks")
+    row = page.get_by_role("row").filter(has_text=address)
+    row.get_by_role("button", name="New secret").dblclick()
+    expect(row).to_contain_text("The secret before works for 24 more hours.")
+    assert not [call for call in desk.calls if call.endswith("/secret")]
+    row.get_by_role("button", name="Really?").click()
+    desk.says("For 24 hours both secrets are used.")
+
+
+def test_a_search_that_finds_nothing_says_what_can_be_looked_for(agency: Agency, desk: Desk) -> None:
+    page = desk.page
+    page.get_by_label("Find a property or visitor").fill("Brunhildegard")
+    expect(page.get_by_role("option")).to_contain_text("by the whole e-mail address")
+    visit_page(agency, desk, "visitors")
+    expect(page.get_by_text("the number with its country code")).to_be_visible()
 
 
 def test_an_agent_gets_hours_absences_and_a_calendar(agency: Agency, desk: Desk) -> None:
@@ -126,6 +229,8 @@ def test_an_agent_gets_hours_absences_and_a_calendar(agency: Agency, desk: Desk)
     kept = agency.send("GET", f"/agents/{id}")
     assert len(kept["availability"]["dates"]) == 1
     page.get_by_role("button", name="Make a new link").press("Enter")
+    expect(page.locator(".address")).to_have_count(0)
+    page.get_by_role("button", name="Really?").press("Enter")
     address = page.locator(".address")
     expect(address).to_contain_text("/api/agents/")
     calendar = httpx.get(address.inner_text(), trust_env=False)

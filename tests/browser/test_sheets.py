@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_a_file_is_handed_in_corrected_and_registered(
     press(page.get_by_role("button", name="Register 2 of 2"), by)
     expect(page.locator(".state.done")).to_have_count(2)
     expect(page.get_by_role("button", name="Register")).to_have_count(0)
+    way = page.get_by_role("link", name="Registered").last
+    expect(way).to_have_attribute("href", re.compile(rf"^#/agenda/week/{plus(week, 1)}\?"))
     booked = agency.send("GET", f"/visits?propertyId={house}&from={week}T00:00:00Z&to={plus(week, 7)}T00:00:00Z")
     assert [visit["visitor"]["name"] for visit in booked["items"]] == ["Hanna Specimen", "Igor Sample"]
     desk.picture("sheet")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
@@ -296,3 +297,74 @@ def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     panel = panel_of(desk, other)
     expect(panel).to_contain_text("grace@example.org")
     expect(panel).not_to_contain_text("came back")
+
+
+def test_whoever_has_no_mail_is_not_said_to_be_told(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    by_phone = agency.visit(house, week, "09:00", visitor={"name": "Pia", "phone": "+49 30 5550178"}, notify=True)
+    by_mail = agency.visit(
+        house, week, "11:00", visitor={"name": "Mia", "email": f"mia-{week}@example.org"}, notify=True
+    )
+    desk.reload()
+    for id, told in ((by_phone, False), (by_mail, True)):
+        panel = panel_of(desk, id)
+        panel.get_by_role("button", name="Cancel…").click()
+        free = panel.get_by_text("The time becomes free at once")
+        expect(free).to_contain_text("and the visitor is told" if told else "at once.")
+
+
+def test_a_note_that_was_typed_is_there_after_looking_at_another_visit(
+    agency: Agency, desk: Desk, house: str, week: str
+) -> None:
+    id, other = agency.visit(house, week, "09:00"), agency.visit(house, week, "11:00")
+    desk.reload()
+    panel_of(desk, id).get_by_label("Note").fill("Has a dog")
+    expect(panel_of(desk, other).get_by_label("Note")).to_have_value("")
+    panel = panel_of(desk, id)
+    expect(panel.get_by_label("Note")).to_have_value("Has a dog")
+    panel.get_by_role("button", name="Keep the note").click()
+    desk.says("The note is kept.")
+    assert agency.read(id)["notes"] == "Has a dog"
+
+
+def test_the_second_of_two_equal_times_is_chosen_and_kept(agency: Agency, desks: Desks) -> None:
+    house = agency.property("Autumn night house")
+    last = date(datetime.now(UTC).year + 1, 10, 31)
+    sunday = (last - timedelta(days=(last.weekday() + 1) % 7)).isoformat()
+    id = agency.visit(house, sunday, "12:00")
+    panel = desks.open(f"#/agenda/week/{sunday}?visit={id}").page.locator(".panel")
+    panel.get_by_role("button", name="Reschedule").click()
+    night = panel.get_by_role("group", name=re.compile("Sun"))
+    night.get_by_role("button", name=re.compile("All .* times")).click()
+    expect(night.get_by_role("button", name="02:00 (UTC+2)")).to_be_visible()
+    night.get_by_role("button", name="02:00 (UTC+1)").click()
+    expect(panel.locator(".when")).to_contain_text("02:00 (UTC+1)")
+    expect(panel).not_to_have_attribute("aria-busy", "true")
+    assert datetime.fromisoformat(agency.read(id)["date"]) == datetime.fromisoformat(f"{sunday}T01:00:00Z")
+
+
+def test_the_focus_goes_back_to_where_it_was(agency: Agency, desk: Desk, house: str, week: str) -> None:
+    id = agency.visit(house, week, "09:00")
+    desk.reload()
+    desk.block(id).focus()
+    desk.page.keyboard.press("x")
+    reason = desk.page.locator(".panel").get_by_label("Reason")
+    expect(reason).to_be_focused()
+    desk.page.keyboard.press("Escape")
+    expect(desk.block(id)).to_be_focused()
+    cancel = desk.page.locator(".panel").get_by_role("button", name="Cancel…")
+    cancel.press("Enter")
+    expect(reason).to_be_focused()
+    desk.page.locator(".panel").get_by_role("button", name="Cancel visit").press("Enter")
+    desk.says("Cancelled")
+    expect(desk.page.locator(".panel")).to_be_focused()
+
+
+def test_the_history_is_told_in_the_time_of_the_property(agency: Agency, desks: Desks, week: str) -> None:
+    zone = "America/Los_Angeles"
+    house = agency.property("History house", zone)
+    id = agency.visit(house, week, "09:00", zone)
+    page = desks.open(f"#/agenda/week/{week}?visit={id}", zone="Asia/Tokyo").page
+    booked = datetime.fromisoformat(agency.read(id)["createdAt"]).astimezone(ZoneInfo(zone))
+    history = page.locator(".panel .log").filter(has_text="History")
+    expect(history).to_contain_text("Los Angeles time")
+    expect(history.locator("time").first).to_contain_text(f"{booked:%H:%M}")

@@ -160,7 +160,7 @@ function Foot() {
       <div class="foot">
         <span class="row">
           <Icon name={lost ? "offline" : "check"} small />
-          {loading ? words.loading : at ? words.upToDate(at) : words.loading}
+          {loading ? words.loading : at ? `${words.upToDate(at)} · ${words.zoneOf(placeOf(homeZone.value))}` : words.loading}
         </span>
         <span>{words.visitCount(shown)}</span>
         <span class="grow" />

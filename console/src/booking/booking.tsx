@@ -8,6 +8,7 @@ import { may } from "../api/session.ts";
 import { put } from "../api/visits.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { Field } from "../parts/field.tsx";
+import { useWish } from "../parts/form.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { tell } from "../parts/toast.tsx";
 import { adjust, route } from "../route.ts";
@@ -63,7 +64,7 @@ export function Booking({ wish }: { wish: Wish }) {
   const missing = useSignal(false);
   const busy = useSignal(false);
   const edition = useSignal(0);
-  const attempt = useRef({ body: "", key: "" });
+  const attempt = useWish();
   const { propertyId, minutes, at } = form.value;
   const set = (changes: Partial<Form>): void => {
     form.value = { ...form.value, ...changes };
@@ -79,6 +80,7 @@ export function Booking({ wish }: { wish: Wish }) {
   const book = async (): Promise<void> => {
     if (!propertyId || !start) {
       missing.value = true;
+      if (propertyId) document.getElementById(isDay(at.day) ? "time" : "day")?.focus();
       return;
     }
     if (busy.value) return;
@@ -90,10 +92,7 @@ export function Booking({ wish }: { wish: Wish }) {
     missing.value = false;
     busy.value = true;
     const body = bodyOf(form.value, propertyId, start);
-    // The same wish has the same key, however often it is sent; another one has another.
-    const text = JSON.stringify(body);
-    if (attempt.current.body !== text) attempt.current = { body: text, key: crypto.randomUUID() };
-    const header = { "Idempotency-Key": attempt.current.key, ...(outside ? { Prefer: "handling=lenient" } : {}) };
+    const header = { "Idempotency-Key": attempt.keyOf(body), ...(outside ? { Prefer: "handling=lenient" } : {}) };
     const outcome = await ask(api.POST("/visits", { params: { header }, body }));
     busy.value = false;
     if (outcome.done && "version" in outcome.value) {
@@ -104,8 +103,7 @@ export function Booking({ wish }: { wish: Wish }) {
     } else if (!outcome.done) {
       refusal.value = outcome.refusal;
       if (outcome.refusal.status === 409) edition.value++;
-      // A refusal is an answer: the next try is another wish.
-      if (outcome.refusal.status >= 400 && outcome.refusal.status < 500) attempt.current.body = "";
+      if (outcome.refusal.status >= 400 && outcome.refusal.status < 500) attempt.answered();
     }
   };
 

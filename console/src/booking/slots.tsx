@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, ask, type Refusal, type Schemas, type Slot } from "../api/client.ts";
 import { Icon } from "../parts/icon.tsx";
-import { shortDay } from "../time/dates.ts";
+import { clockTime, shortDay } from "../time/dates.ts";
 import { type Day, daysFrom, plusDays } from "../time/days.ts";
 import { instantOf, placeOf, today } from "../time/zones.ts";
 import { refused } from "../visit/refusals.ts";
@@ -88,7 +88,7 @@ export function FreeTimes({ propertyId, zone, minutes, agentId, chosen, from, ed
       {failed.value && <p class="note bad">{refused(failed.value).title}</p>}
       <div class="slots">
         {daysFrom(wanted, DAYS).map((day) => (
-          <SlotsOfDay key={day} day={day} slots={found.value?.slots ?? null} chosen={chosen} onPick={onPick} />
+          <SlotsOfDay key={day} day={day} zone={zone} slots={found.value?.slots ?? null} chosen={chosen} onPick={onPick} />
         ))}
       </div>
       {found.value && found.value.slots.length === 0 && found.value.reason && (
@@ -100,13 +100,14 @@ export function FreeTimes({ propertyId, zone, minutes, agentId, chosen, from, ed
 
 interface DayProps {
   day: Day;
+  zone: string;
   slots: Slot[] | null;
   chosen: Choice | null;
   onPick: (choice: Choice) => void;
 }
 
 /** A long day shows its half hours first, and the night last: who is open all day is still asked for the day. */
-function SlotsOfDay({ day, slots, chosen, onPick }: DayProps) {
+function SlotsOfDay({ day, zone, slots, chosen, onPick }: DayProps) {
   const words = say();
   const whole = useSignal(false);
   const all = (slots ?? []).filter((slot) => slot.localStart.startsWith(day));
@@ -129,7 +130,7 @@ function SlotsOfDay({ day, slots, chosen, onPick }: DayProps) {
           const picked = chosen?.start ? chosen.start === slot.start : chosen?.day === day && chosen.time === time;
           return (
             <button key={slot.start} type="button" class="slot" aria-pressed={picked} onClick={() => onPick({ day, time, start: slot.start })}>
-              {time}
+              {clockTime(slot.start, zone)}
             </button>
           );
         })}

@@ -4,17 +4,19 @@ import { useEffect } from "preact/hooks";
 import { agents, dropAgent, hueOf, initials, loadAgents, putAgent } from "../api/agents.ts";
 import { type Agent, api, ask, type Refusal, type Schemas } from "../api/client.ts";
 import { may } from "../api/session.ts";
+import { draftOf } from "../parts/draft.ts";
 import { Field } from "../parts/field.tsx";
+import { Form, useWish } from "../parts/form.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { callOf } from "../parts/links.ts";
 import { tell } from "../parts/toast.tsx";
-import { go, link, route } from "../route.ts";
+import { go, link, replace, route } from "../route.ts";
 import { browserZone, placeOf } from "../time/zones.ts";
 import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { CalendarLink } from "./calendar.tsx";
 import { type Hours, HoursFields } from "./hours.tsx";
-import { Empty, PageOf, Refused } from "./page.tsx";
+import { Empty, Keep, PageOf, Refused } from "./page.tsx";
 import { ZoneField } from "./zone.tsx";
 
 type Input = Schemas["AgentInput"];
@@ -78,9 +80,9 @@ function List() {
   );
 }
 
-const idOf = (name: string): string => {
+const idOf = (name: string, key: string): string => {
   const plain = name.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  return `${plain.slice(0, 40) || "agent"}-${crypto.randomUUID().slice(0, 4)}`;
+  return `${plain.slice(0, 40) || "agent"}-${key.slice(0, 4)}`;
 };
 
 /** All but what is read-only: a PUT takes away what it does not name, also what this page has no field for. */
@@ -88,22 +90,24 @@ const inputOf = ({ id, version, createdAt, updatedAt, ...said }: Agent): Input =
 
 function One({ agent }: { agent: Agent | null }) {
   const words = say();
-  const form = useSignal<Input>(agent ? inputOf(agent) : { name: "", timeZone: browserZone(), travelMinutes: 0 });
+  const draft = draftOf<Input>(`agent ${agent?.id ?? "new"}`, agent ? inputOf(agent) : { name: "", timeZone: browserZone(), travelMinutes: 0 });
+  const wish = useWish();
   const refusal = useSignal<Refusal | null>(null);
   const erasing = useSignal(false);
-  const set = (changes: Partial<Input>): void => {
-    form.value = { ...form.value, ...changes };
-  };
-  const keep = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    const id = agent?.id ?? idOf(form.value.name);
+  const set = draft.type;
+  const keep = async (): Promise<void> => {
+    const id = agent?.id ?? idOf(draft.value.name, wish.keyOf(draft.value));
     const header = agent ? { "If-Match": `"${agent.version}"` } : { "If-None-Match": "*" as const };
-    const outcome = await ask(api.PUT("/agents/{agentId}", { params: { path: { agentId: id }, header }, body: form.value }));
+    const outcome = await ask(api.PUT("/agents/{agentId}", { params: { path: { agentId: id }, header }, body: draft.value }));
     refusal.value = outcome.done ? null : outcome.refusal;
-    if (!outcome.done) return;
+    if (!outcome.done) {
+      if (outcome.refusal.status === 412) await loadAgents();
+      return;
+    }
+    draft.kept(draft.value);
     putAgent(outcome.value);
     tell({ text: words.kept(outcome.value.name) });
-    if (!agent) go(link("agents", [id]));
+    if (!agent) replace(link("agents", [id]));
   };
   const erase = async (): Promise<void> => {
     if (!agent) return;
@@ -117,31 +121,27 @@ function One({ agent }: { agent: Agent | null }) {
   };
   const errorAt = (name: string) => wrongAt(refusal.value, `/${name}`);
   const hours: Hours = {
-    weekly: (form.value.availability?.weekly as Hours["weekly"]) ?? null,
-    dates: (form.value.availability?.dates as Hours["dates"]) ?? [],
+    weekly: (draft.value.availability?.weekly as Hours["weekly"]) ?? null,
+    dates: (draft.value.availability?.dates as Hours["dates"]) ?? [],
   };
   return (
     <PageOf title={agent?.name ?? words.newAgent} back={{ href: link("agents"), label: words.pages.agents }}>
       <div class="body">
-        <form onSubmit={(event) => void keep(event)}>
+        <Form onSubmit={keep}>
           <fieldset disabled={!may("write")} class="stack">
             <div class="fields">
-              <Field id="a-name" label={words.name} value={form.value.name} onInput={(name) => set({ name })} error={errorAt("name")} />
-              <Field id="a-phone" label={words.phone} type="tel" value={form.value.phone ?? ""} onInput={(phone) => set({ phone: phone || null })} error={errorAt("phone")} />
-              <Field id="a-email" label={words.email} type="email" value={form.value.email ?? ""} onInput={(email) => set({ email: email || null })} error={errorAt("email")} />
-              <ZoneField id="a-zone" value={form.value.timeZone} onChange={(timeZone) => set({ timeZone })} />
-              <Field id="a-travel" label={words.travelMinutes} type="number" value={String(form.value.travelMinutes ?? 0)} onInput={(value) => set({ travelMinutes: Number(value) })} error={errorAt("travelMinutes")} />
+              <Field id="a-name" label={words.name} value={draft.value.name} onInput={(name) => set({ name })} error={errorAt("name")} />
+              <Field id="a-phone" label={words.phone} type="tel" value={draft.value.phone ?? ""} onInput={(phone) => set({ phone: phone || null })} error={errorAt("phone")} />
+              <Field id="a-email" label={words.email} type="email" value={draft.value.email ?? ""} onInput={(email) => set({ email: email || null })} error={errorAt("email")} />
+              <ZoneField id="a-zone" value={draft.value.timeZone} onChange={(timeZone) => set({ timeZone })} />
+              <Field id="a-travel" label={words.travelMinutes} type="number" value={String(draft.value.travelMinutes ?? 0)} onInput={(value) => set({ travelMinutes: Number(value) })} error={errorAt("travelMinutes")} />
             </div>
             <h2>{words.worksTitle}</h2>
             <HoursFields label={words.worksHours} hours={hours} onChange={({ weekly, dates }) => set({ availability: weekly || dates.length ? { weekly, dates } : null })} />
-            <Refused refusal={refusal.value} />
-            {may("write") && (
-              <button type="submit" class="btn main">
-                {words.keep}
-              </button>
-            )}
+            <Refused refusal={refusal.value} what="agent" />
+            {may("write") && <Keep label={words.keep} draft={draft} main />}
           </fieldset>
-        </form>
+        </Form>
         {agent && may("write") && <CalendarLink of="agent" id={agent.id} />}
         {agent && may("admin") && (
           <section>

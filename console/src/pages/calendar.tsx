@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { api, ask, type Refusal } from "../api/client.ts";
 import { Icon } from "../parts/icon.tsx";
+import { Sure } from "../parts/sure.tsx";
 import { tell } from "../parts/toast.tsx";
 import { say } from "../words/words.ts";
 import { Refused } from "./page.tsx";
@@ -44,12 +45,12 @@ export function CalendarLink({ of, id }: { of: "property" | "agent"; id: string 
         </label>
       )}
       <div class="row wrap">
-        <button type="button" class="btn" onClick={() => void share()}>
+        <Sure means={words.calendarSure} onSure={() => void share()}>
           <Icon name="link" /> {words.calendarShare}
-        </button>
-        <button type="button" class="btn bare bad" onClick={() => void stop()}>
+        </Sure>
+        <Sure bad onSure={() => void stop()}>
           {words.calendarStop}
-        </button>
+        </Sure>
       </div>
       {address.value && (
         <div class="note">

@@ -3,7 +3,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Refusal } from "../api/client.ts";
 import { Icon } from "../parts/icon.tsx";
-import { refused } from "../visit/refusals.ts";
+import { type Concerning, refused } from "../visit/refusals.ts";
+import { say } from "../words/words.ts";
 
 interface Props {
   title: string;
@@ -33,9 +34,9 @@ export function PageOf({ title, back, acts, children }: Props) {
   );
 }
 
-export function Refused({ refusal }: { refusal: Refusal | null }) {
+export function Refused({ refusal, what = "visit" }: { refusal: Refusal | null; what?: NonNullable<Concerning["what"]> }) {
   if (!refusal) return null;
-  const told = refused(refusal);
+  const told = refused(refusal, { what });
   return (
     <div class="note bad" role="alert">
       <Icon name="warn" />
@@ -53,6 +54,22 @@ export function Empty({ text, children }: { text: string; children?: ComponentCh
         <p class="soft">{text}</p>
         {children && <div class="row">{children}</div>}
       </div>
+    </div>
+  );
+}
+
+/** Keeps what was typed, or throws it away. */
+export function Keep({ label, draft, main = false }: { label: string; draft: { typed: boolean; forget: () => void }; main?: boolean }) {
+  return (
+    <div class="row wrap">
+      <button type="submit" class={main ? "btn main" : "btn"}>
+        {label}
+      </button>
+      {draft.typed && (
+        <button type="button" class="btn bare" onClick={draft.forget}>
+          {say().throwAwayYes}
+        </button>
+      )}
     </div>
   );
 }

@@ -75,7 +75,7 @@ export function Row({ row, fields, looked, told, onLook, onPatch }: Props) {
       <td class="wide">
         <span class={`state ${look}`}>
           <Icon name={sign} />
-          {row.visitId ? <a href={link("agenda", ["week"], { visit: row.visitId })}>{text}</a> : text}
+          {row.visitId ? <a href={link("agenda", ["week", dayOf(row)], { visit: row.visitId })}>{text}</a> : text}
         </span>
         {row.problem && <span class="sub small">{toldOf(row.problem)}</span>}
         {!row.ready && !row.registered && !row.problem && doubts && <span class="sub small doubts">{doubts}</span>}
@@ -93,6 +93,9 @@ function toldOf(problem: NonNullable<SheetRow["problem"]>): string {
   const { title, text } = refused(refusalOf(problem, problem.status));
   return `${title} ${text}`;
 }
+
+/** The day it was registered for; nobody corrects it any more. */
+const dayOf = (row: SheetRow): string => row.cells.find((cell) => cell.field === "date")?.value ?? "";
 
 function stateOf(row: SheetRow, words: Words): { sign: Sign; look: string; text: string } {
   if (row.registered) return { sign: "same", look: "done", text: words.rowStates.registered };

@@ -6,6 +6,7 @@ import { nameProperties, propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { findVisits, type Person, personOf } from "../booking/visitor.tsx";
 import { Field } from "../parts/field.tsx";
+import { Form } from "../parts/form.tsx";
 import { tell } from "../parts/toast.tsx";
 import { link } from "../route.ts";
 import { clockTime, shortDay } from "../time/dates.ts";
@@ -38,20 +39,14 @@ export function Visitors() {
   return (
     <PageOf title={words.pages.visitors}>
       <div class="body">
-        <form
-          class="fields"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void search();
-          }}
-        >
-          <Field id="person" label={words.mailOrPhone} value={text.value} onInput={(value) => (text.value = value)} error={wrong.value ? words.neitherMailNorPhone : undefined} />
+        <Form class="fields" onSubmit={search}>
+          <Field id="person" label={words.mailOrPhone} value={text.value} onInput={(value) => (text.value = value)} error={wrong.value ? words.neitherMailNorPhone : undefined} hint={words.wholeMailOrPhone} />
           <div>
             <button type="submit" class="btn main">
               {words.findVisits}
             </button>
           </div>
-        </form>
+        </Form>
         <Refused refusal={refusal.value} />
         {found.value && <Found {...found.value} onErased={() => (found.value = null)} />}
       </div>

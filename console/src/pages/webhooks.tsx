@@ -3,7 +3,9 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, ask, type Outcome, type Refusal, type Schemas } from "../api/client.ts";
 import { Field } from "../parts/field.tsx";
+import { Form } from "../parts/form.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { Sure } from "../parts/sure.tsx";
 import { tell } from "../parts/toast.tsx";
 import { moment } from "../time/dates.ts";
 import { browserZone } from "../time/zones.ts";
@@ -31,8 +33,7 @@ export function Webhooks() {
     if (outcome.done) tell({ text });
     await load();
   };
-  const add = async (event: Event): Promise<void> => {
-    event.preventDefault();
+  const add = async (): Promise<void> => {
     const outcome = await ask(api.POST("/webhooks", { body: { url: url.value.trim() } }));
     if (outcome.done) {
       secret.value = outcome.value.secret;
@@ -49,14 +50,14 @@ export function Webhooks() {
     <PageOf title={words.pages.webhooks}>
       <div class="body">
         <p class="soft">{words.hooksText}</p>
-        <form class="fields" onSubmit={(event) => void add(event)}>
+        <Form class="fields" onSubmit={add}>
           <Field id="hook-url" label={words.hookUrl} type="url" value={url.value} onInput={(value) => (url.value = value)} placeholder="https://" error={wrongAt(refusal.value, "")} />
           <div>
             <button type="submit" class="btn main">
               {words.addHook}
             </button>
           </div>
-        </form>
+        </Form>
         {secret.value && (
           <div class="note">
             <Icon name="link" />
@@ -70,7 +71,7 @@ export function Webhooks() {
       </div>
       {hooks.value?.length === 0 && <Empty text={words.noHooks} />}
       {hooks.value && hooks.value.length > 0 && (
-        <table class="list">
+        <table class="list cards stacked">
           <tbody>
             {hooks.value.map((hook) => (
               <Hook key={hook.id} hook={hook} onDone={(outcome, text) => void after(outcome, text)} onRenew={() => void renew(hook)} />
@@ -91,11 +92,10 @@ interface HookProps {
 
 function Hook({ hook, onDone, onRenew }: HookProps) {
   const words = say();
-  const sure = useSignal(false);
   const params = { path: { webhookId: hook.id } };
   return (
     <tr>
-      <td>
+      <td class="prop">
         <span class="address">{hook.url}</span>
         <span class="sub">
           {words.since(moment(hook.createdAt, browserZone()))}
@@ -103,7 +103,7 @@ function Hook({ hook, onDone, onRenew }: HookProps) {
           {hook.tested && ` · ${words.testedAt(moment(hook.tested.at, browserZone()), hook.tested.answer)}`}
         </span>
       </td>
-      <td>
+      <td class="stat">
         <span class={`status ${hook.status === "active" ? "confirmed" : "no_show"}`}>{words.hookStatus[hook.status]}</span>
       </td>
       <td>
@@ -116,12 +116,12 @@ function Hook({ hook, onDone, onRenew }: HookProps) {
               {hook.status === "failing" ? words.tryAgain : words.resume}
             </button>
           )}
-          <button type="button" class="btn" onClick={onRenew}>
+          <Sure means={words.secretSure} onSure={onRenew}>
             {words.newSecret}
-          </button>
-          <button type="button" class="btn bad" onClick={async () => (sure.value ? onDone(await ask(api.DELETE("/webhooks/{webhookId}", { params })), words.hookRemoved) : (sure.value = true))}>
-            {sure.value ? words.deleteSure : words.remove}
-          </button>
+          </Sure>
+          <Sure bad onSure={async () => onDone(await ask(api.DELETE("/webhooks/{webhookId}", { params })), words.hookRemoved)}>
+            {words.remove}
+          </Sure>
         </span>
       </td>
     </tr>

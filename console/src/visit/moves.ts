@@ -3,7 +3,7 @@ import type { Agent, Refusal, Visit } from "../api/client.ts";
 import { may } from "../api/session.ts";
 import { type Change, change, visits } from "../api/visits.ts";
 import { tell } from "../parts/toast.tsx";
-import { shortDay } from "../time/dates.ts";
+import { clockTime, shortDay } from "../time/dates.ts";
 import { dayOf, instantOf, timeOf, type Wall, wallOf } from "../time/zones.ts";
 import { agentName } from "../api/agents.ts";
 import { propertyName } from "../api/properties.ts";
@@ -12,12 +12,14 @@ import { refused } from "./refusals.ts";
 
 export interface Move {
   wall?: Wall;
+  /** The instant itself, where it is known: a clock shows some times twice. */
+  start?: string;
   agentId?: Agent["id"] | null;
 }
 
 /** Moves it; a refusal puts it back and says why, and outside the hours offers to do it all the same. */
 export async function move(visit: Visit, to: Move, lenient = ""): Promise<void> {
-  const date = to.wall ? instantOf(to.wall, visit.timeZone) : visit.date;
+  const date = to.start ?? (to.wall ? instantOf(to.wall, visit.timeZone) : visit.date);
   const moved = Date.parse(date) !== Date.parse(visit.date);
   const reassigned = to.agentId !== undefined && (to.agentId ?? undefined) !== visit.agentId;
   if (!moved && !reassigned) return;
@@ -54,7 +56,7 @@ async function undo(before: Visit, id: string): Promise<void> {
 
 export function whenOf(visit: Visit): string {
   const wall = wallOf(visit.date, visit.timeZone);
-  return `${shortDay(dayOf(wall))}, ${timeOf(wall)}`;
+  return `${shortDay(dayOf(wall))}, ${clockTime(visit.date, visit.timeZone)}`;
 }
 
 function tellRefusal(visit: Visit, to: Move, refusal: Refusal): void {

@@ -1,20 +1,22 @@
 // One visit: what it is, who comes, and what can be done with it.
 import { signal, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { endOf } from "../agenda/block.tsx";
 import { agentName, agents, hueOf, initials } from "../api/agents.ts";
 import type { Outcome, Refusal, Status, Visit } from "../api/client.ts";
 import { addressOf, propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { change, type Notices, noticesOf, saving, setStatus } from "../api/visits.ts";
+import { draftOf } from "../parts/draft.ts";
 import { Field } from "../parts/field.tsx";
+import { Form } from "../parts/form.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { callOf, mapOf } from "../parts/links.ts";
 import { tell } from "../parts/toast.tsx";
 import { FreeTimes } from "../booking/slots.tsx";
 import { clockTime, moment, shortDay } from "../time/dates.ts";
 import { now } from "../time/now.ts";
-import { browserZone, dayOf, placeOf, wallOf } from "../time/zones.ts";
+import { dayOf, placeOf, wallOf } from "../time/zones.ts";
 import { say } from "../words/words.ts";
 import { move } from "./moves.ts";
 import { OtherVisits } from "./others.tsx";
@@ -25,8 +27,23 @@ import { distance, hasBegun, holdsTime, StatusMark } from "./status.tsx";
 type Asking = "reason" | "time" | null;
 const asked = signal<{ visit: string; what: Asking }>({ visit: "", what: null });
 
+let before: Element | null = null;
+
 export function askFor(visit: Visit, what: Asking): void {
+  if (what) before = document.activeElement;
   asked.value = { visit: visit.id, what };
+}
+
+/** Gives the focus back to where it was when what had it is gone, or else to the panel. */
+function useFocusBack(panel: { current: HTMLElement | null }, asking: Asking, status: Status): void {
+  const first = useRef(true);
+  useLayoutEffect(() => {
+    if (!first.current && !asking && document.activeElement === document.body) {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      else panel.current?.focus();
+    }
+    first.current = false;
+  }, [asking, status]);
 }
 
 export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void }) {
@@ -36,6 +53,8 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
   const refusal = useSignal<Refusal | null>(null);
   const wall = wallOf(visit.date, visit.timeZone);
   const soon = distance(visit, now.value);
+  const panel = useRef<HTMLElement>(null);
+  useFocusBack(panel, asking, visit.status);
 
   const done = (outcome: Outcome<Visit>, text: string): boolean => {
     refusal.value = outcome.done ? null : outcome.refusal;
@@ -52,6 +71,8 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
   return (
     <aside
       class="panel"
+      ref={panel}
+      tabIndex={-1}
       aria-label={words.visitPanel}
       aria-busy={saving.value.has(visit.id)}
       onKeyDown={(event) => {
@@ -80,7 +101,7 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
       {may("write") && <Acts visit={visit} asking={asking} onAsk={ask} onBecome={become} />}
       <div class="scroll" tabIndex={0} role="group" aria-label={words.details}>
         {refusal.value && <Trouble refusal={refusal.value} visit={visit} />}
-        {asking === "reason" && <Ending visit={visit} onEnd={(status, reason) => void become(status, reason)} onKeep={() => ask(null)} />}
+        {asking === "reason" && <Ending visit={visit} onEnd={become} onKeep={() => ask(null)} />}
         {asking === "time" && (
           <div class="facts">
             <FreeTimes
@@ -90,9 +111,9 @@ export function Panel({ visit, onClose }: { visit: Visit; onClose: () => void })
               agentId={visit.agentId}
               chosen={null}
               from={dayOf(wall)}
-              onPick={({ day, time }) => {
+              onPick={({ day, time, start }) => {
                 ask(null);
-                void move(visit, { wall: `${day}T${time}` });
+                void move(visit, { wall: `${day}T${time}`, ...(start ? { start } : {}) });
               }}
             />
           </div>
@@ -155,25 +176,18 @@ function Acts({ visit, asking, onAsk, onBecome }: ActsProps) {
 }
 
 /** Ends a visit, with a reason for whoever asks later. */
-function Ending({ visit, onEnd, onKeep }: { visit: Visit; onEnd: (status: Status, reason: string) => void; onKeep: () => void }) {
+function Ending({ visit, onEnd, onKeep }: { visit: Visit; onEnd: (status: Status, reason: string) => Promise<void>; onKeep: () => void }) {
   const words = say();
   const reason = useSignal("");
   const request = visit.status === "requested";
   const name = visit.visitor?.name ?? propertyName(visit.propertyId);
-  const box = useRef<HTMLFormElement>(null);
-  useEffect(() => box.current?.querySelector("textarea")?.focus(), []);
+  const told = useTold(visit);
+  useEffect(() => document.getElementById("end-reason")?.focus(), []);
   return (
-    <form
-      class="note ending"
-      ref={box}
-      onSubmit={(event) => {
-        event.preventDefault();
-        onEnd(request ? "declined" : "cancelled", reason.value.trim());
-      }}
-    >
+    <Form class="note ending" onSubmit={() => onEnd(request ? "declined" : "cancelled", reason.value.trim())}>
       <Icon name="x" />
       <p>
-        <strong>{request ? words.declineWhose(name) : words.cancelWhose(name)}</strong> {words.freeAtOnce}
+        <strong>{request ? words.declineWhose(name) : words.cancelWhose(name)}</strong> {told ? words.freeAndTold : words.freeAtOnce}
       </p>
       <Field id="end-reason" label={words.reason} lines value={reason.value} onInput={(value) => (reason.value = value)} />
       <div class="row wrap">
@@ -181,7 +195,7 @@ function Ending({ visit, onEnd, onKeep }: { visit: Visit; onEnd: (status: Status
           {request ? words.decline : words.cancelVisitYes}
         </button>
         {request && (
-          <button type="button" class="btn" onClick={() => onEnd("cancelled", reason.value.trim())}>
+          <button type="button" class="btn" onClick={() => void onEnd("cancelled", reason.value.trim())}>
             {words.cancelVisitYes}
           </button>
         )}
@@ -189,7 +203,7 @@ function Ending({ visit, onEnd, onKeep }: { visit: Visit; onEnd: (status: Status
           {words.keepIt}
         </button>
       </div>
-    </form>
+    </Form>
   );
 }
 
@@ -265,17 +279,30 @@ function Facts({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
 
 /** That the visitor does not hear of anything, and why: then somebody has to call. */
 function StoppedMail({ visit }: { visit: Visit }) {
-  const why = useSignal<Notices["stopped"]>(undefined);
-  useEffect(() => {
-    void noticesOf(visit.id).then((answer) => (why.value = answer.done ? answer.value.stopped : undefined));
-  }, [visit.id, visit.version]);
-  if (!why.value) return null;
+  const why = useNotices(visit)?.stopped;
+  if (!why) return null;
   return (
     <div class="note wait">
       <Icon name="warn" />
-      <p>{say().mailStopped[why.value]}</p>
+      <p>{say().mailStopped[why]}</p>
     </div>
   );
+}
+
+/** What is known of the mail about a visit that has any. */
+function useNotices(visit: Visit): Notices | null {
+  const known = useSignal<Notices | null>(null);
+  const some = Boolean(visit.visitor?.email && visit.notify);
+  useEffect(() => {
+    if (some) void noticesOf(visit.id).then((answer) => (known.value = answer.done ? answer.value : null));
+  }, [visit.id, visit.version, some]);
+  return some ? known.value : null;
+}
+
+/** Whether its visitor hears of it when it ends now: none is sent of what has begun. */
+function useTold(visit: Visit): boolean {
+  const notices = useNotices(visit);
+  return notices !== null && !notices.stopped && !hasBegun(visit, now.value);
 }
 
 const Note = ({ text }: { text: string }) => (
@@ -285,24 +312,24 @@ const Note = ({ text }: { text: string }) => (
   </div>
 );
 
-/** The note, which stays as typed whatever happens to the visit meanwhile. */
+/** The note, which stays as typed whatever happens to the visit meanwhile, and whichever is looked at. */
 function Notes({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | null) => void }) {
   const words = say();
-  const text = useSignal<string | null>(null);
-  const typed = text.value !== null && text.value.trim() !== (visit.notes ?? "");
+  const draft = draftOf(`note ${visit.id}`, { notes: visit.notes ?? "" });
+  const typed = draft.value.notes.trim() !== (visit.notes ?? "");
   const keep = async (): Promise<void> => {
-    const notes = text.value?.trim() || null;
+    const notes = draft.value.notes.trim() || null;
     const outcome = await change(visit, { notes }, notes ? { ...visit, notes } : visit);
     onRefused(outcome.done ? null : outcome.refusal);
     if (!outcome.done) return;
-    text.value = null;
+    draft.kept(draft.value);
     tell({ text: words.noteKept });
   };
   return (
     <div class="fact">
       <Icon name="note" />
       <div class="stack">
-        <textarea class="input" aria-label={words.note} maxLength={2000} placeholder={words.notePlaceholder} value={text.value ?? visit.notes ?? ""} onInput={(event) => (text.value = event.currentTarget.value)} />
+        <textarea class="input" aria-label={words.note} maxLength={2000} placeholder={words.notePlaceholder} value={draft.value.notes} onInput={(event) => draft.type({ notes: event.currentTarget.value })} />
         {typed && (
           <button type="button" class="btn" onClick={() => void keep()}>
             {words.keepNote}
@@ -315,13 +342,14 @@ function Notes({ visit, onRefused }: { visit: Visit; onRefused: (why: Refusal | 
 
 function History({ visit }: { visit: Visit }) {
   const words = say();
-  const zone = browserZone();
+  const zone = visit.timeZone;
   const lines: [string, string][] = [[words.history.created, visit.createdAt]];
   if (visit.cancellation) lines.push([words.history[visit.status === "declined" ? "declined" : "cancelled"], visit.cancellation.at]);
   else if (visit.updatedAt !== visit.createdAt) lines.push([words.history.changed, visit.updatedAt]);
   return (
     <div class="log">
       <h3 class="label">{words.historyTitle}</h3>
+      <p class="small faint">{words.zoneOf(placeOf(zone))}</p>
       <ul>
         {lines.map(([what, at]) => (
           <li key={what}>

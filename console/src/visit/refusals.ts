@@ -1,5 +1,6 @@
 // What a refusal means to the person: what happened, then what to do.
 import type { Refusal } from "../api/client.ts";
+import type { Words } from "../words/en.ts";
 import { say } from "../words/words.ts";
 
 export interface Told {
@@ -8,6 +9,8 @@ export interface Told {
 }
 
 export interface Concerning {
+  /** What somebody else may have changed; a visit unless said. */
+  what?: keyof Words["refusals"]["changed"];
   property?: string;
   time?: string;
 }
@@ -22,7 +25,7 @@ export function refused(refusal: Refusal, about: Concerning = {}): Told {
     case "outside-hours":
       return { title: words.outside(about.time ?? ""), text: outsideText(refusal) };
     case "precondition-failed":
-      return { title: words.changed, text: words.changedText };
+      return { title: words.changed[about.what ?? "visit"], text: words.changedText };
     case "no-connection":
       return { title: words.noConnection, text: words.noConnectionText };
     case "too-many-requests":

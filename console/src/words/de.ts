@@ -34,7 +34,7 @@ export const words: Words = {
   found: "Gefunden",
   findVisitor: (text) => `Besichtigungen von ${text} finden`,
   fewLetters: "Ein paar Buchstaben von Name oder Adresse",
-  noSuchProperty: "Kein Objekt hat diese Wörter im Namen oder in der Adresse.",
+  noSuchProperty: "Kein Objekt hat diese Wörter im Namen oder in der Adresse. Einen Besucher finden Sie mit der ganzen E-Mail-Adresse oder der Telefonnummer mit Ländervorwahl.",
 
   yourMenu: "Ihr Menü",
   appearance: "Darstellung",
@@ -175,7 +175,8 @@ export const words: Words = {
   keepIt: "Behalten",
   cancelWhose: (name) => `Besichtigung von ${name} absagen?`,
   declineWhose: (name) => `Anfrage von ${name} ablehnen?`,
-  freeAtOnce: "Die Zeit wird sofort frei, und der Besucher erfährt es.",
+  freeAtOnce: "Die Zeit wird sofort frei.",
+  freeAndTold: "Die Zeit wird sofort frei, und der Besucher erfährt es.",
   became: {
     requested: (name) => `${name}: zu bestätigen.`,
     confirmed: (name) => `Bestätigt: ${name}.`,
@@ -252,6 +253,7 @@ export const words: Words = {
   calendarText: "Ein Kalenderprogramm mit diesem Link zeigt die Besichtigungen und bleibt aktuell.",
   calendarVisitors: "Mit Namen und Telefonnummern der Besucher",
   calendarShare: "Neuen Link erstellen",
+  calendarSure: "Ein früherer Link gilt dann nicht mehr.",
   calendarStop: "Nicht mehr teilen",
   calendarStopped: "Niemand sieht den Kalender mehr über einen Link.",
   copy: "Kopieren",
@@ -271,6 +273,7 @@ export const words: Words = {
   erasedAgent: (name) => `Alles über ${name} ist gelöscht. Die Besichtigungen bleiben.`,
   mailOrPhone: "E-Mail-Adresse oder Telefonnummer",
   neitherMailNorPhone: "Das ist weder eine E-Mail-Adresse noch eine Telefonnummer.",
+  wholeMailOrPhone: "Die ganze Adresse oder die Nummer mit Ländervorwahl, etwa +49 30 5550133.",
   findVisits: "Besichtigungen finden",
   eraseVisitor: "Daten dieser Person löschen.",
   eraseVisitorText:
@@ -365,6 +368,7 @@ export const words: Words = {
   resume: "Weiter",
   resumed: "Es geht weiter, wo es stehen blieb.",
   newSecret: "Neues Geheimnis",
+  secretSure: "Das bisherige Geheimnis gilt noch 24 Stunden.",
   secretRenewed: "24 Stunden lang gelten beide Geheimnisse.",
   hookRemoved: "Entfernt.",
 
@@ -388,7 +392,12 @@ export const words: Words = {
     step: "Besichtigungen beginnen dort zu anderen Minuten.",
     notice: "Das ist zu kurzfristig für dieses Objekt.",
     horizon: "Das ist zu weit voraus für dieses Objekt.",
-    changed: "Jemand hat diese Besichtigung geändert, während Sie sie offen hatten.",
+    changed: {
+      visit: "Jemand hat diese Besichtigung geändert, während Sie sie offen hatten.",
+      property: "Jemand hat dieses Objekt geändert, während Sie es offen hatten.",
+      hours: "Jemand hat diese Zeiten geändert, während Sie sie offen hatten.",
+      agent: "Jemand hat diesen Makler geändert, während Sie ihn offen hatten.",
+    },
     changedText: "Hier ist die neue Fassung; das Getippte bleibt.",
     noConnection: "Keine Verbindung.",
     noConnectionText: "Nichts Getipptes ist verloren. Versuchen Sie es noch einmal: nichts geschieht doppelt.",

@@ -34,7 +34,7 @@ export const words: Words = {
   found: "Encontrado",
   findVisitor: (text) => `Buscar las visitas de ${text}`,
   fewLetters: "Unas letras de su nombre o dirección",
-  noSuchProperty: "Ningún inmueble tiene estas palabras en su nombre o dirección.",
+  noSuchProperty: "Ningún inmueble tiene estas palabras en su nombre o dirección. A un visitante se le encuentra por el correo completo o por el teléfono con el prefijo del país.",
 
   yourMenu: "su menú",
   appearance: "Apariencia",
@@ -174,7 +174,8 @@ export const words: Words = {
   keepIt: "Conservar",
   cancelWhose: (name) => `¿Cancelar la visita de ${name}?`,
   declineWhose: (name) => `¿Rechazar la solicitud de ${name}?`,
-  freeAtOnce: "La hora queda libre enseguida y se avisa al visitante.",
+  freeAtOnce: "La hora queda libre enseguida.",
+  freeAndTold: "La hora queda libre enseguida y se avisa al visitante.",
   became: {
     requested: (name) => `${name}: por confirmar.`,
     confirmed: (name) => `Confirmada: ${name}.`,
@@ -250,6 +251,7 @@ export const words: Words = {
   calendarText: "Un programa de calendario con este enlace muestra las visitas y se mantiene al día.",
   calendarVisitors: "Con nombres y teléfonos de los visitantes",
   calendarShare: "Crear un enlace nuevo",
+  calendarSure: "Un enlace anterior deja de valer.",
   calendarStop: "Dejar de compartir",
   calendarStopped: "Ya nadie ve el calendario por un enlace.",
   copy: "Copiar",
@@ -269,6 +271,7 @@ export const words: Words = {
   erasedAgent: (name) => `Todo sobre ${name} está borrado. Sus visitas quedan.`,
   mailOrPhone: "Correo o teléfono",
   neitherMailNorPhone: "No es ni un correo ni un teléfono.",
+  wholeMailOrPhone: "El correo completo, o el teléfono con el prefijo del país, como +34 910 55 01 33.",
   findVisits: "Buscar visitas",
   eraseVisitor: "Borrar los datos de esta persona.",
   eraseVisitorText:
@@ -363,6 +366,7 @@ export const words: Words = {
   resume: "Continuar",
   resumed: "Continúa donde se detuvo.",
   newSecret: "Nuevo secreto",
+  secretSure: "El secreto anterior vale 24 horas más.",
   secretRenewed: "Durante 24 horas valen ambos secretos.",
   hookRemoved: "Quitado.",
 
@@ -386,7 +390,12 @@ export const words: Words = {
     step: "Allí las visitas empiezan a otros minutos.",
     notice: "Es demasiado pronto para este inmueble.",
     horizon: "Es demasiado lejos para este inmueble.",
-    changed: "Alguien cambió esta visita mientras la tenía abierta.",
+    changed: {
+      visit: "Alguien cambió esta visita mientras la tenía abierta.",
+      property: "Alguien cambió este inmueble mientras lo tenía abierto.",
+      hours: "Alguien cambió este horario mientras lo tenía abierto.",
+      agent: "Alguien cambió este agente mientras lo tenía abierto.",
+    },
     changedText: "Esta es la nueva versión; lo escrito se conserva.",
     noConnection: "Sin conexión.",
     noConnectionText: "Nada de lo escrito se ha perdido. Inténtelo de nuevo: nada se hace dos veces.",

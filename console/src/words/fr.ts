@@ -34,7 +34,7 @@ export const words: Words = {
   found: "Trouvé",
   findVisitor: (text) => `Trouver les visites de ${text}`,
   fewLetters: "Quelques lettres du nom ou de l’adresse",
-  noSuchProperty: "Aucun bien n’a ces mots dans son nom ou son adresse.",
+  noSuchProperty: "Aucun bien n’a ces mots dans son nom ou son adresse. Un visiteur se trouve par son e-mail entier ou son numéro avec l’indicatif du pays.",
 
   yourMenu: "votre menu",
   appearance: "Apparence",
@@ -174,7 +174,8 @@ export const words: Words = {
   keepIt: "Garder",
   cancelWhose: (name) => `Annuler la visite de ${name} ?`,
   declineWhose: (name) => `Refuser la demande de ${name} ?`,
-  freeAtOnce: "L’heure se libère aussitôt et le visiteur est prévenu.",
+  freeAtOnce: "L’heure se libère aussitôt.",
+  freeAndTold: "L’heure se libère aussitôt et le visiteur est prévenu.",
   became: {
     requested: (name) => `${name} : à confirmer.`,
     confirmed: (name) => `Confirmée : ${name}.`,
@@ -250,6 +251,7 @@ export const words: Words = {
   calendarText: "Un agenda qui a ce lien montre les visites et reste à jour.",
   calendarVisitors: "Avec noms et téléphones des visiteurs",
   calendarShare: "Créer un nouveau lien",
+  calendarSure: "Un lien précédent ne vaudra plus.",
   calendarStop: "Ne plus partager",
   calendarStopped: "Plus personne ne voit le calendrier par un lien.",
   copy: "Copier",
@@ -269,6 +271,7 @@ export const words: Words = {
   erasedAgent: (name) => `Tout sur ${name} est effacé. Les visites restent.`,
   mailOrPhone: "E-mail ou téléphone",
   neitherMailNorPhone: "Ce n’est ni un e-mail ni un téléphone.",
+  wholeMailOrPhone: "L’e-mail entier, ou le numéro avec l’indicatif du pays, comme +33 1 99 00 01 33.",
   findVisits: "Trouver les visites",
   eraseVisitor: "Effacer les données de cette personne.",
   eraseVisitorText:
@@ -363,6 +366,7 @@ export const words: Words = {
   resume: "Reprendre",
   resumed: "La suite reprend où elle s’était arrêtée.",
   newSecret: "Nouveau secret",
+  secretSure: "Le secret précédent vaut encore 24 heures.",
   secretRenewed: "Pendant 24 heures, les deux secrets valent.",
   hookRemoved: "Retiré.",
 
@@ -386,7 +390,12 @@ export const words: Words = {
     step: "Les visites y commencent à d’autres minutes.",
     notice: "C’est trop tôt pour ce bien.",
     horizon: "C’est trop loin pour ce bien.",
-    changed: "Quelqu’un a changé cette visite pendant que vous l’aviez ouverte.",
+    changed: {
+      visit: "Quelqu’un a changé cette visite pendant que vous l’aviez ouverte.",
+      property: "Quelqu’un a changé ce bien pendant que vous l’aviez ouvert.",
+      hours: "Quelqu’un a changé ces horaires pendant que vous les aviez ouverts.",
+      agent: "Quelqu’un a changé cet agent pendant que vous l’aviez ouvert.",
+    },
     changedText: "Voici la nouvelle version ; la saisie est gardée.",
     noConnection: "Pas de connexion.",
     noConnectionText: "Rien de saisi n’est perdu. Réessayez : rien n’est fait deux fois.",
