@@ -42,6 +42,7 @@ function useFocusBack(panel: { current: HTMLElement | null }, asking: Asking, st
       if (before instanceof HTMLElement && before.isConnected) before.focus();
       else panel.current?.focus();
     }
+    if (!asking) before = null;
     first.current = false;
   }, [asking, status]);
 }
