@@ -243,6 +243,33 @@ def test_closing_asks_before_it_throws_away_what_was_typed(desk: Desk) -> None:
     expect(desk.dialog()).to_have_count(0)
 
 
+def test_what_is_wrong_is_said_in_the_language_of_the_person(agency: Agency, desks: Desks, week: str) -> None:
+    house = agency.property("German house")
+    desk = desks.open(f"#/agenda/week/{week}", locale="de-DE")
+    desk.refused = True
+    desk.page.keyboard.press("n")
+    dialog = desk.dialog()
+    dialog.get_by_role("combobox", name="Objekt").fill("german hou")
+    expect(dialog.get_by_role("option").first).to_be_visible()
+    desk.page.keyboard.press("Enter")
+    fill(desk, plus(week, 1), TEN)
+    dialog.locator("#phone").fill("call me")
+    book = dialog.get_by_role("button", name="Buchen")
+    book.click()
+    expect(dialog.get_by_text("Das ist keine Telefonnummer. Prüfen Sie sie.")).to_be_visible()
+    expect(dialog.get_by_role("alert").locator("p")).to_have_text(
+        "Etwas stimmt noch nicht. Prüfen Sie, was Sie geschrieben haben."
+    )
+    dialog.locator("#phone").fill("+49 30 1234567")
+    problem = {"type": "urn:visits:problem:never-heard-of", "status": 409, "detail": "See GET /visits."}
+    desk.page.route("**/api/visits", lambda route: route.fulfill(status=409, content_type=PROBLEM, json=problem))
+    book.click()
+    expect(dialog.get_by_role("alert").locator("p")).to_have_text(
+        "Das war nicht möglich. Laden Sie die Seite neu, um den jetzigen Stand zu sehen."
+    )
+    assert the_visits(agency, house, week) == []
+
+
 def test_where_the_time_is_missing_the_focus_goes(agency: Agency, desk: Desk) -> None:
     agency.property("Timeless house")
     desk.page.keyboard.press("n")

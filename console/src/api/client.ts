@@ -18,6 +18,8 @@ export interface Refusal {
   reason?: string;
   conflicts: { from: string; to: string; holder: string }[];
   errors: { pointer: string; detail: string }[];
+  /** What is wrong, where a page can say more of it than that something is. */
+  told?: string;
 }
 
 export type Outcome<T> = { done: true; value: T; etag: string } | { done: false; refusal: Refusal };
@@ -54,7 +56,8 @@ export async function ask<T>(call: Promise<Answered<T>>): Promise<Outcome<T>> {
   }
 }
 
-function refusalOf(problem: unknown, status: number): Refusal {
+/** A problem document as the person is told it. */
+export function refusalOf(problem: unknown, status: number): Refusal {
   const told = (typeof problem === "object" && problem !== null ? problem : {}) as Partial<Record<string, unknown>>;
   const kind = typeof told.type === "string" ? (told.type.split(":").pop() ?? "") : "";
   return {

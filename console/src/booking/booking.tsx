@@ -16,7 +16,7 @@ import { shortDay } from "../time/dates.ts";
 import { isDay } from "../time/days.ts";
 import { instantOf, minuteOf, timeAt } from "../time/zones.ts";
 import { whenOf } from "../visit/moves.ts";
-import { refused } from "../visit/refusals.ts";
+import { refused, wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { closeBooking, type Wish } from "./draft.ts";
 import { PropertyChoice } from "./property_choice.tsx";
@@ -75,7 +75,7 @@ export function Booking({ wish }: { wish: Wish }) {
   const start = wall ? (at.start ?? instantOf(wall, zone)) : null;
   const free = slots.value.some((slot) => start !== null && Date.parse(slot.start) === Date.parse(start));
   const outside = refusal.value?.kind === "outside-hours" && may("override");
-  const errorAt = errorsOf(refusal.value);
+  const errorAt = (pointer: string) => wrongAt(refusal.value, pointer);
 
   const book = async (): Promise<void> => {
     if (!propertyId || !start) {
@@ -225,9 +225,6 @@ function bodyOf(form: Form, propertyId: string, date: string): Body {
     ...(notes ? { notes } : {}),
   };
 }
-
-const errorsOf = (refusal: Refusal | null) => (pointer: string) =>
-  refusal?.errors.find((error) => error.pointer.replace(/^#/, "") === pointer)?.detail;
 
 function Footer({ form, wall, busy, unknown }: { form: Form; wall: string | null; busy: boolean; unknown: boolean }) {
   const words = say();

@@ -12,6 +12,7 @@ import { callOf } from "../parts/links.ts";
 import { tell } from "../parts/toast.tsx";
 import { go, link, replace, route } from "../route.ts";
 import { browserZone, placeOf } from "../time/zones.ts";
+import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { CalendarLink } from "./calendar.tsx";
 import { type Hours, HoursFields } from "./hours.tsx";
@@ -122,7 +123,7 @@ function One({ agent }: { agent: Agent | null }) {
     tell({ text: words.erasedAgent(agent.name) });
     go(link("agents"));
   };
-  const errorAt = (name: string) => refusal.value?.errors.find((error) => error.pointer.endsWith(`/${name}`))?.detail;
+  const errorAt = (name: string) => wrongAt(refusal.value, `/${name}`);
   const hours: Hours = {
     weekly: (draft.value.availability?.weekly as Hours["weekly"]) ?? null,
     dates: (draft.value.availability?.dates as Hours["dates"]) ?? [],

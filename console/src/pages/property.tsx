@@ -13,6 +13,7 @@ import { Icon } from "../parts/icon.tsx";
 import { tell } from "../parts/toast.tsx";
 import { go, link, replace } from "../route.ts";
 import { browserZone } from "../time/zones.ts";
+import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { Board } from "./board.tsx";
 import { CalendarLink } from "./calendar.tsx";
@@ -104,7 +105,7 @@ function Facts({ property, onKept, onChanged }: FactsProps) {
     tell({ text: words.kept(outcome.value.name) });
     onKept(outcome.value);
   };
-  const errorAt = (name: string) => refusal.value?.errors.find((error) => error.pointer.endsWith(`/${name}`))?.detail;
+  const errorAt = (name: string) => wrongAt(refusal.value, `/${name}`);
   const { name, address, price, currency, timeZone, capacity, visitsAllowed } = draft.value;
   return (
     <Form onSubmit={keep}>

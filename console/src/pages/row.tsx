@@ -1,11 +1,12 @@
 // A row of a sheet: what was understood, what is doubtful, and what it takes.
 import { useSignal } from "@preact/signals";
 import { agentName, agents } from "../api/agents.ts";
-import type { Schemas } from "../api/client.ts";
+import { refusalOf, type Schemas } from "../api/client.ts";
 import { properties, propertyName } from "../api/properties.ts";
 import { may } from "../api/session.ts";
 import { Icon, type Sign } from "../parts/icon.tsx";
 import { link } from "../route.ts";
+import { refused } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import type { Words } from "../words/en.ts";
 
@@ -76,7 +77,7 @@ export function Row({ row, fields, looked, told, onLook, onPatch }: Props) {
           <Icon name={sign} />
           {row.visitId ? <a href={link("agenda", ["week", dayOf(row)], { visit: row.visitId })}>{text}</a> : text}
         </span>
-        {row.problem && <span class="sub small">{row.problem.detail}</span>}
+        {row.problem && <span class="sub small">{toldOf(row.problem)}</span>}
         {!row.ready && !row.registered && !row.problem && doubts && <span class="sub small doubts">{doubts}</span>}
         {!row.reviewed && !row.registered && may("write") && (
           <button type="button" class="btn" onClick={() => void onPatch({})}>
@@ -86,6 +87,11 @@ export function Row({ row, fields, looked, told, onLook, onPatch }: Props) {
       </td>
     </tr>
   );
+}
+
+function toldOf(problem: NonNullable<SheetRow["problem"]>): string {
+  const { title, text } = refused(refusalOf(problem, problem.status));
+  return `${title} ${text}`;
 }
 
 /** The day it was registered for; nobody corrects it any more. */

@@ -170,12 +170,12 @@ export function SheetPage({ id }: { id: string }) {
 
 /** What is wrong with cells, in the words of their doubts. */
 function inWords(refusal: Refusal): Refusal {
-  const errors = refusal.errors.map(({ pointer, detail }) => {
+  const told = refusal.errors.flatMap(({ pointer, detail }) => {
     const kinds = detail.match(/^cannot be read: (.+)$/)?.[1]?.split(", ") as Kind[] | undefined;
     const field = FIELDS.find((one) => pointer === `#/${one}`);
-    return kinds && field ? { pointer, detail: `${say().fields[field]}: ${[...new Set(kinds.map(doubtOf))].join(" ")}` } : { pointer, detail };
+    return kinds && field ? `${say().fields[field]}: ${[...new Set(kinds.map(doubtOf))].join(" ")}` : [];
   });
-  return { ...refusal, errors };
+  return told.length ? { ...refusal, told: told.join(" ") } : refusal;
 }
 
 interface Seen {

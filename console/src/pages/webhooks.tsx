@@ -9,6 +9,7 @@ import { Sure } from "../parts/sure.tsx";
 import { tell } from "../parts/toast.tsx";
 import { moment } from "../time/dates.ts";
 import { browserZone } from "../time/zones.ts";
+import { wrongAt } from "../visit/refusals.ts";
 import { say } from "../words/words.ts";
 import { DeadLetters } from "./dead_letters.tsx";
 import { Empty, PageOf, Refused } from "./page.tsx";
@@ -50,7 +51,7 @@ export function Webhooks() {
       <div class="body">
         <p class="soft">{words.hooksText}</p>
         <Form class="fields" onSubmit={add}>
-          <Field id="hook-url" label={words.hookUrl} type="url" value={url.value} onInput={(value) => (url.value = value)} placeholder="https://" error={refusal.value?.errors[0]?.detail} />
+          <Field id="hook-url" label={words.hookUrl} type="url" value={url.value} onInput={(value) => (url.value = value)} placeholder="https://" error={wrongAt(refusal.value, "")} />
           <div>
             <button type="submit" class="btn main">
               {words.addHook}

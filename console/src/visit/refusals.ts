@@ -38,14 +38,34 @@ export function refused(refusal: Refusal, about: Concerning = {}): Told {
     case "insufficient-scope":
       return { title: words.mayNot, text: words.mayNotText };
     case "invalid-input":
-      return { title: words.invalid, text: refusal.errors.map((error) => error.detail).join(" ") || refusal.detail };
+      return { title: words.invalid, text: refusal.told ?? words.invalidText };
     case "visits-not-allowed":
       return { title: words.notAllowed(about.property ?? ""), text: words.notAllowedText };
     case "visit-not-started":
       return { title: words.notStarted, text: words.notStartedText };
+    case "transition-not-allowed":
+    case "slots-released":
+      return { title: words.otherStatus, text: words.otherText };
+    case "property-not-found":
+    case "visit-not-found":
+    case "agent-not-found":
+    case "sheet-not-found":
+    case "webhook-not-found":
+      return { title: words.notThere, text: words.otherText };
+    case "export-too-large":
+      return { title: words.tooLarge, text: words.tooLargeText };
     default:
-      return { title: words.other, text: refusal.detail };
+      // What the API says is for whoever programs against it.
+      return { title: words.other, text: words.otherText };
   }
+}
+
+/** What is wrong with what was typed into the field that the API knows by this pointer; nothing if nothing is. */
+export function wrongAt(refusal: Refusal | null, pointer: string): string | undefined {
+  if (!refusal?.errors.some((error) => error.pointer.replace(/^#/, "").endsWith(pointer))) return undefined;
+  const { wrong } = say().refusals;
+  if (pointer.endsWith("email")) return wrong.email;
+  return pointer.endsWith("phone") ? wrong.phone : wrong.other;
 }
 
 function outsideText(refusal: Refusal): string {
@@ -56,5 +76,5 @@ function outsideText(refusal: Refusal): string {
     notice: words.notice,
     horizon: words.horizon,
   };
-  return reasons[refusal.reason ?? ""] ?? refusal.detail;
+  return reasons[refusal.reason ?? ""] ?? "";
 }

@@ -403,11 +403,22 @@ export const words = {
     mayNot: "You may not do this.",
     mayNotText: "Ask whoever looks after the accounts of your agency.",
     invalid: "Something is not right yet.",
+    invalidText: "Check what you typed.",
+    wrong: {
+      email: "That is no e-mail address. Check it.",
+      phone: "That is no phone number. Check it.",
+      other: "This is missing, or not right. Check it.",
+    },
     notAllowed: (property: string) => `${property || "The property"} takes no visits now.`,
     notAllowedText: "Its page says whether visits are allowed.",
     notStarted: "The visit has not begun yet.",
     notStartedText: "Say so once its time has come.",
     other: "That was not possible.",
+    otherText: "Load the page again to see how it stands now.",
+    otherStatus: "The visit has another status by now.",
+    notThere: "It is not there any more.",
+    tooLarge: "That is too much for one file.",
+    tooLargeText: "Choose fewer days, or one property.",
   },
 };
 
