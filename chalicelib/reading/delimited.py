@@ -26,8 +26,7 @@ _ONE_BYTE: Final = ("cp1252", "iso8859-15", "mac-roman", "cp850", "cp437", "cp12
 _LETTERS: Final = frozenset("áéíóúüñàâçèêëîïôùûœäößæåøìòãõÁÉÍÓÚÜÑÀÂÇÈÊËÎÏÔÙÛŒÄÖÅØẞ")
 _SIGNS: Final = frozenset("ºª€¿¡–—’‘“”„«»°·½…\u00a0\u00ad")
 _GUARD: Final = re.compile(r"^'(?='*[\t\r\n])|(^|[;\t\r\n])'(?='*[=+\-@＝＋－＠])")
-"""The apostrophe that our own files have in front of what a spreadsheet would run."""
-"""As `exports.csv` marks it."""
+"""The apostrophe that `exports.csv` puts in front of what a spreadsheet would run."""
 _LONGEST_CELL: Final = 50_000
 _SAMPLE_LINES: Final = 40
 _SAMPLE_BYTES: Final = 50_000

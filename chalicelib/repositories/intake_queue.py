@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 MOST_IN_BATCH = 10
 MOST_BYTES_IN_BATCH = 256 * 1024
 ATTEMPTS = 8
-NEVER_TAKEN = "InvalidMessageContents"
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html"""
 
 T = TypeVar("T")
 
@@ -43,7 +41,7 @@ class SqsQueue:
     def send(self, messages: Sequence[str]) -> None:
         """One call for up to ten messages; those that SQS did not take are sent again.
 
-        Raises StoreBusy, though some may be in the queue, and lets the refusal of a text through that SQS never takes.
+        Raises StoreBusy, though some may be in the queue.
         """
         for batch in _batches(messages):
             self._send(batch)
@@ -67,9 +65,8 @@ class SqsQueue:
                 answer = self._client.send_message_batch(QueueUrl=self._url(), Entries=entries)  # type: ignore[arg-type] # plain dicts
                 for sent in answer.get("Successful", []):
                     waiting.pop(int(sent["Id"]), None)
-            except (ClientError, BotoCoreError, StoreBusy) as fault:
-                if isinstance(fault, ClientError) and fault.response["Error"]["Code"] == NEVER_TAKEN:
-                    raise
+            except (ClientError, BotoCoreError, StoreBusy):
+                pass
             if not waiting:
                 return
             self._sleep(pause)
