@@ -21,6 +21,7 @@ def pytest_report_header() -> str | None:
     return f"Python {wanted}, which goes to AWS, is not the Python of this environment: packages are built for {here}"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: some of every run is waiting."""
     return (os.cpu_count() or 1) + 1

@@ -95,7 +95,8 @@ def test_an_address_where_nobody_is_is_told_in_a_line() -> None:
 )
 def test_without_an_address_or_a_key_nothing_is_tried(url: str, key: str, said: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    command = [sys.executable, "-m", "pytest", "tests/e2e/test_address.py", "-q", "--url", url]
+    pytest_alone = [sys.executable, "-m", "pytest", "--disable-plugin-autoload"]
+    command = [*pytest_alone, "tests/e2e/test_address.py", "-q", "--url", url]
     refused = subprocess.run(command, cwd=ROOT, env=inherited | {"VISITS_KEY": key}, capture_output=True, text=True)
     assert refused.returncode == pytest.ExitCode.USAGE_ERROR
     assert said in refused.stderr
