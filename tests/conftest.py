@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.deliver.package import copy_project, package, pinned_python
-from tools.deliver.terraform import terraform
-from tools.generate.policies import STAGES
-from tools.project import ROOT
+from tools.project import ROOT, pinned_python
 
 
 def pytest_report_header() -> str | None:
@@ -34,9 +31,14 @@ def pytest_sessionfinish() -> None:
         running.save()
 
 
+# What packages is imported where it is needed: `make smoke`, which comes by here, starts the sooner.
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, which nobody changes while the tests run."""
+    from tools.deliver.package import copy_project
+
     folder = tmp_path_factory.mktemp("snapshot") / "project"
     copy_project(ROOT, folder)
     return folder
@@ -45,12 +47,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what `make package` makes of it."""
+    from tools.deliver.package import package
+    from tools.generate.policies import STAGES
+
     return _made_once("package", tmp_path_factory, lambda out: package(STAGES, out, project=project))
 
 
 @pytest.fixture(scope="session")
 def terraformed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what `make terraform` makes of beta."""
+    from tools.deliver.terraform import terraform
+
     return _made_once("terraform", tmp_path_factory, lambda out: terraform("beta", out))
 
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from tools.deliver.package import pinned_python
-from tools.project import ROOT
+from tools.project import ROOT, pinned_python
 
 GITLAB: Final = ".gitlab-ci.yml"
 CHECK, DELIVER, RELEASE = (f".github/workflows/{name}.yml" for name in ("check", "deliver", "release"))

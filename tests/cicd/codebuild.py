@@ -16,8 +16,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from tools.deliver.package import pinned_python
-from tools.project import ROOT
+from tools.project import ROOT, pinned_python
 
 BUILD_SPEC: Final = "buildspec.yml"
 DATA_SPEC: Final = "buildspec.data.yml"

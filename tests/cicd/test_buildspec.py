@@ -17,9 +17,9 @@ from tests.e2e.address import address_of
 from tests.e2e.deployment import BUCKET, STACK, STAGE, Account, account, caller
 from tests.integration.access import access_to
 from tools.deliver.data_stack import credentials
-from tools.deliver.package import ZIP, pinned_python
+from tools.deliver.package import ZIP
 from tools.generate.templates import PIPELINE
-from tools.project import REGION, ROOT
+from tools.project import REGION, ROOT, pinned_python
 
 QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots --ignore-glob=*/test_[!s]*.py"}
 """Some of the tests instead of all, of which these are a part themselves."""

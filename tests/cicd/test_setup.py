@@ -11,8 +11,7 @@ from typing import Final
 
 import pytest
 
-from tools.deliver.package import pinned_python
-from tools.project import ROOT
+from tools.project import ROOT, pinned_python
 
 PINNED: Final = "{}.{}".format(*pinned_python())
 TOOLS: Final = ("sh", "sed", "sort", "dirname", "cmp", "rm", "cp", "mkdir", "touch")

@@ -1,18 +1,23 @@
 """What the tests here look at: the package, deployed."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from chalicelib.domain.api_keys import Scope
 from tests.e2e.address import address_of
 from tests.e2e.caller import Stage
-from tests.e2e.deployment import STACK, Deployment, account
 from tests.e2e.words import InWords
 from tests.integration.access import access_to
+
+if TYPE_CHECKING:
+    from tests.e2e.deployment import Deployment
 
 KEY = "VISITS_KEY"
 LEFT = "what cannot be deleted stays: properties e2e-test and e2e-test-calendar, cancelled visits, intakes (30 days)"
@@ -57,6 +62,9 @@ def key() -> str:
 
 @pytest.fixture(scope="module")
 def deployment(packaged: Path) -> Iterator[Deployment]:
+    # Only here, for `make smoke`, which deploys nothing, to start the sooner.
+    from tests.e2e.deployment import account
+
     with account() as own:
         yield own.deploy(packaged)
 
@@ -68,6 +76,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     if url:
         yield Stage(url, key())
         return
+    from tests.e2e.deployment import STACK
+
     deployment: Deployment = request.getfixturevalue("deployment")
     _, shown = access_to(deployment.client("dynamodb"), STACK).issue("e2e", SCOPES)
     with address_of(deployment.url, deployment.host) as address:

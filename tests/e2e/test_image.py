@@ -40,10 +40,10 @@ from tests.integration.api import PROPERTY
 from tools.deliver.data_stack import create_data_stack, credentials
 from tools.deliver.image import DOCKERFILE, SERVER, build
 from tools.deliver.image import main as make_image
-from tools.deliver.package import Template, expanded, in_image, past_the_alias, pinned_python
+from tools.deliver.package import Template, expanded, in_image, past_the_alias
 from tools.failure import CannotGoOn
 from tools.generate.templates import IMAGES, written
-from tools.project import HOST, REGION, ROOT
+from tools.project import HOST, REGION, ROOT, pinned_python
 
 SUITE: Final = "trixie"
 BASE: Final = ROOT / "build" / "image-base" / f"{SUITE}.tar"

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -37,7 +36,7 @@ from tools.deliver.network import Network, placed
 from tools.failure import CannotGoOn
 from tools.generate.gateway_responses import EXTENSION, definition, named_origin
 from tools.operate.refusals import told_in_words
-from tools.project import REGION, ROOT
+from tools.project import REGION, ROOT, pinned_python
 
 ALIAS: Final = "live"
 ZIP: Final = "deployment.zip"
@@ -100,13 +99,6 @@ class Format(StrEnum):
 
 # SAM's library speaks of its own affairs there, to whoever builds.
 logging.getLogger("samtranslator").addHandler(logging.NullHandler())
-
-
-def pinned_python() -> tuple[int, int]:
-    """The one Python that is packaged for, from pyproject.toml."""
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    major, minor = pyproject["tool"]["visits"]["python"].split(".")
-    return int(major), int(minor)
 
 
 def require_pinned_python() -> None:
