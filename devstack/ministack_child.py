@@ -18,10 +18,13 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 SAVE_SECONDS = float(os.environ.get("SAVE_SECONDS", "15"))
@@ -195,6 +198,30 @@ def keep_groups() -> None:
     cognito._fake_token = with_groups
 
 
+def unpack_once() -> None:
+    """ministack unpacks a function's zip and its layers anew for each process of the function, and again after each
+    failure of one, which takes longer than the rest of a cold start. Here all processes share what is unpacked, and the
+    bytecode that the first of them writes.
+    """
+    from ministack.core import lambda_runtime
+
+    unpacked, lock = Path(tempfile.gettempdir(), "unpacked"), threading.Lock()
+
+    class Shared(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+            whole = unpacked / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+            with lock:
+                if not whole.exists():
+                    beside = whole.with_suffix(".beside")
+                    super().extractall(beside)
+                    beside.rename(whole)
+            Path(path).rmdir()
+            Path(path).symlink_to(whole)
+
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": Shared})
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def stop_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
@@ -206,6 +233,7 @@ def main() -> None:
     from ministack.app import main as run_ministack
 
     fill_in_policy_variables()
+    unpack_once()
     if os.environ.get("PERSIST_STATE") == "1":
         save_often(Path(os.environ["STATE_DIR"]))
     keep_groups()
