@@ -1,4 +1,4 @@
-"""The templates that go to CloudFormation: clean for the linters, and what an operator relies on in them."""
+"""The templates that go to CloudFormation: what an operator relies on in them."""
 
 from __future__ import annotations
 
@@ -15,94 +15,13 @@ from chalicelib.functions import FUNCTIONS
 from chalicelib.repositories.intakes import manifest_item
 from chalicelib.repositories.sheet_files import FILES_KEPT
 from chalicelib.settings import REPORT_FAILURES, reports_failures
-from tests.cicd.linters import checkov, findings
 from tests.cicd.stacks import CANARY, app, data, of_type
-from tools.deliver.package import expanded
 from tools.generate import watch
 from tools.generate.policies import STAGES
-from tools.generate.templates import CONSOLE
 from tools.project import ROOT
-
-ACCOUNT_TEMPLATE: Final = ROOT / ".chalice" / "account.json"
-MAIL_TEMPLATE: Final = ROOT / ".chalice" / "mail.json"
-
-UNKNOWN_TO_CFN_LINT: Final = "E1019"
-"""SAM offers `.Alias` within `Fn::Sub`, which cfn-lint does not know. With SAM written out, the rule is content."""
-
-SKIPPED_BY_CHECKOV: Final = {
-    "CKV_AWS_18": "who uploads and looks is in the API's log; S3's own would write down presigned links",
-    "CKV_AWS_21": "an older version of a photograph is what a person asked to be deleted",
-    "CKV_AWS_27": "it knows keys of KMS only; SQS encrypts with its own, for nothing and without a permission",
-    "CKV_AWS_86": "its log would hold addresses of people and of visitors; the API's own says what was called",
-    "CKV_AWS_73": "a trace of the stage holds addresses with their queries, and callers; the functions are traced",
-    "CKV_AWS_115": "reserved concurrency takes from the account what others may need, and a new one has too little; "
-    "the worker is held by its event source, callers are held by the gateway's throttling",
-    "CKV_AWS_116": "one function is called asynchronously, every minute, and makes up for the minutes it missed; the "
-    "queues' dead letters have what the others give up",
-    "CKV_AWS_117": "the functions call AWS only, and no network of ours holds anything that they need",
-    "CKV_AWS_119": "AWS's key for DynamoDB encrypts, and CloudTrail shows its use; one of ours would cost, and with it "
-    "the data could be lost",
-    "CKV_AWS_120": "an answer of the gateway's cache would be another caller's, or out of date",
-    "CKV_AWS_158": "CloudWatch encrypts logs with its own key, and they have no personal data",
-    "CKV_AWS_174": "CloudFront's own certificate takes no minimum; with a name of the agency's own it is TLSv1.2_2021",
-    "CKV_AWS_173": "the environment has names of tables and queues, no secrets",
-}
-"""What checkov finds and we keep, and why."""
 
 PERSONAL: Final = re.compile(r"\$context\.(identity|path\b|requestOverride|protocol|domainName|authorizer\.claims)")
 """What of a request must not be in the access log: addresses of people, and paths and queries as they were called."""
-
-
-@pytest.fixture(scope="module")
-def written_out(packaged: Path) -> Path:
-    """Every template as CloudFormation works with it, a file each."""
-    folder = packaged / "written-out"
-    folder.mkdir(exist_ok=True)
-    for stage in STAGES:
-        template = json.loads((packaged / f"{stage}.json").read_text(encoding="utf-8"))
-        for kind, parameters in (("at-once", {}), ("canary", CANARY)):
-            (folder / f"{stage}-{kind}.json").write_text(json.dumps(expanded(template, parameters), indent=2))
-    return folder
-
-
-# Linters
-
-
-def test_cfn_lint_is_content_with_what_is_deployed(packaged: Path) -> None:
-    files = [
-        packaged / "data.json",
-        CONSOLE,
-        ACCOUNT_TEMPLATE,
-        MAIL_TEMPLATE,
-        *(packaged / f"{stage}.json" for stage in STAGES),
-    ]
-    assert findings("cfn-lint", "-c", "I", "-i", UNKNOWN_TO_CFN_LINT, "--", *files) == ""
-
-
-def test_cfn_lint_is_content_with_what_sam_makes_of_it(written_out: Path) -> None:
-    files = sorted(written_out.iterdir())
-    assert len(files) == 2 * len(STAGES)
-    assert findings("cfn-lint", "-c", "I", "--", *files) == ""
-
-
-def test_cfn_lint_still_does_not_know_what_sam_offers(packaged: Path) -> None:
-    said = findings("cfn-lint", "--", packaged / "prod.json")
-    assert set(re.findall(r"^[EWI]\d+", said, re.MULTILINE)) == {UNKNOWN_TO_CFN_LINT}
-    assert set(re.findall(r"^E1019 ('\w+')", said, re.MULTILINE)) == {"'Alias'"}
-
-
-def test_checkov_finds_what_we_have_explained_and_nothing_else(packaged: Path, written_out: Path) -> None:
-    files = [written_out / "prod-canary.json", packaged / "data.json", CONSOLE, ACCOUNT_TEMPLATE]
-    results = checkov(*files)
-    assert {Path(check["file_path"]).name for check in results["passed_checks"]} == {file.name for file in files}
-    failed = results["failed_checks"]
-    unexplained = [
-        f"{check['check_id']} {check['resource']}: {check['check_name']}"
-        for check in failed
-        if check["check_id"] not in SKIPPED_BY_CHECKOV
-    ]
-    assert unexplained == []
-    assert {check["check_id"] for check in failed} == SKIPPED_BY_CHECKOV.keys(), "an explanation that is not needed"
 
 
 # What must agree
