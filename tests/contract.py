@@ -193,7 +193,12 @@ def _validator(schema: str, components: str, instant: Callable[[str], bool]) -> 
 
 
 def _is_zone(text: str) -> bool:
-    return text in available_timezones()
+    return text in _zones()
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()  # which looks through the folders of the machine
 
 
 def _closed(node: Any) -> Any:

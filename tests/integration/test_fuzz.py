@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "tests" / "fuzz"
 PROPERTIES = ("fuzzed-1", "fuzzed-2", "fuzzed-3")
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
 SEED = os.environ.get("FUZZ_SEED", "20270314")
 
 
