@@ -28,7 +28,7 @@ PHASES: Final = ("install", "pre_build", "build")
 KNOWN: Final = {"version", "env", "phases", "artifacts"}
 
 NOT_CLONED: Final = (".git", ".state", *(ROOT / ".gitignore").read_text(encoding="utf-8").split())
-ENVIRONMENTS: Final = (".venv", ".venv-aws")
+ENVIRONMENTS: Final = (".venv", ".venv-aws", "console/node_modules")
 FOREIGN: Final = ("AWS_", "VISITS_", "MAKE", "MFLAGS", "PYTEST_", "VIRTUAL_ENV")
 """What a build machine does not inherit from the test that plays it."""
 
@@ -93,7 +93,7 @@ def clean_clone(folder: Path) -> Path:
     clone = folder / "clone"
     ignored = shutil.ignore_patterns(*(pattern.rstrip("/") for pattern in NOT_CLONED), ".chalice/deploy*")
     shutil.copytree(ROOT, clone, ignore=ignored)
-    for name in ENVIRONMENTS:
+    for name in (each for each in ENVIRONMENTS if (ROOT / each).is_dir()):
         (clone / name).mkdir()
         for part in (ROOT / name).iterdir():
             if part.name.startswith("."):

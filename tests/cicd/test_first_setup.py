@@ -47,7 +47,7 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("aws ")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with emulator() as aws:
         yield aws.endpoint
