@@ -129,6 +129,14 @@ class Deployment:
         """How often the worker has left something so far. Only the emulator's log says it as soon as it happens."""
         return len(LEFT.findall(self.aws.log.read_text(encoding="utf-8", errors="replace")))
 
+    def denials(self, function: str) -> int:
+        """How often the function has told so far that it may not do something; again, only the log says it at once.
+
+        Of a queue that refuses, the app tells as of one that is busy.
+        """
+        told = rf'(?m)^{{.*("code":"AccessDenied|"kind":"StoreBusy").*"Function":"{function}"'
+        return len(re.findall(told, self.aws.log.read_text(encoding="utf-8", errors="replace")))
+
     @cached_property
     def sheets_bucket(self) -> str:
         return outputs(self.client("cloudformation"), data_stack_of(STAGE))["SheetsBucket"]
