@@ -54,11 +54,11 @@ def packaged(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def terraformed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def terraformed(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what `make terraform` makes of beta."""
-    from tools.deliver.terraform import terraform
+    from tools.deliver.terraform import of_package
 
-    return _made_once("terraform", tmp_path_factory, lambda out: terraform("beta", out))
+    return _made_once("terraform", tmp_path_factory, lambda out: of_package("beta", packaged, out))
 
 
 def _made_once(name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], None]) -> Path:

@@ -85,27 +85,41 @@ def bucket() -> Iterator[Any]:
 # The zip
 
 
-def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(
-    packaged: Path, copy: Path, tmp_path: Path
-) -> None:
+ORIGIN = "https://agency.example"
+
+
+@pytest.fixture(scope="module")
+def again(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """What is made of the same project in another folder at another time, for a bucket, and what then is in that; beta
+    names origins of its own.
+    """
+    folder = tmp_path_factory.mktemp("again")
+    copy, out = folder / "a-folder-of-another-name", folder / "out"
+    copy_project(project, copy)
+    with_origins(copy, "beta", f"{ORIGIN},https://b.example")
     for path in copy.rglob("*"):
         os.utime(path, (946684800, 946684800))
     # What lies about there by accident has no part in it.
     (copy / "chalicelib" / "__pycache__").mkdir()
     (copy / "chalicelib" / "__pycache__" / "settings.cpython-313.pyc").write_bytes(b"old")
     with bucket() as s3:
-        package(["prod"], tmp_path / "again", BUCKET, copy)
-        (there,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+        package(["prod", "beta"], out, BUCKET, copy)
+        return out, [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+
+
+def test_the_same_project_makes_the_same_bytes_wherever_and_whenever(
+    packaged: Path, again: tuple[Path, list[str]]
+) -> None:
+    out, keys = again
     zipped = (packaged / "deployment.zip").read_bytes()
-    assert (tmp_path / "again" / "deployment.zip").read_bytes() == zipped
+    assert (out / "deployment.zip").read_bytes() == zipped
     place = {"Bucket": BUCKET, "Key": f"code/{hashlib.sha256(zipped).hexdigest()}.zip"}
-    assert there["Key"] == place["Key"]
+    assert keys == [place["Key"]]
     # The templates differ in where the zip is, and in nothing else.
-    again = (tmp_path / "again" / "prod.json").read_text(encoding="utf-8")
     beside = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
     for function in (traits.template_name for traits in FUNCTIONS.values()):
         beside["Resources"][function]["Properties"]["CodeUri"] = place
-    assert json.loads(again) == beside
+    assert json.loads((out / "prod.json").read_text(encoding="utf-8")) == beside
 
 
 def test_what_is_in_the_bucket_already_is_not_put_there_again() -> None:
@@ -258,19 +272,15 @@ def with_origins(copy: Path, stage: str, origins: str) -> Path:
     return copy
 
 
-def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(
-    packaged: Path, copy: Path, tmp_path: Path
-) -> None:
+def test_the_gateway_names_the_origin_of_its_stage_whoever_deploys_it(again: tuple[Path, list[str]]) -> None:
     """It is in the template, so that CodePipeline, which gives no parameter for it, deploys it too."""
-    origin = "https://agency.example"
-    package(["prod"], tmp_path / "out", project=with_origins(copy, "prod", f"{origin},https://b.example"))
     header, named = "gatewayresponse.header.Access-Control-Allow-Origin", {}
-    for stage, out in (("beta", packaged), ("prod", tmp_path / "out")):
-        template = json.loads((out / f"{stage}.json").read_text(encoding="utf-8"))
+    for stage in ("prod", "beta"):
+        template = json.loads((again[0] / f"{stage}.json").read_text(encoding="utf-8"))
         definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
         answers = definition["x-amazon-apigateway-gateway-responses"].values()
         named[stage] = {answer["responseParameters"].get(header) for answer in answers}
-    assert named == {"beta": {None}, "prod": {f"'{origin}'"}}
+    assert named == {"prod": {None}, "beta": {f"'{ORIGIN}'"}}
 
 
 def test_an_origin_that_no_browser_would_send_fails_the_build(bare: Path, tmp_path: Path) -> None:

@@ -51,13 +51,19 @@ PROJECT: Final = ("app.py", "chalicelib", "requirements.txt", ".chalice")
 
 NOT_PACKAGED: Final = ("__pycache__", "deployments", "deployed")
 
-CHECK_CONFIGURATION: Final = """
-import os, sys
+CHALICE: Final = """
+import os, sys, zipfile
+from chalice.cli import main
 from chalice.cli.factory import CLIFactory
 from chalice.deploy.validate import validate_configuration
-validate_configuration(CLIFactory(os.getcwd(), environ=os.environ).create_config_obj(sys.argv[1]))
+from chalice.utils import OSUtils
+stage = sys.argv[sys.argv.index("--stage") + 1]
+validate_configuration(CLIFactory(os.getcwd(), environ=os.environ).create_config_obj(stage))
+OSUtils.ZIP_DEFLATED = zipfile.ZIP_STORED
+sys.exit(main())
 """
-"""What `chalice deploy` checks and `chalice package` does not."""
+"""Chalice's command line, with the checks of `chalice deploy` that `chalice package` does not make. Its zip is unpacked
+again at once, so nobody compresses it."""
 
 AS_IN_LAMBDA: Final = "/var/task"
 
@@ -179,9 +185,7 @@ def chalice_package(project: Path, stage: str, out: Path, *options: str) -> None
         raise CannotGoOn(f"There is no stage '{stage}' in .chalice/config.json; there are: {', '.join(settings)}.")
     if "AWS_ENDPOINT_URL" in settings[stage]["environment_variables"]:
         raise CannotGoOn(f"The stage '{stage}' runs on the embedded AWS; only stages on real AWS are packaged.")
-    _run([sys.executable, "-c", CHECK_CONFIGURATION, stage], project)
-    chalice = str(Path(sys.executable).with_name("chalice"))
-    said = _run([chalice, "package", "--stage", stage, *options, str(out)], project)
+    said = _run([sys.executable, "-c", CHALICE, "package", "--stage", stage, *options, str(out)], project)
     # It ends well also without a dependency that could not be installed, and only says so.
     if "Could not install" in said:
         raise CannotGoOn(f"A dependency is missing from the package of {stage}:\n{said}")

@@ -72,14 +72,22 @@ FED: Final = {
 def terraform(stage: str, out: Path) -> None:
     """Writes the folder that `terraform init` and `terraform apply` want. Raises CannotGoOn."""
     with tempfile.TemporaryDirectory(prefix="visits-terraform-") as temporary:
+        package([stage], Path(temporary))
+        of_package(stage, Path(temporary), out)
+
+
+def of_package(stage: str, made: Path, out: Path) -> None:
+    """Writes that folder for what `make package` has made. Raises CannotGoOn."""
+    with tempfile.TemporaryDirectory(prefix="visits-terraform-") as temporary:
         copy_project(ROOT, Path(temporary, "project"))
         _without_retention(Path(temporary, "project", ".chalice", "config.json"))
+        # Its zip is of no use, so no libraries are fetched for it.
+        Path(temporary, "project", "requirements.txt").write_text("", encoding="utf-8")
         chalice_package(Path(temporary, "project"), stage, Path(temporary, "chalice"), "--pkg-format", "terraform")
         chalices: Node = json.loads(Path(temporary, "chalice", "chalice.tf.json").read_text(encoding="utf-8"))
-        package([stage], Path(temporary, "package"))
-        packaged: Node = json.loads(Path(temporary, "package", f"{stage}.json").read_text(encoding="utf-8"))
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(temporary, "package", ZIP), out / ZIP)
+    packaged: Node = json.loads((made / f"{stage}.json").read_text(encoding="utf-8"))
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(made / ZIP, out / ZIP)
     shutil.copyfile(DATA_TEMPLATE, out / "data.json")
     shutil.copyfile(CONSOLE_TEMPLATE, out / "console.json")
     del chalices["data"]["null_data_source"], chalices["terraform"]["required_providers"]["null"]
