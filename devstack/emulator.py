@@ -110,8 +110,8 @@ def emulator(
 
 
 def _environment(port: int, folder: Path, scratch: Path, *, persist: bool) -> dict[str, str]:
-    """What ministack reads. The caller's own AWS settings must not reach it, nor its Python path ours."""
-    foreign = ("AWS_", "LOCALSTACK_", "MINISTACK_", "PYTHONPATH", "VIRTUAL_ENV", "DOCKER_")
+    """What ministack reads. The caller's own AWS settings must not reach it, nor how its Python is set up ours."""
+    foreign = ("AWS_", "LOCALSTACK_", "MINISTACK_", "PYTHON", "VIRTUAL_ENV", "DOCKER_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return inherited | {
         "BIND_HOST": HOST,

@@ -219,7 +219,6 @@ def unpack_once() -> None:
             Path(path).symlink_to(whole)
 
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": Shared})
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def stop_with_parent() -> None:

@@ -27,8 +27,13 @@ case $group in
     dev) set -- sync ;;
     *) set -- install --no-deps -r ;;
 esac
-# No bytecode is written later (Makefile), so all of it is now.
-if ! uv pip "$@" "locks/$group.txt" -q --require-hashes --compile-bytecode --python "$folder/bin/python"; then
+case $folder in
+    # What runs there is none of the project, and writes the bytecode of what it loads.
+    .venv-aws | .venv-lint | .venv-ocr) bytecode= ;;
+    # No bytecode is written later (Makefile), so all of it is now.
+    *) bytecode=--compile-bytecode ;;
+esac
+if ! uv pip "$@" "locks/$group.txt" -q --require-hashes $bytecode --python "$folder/bin/python"; then
     echo "The packages of locks/$group.txt could not be installed; what uv says about it is above." >&2
     exit 1
 fi

@@ -116,6 +116,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=ROOT,
+                # It is installed without bytecode (devstack/venv.sh).
+                env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
                 start_new_session=True,
             )
         return self._process

