@@ -38,7 +38,6 @@ from tools.deliver.data_stack import create_data_stack
 WORKERS: Final = 2
 HOUSES: Final = 60
 INTAKE_ROWS: Final = 100
-WARM_UP_ROWS: Final = 1500
 USUAL, TIMES = 0.6, 5  # of what the worker takes
 
 
@@ -155,7 +154,7 @@ def calls(house: str, begin: datetime) -> Iterator[tuple[str, str, str, object]]
 
 
 def spike_rows(scale: Scale) -> Iterator[Row]:
-    yield Row("spike", {"worker": lambda: alone(measure, scale.spike_seconds, scale.spike_picture)}, None)
+    yield Row("spike", {"worker": lambda: alone(measure, scale)}, None)
 
 
 class Producer:
@@ -193,19 +192,20 @@ class Producer:
         return self.depths[-1][1]
 
 
-def measure(seconds: float, picture: str) -> Figures:
+def measure(scale: Scale) -> Figures:
+    seconds = scale.spike_seconds
     with embedded() as app:
         queue, handler = os.environ["QUEUE_NAME"], app.handler_map[Function.WORKER]
         with working(*(QueueWorker(handler, boto3.client("sqs"), queue) for _ in range(WORKERS))):
             producer = Producer(boto3.client("sqs"), queue)
-            producer.hand_in(seconds / 4, WARM_UP_ROWS / seconds * 4)
+            producer.hand_in(seconds / 4, scale.spike_warm_up / seconds * 4)
             rate = producer.accepted / producer.drained()
             began = producer.hand_in(seconds / 1.5, USUAL * rate)
             ended = producer.hand_in(seconds, TIMES * rate)
             producer.hand_in(seconds / 1.5, USUAL * rate)
             drained = producer.drained()
         made, registered = accounts()
-    draw(picture, producer.depths, (began, ended), rate)
+    draw(scale.spike_picture, producer.depths, (began, ended), rate)
     return {
         "worker, rows/s": rate,
         "accepted": producer.accepted,

@@ -10,14 +10,11 @@ from functools import partial
 from typing import Final
 
 from bench.builds import BARE, Contender, Instance, loader, ours, peer, with_bytecode
-from bench.rows import Figures, Question, Row, Scale
+from bench.rows import FULL, Figures, Question, Row, Scale
 from bench.samples import BOOK, MONTH_OF_SLOTS, READ, WEEK_OF_SLOTS, Event, batch
 from bench.stand_in import StandIn, stand_in
 from chalicelib.domain.intakes import ROWS_IN_CHUNK
 
-REQUESTS: Final = 60
-WARM_UP: Final = 30
-MESSAGES: Final = 10  # in a batch, as the event source hands them out
 COUNTED: Final = re.compile(r"Collected : (\d+)")
 
 
@@ -61,19 +58,21 @@ def warm_rows(scale: Scale) -> Iterator[Row]:
     with stand_in() as store, contextlib.ExitStack() as stack:
         running = {each.name: stack.enter_context(Instance(each, store)) for each in contenders}
         for name, event in (("book", BOOK), ("read", READ)):
-            yield Row(name, {rival: _warm(each, event) for rival, each in running.items()}, BARE, scale.turns)
+            yield Row(
+                name, {rival: _warm(each, event, scale.requests) for rival, each in running.items()}, BARE, scale.turns
+            )
 
 
 def slots_rows(scale: Scale) -> Iterator[Row]:
     events = {"a visit": READ, "a week": WEEK_OF_SLOTS, "31 days": MONTH_OF_SLOTS}
     with stand_in() as store, Instance(ours(), store) as running:
-        rivals = {name: _warm(running, event) for name, event in events.items()}
+        rivals = {name: _warm(running, event, scale.requests) for name, event in events.items()}
         yield Row("read", rivals, "a visit", scale.turns)
 
 
-def _warm(running: Instance, event: Event) -> Callable[[], Figures]:
-    _called(running, event, WARM_UP)
-    return partial(_called, running, event, REQUESTS)
+def _warm(running: Instance, event: Event, requests: int) -> Callable[[], Figures]:
+    _called(running, event, requests // 2)
+    return partial(_called, running, event, requests)
 
 
 def _called(running: Instance, event: Event, times: int) -> Figures:
@@ -89,7 +88,7 @@ def intake_rows(scale: Scale) -> Iterator[Row]:
             running = {each.name: stack.enter_context(Instance(each, store)) for each in contenders}
             for each in running.values():
                 _worked_off(each, 1)  # connections
-            rivals = {name: partial(_worked_off, each, MESSAGES) for name, each in running.items()}
+            rivals = {name: partial(_worked_off, each, scale.messages) for name, each in running.items()}
             yield Row(f"at {latency} ms", rivals, loader().name, scale.turns)
 
 
@@ -120,7 +119,8 @@ COLD: Final = Question(
 )
 WARM: Final = Question(
     "What does a request cost a warm instance?",
-    f"Instances take turns of {REQUESTS} requests against the stand-in; the CPU is that of the instance's process.",
+    f"Instances take turns of {FULL.requests} requests against the stand-in; the CPU is that of the instance's\n"
+    "process.",
     warm_rows,
 )
 SLOTS: Final = Question(
@@ -131,9 +131,9 @@ SLOTS: Final = Question(
 )
 INTAKE: Final = Question(
     "How fast are rows worked off?",
-    f"A batch of {MESSAGES} messages with {ROWS_IN_CHUNK} rows. The worker books each row as a request does. Single\n"
-    "puts are the least that a loader could do: the same rows, read by the same code, one conditional put after the\n"
-    "other on a boto3 client, without property, slots or outcomes.",
+    f"A batch of {FULL.messages} messages with {ROWS_IN_CHUNK} rows. The worker books each row as a request does.\n"
+    "Single puts are the least that a loader could do: the same rows, read by the same code, one conditional put\n"
+    "after the other on a boto3 client, without property, slots or outcomes.",
     intake_rows,
 )
 ZIPS: Final = "The zip of `make package`, with its bytecode, and the peers' as pip makes them."

@@ -22,18 +22,45 @@ class Scale:
 
     peers: Sequence[str]
     turns: int
+    requests: int
+    """Of a turn; half as many come before the first."""
+    messages: int
+    """Of a batch."""
     visits: Sequence[int]
     exported: int
     spike_seconds: float
+    spike_warm_up: int
     spike_picture: str
     delivered: int
     counter: str | None
 
 
 FULL: Final = Scale(
-    PEERS, 15, (1_000, 10_000, 100_000), 10_000, 6, str(ROOT / "docs" / "spike.png"), 10_000, "valgrind"
+    peers=PEERS,
+    turns=15,
+    requests=60,
+    messages=10,
+    visits=(1_000, 10_000, 100_000),
+    exported=10_000,
+    spike_seconds=6,
+    spike_warm_up=1_500,
+    spike_picture=str(ROOT / "docs" / "spike.png"),
+    delivered=10_000,
+    counter="valgrind",
 )
-QUICK: Final = Scale((BARE,), 1, (100, 300), 100, 0.3, os.devnull, 60, None)
+QUICK: Final = Scale(
+    peers=(BARE,),
+    turns=1,
+    requests=2,
+    messages=1,
+    visits=(100, 300),
+    exported=100,
+    spike_seconds=0.3,
+    spike_warm_up=200,
+    spike_picture=os.devnull,
+    delivered=30,
+    counter=None,
+)
 
 
 @dataclass(frozen=True)
