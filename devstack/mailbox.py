@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from email import message_from_bytes
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.policy import default
 from html import escape
 from pathlib import Path
@@ -15,6 +16,7 @@ from devstack.gateway import Answer, Call, Gateway, problem
 
 ADDRESS = "/mailbox"
 NAME = re.compile(r"[0-9a-f-]{1,100}\.eml")
+HEADS = BytesHeaderParser(policy=default)
 HEADERS = ("From", "To", "Reply-To", "Subject", "List-Unsubscribe")
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src https:; frame-src 'self'"
@@ -59,7 +61,7 @@ def _read(raw: bytes) -> EmailMessage:
 def _list(files: Sequence[Path]) -> str:
     rows = []
     for file in files:
-        mail = _read(file.read_bytes())
+        mail = HEADS.parsebytes(file.read_bytes())
         rows.append(
             f'<li><a href="{ADDRESS}/{file.name}">{escape(str(mail["Subject"]))}</a>: {escape(str(mail["To"]))}'
         )
