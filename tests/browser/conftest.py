@@ -7,7 +7,9 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import boto3
@@ -16,12 +18,13 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from devstack.api import STAGE
-from devstack.stack import stack
+from devstack.server import listen
+from devstack.stack import Part, Stack, stack
 from tests.browser.desk import PATIENCE_SECONDS, Agency, Desk, Desks
 from tools.deliver.cloudformation import outputs
 from tools.deliver.data_stack import credentials, data_stack_of
 from tools.operate.people import Pool
-from tools.project import ROOT
+from tools.project import HOST, ROOT
 
 CHROMIUM = ROOT / "build" / "browser" / "chromium"
 
@@ -29,25 +32,47 @@ _weeks = itertools.count(2)
 
 
 @pytest.fixture(scope="session")
-def agency(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything that `make run` starts, empty, with the console as it was built last."""
-    with running(tmp_path_factory.mktemp("agency")) as agency:
+    assert (ROOT / "build" / "console" / "index.html").exists(), "make console builds what is tested here"
+    with stack(0, 0, tmp_path_factory.mktemp("agency")) as everything:
+        for part in everything.parts:
+            part.start()
+        _wait_for(everything.url)
+        yield everything
+
+
+@pytest.fixture(scope="session")
+def agency(everything: Stack) -> Iterator[Agency]:
+    pool = _pool(everything.aws.endpoint)
+    with contextlib.closing(Agency(everything.url, everything.key, everything.aws.endpoint, pool)) as agency:
         yield agency
 
 
-@contextlib.contextmanager
-def running(state: Path) -> Iterator[Agency]:
-    assert (ROOT / "build" / "console" / "index.html").exists(), "make console builds what is tested here"
-    with stack(0, 0, state) as everything:
-        for part in everything.parts:
-            part.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _answers(everything.url):
-            assert time.monotonic() < deadline, "the API did not start"
-            time.sleep(0.1)
-        pool = _pool(everything.aws.endpoint)
-        with contextlib.closing(Agency(everything.url, everything.key, everything.aws.endpoint, pool)) as agency:
-            yield agency
+@pytest.fixture
+def confirming(everything: Stack, agency: Agency) -> Iterator[Agency]:
+    """The same agency through another API, which asks for confirmation by mail."""
+    api, *_ = everything.parts
+    with listen(0) as listener:
+        number = listener.fileno()
+        command = [str(number) if before == "--listener" else word for before, word in pairwise(["", *api.command])]
+        part = Part("api", command, {**api.environment, "BOOKING_CONFIRM_MINUTES": "30"}, (number,))
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        part.start()
+        try:
+            _wait_for(url)
+            other = replace(agency, url=url)
+            with contextlib.closing(other.http):
+                yield other
+        finally:
+            part.stop()
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _answers(url):
+        assert time.monotonic() < deadline, "the API did not start"
+        time.sleep(0.1)
 
 
 def _pool(endpoint: str) -> Pool:

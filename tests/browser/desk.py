@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -168,14 +168,35 @@ class Desk:
         self.page.screenshot(path=PICTURES / f"{name}.png")
 
     def barriers(self) -> list[str]:
-        """What axe finds on the page. It comes by the debugger, which no policy of the page keeps out."""
-        debugger = self.context.new_cdp_session(self.page)
+        return barriers(self.page)
+
+    def faint(self) -> list[str]:
+        return faint(self.page)
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds on the page."""
+    return _found_by_axe(page, {})
+
+
+def faint(page: Page) -> list[str]:
+    """The texts that are hard to read on a dark screen: the one rule of axe that a theme can break."""
+    page.emulate_media(color_scheme="dark")
+    found = _found_by_axe(page, {"runOnly": ["color-contrast"]})
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+def _found_by_axe(page: Page, options: Mapping[str, object]) -> list[str]:
+    """It comes by the debugger, which no policy of the page keeps out, and stays until another page is loaded."""
+    if page.evaluate("typeof axe") == "undefined":
+        debugger = page.context.new_cdp_session(page)
         debugger.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
-        found = self.page.evaluate(
-            "async () => (await axe.run()).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])"
-        )
         debugger.detach()
-        return [" ".join(text[:160] for text in one) for one in found]
+    found = page.evaluate(
+        "async options => (await axe.run(options)).violations.map(v => [v.id, ...v.nodes.map(n => n.html)])", options
+    )
+    return [" ".join(text[:160] for text in one) for one in found]
 
 
 def fill_in(page: Page, email: str, password: str) -> None:

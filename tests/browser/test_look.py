@@ -15,7 +15,6 @@ from tools.project import ROOT
 
 BUILT = ROOT / "build" / "console"
 MOST_SCRIPT = 60 * 1024
-THEMES = ("light", "dark")
 
 
 def in_a_week(agency: Agency, week: str) -> str:
@@ -68,12 +67,11 @@ def handed_in(desks: Desks, file: Path, week: str) -> str:
     return file.name
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: str, tmp_path: Path) -> None:
+def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, tmp_path: Path) -> None:
     request = in_a_week(agency, week)
     agency.send("POST", "/webhooks", {"url": "https://hook.example.com/visits"})
-    listed = handed_in(desks, tmp_path / f"{theme}.csv", week)
-    desk = desks.open(f"#/agenda/week/{plus(week, 3)}?visit={request}", theme=theme)
+    listed = handed_in(desks, tmp_path / "visits.csv", week)
+    desk = desks.open(f"#/agenda/week/{plus(week, 3)}?visit={request}")
     page = desk.page
     expect(page.locator(".panel")).to_be_visible()
     pages: dict[str, tuple[Callable[[], object], Locator]] = {
@@ -101,35 +99,32 @@ def test_no_page_has_a_barrier(agency: Agency, desks: Desks, week: str, theme: s
     for name, (go, seen) in pages.items():
         go()
         expect(seen).to_be_visible()
-        found[name] = desk.barriers()
-        desk.picture(f"{name}-{theme}")
+        found[name] = desk.barriers() + desk.faint()
+        desk.picture(name)
         if name == "booking":
             desk.page.keyboard.press("Escape")
             expect(desk.dialog()).to_have_count(0)
     assert {name: barriers for name, barriers in found.items() if barriers} == {}
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1024, 768), (1600, 1000)])
-def test_nothing_scrolls_sideways_at_any_width(
-    agency: Agency, desks: Desks, week: str, theme: str, width: int, height: int
-) -> None:
+def test_nothing_scrolls_sideways_at_any_width(agency: Agency, desks: Desks, week: str) -> None:
     request = in_a_week(agency, week)
-    desk = desks.open(f"#/agenda/week/{plus(week, 3)}", theme=theme, width=width, height=height)
-    desk.page.locator(f'[data-visit="{request}"]').click()
-    panel = box_of(desk.page.locator(".panel"))
-    assert panel["x"] >= 0
-    assert panel["x"] + panel["width"] <= width
-    desk.picture(f"panel-{width}-{theme}")
-    for name, path in (
-        ("agenda", f"#/agenda/week/{plus(week, 3)}"),
-        ("property", "#/properties"),
-        ("sheets", "#/sheets"),
-    ):
-        opened(desk, agency, path)
-        assert desk.page.evaluate("document.documentElement.scrollWidth") <= width, name
-        desk.picture(f"{name}-{width}-{theme}")
-    assert desk.barriers() == []
+    for width, height in ((360, 740), (1024, 768), (1600, 1000)):
+        desk = desks.open(f"#/agenda/week/{plus(week, 3)}", width=width, height=height)
+        desk.page.locator(f'[data-visit="{request}"]').click()
+        panel = box_of(desk.page.locator(".panel"))
+        assert panel["x"] >= 0
+        assert panel["x"] + panel["width"] <= width
+        desk.picture(f"panel-{width}")
+        for name, path in (
+            ("agenda", f"#/agenda/week/{plus(week, 3)}"),
+            ("property", "#/properties"),
+            ("sheets", "#/sheets"),
+        ):
+            opened(desk, agency, path)
+            assert desk.page.evaluate("document.documentElement.scrollWidth") <= width, name
+            desk.picture(f"{name}-{width}")
+        assert desk.barriers() + desk.faint() == []
 
 
 def test_a_day_is_printed_as_a_list_that_is_always_light(agency: Agency, desks: Desks, week: str) -> None:

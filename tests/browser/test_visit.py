@@ -30,11 +30,11 @@ def is_at(agency: Agency, visit_id: str, day: str, time: str) -> bool:
 
 
 def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(
-    agency: Agency, desk: Desk, house: str, week: str
+    agency: Agency, desks: Desks, house: str, week: str
 ) -> None:
     one = agency.visit(house, week, "09:00", status="requested")
     other = agency.visit(house, week, "11:00", status="requested")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     panel_of(desk, one).get_by_role("button", name="Confirm").click()
     desk.says("Confirmed")
     desk.block(other).focus()
@@ -44,9 +44,9 @@ def test_a_request_is_confirmed_by_pointer_and_another_by_its_key(
     assert [agency.read(id)["status"] for id in (one, other)] == ["confirmed", "confirmed"]
 
 
-def test_a_visit_is_cancelled_with_its_reason(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_a_visit_is_cancelled_with_its_reason(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00", visitor={"name": "Ada Example"})
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     desk.block(id).focus()
     desk.page.keyboard.press("x")
     panel = desk.page.locator(".panel")
@@ -58,9 +58,9 @@ def test_a_visit_is_cancelled_with_its_reason(agency: Agency, desk: Desk, house:
     expect(panel).to_contain_text("Is ill")
 
 
-def test_a_request_is_declined(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_a_request_is_declined(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00", status="requested")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     panel = panel_of(desk, id)
     panel.get_by_role("button", name="Decline…").click()
     panel.get_by_role("button", name="Decline", exact=True).click()
@@ -81,9 +81,9 @@ def test_a_visit_that_began_took_place_or_nobody_came(agency: Agency, desks: Des
     assert agency.read(id)["status"] == "no_show"
 
 
-def test_dragging_moves_a_visit_and_undo_brings_it_back(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_dragging_moves_a_visit_and_undo_brings_it_back(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00", durationMinutes=60)
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     desk.drag(id, plus(week, 2), 75)
     desk.says("10:15")
     expect(desk.column(plus(week, 2)).locator(f'[data-visit="{id}"]')).to_contain_text("10:15")
@@ -93,9 +93,9 @@ def test_dragging_moves_a_visit_and_undo_brings_it_back(agency: Agency, desk: De
     assert is_at(agency, id, week, "09:00")
 
 
-def test_arrows_move_a_visit_and_escape_takes_it_back(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_arrows_move_a_visit_and_escape_takes_it_back(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     keyboard = desk.page.keyboard
     desk.block(id).focus()
     for key in ("r", "ArrowRight", "ArrowDown", "ArrowDown"):
@@ -111,10 +111,10 @@ def test_arrows_move_a_visit_and_escape_takes_it_back(agency: Agency, desk: Desk
 
 
 def test_a_visit_that_is_given_to_nobody_is_nobodys_before_the_answer_is_there(
-    agency: Agency, desk: Desk, house: str, week: str
+    agency: Agency, desks: Desks, house: str, week: str
 ) -> None:
     id = agency.visit(house, week, "09:00", agentId=agency.agent("Ben Sample"))
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     agent = panel_of(desk, id).get_by_role("combobox", name="Agent")
     expect(agent).not_to_have_value("")
     on_their_way: list[Route] = []
@@ -140,11 +140,11 @@ def test_the_way_back_stays_while_somebody_reaches_for_it(agency: Agency, desk: 
     desk.says("Back at")
 
 
-def test_arrows_go_from_visit_to_visit_and_enter_opens(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_arrows_go_from_visit_to_visit_and_enter_opens(agency: Agency, desks: Desks, house: str, week: str) -> None:
     first = agency.visit(house, week, "09:00")
     below = agency.visit(house, week, "13:00")
     beside = agency.visit(house, plus(week, 2), "12:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     desk.block(first).focus()
     for key, at in (("ArrowDown", below), ("ArrowRight", beside), ("ArrowLeft", below)):
         desk.page.keyboard.press(key)
@@ -154,9 +154,9 @@ def test_arrows_go_from_visit_to_visit_and_enter_opens(agency: Agency, desk: Des
     expect(desk.page.locator(".panel")).to_be_visible()
 
 
-def test_a_panel_offers_free_times_to_move_to(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_a_panel_offers_free_times_to_move_to(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     panel = panel_of(desk, id)
     panel.get_by_role("button", name="Reschedule").click()
     panel.get_by_role("group", name=re.compile("Tue")).get_by_role("button", name="08:30").click()
@@ -164,11 +164,11 @@ def test_a_panel_offers_free_times_to_move_to(agency: Agency, desk: Desk, house:
     assert is_at(agency, id, plus(week, 1), "08:30")
 
 
-def test_a_taken_time_puts_the_visit_back_and_says_so(agency: Agency, desk: Desk, week: str) -> None:
-    desk.refused = True
+def test_a_taken_time_puts_the_visit_back_and_says_so(agency: Agency, desks: Desks, week: str) -> None:
     house = agency.property("Single house")
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
+    desk.refused = True
     before = desk.box(id)
     agency.visit(house, plus(week, 1), "09:00")
     desk.drag(id, plus(week, 1), 0)
@@ -178,10 +178,10 @@ def test_a_taken_time_puts_the_visit_back_and_says_so(agency: Agency, desk: Desk
     assert is_at(agency, id, week, "09:00")
 
 
-def test_somebody_else_was_faster(agency: Agency, desk: Desk, house: str, week: str) -> None:
-    desk.refused = True
+def test_somebody_else_was_faster(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
+    desk.refused = True
     panel = panel_of(desk, id)
     note = panel.get_by_label("Note")
     # The page does not hear of it before it asks: neither by events nor by reading the week once more.
@@ -201,11 +201,11 @@ def test_somebody_else_was_faster(agency: Agency, desk: Desk, house: str, week: 
 
 @pytest.mark.parametrize("trouble", ["connection", "store"])
 def test_a_move_that_got_lost_is_put_back_and_can_be_tried_again(
-    agency: Agency, desk: Desk, house: str, week: str, trouble: str
+    agency: Agency, desks: Desks, house: str, week: str, trouble: str
 ) -> None:
-    desk.refused = True
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
+    desk.refused = True
     expect(desk.block(id)).to_be_visible()
 
     def fail(route: Route) -> None:
@@ -227,10 +227,10 @@ def test_a_move_that_got_lost_is_put_back_and_can_be_tried_again(
     assert is_at(agency, id, plus(week, 1), "10:00")
 
 
-def test_without_a_connection_what_was_there_stays(agency: Agency, desk: Desk, house: str, week: str) -> None:
-    desk.refused = True
+def test_without_a_connection_what_was_there_stays(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
+    desk.refused = True
     expect(desk.block(id)).to_be_visible()
     desk.context.set_offline(True)
     expect(desk.page.get_by_text("No connection since")).to_be_visible()
@@ -260,12 +260,12 @@ def test_whoever_only_reads_sees_no_button_that_would_be_refused(
     assert is_at(agency, id, week, "09:00")
 
 
-def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, desk: Desk, week: str) -> None:
+def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, desks: Desks, week: str) -> None:
     person = {"name": "Olga Other", "email": f"olga-{week}@example.org"}
     house, loft = agency.property("Panel house"), agency.property("Panel loft")
     before = agency.visit(loft, plus(week, -7), "10:00", visitor=person)
     id = agency.visit(house, week, "10:00", visitor=person)
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     desk.block(id).click()
     others = desk.page.get_by_text("Other visits of the visitor")
     others.press("Enter")
@@ -279,7 +279,7 @@ def test_the_other_visits_of_a_visitor_are_listed_in_the_panel(agency: Agency, d
 
 
 def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
-    agency: Agency, desk: Desk, house: str, week: str
+    agency: Agency, desks: Desks, house: str, week: str
 ) -> None:
     returning = {"name": "Ada", "email": "bounce@simulator.amazonses.com"}
     visit, other = (
@@ -290,7 +290,7 @@ def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     while "stopped" not in agency.read(f"{visit}/notices"):
         assert time.monotonic() < deadline, "nobody was told that the mail came back"
         time.sleep(0.5)
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     expect(panel_of(desk, visit)).to_contain_text("Mail to this address came back.")
     assert desk.barriers() == []
     desk.picture("visit-mail-came-back")
@@ -299,12 +299,12 @@ def test_mail_that_came_back_is_told_where_somebody_looks_at_the_visit(
     expect(panel).not_to_contain_text("came back")
 
 
-def test_whoever_has_no_mail_is_not_said_to_be_told(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_whoever_has_no_mail_is_not_said_to_be_told(agency: Agency, desks: Desks, house: str, week: str) -> None:
     by_phone = agency.visit(house, week, "09:00", visitor={"name": "Pia", "phone": "+49 30 5550178"}, notify=True)
     by_mail = agency.visit(
         house, week, "11:00", visitor={"name": "Mia", "email": f"mia-{week}@example.org"}, notify=True
     )
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     for id, told in ((by_phone, False), (by_mail, True)):
         panel = panel_of(desk, id)
         panel.get_by_role("button", name="Cancel…").click()
@@ -313,10 +313,10 @@ def test_whoever_has_no_mail_is_not_said_to_be_told(agency: Agency, desk: Desk, 
 
 
 def test_a_note_that_was_typed_is_there_after_looking_at_another_visit(
-    agency: Agency, desk: Desk, house: str, week: str
+    agency: Agency, desks: Desks, house: str, week: str
 ) -> None:
     id, other = agency.visit(house, week, "09:00"), agency.visit(house, week, "11:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     panel_of(desk, id).get_by_label("Note").fill("Has a dog")
     expect(panel_of(desk, other).get_by_label("Note")).to_have_value("")
     panel = panel_of(desk, id)
@@ -342,9 +342,9 @@ def test_the_second_of_two_equal_times_is_chosen_and_kept(agency: Agency, desks:
     assert datetime.fromisoformat(agency.read(id)["date"]) == datetime.fromisoformat(f"{sunday}T01:00:00Z")
 
 
-def test_the_focus_goes_back_to_where_it_was(agency: Agency, desk: Desk, house: str, week: str) -> None:
+def test_the_focus_goes_back_to_where_it_was(agency: Agency, desks: Desks, house: str, week: str) -> None:
     id = agency.visit(house, week, "09:00")
-    desk.reload()
+    desk = desks.open(f"#/agenda/week/{week}")
     desk.block(id).focus()
     desk.page.keyboard.press("x")
     reason = desk.page.locator(".panel").get_by_label("Reason")
