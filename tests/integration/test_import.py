@@ -237,7 +237,7 @@ def test_what_breaks_is_never_taken_for_rows_that_are_left(
     assert "run it again" in capsys.readouterr().err
 
 
-ODD_NAMES = ["a b", 'it\'s "quoted"', "$(touch hurt)", "`touch hurt`", "-rf", "Größe&#", "$(shell touch hurt)"]
+ODD_NAMES = ["-rf a b Größe&#", 'it\'s "quoted"', "$(touch hurt) `touch hurt` $(shell touch hurt)"]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

@@ -142,11 +142,10 @@ def child() -> Iterator[Child]:
         yield made
 
 
-def test_photographed_lists_are_read_as_they_are_meant(table: FreshTable) -> None:
+def test_photographed_lists_are_read_as_they_are_meant(table: FreshTable, child: Child) -> None:
     """Without rules, sideways, and in a font like handwriting; what reads them is installed if need be."""
     truths = pictures(ROOT / "tests" / "files" / "sheets")
-    child = Child()
-    with contextlib.closing(child), standing_in(child.recognise) as url, desk(table, textract=asks(url)) as office:
+    with standing_in(child.recognise) as url, desk(table, textract=asks(url)) as office:
         worker = QueueWorker(
             entry.app.handler_map[Function.READER], office.box.sqs, office.queue_url.rsplit("/", 1)[1], Function.READER
         )
