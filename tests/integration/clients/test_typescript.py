@@ -7,9 +7,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.integration.clients.generators import MODULES, TOURS, node, openapi_generator, run, tour
 from tools.generate.openapi import FILE
 
+CLIENTS = ("openapi_fetch", "typescript_fetch")
 COMPILED = {
     "compilerOptions": {
         "strict": True,
@@ -21,24 +24,24 @@ COMPILED = {
         "outDir": "out",
         "rootDir": ".",
     },
-    "files": ["tour.ts"],
+    "files": [f"{name}.ts" for name in CLIENTS],
 }
 
 
-def test_types_of_openapi_typescript_do_the_tour(service: Mapping[str, str], tmp_path: Path) -> None:
-    run(node(MODULES / "openapi-typescript/bin/cli.js", FILE, "-o", tmp_path / "contract.d.ts"))
-    toured("openapi_fetch.ts", tmp_path, service)
-
-
-def test_a_client_of_typescript_fetch_does_the_tour(service: Mapping[str, str], tmp_path: Path) -> None:
-    openapi_generator("typescript-fetch", tmp_path / "client")
-    toured("typescript_fetch.ts", tmp_path, service)
-
-
-def toured(name: str, folder: Path, service: Mapping[str, str]) -> None:
-    """Compiles the tour strictly beside what was generated, and runs it."""
-    shutil.copy(TOURS / name, folder / "tour.ts")
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both tours, compiled strictly beside what was generated."""
+    folder = tmp_path_factory.mktemp("typescript")
+    run(node(MODULES / "openapi-typescript/bin/cli.js", FILE, "-o", folder / "contract.d.ts"))
+    openapi_generator("typescript-fetch", folder / "client")
+    for name in CLIENTS:
+        shutil.copy(TOURS / f"{name}.ts", folder)
     (folder / "node_modules").symlink_to(MODULES)
     (folder / "tsconfig.json").write_text(json.dumps(COMPILED), encoding="utf-8")
     run(node(MODULES / "typescript/bin/tsc", "-p", folder))
-    tour(node(folder / "out" / "tour.js"), folder, service)
+    return folder
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_in_typescript_does_the_tour(service: Mapping[str, str], compiled: Path, name: str) -> None:
+    tour(node(compiled / "out" / f"{name}.js"), compiled, service)
