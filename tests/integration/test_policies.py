@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,21 +253,15 @@ def test_a_function_writes_its_own_log_and_traces_and_no_others(stage: str, func
 
 
 @pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `chalice package` makes for prod, with the merge template."""
-    out = tmp_path_factory.mktemp("packaged")
-    chalice = str(Path(sys.executable).with_name("chalice"))
-    command = [chalice, "package", "--stage", "prod", "--template-format", "json"]
-    merged = ["--merge-template", str(ROOT / ".chalice" / "resources.json"), str(out)]
-    environment = {"AWS_DEFAULT_REGION": "eu-central-1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(out)}
-    subprocess.run([*command, *merged], cwd=ROOT, env=environment, check=True, capture_output=True)
-    template: dict[str, Any] = json.loads((out / "sam.json").read_text())
-    return template
+def template(packaged: Path) -> dict[str, Any]:
+    """What `make package` makes for prod."""
+    made: dict[str, Any] = json.loads((packaged / "prod.json").read_text(encoding="utf-8"))
+    return made
 
 
-def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_public(packaged: dict[str, Any]) -> None:
+def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_public(template: dict[str, Any]) -> None:
     """Chalice leaves an authorizer named `api_key` out without a word."""
-    definition = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     (name, scheme) = next(iter(definition["securityDefinitions"].items()))
     assert scheme["name"] == "Authorization"
     assert scheme["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"] == 60
@@ -283,12 +275,12 @@ def test_the_packaged_gateway_asks_our_authorizer_on_every_route_that_is_not_pub
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_function_is_packaged_with_its_own_policy(packaged: dict[str, Any], function: Function) -> None:
+def test_every_function_is_packaged_with_its_own_policy(template: dict[str, Any], function: Function) -> None:
     role = "".join(part.capitalize() for part in function.split("_")) + "Role"
-    (inline,) = packaged["Resources"][role]["Properties"]["Policies"]
+    (inline,) = template["Resources"][role]["Properties"]["Policies"]
     assert inline["PolicyDocument"] == policy(function, "prod")
-    roles = {name for name, resource in packaged["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
-    properties = [resource["Properties"] for resource in packaged["Resources"].values()]
+    roles = {name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
+    properties = [resource["Properties"] for resource in template["Resources"].values()]
     of_functions = {given["Role"]["Fn::GetAtt"][0] for given in properties if "Role" in given}
     assert len(of_functions) == len(FUNCTIONS)
     assert roles - of_functions == {"CodeDeployRole"}
@@ -299,8 +291,8 @@ def test_the_gateway_speaks_as_the_app_does() -> None:
     assert gateway_responses.written(text) == text, "run make policies"
 
 
-def test_every_answer_of_the_gateway_is_a_problem_document(packaged: dict[str, Any]) -> None:
-    answers = packaged["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway_responses.EXTENSION]
+def test_every_answer_of_the_gateway_is_a_problem_document(template: dict[str, Any]) -> None:
+    answers = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway_responses.EXTENSION]
     assert {"UNAUTHORIZED", "ACCESS_DENIED", "THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"} <= answers.keys()
     for kind, answer in answers.items():
         document = json.loads(answer["responseTemplates"]["application/json"])
@@ -320,9 +312,9 @@ def test_every_answer_of_the_gateway_is_a_problem_document(packaged: dict[str, A
             assert headers["Retry-After"] == "'1'"
 
 
-def test_the_stage_and_the_expensive_calls_are_throttled(packaged: dict[str, Any]) -> None:
+def test_the_stage_and_the_expensive_calls_are_throttled(template: dict[str, Any]) -> None:
     """Each in a bucket of its own: whoever has the address of a feed cannot take the calls of all others with it."""
-    whole, *settings = packaged["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    whole, *settings = template["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
     assert (whole["ResourcePath"], whole["HttpMethod"]) == ("/*", "*")
     limits = {}
     for setting in settings:
