@@ -159,7 +159,8 @@ class Deployment:
     @contextlib.contextmanager
     def worker_paused(self) -> Iterator[None]:
         """Nothing is handed to the worker while the block runs; afterwards what has come is, at once."""
-        source = EventSource(self.functions, self.sqs, STAGE, STACK)
+        # The emulator switches at once.
+        source = EventSource(self.functions, self.sqs, STAGE, STACK, lambda _: time.sleep(0.05))
         source.bring_to("Disabled")
         try:
             yield

@@ -186,11 +186,7 @@ def test_a_stage_of_cloudformation_is_left_alone(folder: Folder, deployed: str) 
     topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     cloudformation.create_stack(StackName="visits-dev", TemplateBody=json.dumps(topic))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="visits-dev", WaiterConfig={"Delay": 1})
-    for said in (
-        folder.deploy(status=1),
-        folder.delete(status=1),
-        folder.delete("--data", "delete", "--yes", status=1),
-    ):
+    for said in (folder.deploy(status=1), folder.delete("--data", "delete", "--yes", status=1)):
         assert "The stage dev is deployed by CloudFormation (stack visits-dev)" in said
     cloudformation.delete_stack(StackName="visits-dev")
     cloudformation.get_waiter("stack_delete_complete").wait(StackName="visits-dev", WaiterConfig={"Delay": 1})
