@@ -69,18 +69,24 @@ class Desk:
         files = {"file": ("sheet", content, "application/octet-stream")}
         return httpx.post(form["url"], data={**form["fields"], **fields}, files=files, trust_env=False, verify=False)
 
-    def notices(self) -> list[Mapping[str, Any]]:
+    def notices(self, wait_seconds: int = 1) -> list[Mapping[str, Any]]:
         """What S3 has told the queue and nobody has taken."""
         answer = self.box.sqs.receive_message(
-            QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], WaitTimeSeconds=1
+            QueueUrl=self.queue_url,
+            MaxNumberOfMessages=10,
+            MessageSystemAttributeNames=["All"],
+            WaitTimeSeconds=wait_seconds,
         )
         return [*answer.get("Messages", [])]
 
     def read(self) -> None:
         """Has everything read that was uploaded."""
-        while messages := self.notices():
+        messages = self.notices()
+        while messages:
             for message in messages:
                 self.handle(message)
+            # Whatever else was uploaded has been told of meanwhile.
+            messages = self.notices(wait_seconds=0)
 
     def handle(self, message: Mapping[str, Any]) -> None:
         """As Lambda does: what returns is deleted; what raises is handed out again, here at once."""
