@@ -14,12 +14,20 @@ lock() {
         --no-annotate --no-emit-index-url --custom-compile-command "make lock" ${UPGRADE:+--upgrade} --output-file "$file" "$@"
 }
 
-for group in clients console emulator lint ocr uv; do
-    lock "locks/$group.txt" --group "$group"
-done
 # What is installed into one environment agrees on every version.
 lock locks/mutate.txt pyproject.toml --group mutate
-for group in dev deliver run; do
-    lock "locks/$group.txt" pyproject.toml --group "$group" --constraint locks/mutate.txt
+
+# The others wait for the network side by side.
+locking=
+for group in clients console emulator lint ocr uv; do
+    lock "locks/$group.txt" --group "$group" &
+    locking="$locking $!"
 done
-lock requirements.txt pyproject.toml --constraint locks/mutate.txt
+for group in dev deliver run; do
+    lock "locks/$group.txt" pyproject.toml --group "$group" --constraint locks/mutate.txt &
+    locking="$locking $!"
+done
+lock requirements.txt pyproject.toml --constraint locks/mutate.txt &
+for one in $locking $!; do
+    wait "$one"
+done

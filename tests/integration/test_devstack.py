@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import httpx
 import pytest
@@ -108,10 +109,30 @@ def running(folder: Path, how_it_ends: signal.Signals = signal.SIGINT) -> Iterat
         assert probe.connect_ex((HOST, aws_port)) != 0, "the embedded AWS is still there"
 
 
+@dataclass
+class FirstRun:
+    """What one has left that was stopped."""
+
+    folder: Path
+    sample: list[dict[str, Any]]
+    visit: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """One that stays up while the tests look at it."""
-    with running(tmp_path_factory.mktemp("run")) as run:
+def first(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """The first with its data, in which somebody booked, and that an interrupt stopped."""
+    folder = tmp_path_factory.mktemp("run")
+    with running(folder) as run, run.http() as http:
+        sample = http.get("/properties").json()["items"]
+        booking = http.post("/visits", json=booking_at(http, sample[0]["id"]))
+        assert booking.status_code == 201, booking.text
+    return FirstRun(folder, sample, booking.json())
+
+
+@pytest.fixture(scope="module")
+def run(first: FirstRun) -> Iterator[Run]:
+    """The second with this data, which stays up while the tests look at it."""
+    with running(first.folder, how_it_ends=signal.SIGTERM) as run:
         yield run
 
 
@@ -124,21 +145,19 @@ def one_sentence(folder: Path, *arguments: str) -> str:
     return text.splitlines()[-1]
 
 
-def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(tmp_path: Path) -> None:
-    with running(tmp_path) as first, first.http() as http:
-        sample = http.get("/properties").json()["items"]
-        assert sample, "the first run loads sample data"
-        assert all("(sample, fictitious price)" in property["name"] for property in sample)
-        booking = http.post("/visits", json=booking_at(http, sample[0]["id"]))
-        assert booking.status_code == 201, booking.text
-        visit = booking.json()
+def test_make_run_comes_up_answers_stops_on_an_interrupt_and_remembers(first: FirstRun, run: Run) -> None:
+    assert first.sample, "the first run loads sample data"
+    assert all("(sample, fictitious price)" in property["name"] for property in first.sample)
+    with run.http() as http:
+        assert http.get(f"/visits/{first.visit['id']}").json() == first.visit
+    assert "Loading sample data" not in run.text(), "the second run finds the data of the first"
 
-    with running(tmp_path, how_it_ends=signal.SIGTERM) as second, second.http() as http:
-        assert http.get(f"/visits/{visit['id']}").json() == visit
-        assert "Loading sample data" not in second.text(), "the second run finds the data of the first"
-        # Something looks at pictures: of one with nothing on it, it is told that there is no table.
-        content = a_png(1, 100, 100)
-        about = {"name": "photo", "contentType": "image/png", "size": len(content), "timeZone": "Europe/Berlin"}
+
+def test_something_looks_at_pictures(run: Run) -> None:
+    """Of one with nothing on it, it is told that there is no table."""
+    content = a_png(1, 100, 100)
+    about = {"name": "photo", "contentType": "image/png", "size": len(content), "timeZone": "Europe/Berlin"}
+    with run.http() as http:
         sheet = http.post("/sheets", json=about).json()
         form, files = sheet["upload"], {"file": ("sheet", content)}
         assert httpx.post(form["url"], data=form["fields"], files=files, trust_env=False).status_code == 204

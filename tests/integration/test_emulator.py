@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -60,22 +61,34 @@ def run_and_kill(state: Path, *bodies: str) -> None:
         running.process.wait()
 
 
-def test_what_was_there_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
-    run_and_kill(tmp_path, "one", "two")
-    with emulator(PORT, tmp_path, extra_environment=OFTEN) as running:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of one that was killed twice, with two saves."""
+    state = tmp_path_factory.mktemp("killed")
+    run_and_kill(state, "one")
+    run_and_kill(state, "two")
+    return state
+
+
+@pytest.fixture
+def state(killed: Path, tmp_path: Path) -> Path:
+    """As `killed`, of the test's own."""
+    return shutil.copytree(killed, tmp_path / "state")
+
+
+def test_what_was_there_before_a_kill_is_there_after_it(state: Path) -> None:
+    with emulator(PORT, state, extra_environment=OFTEN) as running:
         assert kept(running.endpoint) == ["one", "two"]
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"payload": {"que', b"\xff\xfe"])
-def test_a_torn_file_costs_the_last_save_and_not_the_start(tmp_path: Path, torn: bytes) -> None:
-    run_and_kill(tmp_path, "one")
-    run_and_kill(tmp_path, "two")
-    save = newest(tmp_path)
+def test_a_torn_file_costs_the_last_save_and_not_the_start(state: Path, torn: bytes) -> None:
+    save = newest(state)
     assert save is not None
-    assert len(all_saves(tmp_path)) > 1
+    assert len(all_saves(state)) > 1
     (save / "sqs.json").write_bytes(torn)
-    (tmp_path / "saves" / "999.beside").mkdir()
-    with emulator(PORT, tmp_path, extra_environment=OFTEN) as running:
+    (state / "saves" / "999.beside").mkdir()
+    with emulator(PORT, state, extra_environment=OFTEN) as running:
         assert "one" in kept(running.endpoint)
 
 

@@ -81,11 +81,21 @@ def test_a_key_is_made_listed_rotated_and_revoked(aws: str, client: DynamoDBClie
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
-    aws: str, client: DynamoDBClient, arguments: tuple[str, ...]
+    client: DynamoDBClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
 ) -> None:
-    done = keys(aws, *arguments, fails=True)
-    assert done.stderr.strip()
-    assert not done.stdout
+    monkeypatch.setattr(tool, "enter", lambda stage, aws_port: None)
+    monkeypatch.setattr(tool, "table_of", lambda settings: Table(client, "visits-local"))
+    try:
+        code: object = tool.main(["--stage", "local", *arguments])
+    except SystemExit as refused:
+        code = refused.code
+    told = capsys.readouterr()
+    assert code == 2
+    assert told.err.strip()
+    assert not told.out
 
 
 @pytest.mark.parametrize(("module", "action"), [("tools.operate.keys", "list"), ("tools.operate.redrive", "list")])
