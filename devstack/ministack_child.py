@@ -221,6 +221,13 @@ def unpack_once() -> None:
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": Shared})
 
 
+def make_functions_ready_at_once() -> None:
+    """ministack lets half a second pass after each change of a function, since AWS takes its time."""
+    from ministack.services import lambda_svc
+
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0
+
+
 def stop_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
@@ -233,6 +240,7 @@ def main() -> None:
 
     fill_in_policy_variables()
     unpack_once()
+    make_functions_ready_at_once()
     if os.environ.get("PERSIST_STATE") == "1":
         save_often(Path(os.environ["STATE_DIR"]))
     keep_groups()

@@ -12,12 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
+
+from chalice.deploy.packager import LambdaDeploymentPackager
+from chalice.utils import OSUtils
 
 from devstack.emulator import emulator
 from tests.e2e.deployment import boto3_layer
 from tools.deliver.data_stack import any_client
-from tools.deliver.package import copy_project
+from tools.deliver.package import ZIP, copy_project
 from tools.project import REGION, ROOT
 
 BRIDGE = ROOT / "tests" / "integration" / "gateway_import.py"
@@ -54,6 +58,13 @@ class Folder:
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
+
+    def has_packaged(self, packaged: Path) -> None:
+        """What Chalice would make of the folder as it is, and takes a while for, is there already."""
+        name_of = LambdaDeploymentPackager(OSUtils(), Mock(), Mock()).deployment_package_filename
+        kept = Path(name_of(str(self.path), "python{}.{}".format(*sys.version_info)))
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copy(packaged / ZIP, kept)
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,8 +75,9 @@ def test_a_dependency_that_cannot_be_installed_stops_it_before_anything_of_the_a
 
 
 @pytest.fixture(scope="module")
-def deployed(folder: Folder) -> str:
-    """What the first deployment says."""
+def deployed(folder: Folder, packaged: Path) -> str:
+    """What the first deployment says, for which Chalice's package is there already."""
+    folder.has_packaged(packaged)
     return folder.deploy()
 
 
@@ -93,15 +95,6 @@ def test_a_first_deployment_says_where_it_answers_and_what_to_try(folder: Folder
     assert f"The stage dev answers at {address}. Try:" in deployed
     assert f"curl -s {address}/health\n" in deployed
     assert f"make smoke URL={address} KEY=<api key>" in deployed
-
-
-def test_it_does_all_that_the_smoke_test_asks(
-    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Booking, the queue and its worker, exports, problem documents of the gateway: behind a stage's path."""
-    monkeypatch.setenv("VISITS_KEY", key)
-    with address_of(f"{folder.endpoint}/api", folder.url.removeprefix("http://").removesuffix("/api")) as address:
-        assert smoke_test(address), capfd.readouterr().out
 
 
 def test_api_and_stage_are_as_the_merge_template_says(folder: Folder, deployed: str) -> None:
@@ -150,6 +143,7 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
         kept = http.put(f"{folder.url}/properties/kept", json=property_body(), headers={"If-None-Match": "*"})
         assert kept.status_code == 201, kept.text
         said = folder.deploy()
+        assert "Reusing existing deployment package" not in said
         assert folder.api_id == before
         assert http.get(f"{folder.url}/properties/kept").status_code == 200
         assert "Verify that the service" in http.get(f"{folder.url}/openapi.json").text
@@ -159,6 +153,15 @@ def test_changed_code_is_deployed_to_the_same_address_and_the_data_stays(folder:
     assert lost.headers["Content-Type"] == "application/problem+json"
     assert "throttling" not in said, "what was as it should be is not set again"
     assert untraced(folder)
+
+
+def test_it_does_all_that_the_smoke_test_asks(
+    folder: Folder, key: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Booking, the queue and its worker, exports, problem documents of the gateway: what Chalice packaged does it."""
+    monkeypatch.setenv("VISITS_KEY", key)
+    with address_of(f"{folder.endpoint}/api", folder.url.removeprefix("http://").removesuffix("/api")) as address:
+        assert smoke_test(address), capfd.readouterr().out
 
 
 def test_an_account_that_lets_the_gateway_log_gets_the_access_log(folder: Folder, deployed: str) -> None:

@@ -117,7 +117,8 @@ def test_dead_letters_are_discarded_with_a_profile(aws: str, portal: str, client
     dead = sqs.get_queue_url(QueueName="visits-dev-dead")["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody=partner_message({"propertyId": "p1", "date": "2028-03-10T10:00:00Z"}))
 
-    told = tool(aws, portal, home(tmp_path), "single-sign-on", "tools.operate.redrive", "discard", "--yes")
+    discard = ("tools.operate.redrive", "discard", "--queue", "intakes", "--yes")
+    told = tool(aws, portal, home(tmp_path), "single-sign-on", *discard)
 
     assert "1 dead letter discarded" in told
     assert "0 left" in told

@@ -8,24 +8,30 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore.session import Session
 
 from tests.integration.folders import Folder, folder_in
 from tools.deliver.cloudformation import bring_up_to_date, delete, empty
+from tools.deliver.package import ZIP
 from tools.prove.claims import CLAIMS
 from tools.prove.sweep import sweep
 
 PROVE = """
 import sys
 from botocore.session import Session
+from chalice.deploy.packager import LambdaDeploymentPackager
 from gateway_import import bridge
 from tools.prove.__main__ import main
 own = Session()
 bridge(own)
+package = sys.argv.pop(1)
+LambdaDeploymentPackager.create_deployment_package = lambda *_: package
 sys.exit(main(sys.argv[1:], own))
 """
+"""What Chalice would package is there already: test_chalice_deploy.py sees to it."""
 
 HOLD_HERE = {claim.name for claim in CLAIMS if not claim.lacking}
 """The claims that the emulator can show."""
@@ -37,9 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
         yield made
 
 
-def prove(folder: Folder, *options: str, cut_off_at: str = "") -> tuple[int, str]:
+def prove(folder: Folder, package: Path, *options: str, cut_off_at: str = "") -> tuple[int, str]:
     """Exit code and output; with Ctrl-C when a line of it has the words."""
-    command = [sys.executable, "-u", "-c", PROVE, *options]
+    command = [sys.executable, "-u", "-c", PROVE, str(package), *options]
     said = []
     with subprocess.Popen(
         command,
@@ -81,9 +87,9 @@ def contents(folder: Folder) -> list[str]:
     )
 
 
-def test_it_says_what_it_makes_and_costs_and_makes_nothing_without_a_yes(folder: Folder) -> None:
+def test_it_says_what_it_makes_and_costs_and_makes_nothing_without_a_yes(folder: Folder, packaged: Path) -> None:
     before = contents(folder)
-    code, said = prove(folder)
+    code, said = prove(folder, packaged / ZIP)
     assert code == 1
     assert "less than one US dollar" in said
     assert "deletes everything whose name is visits-trial" in said
@@ -91,10 +97,10 @@ def test_it_says_what_it_makes_and_costs_and_makes_nothing_without_a_yes(folder:
     assert contents(folder) == before
 
 
-def test_cut_off_in_the_middle_of_the_deployment_it_leaves_nothing(folder: Folder) -> None:
+def test_cut_off_in_the_middle_of_the_deployment_it_leaves_nothing(folder: Folder, packaged: Path) -> None:
     bystander = folder.client("sqs").create_queue(QueueName="visits-trial2")["QueueUrl"]
     before = contents(folder)
-    code, said = prove(folder, "--yes", cut_off_at="Creating lambda function: visits-trial-relay")
+    code, said = prove(folder, packaged / ZIP, "--yes", cut_off_at="Creating lambda function: visits-trial-relay")
     assert code == 130, said
     assert "Traceback" not in said
     assert "  function visits-trial-" in said
@@ -136,9 +142,11 @@ def test_what_was_made_by_a_wish_goes_too_with_every_version_of_its_files(
     delete(cloudformation, "visits-trial2")
 
 
-def test_its_whole_course_tries_every_claim_and_leaves_nothing_though_cut_off_while_deleting(folder: Folder) -> None:
+def test_its_whole_course_tries_every_claim_and_leaves_nothing_though_cut_off_while_deleting(
+    folder: Folder, packaged: Path
+) -> None:
     before = contents(folder)
-    code, said = prove(folder, "--yes", cut_off_at="Deleting everything of the trial")
+    code, said = prove(folder, packaged / ZIP, "--yes", cut_off_at="Deleting everything of the trial")
     assert code == 0, said
     assert "Traceback" not in said
     assert "The trial is being deleted; please wait." in said
