@@ -476,17 +476,22 @@ def test_on_the_day_when_the_clocks_go_back_a_time_that_comes_twice_is_told_apar
 
 
 LANGUAGES = {
-    "es-CO": ("Reservar", "Confirmada"),
-    "de-DE": ("Termin buchen", "Bestätigt"),
-    "fr-FR": ("Réserver", "Confirm"),
+    "en-GB": ("Book visit", "Confirmed", r"^[A-Z]\w+ \d+ [A-Z]\w+, morning$"),
+    "de-DE": ("Termin buchen", "Bestätigt", r"^[A-Z]\w+, \d+\. [A-Z]\w+, Vormittag$"),
+    "es-CO": ("Reservar", "Confirmada", r"^\w+, \d+ de \w+, mañana$"),
+    "fr-FR": ("Réserver", "Confirm", r"^\w+ \d+ \w+, matin$"),
 }
 
 
-def test_it_speaks_the_language_of_the_browser_and_writes_in_it(visitors: Visitors) -> None:
+def test_it_speaks_and_writes_the_language_of_the_browser_days_too(visitors: Visitors) -> None:
     booked_by = {locale: someone() for locale in LANGUAGES}
     for locale, email in booked_by.items():
+        button, _, day = LANGUAGES[locale]
         page = visitors.open(f"book.html?property={listed(visitors.agency)}", "phone", locale=locale)
-        expect(page.locator(".go .btn")).to_have_text(LANGUAGES[locale][0])
+        expect(page.locator(".go .btn")).to_have_text(button)
+        heading = page.locator(".times h3").first
+        expect(heading).to_have_text(re.compile(day))
+        assert heading.evaluate("h => getComputedStyle(h, '::first-letter').textTransform") == "uppercase"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing scrolls sideways"
         picture(page, f"book-{locale}")
         page.locator(".times .slot").first.click()
@@ -496,22 +501,6 @@ def test_it_speaks_the_language_of_the_browser_and_writes_in_it(visitors: Visito
         expect(page.locator(".ticket")).to_be_visible()
     for locale, email in booked_by.items():
         assert "book.html#vl_" in mail_to(visitors.agency, email, LANGUAGES[locale][1])
-
-
-@pytest.mark.parametrize(
-    ("locale", "written"),
-    [
-        ("en-GB", r"^[A-Z]\w+ \d+ [A-Z]\w+, morning$"),
-        ("de-DE", r"^[A-Z]\w+, \d+\. [A-Z]\w+, Vormittag$"),
-        ("es-CO", r"^\w+, \d+ de \w+, mañana$"),
-        ("fr-FR", r"^\w+ \d+ \w+, matin$"),
-    ],
-)
-def test_a_day_is_written_as_its_language_writes_it(visitors: Visitors, locale: str, written: str) -> None:
-    page = visitors.open(f"book.html?property={listed(visitors.agency)}", locale=locale)
-    heading = page.locator(".times h3").first
-    expect(heading).to_have_text(re.compile(written))
-    assert heading.evaluate("h => getComputedStyle(h, '::first-letter').textTransform") == "uppercase"
 
 
 def test_a_long_name_and_address_stay_within_a_phone(visitors: Visitors) -> None:
@@ -549,15 +538,11 @@ def test_the_page_of_the_link_stops_reminders_keeps_a_file_for_the_calendar_and_
     assert found["items"] == []
 
 
-def test_a_request_says_that_the_agency_answers(visitors: Visitors) -> None:
-    page, _ = visitors.book(listed(visitors.agency, "request"))
-    expect(page.get_by_role("heading", level=1)).to_have_text("We have your request.")
-
-
 def test_whoever_moves_a_visit_is_told_before_that_the_agency_has_to_confirm_the_new_time(visitors: Visitors) -> None:
     agency = visitors.agency
     house = listed(agency, "request")
     page, _ = visitors.book(house)
+    expect(page.get_by_role("heading", level=1)).to_have_text("We have your request.")
     (visit,) = visits_at(agency, house)
     agency.send("PUT", f"/visits/{visit['id']}/status", {"status": "confirmed"})
     page.reload()
