@@ -255,6 +255,7 @@ def test_the_keyboard_alone_is_enough(visitors: Visitors) -> None:
 
 def test_what_is_missing_is_said_where_it_is_and_has_the_focus(visitors: Visitors) -> None:
     page = visitors.open(f"book.html?property={listed(visitors.agency)}")
+    expect(page.locator(".times .slot").first).to_be_visible()
     page.locator(".go .btn").click()
     expect(page.locator("#no-time")).to_be_focused()
     page.locator(".times .slot").first.click()
