@@ -48,7 +48,6 @@ LONGEST_PAUSE: Final = timedelta(seconds=2)
 FAILS: Final = 1 / 3
 SLOW_SECONDS: Final = 0.05
 RESTARTS: Final = 4
-PATIENCE_SECONDS: Final = 3600
 
 chance = random.Random(2027).random
 
@@ -124,16 +123,16 @@ class Receiver:
 class Follower:
     """The whole feed, as far as it was read."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, deadline: float) -> None:
         self._events = events
+        self._deadline = deadline
         self._position = events.oldest()
         self.told: list[Event] = []
 
     def until(self, number: int) -> Sequence[Event]:
         """Reads until there are so many events of visits."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self.visits) < number:
-            assert time.monotonic() < deadline, f"the feed has {len(self.visits)} events, not {number}"
+            assert time.monotonic() < self._deadline, f"the feed has {len(self.visits)} events, not {number}"
             stretch = self._events.read(self._position, 100)
             self.told += [told.event for told in stretch.told]
             self._position = stretch.next
@@ -146,7 +145,7 @@ class Follower:
         return self.told[HOUSES:]  # which are registered first
 
 
-def measure(visits: int, beside: bool) -> Figures:
+def measure(visits: int, patience_seconds: float, beside: bool) -> Figures:
     with embedded() as app, _shortened(), socket.create_server(("127.0.0.1", 0)) as dead:
         os.environ["FUNCTION_RESPONSE_TYPES"] = REPORT_FAILURES
         services, receiver = container.services(), Receiver()
@@ -155,9 +154,10 @@ def measure(visits: int, beside: bool) -> Figures:
         receiver.verifier = standardwebhooks.Webhook(webhooks.shown(live.secret))
         deaf = services.webhooks.register(f"http://127.0.0.1:{dead.getsockname()[1]}/", frozenset()) if beside else None
         began = time.monotonic()
+        deadline = began + patience_seconds
         with working(*_workers(app.handler_map)):
-            told = _happen(visits)
-            _restart_until_it_has(receiver, len(told))
+            told = _happen(visits, deadline)
+            _restart_until_it_has(receiver, len(told), deadline)
             took = time.monotonic() - began
         receiver.stop()
         failing = services.webhooks.get(deaf.id).failing if deaf is not None else None
@@ -193,14 +193,14 @@ def _workers(handlers: Mapping[str, Any]) -> Iterator[Runs]:
         yield QueueWorker(handlers[function], boto3.client("sqs"), name, function, (REPORT_FAILURES,))
 
 
-def _happen(visits: int) -> Sequence[Event]:
+def _happen(visits: int, deadline: float) -> Sequence[Event]:
     """Visits are handed in, and a tenth of them is cancelled or erased; gives all that the feed says then."""
     services = container.services()
     for first in range(0, visits, INTAKE_ROWS):
         numbers = range(first, min(first + INTAKE_ROWS, visits))
         wishes = [json.dumps(row(n // HOUSES, f"house-{n % HOUSES}")) for n in numbers]
         services.intakes.hand_in(Submission("bench", wishes, key=None))
-    feed = Follower(services.events)
+    feed = Follower(services.events, deadline)
     some = [str(event.data["visitId"]) for event in feed.until(visits)[::10]]
     for n, id in enumerate(some):
         if n % 2:
@@ -209,8 +209,7 @@ def _happen(visits: int) -> Sequence[Event]:
     return feed.until(visits + len(some) + len(some) // 2)
 
 
-def _restart_until_it_has(receiver: Receiver, number: int) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _restart_until_it_has(receiver: Receiver, number: int, deadline: float) -> None:
     for part in range(1, RESTARTS + 2):
         while sum(map(len, receiver.versions.values())) < number * part / (RESTARTS + 1):
             assert time.monotonic() < deadline, f"it has {len(receiver.kept)} events, not {number}"
@@ -223,7 +222,7 @@ def _restart_until_it_has(receiver: Receiver, number: int) -> None:
 
 def rows(scale: Scale) -> Iterator[Row]:
     rivals = {
-        name: functools.partial(alone, measure, scale.delivered, beside)
+        name: functools.partial(alone, measure, scale.delivered, scale.patience_seconds, beside)
         for name, beside in (("beside a dead one", True), ("without", False))
     }
     yield Row("deliveries", rivals, None)

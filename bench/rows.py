@@ -32,6 +32,8 @@ class Scale:
     spike_warm_up: int
     spike_picture: str
     delivered: int
+    patience_seconds: float
+    """After so many a delivery is given up."""
     counter: str | None
 
 
@@ -46,6 +48,7 @@ FULL: Final = Scale(
     spike_warm_up=1_500,
     spike_picture=str(ROOT / "docs" / "spike.png"),
     delivered=10_000,
+    patience_seconds=3600,
     counter="valgrind",
 )
 QUICK: Final = Scale(
@@ -59,6 +62,7 @@ QUICK: Final = Scale(
     spike_warm_up=100,
     spike_picture=os.devnull,
     delivered=30,
+    patience_seconds=180,
     counter=None,
 )
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,7 @@ NOWHERE = StandIn(port=9, authorities=Path(botocore.__file__).parent / "cacert.p
 def _made_already(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our package is the one of the whole run."""
 
-    def made(_: Sequence[str], out: Path) -> None:
-        shutil.copytree(packaged, out)
-
-    monkeypatch.setattr(builds, "package", made)
+    monkeypatch.setattr(builds, "_package", lambda out: shutil.copytree(packaged, out))
 
 
 def test_a_quick_run_answers_every_question() -> None:
