@@ -478,9 +478,9 @@ def test_on_the_day_when_the_clocks_go_back_a_time_that_comes_twice_is_told_apar
 
 LANGUAGES = {
     "en-GB": ("Book visit", "Confirmed", r"^[A-Z]\w+ \d+ [A-Z]\w+, morning$"),
-    "de-DE": ("Termin buchen", "Bestätigt", r"^[A-Z]\w+, \d+\. [A-Z]\w+, Vormittag$"),
-    "es-CO": ("Reservar", "Confirmada", r"^\w+, \d+ de \w+, mañana$"),
-    "fr-FR": ("Réserver", "Confirm", r"^\w+ \d+ \w+, matin$"),
+    "de-DE": ("Termin buchen", "Bestätigt", r"^[A-Z]\w+, \d+\. [A-Z]\S+, Vormittag$"),
+    "es-CO": ("Reservar", "Confirmada", r"^\S+, \d+ de \w+, mañana$"),
+    "fr-FR": ("Réserver", "Confirm", r"^\w+ \d+ \S+, matin$"),
 }
 
 

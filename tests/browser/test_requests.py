@@ -44,6 +44,7 @@ def test_pressing_twice_answers_one_request_and_keeps_its_row_and_the_focus(
         (rows[1], rows[2], "Decline", "Declined"),
     ):
         button = row.get_by_role("button", name=answer)
+        button.scroll_into_view_if_needed()
         before = box_of(below)
         button.dblclick()
         desk.says(status)
