@@ -29,18 +29,26 @@ from tools.project import HOST, ROOT
 CHROMIUM = ROOT / "build" / "browser" / "chromium"
 
 _weeks = itertools.count(2)
+_running = contextlib.ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """What runs for the tests of this folder ends with the last of them: it would go on polling all the session."""
+    if nextitem is None or nextitem.path.parent != Path(__file__).parent:
+        _running.close()
 
 
 @pytest.fixture(scope="session")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Everything that `make run` starts, empty, with the console as it was built last."""
     assert (ROOT / "build" / "console" / "index.html").exists(), "make console builds what is tested here"
-    with stack(0, 0, tmp_path_factory.mktemp("agency")) as everything:
-        for part in everything.parts:
-            part.start()
-        _wait_for(everything.url)
-        _mail_at_once(everything.aws.endpoint)
-        yield everything
+    everything = _running.enter_context(stack(0, 0, tmp_path_factory.mktemp("agency")))
+    for part in everything.parts:
+        part.start()
+    _wait_for(everything.url)
+    _mail_at_once(everything.aws.endpoint)
+    return everything
 
 
 def _mail_at_once(endpoint: str) -> None:
@@ -51,10 +59,10 @@ def _mail_at_once(endpoint: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def agency(everything: Stack) -> Iterator[Agency]:
+def agency(everything: Stack) -> Agency:
     pool = _pool(everything.aws.endpoint)
-    with contextlib.closing(Agency(everything.url, everything.key, everything.aws.endpoint, pool)) as agency:
-        yield agency
+    agency = Agency(everything.url, everything.key, everything.aws.endpoint, pool)
+    return _running.enter_context(contextlib.closing(agency))
 
 
 @pytest.fixture
@@ -96,16 +104,15 @@ def _answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
     own = CHROMIUM / "chromium"
     path = os.environ.get("VISITS_CHROMIUM") or str(own)
     assert Path(path).exists(), "make build/browser/.unpacked brings the browser, VISITS_CHROMIUM=<path> names another"
     libraries = f"{CHROMIUM / 'lib'}{os.pathsep}{os.environ.get('LD_LIBRARY_PATH', '')}"
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, env={**os.environ, "LD_LIBRARY_PATH": libraries})
-        yield started
-        started.close()
+    playwright = _running.enter_context(sync_playwright())
+    started = playwright.chromium.launch(executable_path=path, env={**os.environ, "LD_LIBRARY_PATH": libraries})
+    return _running.enter_context(contextlib.closing(started))
 
 
 @pytest.fixture
